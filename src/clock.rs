@@ -1,0 +1,142 @@
+//! Time as a parameter.
+//!
+//! Everything that asks what time it is, or waits, asks a [`Clock`]. The daemon and the practice systems of a test
+//! share one manual clock, so a test drives days in milliseconds. Time-outs of HTTP calls are the exception: they
+//! stay on real time, because a real socket does not know about a virtual hour.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
+
+/// A source of wall time (for schedules, stamps and people) and monotonic time (for waits and budgets).
+#[derive(Clone)]
+pub struct Clock(Arc<Inner>);
+
+enum Inner {
+    System { started: Instant },
+    Manual { state: Mutex<Manual>, moved: watch::Sender<Duration> },
+}
+
+struct Manual {
+    wall_at_start: DateTime<Utc>,
+    elapsed: Duration,
+}
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Arc::new(Inner::System { started: Instant::now() }))
+    }
+
+    /// A clock that stands still until [`Clock::advance`] moves it.
+    #[must_use]
+    pub fn manual(start: DateTime<Utc>) -> Self {
+        let (moved, _) = watch::channel(Duration::ZERO);
+        Self(Arc::new(Inner::Manual {
+            state: Mutex::new(Manual { wall_at_start: start, elapsed: Duration::ZERO }),
+            moved,
+        }))
+    }
+
+    /// The wall time, which a person or NTP may move in either direction.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        match &*self.0 {
+            Inner::System { .. } => Utc::now(),
+            Inner::Manual { state, .. } => {
+                let state = lock(state);
+                state.wall_at_start + TimeDelta::from_std(state.elapsed).unwrap_or(TimeDelta::MAX)
+            }
+        }
+    }
+
+    /// Time since the clock was made; never goes back.
+    #[must_use]
+    pub fn monotonic(&self) -> Duration {
+        match &*self.0 {
+            Inner::System { started } => started.elapsed(),
+            Inner::Manual { state, .. } => lock(state).elapsed,
+        }
+    }
+
+    /// Waits until [`Clock::monotonic`] has reached `at`. Cancel safe.
+    pub async fn sleep_until(&self, at: Duration) {
+        match &*self.0 {
+            Inner::System { started } => tokio::time::sleep_until((*started + at).into()).await,
+            Inner::Manual { moved, .. } => {
+                let mut moves = moved.subscribe();
+                // The sender lives as long as `self`, so waiting can only end by reaching the time.
+                let _ = moves.wait_for(|elapsed| *elapsed >= at).await;
+            }
+        }
+    }
+
+    /// Waits for `span`. Cancel safe.
+    pub async fn sleep(&self, span: Duration) {
+        self.sleep_until(self.monotonic().saturating_add(span)).await;
+    }
+
+    /// Moves a manual clock forward and wakes whoever waited for a time that has now come.
+    ///
+    /// # Panics
+    ///
+    /// Panics on the system clock: only a test can move time.
+    pub fn advance(&self, span: Duration) {
+        match &*self.0 {
+            Inner::System { .. } => panic!("the system clock cannot be moved"),
+            Inner::Manual { state, moved } => {
+                let elapsed = {
+                    let mut state = lock(state);
+                    state.elapsed = state.elapsed.saturating_add(span);
+                    state.elapsed
+                };
+                moved.send_replace(elapsed);
+            }
+        }
+    }
+
+    /// Whether a test moves this clock.
+    #[must_use]
+    pub fn is_manual(&self) -> bool {
+        matches!(&*self.0, Inner::Manual { .. })
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", self.now().to_rfc3339())
+    }
+}
+
+/// A poisoned lock only means that another thread panicked while holding plain numbers; they are still valid.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_manual_clock_wakes_a_sleeper_only_when_its_time_has_come() {
+        let clock = Clock::manual(DateTime::UNIX_EPOCH);
+        let sleeper = {
+            let clock = clock.clone();
+            tokio::spawn(async move {
+                clock.sleep_until(Duration::from_secs(60)).await;
+                clock.now()
+            })
+        };
+        clock.advance(Duration::from_secs(59));
+        tokio::task::yield_now().await;
+        assert!(!sleeper.is_finished());
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(sleeper.await.unwrap().timestamp(), 60);
+    }
+}

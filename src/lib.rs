@@ -1,0 +1,14 @@
+//! `reconciled` keeps business records in two systems the same.
+//!
+//! One room per step of the data flow; `ARCHITECTURE.md` has the map and the invariants.
+
+pub mod clock;
+pub mod config;
+pub mod connector;
+pub mod daemon;
+pub mod engine;
+pub mod mapping;
+pub mod record;
+pub mod sandbox;
+pub mod store;
+pub mod sync;
