@@ -1,1 +1,31 @@
-//! (being built)
+//! Mapping: what the value of one side is on the other, and which records may enter.
+//!
+//! Pure: cells in, cells out. Looking up a linked record is a question to the [`Lookups`] the caller brings.
+
+mod filter;
+mod key;
+mod translate;
+
+pub use filter::{Verdict, admit};
+pub use key::{match_key, normalize};
+pub use translate::{MapError, field_cell, invert, put, same, translate};
+
+use chrono::NaiveDate;
+
+use crate::{
+    config::PipelineName,
+    record::{RecordId, Side},
+};
+
+/// What mapping needs to know of the world beyond one record. All answers are fetched before planning begins.
+pub trait Lookups {
+    /// The id on the other side of the record `id` that `pipeline` links, where `side` says which side `id` is on.
+    fn linked(&self, pipeline: &PipelineName, side: Side, id: &RecordId) -> Option<RecordId>;
+
+    /// Whether a record of `pipeline` that passes its filter points at the record `id`; `None` as long as that
+    /// pipeline has not been read in full once.
+    fn referenced(&self, pipeline: &PipelineName, id: &RecordId) -> Option<bool>;
+
+    /// The present day in the integration's time zone.
+    fn today(&self) -> NaiveDate;
+}

@@ -1,0 +1,50 @@
+//! The resolved configuration: every name looked up, every path compiled, every default filled in.
+
+mod connection;
+mod field;
+mod filter;
+mod integration;
+mod pipeline;
+mod settings;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+pub use connection::{Auth, Connection, Secret};
+pub use field::{
+    Content, Each, Expectation, Field, FieldEnd, FieldId, Flow, Join, Lookup, Table, Transform, UnknownKey, WriteWhen,
+};
+pub use filter::{DateBound, Filter, Operator, Test};
+pub use integration::{ApplyMode, Cron, Debounce, Integration, Schedule};
+pub use pipeline::{
+    Amount, Blanks, Conflicts, Creates, Differences, Drift, End, Fallback, FirstRun, Guards, KeyPair, Keep, OnLeave, Pipeline,
+    Then, Tier, Unique,
+};
+pub use settings::Settings;
+
+use super::{ConnectionName, IntegrationName, PipelineName};
+
+/// Everything the daemon was told to do.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The daemon's own settings.
+    pub settings: Settings,
+    /// Every account, by name.
+    pub connections: BTreeMap<ConnectionName, Arc<Connection>>,
+    /// Every integration, by name. A pipeline written at the top level is an integration of its own, of one pipeline.
+    pub integrations: BTreeMap<IntegrationName, Arc<Integration>>,
+}
+
+impl Config {
+    /// The pipeline of this name and the integration it belongs to.
+    #[must_use]
+    pub fn pipeline(&self, name: &PipelineName) -> Option<(&Arc<Integration>, &Arc<Pipeline>)> {
+        self.integrations
+            .values()
+            .find_map(|integration| integration.pipelines.iter().find(|p| p.name == *name).map(|p| (integration, p)))
+    }
+
+    /// Every pipeline, in the order of names and, within an integration, of references.
+    pub fn pipelines(&self) -> impl Iterator<Item = (&Arc<Integration>, &Arc<Pipeline>)> {
+        self.integrations.values().flat_map(|integration| integration.pipelines.iter().map(move |p| (integration, p)))
+    }
+}

@@ -1,0 +1,64 @@
+//! A connection: one account on one system.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use secrecy::SecretString;
+use url::Url;
+
+use crate::{config::ConnectionName, connector::Manifest};
+
+/// One account on one system, as configured.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its name.
+    pub name: ConnectionName,
+    /// How to speak to that kind of system.
+    pub manifest: Arc<Manifest>,
+    /// Where the system is; the manifest's unless overridden.
+    pub base_url: Url,
+    /// Which account, where one login covers several (Xero's tenant id).
+    pub tenant: Option<String>,
+    /// Settings the manifest asks for.
+    pub settings: BTreeMap<String, String>,
+    /// How to log in.
+    pub auth: Auth,
+    /// Whether the account's limits are ignored (a practice system with limits off).
+    pub unlimited: bool,
+}
+
+/// A secret: where it comes from, read when it is used. Never printed.
+#[derive(Clone, Debug)]
+pub enum Secret {
+    /// Known at load (an environment variable, or text in the file).
+    Known(SecretString),
+    /// A file whose content, less a final line end, is the secret; read at each use so that it can be rotated.
+    File(std::path::PathBuf),
+    /// The environment variable of this name is not set; using the connection says so.
+    Missing {
+        /// What was asked for, for people (`environment variable SHOP_TOKEN`).
+        what: String,
+    },
+}
+
+/// How a connection logs in.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// No login.
+    None,
+    /// `Authorization: Bearer …`.
+    Bearer(Secret),
+    /// `Authorization: Basic …`.
+    Basic {
+        /// User name.
+        user: String,
+        /// Password or key.
+        password: Secret,
+    },
+    /// A header that holds a key.
+    Header {
+        /// Header name.
+        name: String,
+        /// Its value.
+        value: Secret,
+    },
+}

@@ -1,0 +1,67 @@
+//! An integration: what is switched on and off together, with one batch window and one schedule.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use chrono_tz::Tz;
+
+use super::Pipeline;
+use crate::config::{ConnectionName, IntegrationName};
+
+/// Pipelines between the same connections that run together.
+#[derive(Clone, Debug)]
+pub struct Integration {
+    /// Its name.
+    pub name: IntegrationName,
+    /// Whether anything starts by itself; `sync` by hand always works.
+    pub automatic: bool,
+    /// Whether runs write.
+    pub apply: ApplyMode,
+    /// The zone in which schedules and `today` are meant.
+    pub timezone: Tz,
+    /// The batch window; `None` runs at once when a change is seen.
+    pub debounce: Option<Debounce>,
+    /// When to look.
+    pub schedule: Schedule,
+    /// In reference order: a pipeline comes after those it refers to or needs.
+    pub pipelines: Vec<Arc<Pipeline>>,
+}
+
+/// Whether runs write to remotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApplyMode {
+    /// Plan and apply.
+    Automatic,
+    /// Plan on schedule, write nothing.
+    Observe,
+}
+
+/// The batch window: opens when a change is seen, `wait` restarts with each further one, `max_wait` caps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Debounce {
+    /// Quiet time that closes the window.
+    pub wait: Duration,
+    /// Longest time the window stays open; at least `wait`.
+    pub max_wait: Duration,
+}
+
+/// When an integration looks at its connections.
+#[derive(Clone, Debug, Default)]
+pub struct Schedule {
+    /// Poll interval per connection; polls sit on multiples of it from local midnight.
+    pub poll: BTreeMap<ConnectionName, Duration>,
+    /// A run this long after the end of the last one.
+    pub after_idle: Option<Duration>,
+    /// Runs at these local times.
+    pub cron: Vec<Cron>,
+    /// Every so often the next run reads everything and compares. `None`: never by itself.
+    pub full_read: Option<Duration>,
+}
+
+/// A crontab(5) line (five fields, Sunday is 0 or 7), as written and translated for the `cron` crate.
+#[derive(Clone, Debug)]
+pub struct Cron {
+    /// As the user wrote it.
+    pub written: String,
+    /// The compiled schedule (seconds first, weekdays by name).
+    pub schedule: Box<cron::Schedule>,
+}

@@ -1,0 +1,281 @@
+//! A pipeline: two resources, and what it means that they are the same.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::NaiveDate;
+
+use super::{Connection, Expectation, Field, Filter, Transform};
+use crate::{
+    config::{IntegrationName, PipelineName},
+    connector::Resource,
+    record::{Canon, ProjectionSpec, Side, SlotIndex},
+};
+
+/// Keeps the records of two resources the same.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// Full name.
+    pub name: PipelineName,
+    /// The integration it belongs to.
+    pub integration: IntegrationName,
+    /// Source end, target end.
+    pub ends: [End; 2],
+    /// Whether the pipeline as a whole may write to the target, to the source.
+    pub flow: super::Flow,
+    /// How records that are not linked find each other, strongest tier first. All tiers are looked up.
+    pub tiers: Vec<Tier>,
+    /// Opt-in: of several source records with the same value only one enters.
+    pub unique: Option<Unique>,
+    /// What corresponds.
+    pub fields: Vec<Field>,
+    /// Checks on the remote's own figures.
+    pub expect: Vec<Expectation>,
+    /// Which sides records may be created on.
+    pub creates: Creates,
+    /// What happens to a link whose record leaves its filter.
+    pub on_leave: OnLeave,
+    /// What happens to an edit of the target of a one-way pipeline.
+    pub drift: Drift,
+    /// How the first run goes.
+    pub first_run: FirstRun,
+    /// Limits on damage.
+    pub guards: Guards,
+    /// Source records dated before this day are ignored: the slot to look at and the day.
+    pub cut_over: Option<(SlotIndex, NaiveDate)>,
+    /// Pipelines whose links this one looks up (`reference`) or that must come first (`needs`).
+    pub needs: Vec<PipelineName>,
+    /// Pipelines whose references into this one's source decide about entering (`referenced_by`).
+    pub referenced_by: Vec<PipelineName>,
+    /// Hash of all that decides how records are treated; stored with parked records and held runs.
+    pub hash: u64,
+}
+
+impl Pipeline {
+    /// The end on `side`.
+    #[must_use]
+    pub const fn end(&self, side: Side) -> &End {
+        match side {
+            Side::Source => &self.ends[0],
+            Side::Target => &self.ends[1],
+        }
+    }
+
+    /// Whether `side` may be written at all.
+    #[must_use]
+    pub const fn writes(&self, side: Side) -> bool {
+        self.flow.writes(side)
+    }
+
+    /// Whether records of `side` need to be listed: as the origin of changes, for matching, or for drift.
+    #[must_use]
+    pub fn reads(&self, side: Side) -> bool {
+        self.flow.writes(side.other())
+            || !self.tiers.is_empty()
+            || self.drift != Drift::Leave
+            || self.fields.iter().any(|field| field.flow.writes(side.other()))
+    }
+}
+
+/// One end of a pipeline.
+#[derive(Clone, Debug)]
+pub struct End {
+    /// The account.
+    pub connection: Arc<Connection>,
+    /// The collection.
+    pub resource: Arc<Resource>,
+    /// What is read from its records.
+    pub spec: ProjectionSpec,
+    /// Which of its records may enter.
+    pub filter: Filter,
+    /// Hash of `spec`, kept with stored projections: one read under another spec must be read again.
+    pub spec_hash: u32,
+}
+
+/// One way for unlinked records to find each other; all its pairs must agree.
+#[derive(Clone, Debug)]
+pub struct Tier {
+    /// Values that must be the same. Blank never matches.
+    pub keys: Vec<KeyPair>,
+    /// What a single candidate means.
+    pub then: Then,
+}
+
+/// A pair of values compared by a tier.
+#[derive(Clone, Debug)]
+pub struct KeyPair {
+    /// Slots, source and target.
+    pub slots: [SlotIndex; 2],
+    /// How each side compares.
+    pub canons: [Canon; 2],
+    /// Applied to both before comparing.
+    pub normalize: Vec<Transform>,
+    /// The paths as written, for messages.
+    pub names: [String; 2],
+}
+
+/// What a single candidate of a tier means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Link it.
+    Link,
+    /// A person decides.
+    Propose,
+}
+
+/// Of several source records with the same value, one enters and the rest are listed.
+#[derive(Clone, Debug)]
+pub struct Unique {
+    /// The value.
+    pub by: SlotIndex,
+    /// How it compares.
+    pub canon: Canon,
+    /// Which one.
+    pub keep: Keep,
+    /// Order among those not linked; then by id.
+    pub order: Vec<SlotIndex>,
+}
+
+/// Which of several records of the same value enters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The one that is linked already, else the first in order.
+    LinkedThenFirst,
+}
+
+/// Which sides records may be created on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Creates {
+    /// On the target, for source records that pass `filters.source`.
+    pub to_target: bool,
+    /// On the source, for target records that pass `filters.target`.
+    pub to_source: bool,
+}
+
+impl Creates {
+    /// Whether records may be created on `side`.
+    #[must_use]
+    pub const fn on(self, side: Side) -> bool {
+        match side {
+            Side::Source => self.to_source,
+            Side::Target => self.to_target,
+        }
+    }
+}
+
+/// What a cleared value does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blanks {
+    /// It stays cleared where it was cleared, is listed, and is neither sent nor refilled.
+    Keep,
+    /// The other side is cleared too.
+    Propagate,
+}
+
+/// What happens when both sides changed a field to different values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflicts {
+    /// Park the field with both values.
+    Park,
+    /// The source's value goes to the target.
+    SourceWins,
+    /// The target's value goes to the source.
+    TargetWins,
+    /// The later edit by each side's own stamp, corrected by that server's clock; within `skew`, `otherwise`.
+    NewestWins {
+        /// Stamps closer than this decide nothing.
+        skew: Duration,
+        /// What then.
+        otherwise: Fallback,
+    },
+}
+
+/// What `newest-wins` falls back to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// Park the field.
+    Park,
+    /// The source's value.
+    SourceWins,
+    /// The target's value.
+    TargetWins,
+}
+
+/// What happens to a linked pair that differs and has no history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Differences {
+    /// Equal is agreed, blank is filled, else parked.
+    FillBlanks,
+    /// Parked unless equal.
+    Park,
+    /// The source's value goes to the target.
+    SourceWins,
+    /// The target's value goes to the source.
+    TargetWins,
+}
+
+/// What happens to a link whose record no longer passes the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnLeave {
+    /// It keeps syncing.
+    Keep,
+    /// It waits until the record passes again.
+    Pause,
+    /// The link is dissolved; both records stay.
+    Release,
+}
+
+/// What happens to an edit on the side that a one-way pipeline writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drift {
+    /// Nothing; it is not even read.
+    Leave,
+    /// It is listed.
+    Report,
+    /// The source's value is put back.
+    PutBack,
+}
+
+/// How the first run goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstRun {
+    /// Whether it waits for a person (`approve`) or goes by itself.
+    pub approve: bool,
+}
+
+/// Limits on damage. A run over one of them is held with its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guards {
+    /// Deletions.
+    pub deletes: Amount,
+    /// Creations.
+    pub creates: Option<Amount>,
+    /// Fields blanked.
+    pub blanked: Amount,
+    /// Linked records written.
+    pub touched: Amount,
+}
+
+/// An absolute number, or percent of the links with a floor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// At most this many.
+    Count(u64),
+    /// At most this percentage of the links, but never held below `at_least`.
+    Percent {
+        /// Percent, 0 to 100.
+        percent: u8,
+        /// Below this many the guard does not hold.
+        at_least: u64,
+    },
+}
+
+impl Amount {
+    /// How many are allowed with this many links.
+    #[must_use]
+    pub fn allowed(self, links: u64) -> u64 {
+        match self {
+            Self::Count(count) => count,
+            Self::Percent { percent, at_least } => (links.saturating_mul(u64::from(percent)) / 100).max(at_least),
+        }
+    }
+}

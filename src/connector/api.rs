@@ -1,0 +1,220 @@
+//! The connector as the engine sees it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::Resource;
+use crate::record::RecordId;
+
+/// A record as a remote gave it, decoded: stamps are RFC 3339, dates `YYYY-MM-DD`, decimals keep their text.
+#[derive(Clone, Debug)]
+pub struct RemoteRecord {
+    /// Its id.
+    pub id: RecordId,
+    /// The decoded body.
+    pub body: Value,
+    /// Name for people, from the manifest's `label`.
+    pub label: String,
+    /// The remote's own stamp of the last change, where there is one.
+    pub updated_at: Option<DateTime<Utc>>,
+    /// Version token for a guarded write, where there is one.
+    pub version: Option<String>,
+    /// The remote says that this record is deleted, archived or voided (`gone_when`).
+    pub gone: bool,
+    /// The remote says that this record was merged into another.
+    pub merged_into: Option<RecordId>,
+}
+
+/// Where a pull stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullCursor {
+    /// Only records changed at or after this instant of the server's clock; `None` reads everything.
+    pub since: Option<DateTime<Utc>>,
+    /// The page to ask for next, as the connector understands it; `None` is the first.
+    pub page: Option<String>,
+}
+
+/// One page of records.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The records, as listed.
+    pub records: Vec<RemoteRecord>,
+    /// The next page, or `None` when the listing ended properly.
+    pub next: Option<String>,
+    /// The server's clock when it answered (its `Date` header), for the next `since`.
+    pub server_time: Option<DateTime<Utc>>,
+}
+
+/// What a write does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WriteKind {
+    /// Makes new records; must not touch an existing one.
+    Create,
+    /// Changes existing records.
+    Update,
+}
+
+/// One record to write.
+#[derive(Clone, Debug)]
+pub struct WriteItem {
+    /// The record to change; `None` for a create.
+    pub id: Option<RecordId>,
+    /// Only the values to write, at their places, in decoded form.
+    pub body: Value,
+    /// The version the plan was made from.
+    pub version: Option<String>,
+}
+
+/// A call ready to be sent, less the login. Stored in an intent, so that exactly these bytes can be sent again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreparedCall {
+    /// The resource's name.
+    pub resource: String,
+    /// Create or update.
+    pub kind: WriteKind,
+    /// HTTP method (or the native connector's verb).
+    pub method: String,
+    /// Path and query, below the connection's base URL.
+    pub target: String,
+    /// Headers, without any secret.
+    pub headers: Vec<(String, String)>,
+    /// The exact body.
+    pub body: String,
+    /// Ids of the items in order; `None` for creates.
+    pub ids: Vec<Option<RecordId>>,
+    /// How long the idempotency key of this call lives from its first sending; `None` where the remote has none.
+    pub key_lives: Option<Duration>,
+}
+
+/// The answer to a write, item by item, in the order of the call.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// One per item.
+    pub items: Vec<ItemAnswer>,
+}
+
+/// What became of one item of a write.
+#[derive(Clone, Debug)]
+pub enum ItemAnswer {
+    /// It was written. `body` says whether `record` is the remote's own word or only echoes the id.
+    Written {
+        /// The record as answered; its body is an empty object where the remote answers nothing.
+        record: Box<RemoteRecord>,
+        /// Whether the answer holds the record.
+        body: bool,
+    },
+    /// The remote refused it.
+    Refused {
+        /// The remote's own words.
+        message: String,
+        /// The remote says that such a record exists already.
+        duplicate: bool,
+        /// The version was stale: read again and merge.
+        stale: bool,
+    },
+    /// The answer does not say (short or reordered reply, cached server error).
+    Unknown {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a call as a whole has no answer.
+#[derive(Clone, Debug, Error)]
+pub enum CallError {
+    /// Certain not to have been carried out (connection refused, limit, cancelled before sending).
+    #[error("the request was not carried out: {0}")]
+    NotDone(String),
+    /// It may or may not have been carried out (time-out, connection lost, 5xx).
+    #[error("it is unknown whether the request was carried out: {0}")]
+    Unknown(String),
+    /// The remote refused it as a whole; nothing was carried out.
+    #[error("{message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The remote's own words.
+        message: String,
+    },
+    /// The login does not work (any more).
+    #[error("{connection} refuses the login: {message}")]
+    Login {
+        /// The connection.
+        connection: String,
+        /// What it said, and what to do.
+        message: String,
+    },
+    /// The limit is used up until then.
+    #[error("the limit of {connection} is used up until {until}")]
+    Throttled {
+        /// The connection.
+        connection: String,
+        /// When it is worth trying again.
+        until: DateTime<Utc>,
+    },
+    /// The answer cannot be understood; for a read, nothing may be concluded from it.
+    #[error("the answer cannot be used: {0}")]
+    BadAnswer(String),
+}
+
+/// Requests made, for reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requests {
+    /// Reads.
+    pub reads: u64,
+    /// Writes.
+    pub writes: u64,
+}
+
+/// One account on one system, ready to be spoken to. Implementations keep the account's limits themselves: a call
+/// waits for its turn, and every retry that cannot do harm (reads; writes certain not to have been carried out)
+/// happens inside.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// The collections it has.
+    fn resource(&self, name: &str) -> Option<&Resource>;
+
+    /// Reads one page.
+    ///
+    /// # Errors
+    ///
+    /// When the remote does not answer with a page; the listing must then not be taken as complete.
+    async fn pull(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError>;
+
+    /// Reads one record; `None` when the remote says there is none of this id.
+    ///
+    /// # Errors
+    ///
+    /// When the remote says neither.
+    async fn get(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError>;
+
+    /// Makes the exact call that writes `items` (at most [`Resource::batch_size`] of them). `key` becomes the
+    /// idempotency key where the remote takes one. Sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the resource cannot be written so.
+    fn prepare(
+        &self,
+        resource: &Resource,
+        kind: WriteKind,
+        items: &[WriteItem],
+        key: &str,
+    ) -> Result<PreparedCall, CallError>;
+
+    /// Sends a prepared call, once. Never repeats it by itself unless it is certain not to have been carried out.
+    ///
+    /// # Errors
+    ///
+    /// As [`CallError`] says; the difference between "not done" and "unknown" decides about duplicates.
+    async fn send(&self, resource: &Resource, call: &PreparedCall) -> Result<Answer, CallError>;
+
+    /// Requests made so far.
+    fn requests(&self) -> Requests;
+}
