@@ -1,1 +1,102 @@
-//! (being built)
+//! What is remembered: a store of keys and values with one promise that everything else leans on, namely that
+//! commits become durable in commit order, and that after [`Store::flush`] returns all earlier ones are.
+//!
+//! The trait is small, asynchronous and takes many keys at once, so that a shared database can stand behind it
+//! later. [`Ledger`] gives the keys and values their types.
+
+mod key;
+
+pub use key::{Key, Space};
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+/// Why the store could not do what it was asked.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another process holds the store.
+    #[error("the store in {path} is in use by another process")]
+    Locked {
+        /// The folder.
+        path: String,
+    },
+    /// The disk or the engine failed.
+    #[error("the store failed to {action}")]
+    Failed {
+        /// What was being done.
+        action: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A value is damaged or of a format this program does not know.
+    #[error("the store's value at {key} cannot be used: {reason}")]
+    Damaged {
+        /// The key, readable.
+        key: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Puts and deletions that take effect together or not at all. At most [`Group::MAX`] keys.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// Key and new value; `None` deletes.
+    pub writes: Vec<(Key, Option<Vec<u8>>)>,
+}
+
+impl Group {
+    /// Most keys a group may hold: larger batches make sled keep memory for good (DESIGN decision 8).
+    pub const MAX: usize = 48;
+
+    /// Adds a put.
+    pub fn put(&mut self, key: Key, value: Vec<u8>) {
+        self.writes.push((key, Some(value)));
+    }
+
+    /// Adds a deletion.
+    pub fn delete(&mut self, key: Key) {
+        self.writes.push((key, None));
+    }
+}
+
+/// A store of keys and values. Methods are cancel safe in the sense that a commit either happens whole (per group)
+/// or not at all.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The values of these keys, in their order.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
+
+    /// Up to `limit` entries whose key begins with `prefix`, in key order, those after `after` if given.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Vec<u8>)>, StoreError>;
+
+    /// Commits groups in order; each is atomic. Not durable before [`Store::flush`].
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails; groups before the failed one have been committed.
+    async fn commit(&self, groups: Vec<Group>) -> Result<(), StoreError>;
+
+    /// Returns when everything committed before is durable.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails: then nothing may be built on what was not flushed before.
+    async fn flush(&self) -> Result<(), StoreError>;
+
+    /// Bytes on disk, for status.
+    ///
+    /// # Errors
+    ///
+    /// When the engine fails.
+    async fn size_on_disk(&self) -> Result<u64, StoreError>;
+}
