@@ -2,6 +2,7 @@
 //!
 //! Pure: cells in, cells out. Looking up a linked record is a question to the [`Lookups`] the caller brings.
 
+pub mod each;
 mod filter;
 mod key;
 mod translate;

@@ -1,1 +1,31 @@
-//! (next)
+//! Deciding: what it takes to make two records, or two collections, the same. Pure; no clock, no I/O.
+//!
+//! The order of events for one record:
+//!
+//! 1. [`observe`]: a reading of one side is laid beside what is remembered. Seeing a value never moves a base; it
+//!    becomes that side's *pending* value, which is its present value for everything that follows.
+//! 2. [`decide_link`] for a linked pair, [`decide_new`] for a record without a link: a [`Decision`], plain data, with
+//!    the writes it takes and the reasons for what it does not do.
+//! 3. [`body`] makes the record to send from a [`RecordWrite`].
+//! 4. [`settle_update`] / [`settle_create`]: what the remote answered is compared with what was sent. Only here, and
+//!    where both sides are found equal, does a base move.
+//!
+//! Deciding again from unchanged input finds nothing to do.
+
+mod body;
+mod decide;
+mod fresh;
+mod guard;
+mod link;
+mod observe;
+mod reason;
+mod settle;
+
+pub use body::body;
+pub use decide::{Context, Decision, FieldWrite, RecordWrite, decide_link};
+pub use fresh::{Candidate, FreshDecision, TierHits, decide_new, link_matched};
+pub use guard::{Damage, Held, judge};
+pub use link::{Born, FieldPark, FieldState, Fresh, Link, Mark, Observation};
+pub use observe::{Change, observe};
+pub use reason::{Finding, FindingKind, ParkCode, Why};
+pub use settle::{Settled, settle_create, settle_update};
