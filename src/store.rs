@@ -4,9 +4,14 @@
 //! The trait is small, asynchronous and takes many keys at once, so that a shared database can stand behind it
 //! later. [`Ledger`] gives the keys and values their types.
 
+mod entry;
+pub mod frame;
 mod key;
+mod ledger;
 
+pub use entry::{Approval, Choice, Cursor, Due, HeldRun, Intent, IntentItem, Parked, PipelineState, RunRecord, Stage};
 pub use key::{Key, Space};
+pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey};
 
 use async_trait::async_trait;
 use thiserror::Error;

@@ -34,11 +34,13 @@ pub enum Space {
     Held = b'h',
     /// Values overwritten: pipeline, run, record.
     Before = b'b',
+    /// Who waits for a record to be linked: awaited pipeline, awaited id, waiting pipeline, side, id.
+    Wait = b'w',
 }
 
 impl Space {
     /// Every space, for export.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Meta,
         Self::Pipeline,
         Self::Link,
@@ -53,6 +55,7 @@ impl Space {
         Self::Run,
         Self::Held,
         Self::Before,
+        Self::Wait,
     ];
 }
 

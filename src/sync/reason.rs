@@ -76,7 +76,9 @@ impl ParkCode {
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::Conflict => "choose a side with `conflicts resolve`, or make both sides the same",
-            Self::Difference => "choose a side with `conflicts resolve`, set `differences:`, or make both sides the same",
+            Self::Difference => {
+                "choose a side with `conflicts resolve`, set `differences:`, or make both sides the same"
+            }
             Self::Ambiguous => "link the right one with `links add`, or make the match keys unique",
             Self::Taken => "change the match key of one of them, or remove the wrong link with `links remove`",
             Self::Proposed => "link it with `links add` if it is the same, else change one of them",

@@ -1,0 +1,306 @@
+//! Delivering what was read: laid beside a link, or remembered as seen, or spilled.
+
+use chrono::TimeDelta;
+use serde_json::Value;
+
+use super::{
+    EngineError,
+    lookups::{Questions, id_of},
+    pull::Attached,
+    run::Run,
+    step::Newcomer,
+};
+use crate::{
+    config::{Content, OnLeave, Pipeline, PipelineName},
+    connector::RemoteRecord,
+    mapping::{Verdict, admit, match_key},
+    record::{Projection, RecordId, Side},
+    store::{Atomic, Changes, Due, MatchKey},
+    sync::{Change, Fresh, Link, Observation, observe},
+};
+
+/// A reading of one end of a pipeline.
+pub(super) fn observation(pipeline: &Pipeline, side: Side, record: &RemoteRecord, skew: TimeDelta) -> Observation {
+    Observation {
+        id: record.id.clone(),
+        projection: pipeline.end(side).spec.read(&record.body),
+        label: record.label.clone(),
+        version: record.version.clone(),
+        edited_at: record.updated_at.map(|stamp| stamp + skew),
+        gone: record.gone,
+    }
+}
+
+/// The match keys a projection is found by: tier and text.
+pub(super) fn keys_of(pipeline: &Pipeline, side: Side, projection: &Projection) -> Vec<(usize, String)> {
+    let tiers = pipeline.tiers.iter().enumerate();
+    tiers.filter_map(|(tier, keys)| match_key(keys, side, projection).map(|text| (tier, text))).collect()
+}
+
+/// What is known of the projection of a linked record: its fields' present values.
+pub(super) fn projection_of(pipeline: &Pipeline, side: Side, link: &Link) -> Projection {
+    let slots = pipeline.end(side).spec.slots.len();
+    let mut cells = vec![crate::record::Cell::Absent; slots];
+    for field in &pipeline.fields {
+        let Some(present) = link.fields.get(&field.id).and_then(|state| state.present(side)) else { continue };
+        let slots = &field.end(side).slots;
+        if let [slot] = slots.as_slice() {
+            if let Some(cell) = cells.get_mut(*slot) {
+                *cell = present.clone();
+            }
+        } else if let Some(Value::Array(values)) = present.value() {
+            for (slot, value) in slots.iter().zip(values) {
+                if let Some(cell) = cells.get_mut(*slot) {
+                    *cell = crate::record::Cell::Value(value.clone());
+                }
+            }
+        }
+    }
+    Projection { cells }
+}
+
+impl Run<'_> {
+    /// Delivers records of one end. Nothing here is durable before the next flush, and nothing needs to be: the
+    /// cursor moves later still.
+    pub(super) async fn deliver(
+        &mut self,
+        attached: &Attached,
+        records: &[RemoteRecord],
+        skew: TimeDelta,
+    ) -> Result<(), EngineError> {
+        let (pipeline, side) = (attached.pipeline.clone(), attached.side);
+        let observations: Vec<Observation> =
+            records.iter().map(|record| observation(&pipeline, side, record, skew)).collect();
+        let ids: Vec<RecordId> = observations.iter().map(|seen| seen.id.clone()).collect();
+        let links = self.engine.ledger.links_of(&pipeline.name, side, &ids).await?;
+        let unlinked: Vec<RecordId> =
+            ids.iter().zip(&links).filter(|(_, link)| link.is_none()).map(|(id, _)| id.clone()).collect();
+        let mut remembered = self.engine.ledger.fresh(&pipeline.name, side, &unlinked).await?.into_iter();
+        let in_run = self.is_planned(&pipeline.name);
+        let mut changes = Changes::new();
+        let mut moved = 0_u64;
+        for (observation, link) in observations.into_iter().zip(links) {
+            let told = match link {
+                Some(link) => self.deliver_linked(&mut changes, attached, link, &observation).await?,
+                None => {
+                    let old = remembered.next().flatten();
+                    self.deliver_unlinked(&mut changes, attached, observation, old).await?
+                }
+            };
+            moved += u64::from(told);
+        }
+        if in_run {
+            let tally = &mut self.report_of(&pipeline.name).tally;
+            tally.read += records.len() as u64;
+            tally.unchanged += records.len() as u64 - moved;
+        }
+        self.changes_seen |= moved > 0;
+        self.engine.ledger.commit(changes).await?;
+        Ok(())
+    }
+
+    /// Returns whether there is anything to decide.
+    async fn deliver_linked(
+        &mut self,
+        changes: &mut Changes,
+        attached: &Attached,
+        mut link: Link,
+        seen: &Observation,
+    ) -> Result<bool, EngineError> {
+        let (pipeline, side) = (&*attached.pipeline, attached.side);
+        if link.mark(side).hash == seen.projection.hash() && link.mark(side).gone == seen.gone {
+            if observe(pipeline, &mut link, side, seen, false) != Change::Nothing {
+                changes.together(|atomic| atomic.relink(&pipeline.name, &link));
+            }
+            return Ok(false);
+        }
+        let was_paused = link.mark(side).paused;
+        let old_keys = keys_of(pipeline, side, &projection_of(pipeline, side, &link));
+        let old_reference = self.references(pipeline, side, &projection_of(pipeline, side, &link));
+        let change = observe(pipeline, &mut link, side, seen, false);
+        let mut moved = change == Change::Moved;
+        if pipeline.on_leave != OnLeave::Keep && change != Change::Nothing {
+            let rejected = self.rejects(pipeline, side, seen).await?;
+            if rejected && pipeline.on_leave == OnLeave::Release {
+                changes.together(|atomic| atomic.unlink(&pipeline.name, &link));
+                let state = self.state_mut(&pipeline.name).await?;
+                state.links = state.links.saturating_sub(1);
+                return Ok(true);
+            }
+            link.marks[side.index()].paused = rejected;
+            moved |= was_paused != rejected;
+        }
+        if change == Change::Nothing {
+            return Ok(false);
+        }
+        let new_keys = keys_of(pipeline, side, &seen.projection);
+        let now = self.engine.clock.now();
+        changes.together(|atomic| {
+            atomic.relink(&pipeline.name, &link);
+            if moved {
+                let why = format!("changed on the {side}");
+                atomic.due(&pipeline.name, Side::Source, &link.source, &Due { at: now, why });
+            }
+            if side == Side::Target && old_keys != new_keys {
+                reindex(atomic, &pipeline.name, side, &seen.id, &old_keys, &new_keys);
+            }
+        });
+        if side == Side::Source {
+            self.note_references(changes, pipeline, seen, &old_reference).await?;
+        }
+        Ok(moved)
+    }
+
+    async fn deliver_unlinked(
+        &mut self,
+        changes: &mut Changes,
+        attached: &Attached,
+        observation: Observation,
+        old: Option<Fresh>,
+    ) -> Result<bool, EngineError> {
+        let (pipeline, side) = (attached.pipeline.clone(), attached.side);
+        let end = pipeline.end(side);
+        let same_spec = old.as_ref().is_some_and(|old| old.spec_hash == end.spec_hash);
+        let old_keys = match &old {
+            Some(old) if same_spec => keys_of(&pipeline, side, &old.observation.projection),
+            _ => Vec::new(),
+        };
+        if observation.gone {
+            // A deleted record can neither enter nor be matched.
+            if old.is_some() {
+                changes.together(|atomic| {
+                    atomic.forget_fresh(&pipeline.name, side, &observation.id);
+                    atomic.done(&pipeline.name, side, &observation.id);
+                    atomic.unpark(&pipeline.name, side, &observation.id);
+                    reindex(atomic, &pipeline.name, side, &observation.id, &old_keys, &[]);
+                });
+            }
+            return Ok(false);
+        }
+        if same_spec && old.as_ref().is_some_and(|old| old.observation.projection == observation.projection) {
+            return Ok(false);
+        }
+        let stored = old.is_some();
+        let suffixed = old.as_ref().is_some_and(|old| old.suffixed);
+        let old_reference = old.map(|old| self.references(&pipeline, side, &old.observation.projection));
+        if side == Side::Source {
+            self.note_references(changes, &pipeline, &observation, &old_reference.unwrap_or_default()).await?;
+        }
+        let fresh = Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed };
+        if attached.spill {
+            self.spill(&pipeline.name, Newcomer { side, fresh, stored, old_keys })?;
+            return Ok(true);
+        }
+        let originates = pipeline.writes(side.other());
+        let keys = keys_of(&pipeline, side, &fresh.observation.projection);
+        let now = self.engine.clock.now();
+        changes.together(|atomic| {
+            atomic.fresh(&pipeline.name, side, &fresh);
+            reindex(atomic, &pipeline.name, side, &fresh.observation.id, &old_keys, &keys);
+            if originates {
+                let why = if stored { "changed" } else { "new" }.to_owned();
+                atomic.due(&pipeline.name, side, &fresh.observation.id, &Due { at: now, why });
+            }
+        });
+        Ok(originates)
+    }
+
+    /// Whether the filter of this end rejects the reading for certain.
+    pub(super) async fn rejects(&self, pipeline: &Pipeline, side: Side, seen: &Observation) -> Result<bool, EngineError> {
+        Ok(matches!(self.verdict(pipeline, side, seen).await?, Verdict::Rejected { .. }))
+    }
+
+    /// What the filter of this end says of a reading.
+    pub(super) async fn verdict(
+        &self,
+        pipeline: &Pipeline,
+        side: Side,
+        seen: &Observation,
+    ) -> Result<Verdict, EngineError> {
+        let mut questions = Questions::new(pipeline);
+        questions.about(side, &seen.id, &seen.projection);
+        let known = self.fetch(questions).await?;
+        Ok(admit(&pipeline.end(side).filter, &seen.id, &seen.projection, &known))
+    }
+
+    /// The records a source record refers to, in pipelines that let records in because they are referred to.
+    fn references(&self, pipeline: &Pipeline, side: Side, projection: &Projection) -> Vec<(PipelineName, RecordId)> {
+        if side != Side::Source {
+            return Vec::new();
+        }
+        let fields = pipeline.fields.iter();
+        fields
+            .filter_map(|field| {
+                let Content::Mapped { reference: Some(referred), .. } = &field.content else { return None };
+                if !self.counts_references(referred, &pipeline.name) {
+                    return None;
+                }
+                let slot = field.end(Side::Source).slots.first()?;
+                Some((referred.clone(), id_of(projection.cell(*slot))?))
+            })
+            .collect()
+    }
+
+    /// Keeps the reverse index of references true, and has a record looked at that is referred to for the first time:
+    /// it may enter now although nothing about it changed.
+    async fn note_references(
+        &self,
+        changes: &mut Changes,
+        pipeline: &Pipeline,
+        seen: &Observation,
+        old: &[(PipelineName, RecordId)],
+    ) -> Result<(), EngineError> {
+        let mut new = self.references(pipeline, Side::Source, &seen.projection);
+        if new.is_empty() && old.is_empty() {
+            return Ok(());
+        }
+        if seen.gone || self.rejects(pipeline, Side::Source, seen).await? {
+            new.clear();
+        }
+        let now = self.engine.clock.now();
+        for (referred, to) in old.iter().filter(|entry| !new.contains(entry)) {
+            changes.together(|atomic| atomic.forget_reference(&pipeline.name, referred, to, &seen.id));
+        }
+        for (referred, to) in &new {
+            changes.together(|atomic| {
+                atomic.reference(&pipeline.name, referred, to, &seen.id);
+                let why = format!("{} of {} refers to it", seen.label, pipeline.name);
+                atomic.due(referred, Side::Source, to, &Due { at: now, why });
+            });
+        }
+        Ok(())
+    }
+
+    /// Marks a linked record as gone from a side, or forgets an unlinked one.
+    pub(super) async fn mark_gone(&mut self, pipeline: &Pipeline, side: Side, id: &RecordId) -> Result<(), EngineError> {
+        let Some(mut link) = self.engine.ledger.link(&pipeline.name, side, id).await? else { return Ok(()) };
+        link.marks[side.index()].gone = true;
+        link.revision += 1;
+        let mut changes = Changes::new();
+        let due = Due { at: self.engine.clock.now(), why: format!("gone from the {side}") };
+        changes.together(|atomic| {
+            atomic.relink(&pipeline.name, &link);
+            atomic.due(&pipeline.name, Side::Source, &link.source, &due);
+        });
+        self.changes_seen = true;
+        self.engine.ledger.commit(changes).await?;
+        Ok(())
+    }
+}
+
+/// Moves a record from its old match keys to its new ones.
+pub(super) fn reindex(
+    atomic: &mut Atomic,
+    pipeline: &PipelineName,
+    side: Side,
+    id: &RecordId,
+    old: &[(usize, String)],
+    new: &[(usize, String)],
+) {
+    for (tier, text) in old.iter().filter(|key| !new.contains(key)) {
+        atomic.forget_match_key(&MatchKey { pipeline, side, tier: *tier, text }, id);
+    }
+    for (tier, text) in new.iter().filter(|key| !old.contains(key)) {
+        atomic.match_key(&MatchKey { pipeline, side, tier: *tier, text }, id);
+    }
+}

@@ -1,0 +1,134 @@
+//! What the pure core may know of other records, fetched before a chunk is decided.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::NaiveDate;
+use serde_json::Value;
+
+use crate::{
+    config::{Content, Filter, Pipeline, PipelineName},
+    mapping::Lookups,
+    record::{Cell, Projection, RecordId, Side},
+    store::{Ledger, PipelineState, StoreError},
+};
+
+/// Answers for one chunk.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    linked: HashMap<(PipelineName, Side, RecordId), RecordId>,
+    referenced: HashMap<(PipelineName, RecordId), bool>,
+    today: NaiveDate,
+}
+
+impl Lookups for Known {
+    fn linked(&self, pipeline: &PipelineName, side: Side, id: &RecordId) -> Option<RecordId> {
+        self.linked.get(&(pipeline.clone(), side, id.clone())).cloned()
+    }
+
+    fn referenced(&self, pipeline: &PipelineName, id: &RecordId) -> Option<bool> {
+        self.referenced.get(&(pipeline.clone(), id.clone())).copied()
+    }
+
+    fn today(&self) -> NaiveDate {
+        self.today
+    }
+}
+
+/// Gathers the questions a chunk will ask, then fetches the answers in few calls.
+pub(super) struct Questions<'a> {
+    pipeline: &'a Pipeline,
+    ids: HashSet<(PipelineName, Side, RecordId)>,
+    records: HashSet<RecordId>,
+    asks_references: bool,
+}
+
+impl<'a> Questions<'a> {
+    /// No questions yet about records of `pipeline`.
+    pub fn new(pipeline: &'a Pipeline) -> Self {
+        let asks_references = !pipeline.referenced_by.is_empty();
+        Self { pipeline, ids: HashSet::new(), records: HashSet::new(), asks_references }
+    }
+
+    /// Asks for what deciding about this reading of `side` needs.
+    pub fn about(&mut self, side: Side, id: &RecordId, projection: &Projection) {
+        for field in &self.pipeline.fields {
+            if let Content::Mapped { reference: Some(referred), .. } = &field.content {
+                for slot in &field.end(side).slots {
+                    self.ask(referred, side, projection.cell(*slot));
+                }
+            }
+        }
+        if self.asks_references {
+            self.records.insert(id.clone());
+        }
+    }
+
+    /// Asks for what deciding about a field's present value needs.
+    pub fn about_cell(&mut self, referred: &PipelineName, side: Side, cell: &Cell) {
+        self.ask(referred, side, cell);
+    }
+
+    fn ask(&mut self, referred: &PipelineName, side: Side, cell: &Cell) {
+        if let Some(id) = id_of(cell) {
+            self.ids.insert((referred.clone(), side, id));
+        }
+    }
+
+    /// Fetches the answers.
+    pub async fn fetch(
+        self,
+        ledger: &Ledger,
+        states: &HashMap<PipelineName, PipelineState>,
+        spec_of: impl Fn(&PipelineName) -> u32,
+        today: NaiveDate,
+    ) -> Result<Known, StoreError> {
+        let mut known = Known { today, ..Known::default() };
+        let mut groups: HashMap<(PipelineName, Side), Vec<RecordId>> = HashMap::new();
+        for (pipeline, side, id) in self.ids {
+            groups.entry((pipeline, side)).or_default().push(id);
+        }
+        for ((pipeline, side), ids) in groups {
+            let others: Vec<Option<RecordId>> = match side {
+                Side::Source => {
+                    ledger.links(&pipeline, &ids).await?.into_iter().map(|link| link.map(|l| l.target)).collect()
+                }
+                Side::Target => ledger.sources_of(&pipeline, &ids).await?,
+            };
+            for (id, other) in ids.into_iter().zip(others) {
+                if let Some(other) = other {
+                    known.linked.insert((pipeline.clone(), side, id), other);
+                }
+            }
+        }
+        for referring in &self.pipeline.referenced_by {
+            let read = states.get(referring).is_some_and(|state| state.read[0] != 0 && state.read[0] == spec_of(referring));
+            for id in &self.records {
+                let points = ledger.is_referenced(referring, &self.pipeline.name, id).await?;
+                // A reference that is there is known for certain; that there is none is known only after a full read.
+                if points || read {
+                    known.referenced.insert((referring.clone(), id.clone()), points);
+                }
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// The record id in a cell, if it holds one.
+pub(super) fn id_of(cell: &Cell) -> Option<RecordId> {
+    match cell.value()? {
+        Value::String(text) if !text.is_empty() => Some(RecordId::from(text.as_str())),
+        Value::Number(number) => Some(RecordId::from(number.to_string())),
+        _ => None,
+    }
+}
+
+/// Whether a filter asks the calendar or other pipelines, so that its verdict can change without the record.
+pub(super) fn depends_on_world(filter: &Filter) -> bool {
+    match filter {
+        Filter::All(parts) | Filter::Any(parts) => parts.iter().any(depends_on_world),
+        Filter::Not(part) => depends_on_world(part),
+        Filter::Test(_) | Filter::Where(_) => false,
+        Filter::ReferencedBy(_) => true,
+    }
+}

@@ -1,0 +1,208 @@
+//! Reading a resource once, for every pipeline that uses it.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    EngineError,
+    deliver::{keys_of, reindex},
+    run::Run,
+};
+use crate::{
+    config::{Connection, ConnectionName, Pipeline},
+    connector::{CallError, PullCursor, Resource},
+    record::{RecordId, Side},
+    store::{Changes, Cursor},
+};
+
+/// A resource of a connection.
+pub(super) type ResourceKey = (ConnectionName, String);
+
+/// A finished pull of this run.
+#[derive(Clone, Debug)]
+pub(super) struct Pulled {
+    /// The cursor to store when the run has ended.
+    pub cursor: Cursor,
+    /// When the pull began, on the monotonic clock: what was read may be older than what is there now.
+    pub at: Duration,
+}
+
+/// One end of a pipeline that uses a resource.
+#[derive(Clone)]
+pub(super) struct Attached {
+    /// The pipeline.
+    pub pipeline: Arc<Pipeline>,
+    /// Which of its ends.
+    pub side: Side,
+    /// Whether records without a link are spilled (the pipeline is planned in this run) instead of stored.
+    pub spill: bool,
+}
+
+/// What to read.
+pub(super) struct PullOrder<'a> {
+    /// The account.
+    pub connection: &'a Arc<Connection>,
+    /// The collection.
+    pub resource: &'a Resource,
+    /// Who gets the records.
+    pub attached: Vec<Attached>,
+    /// Everything, or what changed.
+    pub full: bool,
+}
+
+impl Run<'_> {
+    /// Pulls a resource and delivers it. The outer error is ours, the inner one the remote's.
+    pub(super) async fn pull(&mut self, order: &PullOrder<'_>) -> Result<Result<(), CallError>, EngineError> {
+        let key: ResourceKey = (order.connection.name.clone(), order.resource.name.clone());
+        let stored = self.engine.ledger.cursor(&key.0, &key.1).await?.unwrap_or_default();
+        let stored = self.pulled.get(&key).map_or(stored, |pulled| pulled.cursor.clone());
+        let feed = order.resource.list.as_ref().and_then(|list| list.changed_since.as_ref());
+        let full = order.full || stored.since.is_none() || feed.is_none();
+        let mut position = PullCursor { since: if full { None } else { stored.since }, page: None };
+        let connector = self.connector(&key.0)?;
+        let (at, wall) = (self.engine.clock.monotonic(), self.engine.clock.now());
+        let mut began: Option<DateTime<Utc>> = None;
+        let mut listed: HashSet<u64> = HashSet::new();
+        let mut records = 0_u64;
+        loop {
+            let page = match connector.pull(order.resource, &position).await {
+                Ok(page) => page,
+                Err(error) => return Ok(Err(error)),
+            };
+            let server = page.server_time.unwrap_or_else(|| self.engine.clock.now());
+            began.get_or_insert(server);
+            let skew = self.engine.clock.now() - server;
+            records += page.records.len() as u64;
+            if full {
+                listed.extend(page.records.iter().map(|record| id_hash(&record.id)));
+            }
+            for attached in &order.attached {
+                self.deliver(attached, &page.records, skew).await?;
+            }
+            match page.next {
+                Some(next) => position.page = Some(next),
+                None => break,
+            }
+        }
+        if full {
+            for attached in &order.attached {
+                if let Err(error) = self.look_for_absent(order, attached, &listed).await? {
+                    return Ok(Err(error));
+                }
+                self.mark_read_in_full(attached, records).await?;
+            }
+        }
+        let overlap = feed.map_or(Duration::ZERO, |feed| feed.overlap);
+        let overlap = TimeDelta::from_std(overlap).unwrap_or_else(|_| TimeDelta::hours(1));
+        let cursor = Cursor {
+            since: began.map(|began| began - overlap),
+            full_at: if full { Some(wall) } else { stored.full_at },
+        };
+        self.pulled.insert(key, Pulled { cursor, at });
+        Ok(Ok(()))
+    }
+
+    /// Remembers that every record of an end was read under its present spec.
+    async fn mark_read_in_full(&mut self, attached: &Attached, records: u64) -> Result<(), EngineError> {
+        let end = attached.pipeline.end(attached.side);
+        let written = attached.pipeline.writes(attached.side);
+        let state = self.state_mut(&attached.pipeline.name).await?;
+        state.read[attached.side.index()] = end.spec_hash;
+        if written && records == 0 && state.stage == crate::store::Stage::Unapproved {
+            // Nothing can be duplicated or overwritten on an empty side, so nobody needs to look first.
+            state.stage = crate::store::Stage::Approved;
+        }
+        Ok(())
+    }
+
+    /// After a full listing that ended properly: linked records that were not in it get a second look by id. Only
+    /// where both agree is the record gone, and even then nothing is deleted: the link is marked and kept.
+    async fn look_for_absent(
+        &mut self,
+        order: &PullOrder<'_>,
+        attached: &Attached,
+        listed: &HashSet<u64>,
+    ) -> Result<Result<(), CallError>, EngineError> {
+        let (pipeline, side) = (&attached.pipeline, attached.side);
+        self.forget_absent_newcomers(attached, listed).await?;
+        let mut absent: Vec<RecordId> = Vec::new();
+        let mut links = 0_usize;
+        let mut after = None;
+        loop {
+            let (page, next) = self.engine.ledger.list_links(&pipeline.name, after.as_ref()).await?;
+            links += page.len();
+            for link in page {
+                if !link.mark(side).gone && !listed.contains(&id_hash(link.id(side))) {
+                    absent.push(link.id(side).clone());
+                }
+            }
+            match next {
+                Some(key) => after = Some(key),
+                None => break,
+            }
+        }
+        if absent.is_empty() {
+            return Ok(Ok(()));
+        }
+        // A listing that lost this much is more likely wrong (another account, a revoked right) than true.
+        if absent.len() > 10 && absent.len() * 2 > links {
+            let message = format!(
+                "the full listing of {}/{} lacks {} of {links} linked records; it is not believed and nothing is marked \
+                 as gone. Check that this is the right account and that the login may still read all of it",
+                order.connection.name,
+                order.resource.name,
+                absent.len(),
+            );
+            return Ok(Err(CallError::BadAnswer(message)));
+        }
+        let connector = self.connector(&order.connection.name)?;
+        for id in absent {
+            let found = if order.resource.get.is_some() {
+                match connector.get(order.resource, &id).await {
+                    Ok(found) => found,
+                    Err(error) => return Ok(Err(error)),
+                }
+            } else {
+                None
+            };
+            match found {
+                Some(record) => self.deliver(attached, &[record], TimeDelta::zero()).await?,
+                None => self.mark_gone(pipeline, side, &id).await?,
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+impl Run<'_> {
+    /// Records that were seen, never linked, and are not listed any more can neither enter nor be matched.
+    async fn forget_absent_newcomers(&self, attached: &Attached, listed: &HashSet<u64>) -> Result<(), EngineError> {
+        let (pipeline, side) = (&attached.pipeline, attached.side);
+        let mut after = None;
+        loop {
+            let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
+            let mut changes = Changes::new();
+            for fresh in page.iter().filter(|fresh| !listed.contains(&id_hash(&fresh.observation.id))) {
+                let id = &fresh.observation.id;
+                let keys = keys_of(pipeline, side, &fresh.observation.projection);
+                changes.together(|atomic| {
+                    atomic.forget_fresh(&pipeline.name, side, id);
+                    atomic.done(&pipeline.name, side, id);
+                    atomic.unpark(&pipeline.name, side, id);
+                    reindex(atomic, &pipeline.name, side, id, &keys, &[]);
+                });
+            }
+            self.engine.ledger.commit(changes).await?;
+            match next {
+                Some(key) => after = Some(key),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// A stable hash of an id; a collision can only hide an absence until the next full read.
+fn id_hash(id: &RecordId) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(id.as_str().as_bytes())
+}

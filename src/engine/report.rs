@@ -1,0 +1,249 @@
+//! What a run did, did not do, and why: data that commands print and the store keeps.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{ConnectionName, IntegrationName, PipelineName},
+    connector::Requests,
+    record::{Cell, RecordId, Side},
+    sync::{Damage, FindingKind, Held},
+};
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Pull, plan, apply, settle.
+    Sync,
+    /// Pull and plan; nothing is written to any system.
+    Plan,
+    /// Pull only: look whether anything changed.
+    Poll,
+}
+
+/// What to run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunRequest {
+    /// The integration.
+    pub integration: IntegrationName,
+    /// Only these of its pipelines; empty means all.
+    #[serde(default)]
+    pub pipelines: Vec<PipelineName>,
+    /// Only poll this connection (for [`Mode::Poll`]).
+    #[serde(default)]
+    pub connection: Option<ConnectionName>,
+    /// What for.
+    pub mode: Mode,
+    /// Read everything, whatever the cursors say.
+    #[serde(default)]
+    pub full: bool,
+    /// Write at most this many records.
+    #[serde(default)]
+    pub limit: Option<u64>,
+    /// Why, for people: `by hand`, `window closed`, `idle for 24h`.
+    pub why: String,
+}
+
+/// A remote that did not do its part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The connection.
+    pub connection: ConnectionName,
+    /// What happened and what it means.
+    pub message: String,
+    /// Whether it passes by itself (time-out, limit) or needs a person (login).
+    pub temporary: bool,
+}
+
+/// What a plan does with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// Makes a new record.
+    Create,
+    /// Changes a record.
+    Update,
+    /// Links two existing records.
+    Link,
+}
+
+/// One value that changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldChange {
+    /// The field's name for people.
+    pub field: String,
+    /// The present value there.
+    pub before: Cell,
+    /// The value to write.
+    pub after: Cell,
+    /// Why, a sentence.
+    pub why: String,
+}
+
+/// One thing a plan would do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanItem {
+    /// What.
+    pub verb: Verb,
+    /// The side written to.
+    pub side: Side,
+    /// Name for people.
+    pub label: String,
+    /// The record it starts from.
+    pub origin: RecordId,
+    /// The record written, if it exists.
+    pub id: Option<RecordId>,
+    /// The values.
+    pub fields: Vec<FieldChange>,
+}
+
+/// One thing a plan does not do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FindingItem {
+    /// The side of the record.
+    pub side: Side,
+    /// Its id.
+    pub id: RecordId,
+    /// Name for people.
+    pub label: String,
+    /// What kind.
+    pub kind: FindingKind,
+    /// The field, if one.
+    pub field: Option<String>,
+    /// A sentence.
+    pub message: String,
+}
+
+/// Records counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Records read.
+    pub read: u64,
+    /// Of those, with nothing new.
+    pub unchanged: u64,
+    /// Pairs linked because they match.
+    pub linked: u64,
+    /// Records created, per side written (source, target).
+    pub created: [u64; 2],
+    /// Records updated, per side written.
+    pub updated: [u64; 2],
+    /// Records or fields put aside in this run.
+    pub parked: u64,
+    /// Records that wait for another.
+    pub waiting: u64,
+    /// Values kept and not sent.
+    pub pending: u64,
+    /// Records the filter does not admit.
+    pub rejected: u64,
+    /// Records left out by rule.
+    pub skipped: u64,
+    /// Items whose outcome is unknown for now.
+    pub unknown: u64,
+}
+
+impl Tally {
+    /// Writes of any kind.
+    #[must_use]
+    pub const fn written(&self) -> u64 {
+        self.created[0] + self.created[1] + self.updated[0] + self.updated[1]
+    }
+}
+
+/// A run that is held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldReport {
+    /// For `approve`.
+    pub id: String,
+    /// Why it is held: guards, or (empty) a first run that waits for approval.
+    pub guards: Vec<Held>,
+    /// What it would do.
+    pub damage: Damage,
+}
+
+/// What a run did for one pipeline.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PipelineReport {
+    /// The pipeline.
+    pub pipeline: PipelineName,
+    /// Counts.
+    pub tally: Tally,
+    /// What it does (at most [`PipelineReport::MOST`], for printing; the tally counts all).
+    pub items: Vec<PlanItem>,
+    /// How many planned items there were in all.
+    pub planned: u64,
+    /// What it does not do (at most [`PipelineReport::MOST`]).
+    pub findings: Vec<FindingItem>,
+    /// It is held.
+    pub held: Option<HeldReport>,
+    /// Why it was not run at all.
+    pub skipped: Option<String>,
+}
+
+impl PipelineReport {
+    /// Most items and most findings a report holds.
+    pub const MOST: usize = 1_000;
+
+    /// An empty report.
+    #[must_use]
+    pub fn new(pipeline: PipelineName) -> Self {
+        Self {
+            pipeline,
+            tally: Tally::default(),
+            items: Vec::new(),
+            planned: 0,
+            findings: Vec::new(),
+            held: None,
+            skipped: None,
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The integration.
+    pub integration: IntegrationName,
+    /// What for.
+    pub mode: Mode,
+    /// Why.
+    pub why: String,
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// When it ended.
+    pub ended: DateTime<Utc>,
+    /// Pipeline by pipeline, in the order they ran.
+    pub pipelines: Vec<PipelineReport>,
+    /// Requests made, per connection.
+    pub requests: BTreeMap<ConnectionName, Requests>,
+    /// Pulls repeated because the apply took longer than the freshness of what was read.
+    pub pulled_again: u64,
+    /// Whether anything new was seen on any side.
+    pub changes_seen: bool,
+    /// Remotes that did not do their part.
+    pub troubles: Vec<Trouble>,
+}
+
+impl RunReport {
+    /// The exit code of `sync`: 0 agreed, 4 some parked, 5 held, 1 failed.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if !self.troubles.is_empty() || self.pipelines.iter().any(|p| p.skipped.is_some()) {
+            1
+        } else if self.pipelines.iter().any(|p| p.held.is_some()) {
+            5
+        } else if self.pipelines.iter().any(|p| p.tally.parked > 0 || p.tally.unknown > 0) {
+            4
+        } else {
+            0
+        }
+    }
+
+    /// Whether the plan has nothing to write anywhere.
+    #[must_use]
+    pub fn is_empty_plan(&self) -> bool {
+        self.pipelines.iter().all(|pipeline| pipeline.planned == 0)
+    }
+}

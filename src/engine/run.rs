@@ -1,0 +1,399 @@
+//! The order of events of one run.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+use super::{
+    Engine, EngineError, Mode, PipelineReport, RunReport, RunRequest, Trouble,
+    lookups::{Known, Questions},
+    pull::{Attached, PullOrder, Pulled, ResourceKey},
+    step::Newcomer,
+};
+use crate::{
+    config::{Config, ConnectionName, Integration, Pipeline, PipelineName},
+    connector::{CallError, Connector, Requests},
+    record::{RecordId, Side},
+    store::{Changes, Due, PipelineState, RunRecord, Stage, spill::Spill},
+};
+
+/// A two-way run plans again from its own answers until nothing is left, but not for ever.
+const ROUNDS: usize = 3;
+
+/// A run under way.
+pub(super) struct Run<'e> {
+    pub engine: &'e Engine,
+    pub integration: Arc<Integration>,
+    pub pipelines: Vec<Arc<Pipeline>>,
+    pub request: RunRequest,
+    pub started: DateTime<Utc>,
+    pub pulled: HashMap<ResourceKey, Pulled>,
+    pub states: HashMap<PipelineName, PipelineState>,
+    pub spills: HashMap<PipelineName, Spill<Newcomer>>,
+    /// Records with an open intent: what became of them is not known, so nothing is decided about them.
+    pub busy: HashSet<(PipelineName, Side, RecordId)>,
+    pub reports: BTreeMap<PipelineName, PipelineReport>,
+    pub troubles: Vec<Trouble>,
+    pub changes_seen: bool,
+    pub pulled_again: u64,
+    pub written: u64,
+    pub keys: fastrand::Rng,
+}
+
+impl Engine {
+    /// Runs an integration.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or the request names something that does not exist. A remote that fails is no error of
+    /// the run: it is in the report.
+    pub async fn run(&self, request: RunRequest) -> Result<RunReport, EngineError> {
+        let integration = self.config.integrations.get(&request.integration).cloned().ok_or_else(|| {
+            EngineError::NoSuch { what: "integration", name: request.integration.to_string() }
+        })?;
+        let pipelines: Vec<_> = integration
+            .pipelines
+            .iter()
+            .filter(|pipeline| request.pipelines.is_empty() || request.pipelines.contains(&pipeline.name))
+            .cloned()
+            .collect();
+        let before = self.requests();
+        let started = self.clock.now();
+        let mut run = Run {
+            engine: self,
+            integration,
+            pipelines,
+            started,
+            pulled: HashMap::new(),
+            states: HashMap::new(),
+            spills: HashMap::new(),
+            busy: HashSet::new(),
+            reports: BTreeMap::new(),
+            troubles: Vec::new(),
+            changes_seen: false,
+            pulled_again: 0,
+            written: 0,
+            keys: fastrand::Rng::with_seed(self.seed ^ u64::try_from(started.timestamp_micros()).unwrap_or_default()),
+            request,
+        };
+        run.go().await?;
+        run.finish(&before).await
+    }
+
+    fn requests(&self) -> BTreeMap<ConnectionName, Requests> {
+        self.connectors.iter().map(|(name, connector)| (name.clone(), connector.requests())).collect()
+    }
+}
+
+impl Run<'_> {
+    async fn go(&mut self) -> Result<(), EngineError> {
+        let pipelines = self.pipelines.clone();
+        for pipeline in &pipelines {
+            self.reports.insert(pipeline.name.clone(), PipelineReport::new(pipeline.name.clone()));
+            self.prepare(pipeline).await?;
+        }
+        if self.request.mode == Mode::Sync {
+            self.recover().await?;
+        } else {
+            self.load_busy().await?;
+        }
+        let failed = self.pull_all().await?;
+        if self.request.mode == Mode::Poll {
+            return Ok(());
+        }
+        for round in 0..ROUNDS {
+            let mut wrote = false;
+            for pipeline in &pipelines {
+                if let Some(reason) = self.unready(pipeline, &failed) {
+                    self.report_of(&pipeline.name).skipped = Some(reason);
+                    self.keep_spilled(pipeline).await?;
+                    continue;
+                }
+                wrote |= self.plan_and_apply(pipeline, round).await?;
+            }
+            if !wrote || self.request.mode == Mode::Plan {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads what is remembered of a pipeline, and has everything looked at again that was put aside under another
+    /// configuration.
+    async fn prepare(&mut self, pipeline: &Arc<Pipeline>) -> Result<(), EngineError> {
+        let state = self.engine.ledger.pipeline(&pipeline.name).await?;
+        let edited = state.config != 0 && state.config != pipeline.hash;
+        let first = state.stage == Stage::Unapproved && !pipeline.first_run.approve;
+        self.states.insert(pipeline.name.clone(), state);
+        // Others' states answer "has that pipeline been read in full".
+        for other in &pipeline.referenced_by {
+            if !self.states.contains_key(other) {
+                let state = self.engine.ledger.pipeline(other).await?;
+                self.states.insert(other.clone(), state);
+            }
+        }
+        if edited {
+            self.look_at_everything_again(pipeline).await?;
+        }
+        let state = self.state_mut(&pipeline.name).await?;
+        state.config = pipeline.hash;
+        if first {
+            state.stage = Stage::Approved;
+        }
+        Ok(())
+    }
+
+    async fn look_at_everything_again(&mut self, pipeline: &Pipeline) -> Result<(), EngineError> {
+        let due = Due { at: self.engine.clock.now(), why: "the configuration was edited".to_owned() };
+        let mut after = None;
+        loop {
+            let (links, next) = self.engine.ledger.list_links(&pipeline.name, after.as_ref()).await?;
+            let mut changes = Changes::new();
+            for link in links {
+                changes.together(|atomic| atomic.due(&pipeline.name, Side::Source, &link.source, &due));
+            }
+            self.engine.ledger.commit(changes).await?;
+            match next {
+                Some(key) => after = Some(key),
+                None => break,
+            }
+        }
+        for side in Side::BOTH {
+            if !pipeline.writes(side.other()) {
+                continue;
+            }
+            let mut after = None;
+            loop {
+                let (records, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
+                let mut changes = Changes::new();
+                for fresh in records {
+                    changes.together(|atomic| atomic.due(&pipeline.name, side, &fresh.observation.id, &due));
+                }
+                self.engine.ledger.commit(changes).await?;
+                match next {
+                    Some(key) => after = Some(key),
+                    None => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Pulls every resource the run needs, sides that are written first so that matching knows them. Returns what
+    /// could not be read.
+    async fn pull_all(&mut self) -> Result<HashSet<ResourceKey>, EngineError> {
+        let mut orders: BTreeMap<(bool, ResourceKey), (Arc<crate::config::Connection>, Vec<Attached>, bool)> =
+            BTreeMap::new();
+        for pipeline in &self.pipelines {
+            for side in Side::BOTH {
+                let end = pipeline.end(side);
+                if !pipeline.reads(side) || self.request.connection.as_ref().is_some_and(|c| *c != end.connection.name)
+                {
+                    continue;
+                }
+                let key = (end.connection.name.clone(), end.resource.name.clone());
+                if orders.keys().any(|(_, known)| *known == key) {
+                    continue;
+                }
+                let attached = self.attached(&key);
+                let originates = attached.iter().any(|a| a.spill);
+                let full = self.needs_full(&key, &attached).await?;
+                orders.insert((originates, key), (end.connection.clone(), attached, full));
+            }
+        }
+        let mut failed = HashSet::new();
+        for ((_, key), (connection, attached, full)) in orders {
+            let Some(resource) = connection.manifest.resources.get(&key.1).cloned() else { continue };
+            let order = PullOrder { connection: &connection, resource: &resource, attached, full };
+            if let Err(error) = self.pull(&order).await? {
+                self.trouble(&key.0, &error);
+                failed.insert(key);
+            }
+        }
+        Ok(failed)
+    }
+
+    /// Every end, of any pipeline of the configuration, that uses a resource.
+    fn attached(&self, key: &ResourceKey) -> Vec<Attached> {
+        let mut attached = Vec::new();
+        for (_, pipeline) in self.engine.config.pipelines() {
+            for side in Side::BOTH {
+                let end = pipeline.end(side);
+                if end.connection.name == key.0 && end.resource.name == key.1 && pipeline.reads(side) {
+                    let origin = if pipeline.writes(Side::Target) { Side::Source } else { Side::Target };
+                    let spill = side == origin && self.is_planned(&pipeline.name);
+                    attached.push(Attached { pipeline: pipeline.clone(), side, spill });
+                }
+            }
+        }
+        attached
+    }
+
+    async fn needs_full(&mut self, key: &ResourceKey, attached: &[Attached]) -> Result<bool, EngineError> {
+        if self.request.full {
+            return Ok(true);
+        }
+        let cursor = self.engine.ledger.cursor(&key.0, &key.1).await?.unwrap_or_default();
+        if self.request.mode != Mode::Poll
+            && let (Some(every), Some(at)) = (self.integration.schedule.full_read, cursor.full_at)
+            && self.engine.clock.now() - at >= TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX)
+        {
+            return Ok(true);
+        }
+        for attached in attached {
+            if !self.is_planned(&attached.pipeline.name) {
+                continue;
+            }
+            let read = self.state_mut(&attached.pipeline.name).await?.read[attached.side.index()];
+            if read != attached.pipeline.end(attached.side).spec_hash {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Why a pipeline cannot be planned now.
+    fn unready(&self, pipeline: &Pipeline, failed: &HashSet<ResourceKey>) -> Option<String> {
+        Side::BOTH.iter().find_map(|side| {
+            let end = pipeline.end(*side);
+            let key = (end.connection.name.clone(), end.resource.name.clone());
+            (pipeline.reads(*side) && failed.contains(&key)).then(|| format!("{}/{} could not be read", key.0, key.1))
+        })
+    }
+
+    pub(super) fn is_planned(&self, pipeline: &PipelineName) -> bool {
+        self.request.mode != Mode::Poll && self.pipelines.iter().any(|planned| planned.name == *pipeline)
+    }
+
+    /// Whether `referred` lets records in because `referring` refers to them.
+    pub(super) fn counts_references(&self, referred: &PipelineName, referring: &PipelineName) -> bool {
+        self.engine.config.pipeline(referred).is_some_and(|(_, pipeline)| pipeline.referenced_by.contains(referring))
+    }
+
+    pub(super) fn connector(&self, name: &ConnectionName) -> Result<Arc<dyn Connector>, EngineError> {
+        self.engine.connectors.get(name).cloned().ok_or_else(|| EngineError::NoConnector(name.clone()))
+    }
+
+    pub(super) async fn state_mut(&mut self, name: &PipelineName) -> Result<&mut PipelineState, EngineError> {
+        if !self.states.contains_key(name) {
+            let state = self.engine.ledger.pipeline(name).await?;
+            self.states.insert(name.clone(), state);
+        }
+        Ok(self.states.entry(name.clone()).or_default())
+    }
+
+    pub(super) fn report_of(&mut self, name: &PipelineName) -> &mut PipelineReport {
+        self.reports.entry(name.clone()).or_insert_with(|| PipelineReport::new(name.clone()))
+    }
+
+    pub(super) fn today(&self) -> NaiveDate {
+        self.engine.clock.now().with_timezone(&self.integration.timezone).date_naive()
+    }
+
+    pub(super) async fn fetch(&self, questions: Questions<'_>) -> Result<Known, EngineError> {
+        let config: &Config = &self.engine.config;
+        let spec_of = |name: &PipelineName| config.pipeline(name).map_or(0, |(_, p)| p.end(Side::Source).spec_hash);
+        Ok(questions.fetch(&self.engine.ledger, &self.states, spec_of, self.today()).await?)
+    }
+
+    pub(super) fn spill(&mut self, pipeline: &PipelineName, newcomer: Newcomer) -> Result<(), EngineError> {
+        let temp = self.engine.temp.clone();
+        let spill = self.spills.entry(pipeline.clone()).or_insert_with(|| Spill::new(&temp));
+        Ok(spill.push(&newcomer)?)
+    }
+
+    pub(super) fn trouble(&mut self, connection: &ConnectionName, error: &CallError) {
+        let temporary = !matches!(error, CallError::Login { .. } | CallError::Refused { .. });
+        let trouble = Trouble { connection: connection.clone(), message: error.to_string(), temporary };
+        tracing::warn!(event = "remote.trouble", %connection, error = %error);
+        if !self.troubles.contains(&trouble) {
+            self.troubles.push(trouble);
+        }
+    }
+
+    /// Whether calls to this connection are pointless for the rest of the run.
+    pub(super) fn is_down(&self, connection: &ConnectionName) -> bool {
+        self.troubles.iter().any(|trouble| trouble.connection == *connection)
+    }
+
+    /// Stores what the run leaves behind, cursors last.
+    async fn finish(mut self, before: &BTreeMap<ConnectionName, Requests>) -> Result<RunReport, EngineError> {
+        // A plan does not apply what it spilled, so the next run must read it again.
+        let keep_cursors = self.request.mode != Mode::Plan || self.spills.values().all(Spill::is_empty);
+        let ended = self.engine.clock.now();
+        let mut changes = Changes::new();
+        for (name, state) in &mut self.states {
+            let Some(report) = self.reports.get(name) else { continue };
+            if self.request.mode == Mode::Sync && report.skipped.is_none() && report.held.is_none() {
+                state.verified = Some(ended);
+                if state.stage == Stage::Approved && self.request.limit.is_none() && self.troubles.is_empty() {
+                    state.stage = Stage::Running;
+                }
+            }
+            if keep_cursors {
+                changes.together(|atomic| atomic.pipeline(name, state));
+            }
+        }
+        if keep_cursors {
+            for ((connection, resource), pulled) in &self.pulled {
+                changes.together(|atomic| atomic.cursor(connection, resource, &pulled.cursor));
+            }
+        }
+        let requests = self.engine.requests();
+        let requests = requests
+            .into_iter()
+            .filter_map(|(name, now)| {
+                let then = before.get(&name).copied().unwrap_or_default();
+                let made = Requests {
+                    reads: now.reads.saturating_sub(then.reads),
+                    writes: now.writes.saturating_sub(then.writes),
+                };
+                (made != Requests::default()).then_some((name, made))
+            })
+            .collect();
+        let pipelines: Vec<PipelineReport> =
+            self.pipelines.iter().filter_map(|pipeline| self.reports.remove(&pipeline.name)).collect();
+        let report = RunReport {
+            integration: self.integration.name.clone(),
+            mode: self.request.mode,
+            why: self.request.why.clone(),
+            started: self.started,
+            ended,
+            pipelines,
+            requests,
+            pulled_again: self.pulled_again,
+            changes_seen: self.changes_seen,
+            troubles: self.troubles,
+        };
+        if report.mode == Mode::Sync {
+            self.keep_record(&mut changes, &report);
+        }
+        self.engine.ledger.commit(changes).await?;
+        self.engine.ledger.flush().await?;
+        Ok(report)
+    }
+
+    fn keep_record(&self, changes: &mut Changes, report: &RunReport) {
+        let mut short = report.clone();
+        for pipeline in &mut short.pipelines {
+            pipeline.items.truncate(100);
+            pipeline.findings.truncate(100);
+        }
+        let record = RunRecord {
+            started: report.started,
+            ended: report.ended,
+            why: report.why.clone(),
+            report: serde_json::to_value(&short).unwrap_or_default(),
+        };
+        changes.together(|atomic| atomic.run(&self.integration.name, &record));
+    }
+
+    /// How long ago a resource was read in this run; `None` if it was not.
+    pub(super) fn age_of(&self, key: &ResourceKey) -> Option<Duration> {
+        self.pulled.get(key).map(|pulled| self.engine.clock.monotonic().saturating_sub(pulled.at))
+    }
+}

@@ -1,0 +1,175 @@
+//! The values that are remembered beside links and unlinked records.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    config::{ConnectionName, PipelineName},
+    connector::PreparedCall,
+    record::{RecordId, Side},
+    sync::{Candidate, Damage, Held, ParkCode, RecordWrite},
+};
+
+/// How far a pipeline has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Its first run waits for a person: it only matches and reports.
+    #[default]
+    Unapproved,
+    /// Approved; the first run has not come to its end yet, and guards do not hold it.
+    Approved,
+    /// The first run has ended; guards hold.
+    Running,
+}
+
+/// What is remembered of a pipeline as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PipelineState {
+    /// How far it has come. Stored once, never derived from the number of links.
+    pub stage: Stage,
+    /// Hash of the configuration it last planned with; under another one everything put aside is looked at again.
+    pub config: u64,
+    /// Per side, the hash of the projection spec under which every record was last read in full; 0 is "never".
+    pub read: [u32; 2],
+    /// Number of links, kept so that guards need not count.
+    pub links: u64,
+    /// When both sides were last found in agreement (or everything that is not was listed).
+    #[serde(default)]
+    pub verified: Option<DateTime<Utc>>,
+}
+
+/// Where the pulls of one resource stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Ask for changes since this instant of the server's clock.
+    pub since: Option<DateTime<Utc>>,
+    /// When everything was last read, by our clock.
+    pub full_at: Option<DateTime<Utc>>,
+}
+
+/// A record to look at again without any change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// Not before this instant.
+    pub at: DateTime<Utc>,
+    /// Why, for people: `changed`, `retry`, `contacts/17 was linked`, `2026-07-01 has come`.
+    pub why: String,
+}
+
+/// A record or field put aside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parked {
+    /// What kind of trouble.
+    pub code: ParkCode,
+    /// Name for people.
+    pub label: String,
+    /// The field, if only a field is parked.
+    pub field: Option<String>,
+    /// What is wrong, in the remote's own words where there are some.
+    pub message: String,
+    /// Records to choose from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<Choice>,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried again without any change.
+    pub next_try: Option<DateTime<Utc>>,
+    /// A person said that it shall not be listed any more.
+    #[serde(default)]
+    pub ignored: bool,
+}
+
+/// A candidate shown to a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Its id.
+    pub id: RecordId,
+    /// Its name.
+    pub label: String,
+    /// The record it is linked with.
+    pub linked_with: Option<RecordId>,
+}
+
+impl From<&Candidate> for Choice {
+    fn from(candidate: &Candidate) -> Self {
+        Self { id: candidate.id.clone(), label: candidate.label.clone(), linked_with: candidate.linked_with.clone() }
+    }
+}
+
+/// A remote write, recorded durably before the call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The connection it goes to.
+    pub connection: ConnectionName,
+    /// The pipeline that wants it.
+    pub pipeline: PipelineName,
+    /// Hash of the pipeline when it was decided.
+    pub config: u64,
+    /// The side written.
+    pub side: Side,
+    /// When it was first sent, or was about to be.
+    pub first_sent: DateTime<Utc>,
+    /// The exact call.
+    pub call: PreparedCall,
+    /// What each item of the call is.
+    pub items: Vec<IntentItem>,
+}
+
+/// One item of an intent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IntentItem {
+    /// The record it was made from, on the side opposite to the written one.
+    pub origin: RecordId,
+    /// Name for people.
+    pub label: String,
+    /// The values.
+    pub write: RecordWrite,
+}
+
+/// A run over a guard, waiting for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldRun {
+    /// Short id for `approve`.
+    pub id: String,
+    /// The pipeline.
+    pub pipeline: PipelineName,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// What it would do.
+    pub damage: Damage,
+    /// The guards it trips; empty for a first run that waits for approval.
+    pub guards: Vec<Held>,
+    /// Hash of the pipeline's configuration.
+    pub config: u64,
+    /// A person's answer.
+    pub approval: Approval,
+}
+
+/// A person's answer to a held run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Approval {
+    /// None yet.
+    #[default]
+    Waiting,
+    /// Go ahead, as long as the plan does no more than was shown.
+    Approved,
+    /// Do not; the plan stays held and is not shown as waiting.
+    Rejected,
+}
+
+/// A finished run, for `runs`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// When it began.
+    pub started: DateTime<Utc>,
+    /// When it ended.
+    pub ended: DateTime<Utc>,
+    /// Why it ran: `by hand`, `window closed`, `idle for 24h`.
+    pub why: String,
+    /// The report, as JSON.
+    pub report: serde_json::Value,
+}
