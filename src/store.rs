@@ -8,10 +8,14 @@ mod entry;
 pub mod frame;
 mod key;
 mod ledger;
+mod memory;
+mod sled;
 
+pub use self::sled::SledStore;
 pub use entry::{Approval, Choice, Cursor, Due, HeldRun, Intent, IntentItem, Parked, PipelineState, RunRecord, Stage};
 pub use key::{Key, Space};
 pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey};
+pub use memory::{Counts, MemoryStore, Operation};
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -44,6 +48,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// The disk or the engine failed with this cause while doing `action` (an infinitive: "read", "flush").
+    pub fn failed(action: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Failed { action, source: source.into() }
+    }
+}
+
 /// Puts and deletions that take effect together or not at all. At most [`Group::MAX`] keys.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
@@ -63,6 +74,16 @@ impl Group {
     /// Adds a deletion.
     pub fn delete(&mut self, key: Key) {
         self.writes.push((key, None));
+    }
+
+    /// Refuses a group that is too large to be committed: a mistake in the program, not in its data.
+    fn check(&self) -> Result<(), StoreError> {
+        debug_assert!(self.writes.len() <= Self::MAX, "a group of {} keys", self.writes.len());
+        if self.writes.len() > Self::MAX {
+            let cause = format!("a group holds {} keys, at most {} are allowed", self.writes.len(), Self::MAX);
+            return Err(StoreError::failed("commit", cause));
+        }
+        Ok(())
     }
 }
 

@@ -57,6 +57,33 @@ impl Space {
         Self::Before,
         Self::Wait,
     ];
+
+    /// The name in an export, in kebab case. Part of the export's format: never change one.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Pipeline => "pipeline",
+            Self::Link => "link",
+            Self::LinkByTarget => "link-by-target",
+            Self::Seen => "seen",
+            Self::MatchKey => "match-key",
+            Self::Due => "due",
+            Self::Reference => "reference",
+            Self::Parked => "parked",
+            Self::Intent => "intent",
+            Self::Cursor => "cursor",
+            Self::Run => "run",
+            Self::Held => "held",
+            Self::Before => "before",
+        }
+    }
+
+    /// The space of a name, `None` if no space has it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|space| space.name() == name)
+    }
 }
 
 /// A key. Parts are separated by a zero byte; a zero or one byte inside a part is escaped, so that any text can be a
@@ -83,6 +110,13 @@ impl Key {
         Self(bytes)
     }
 
+    /// The key of a row of parts, for rows made at run time.
+    #[must_use]
+    pub fn from_parts(space: Space, parts: &[String]) -> Self {
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        Self::new(space, &parts)
+    }
+
     /// A key from stored bytes.
     #[must_use]
     pub const fn from_bytes(bytes: Vec<u8>) -> Self {
@@ -93,6 +127,13 @@ impl Key {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The space, `None` if the first byte is not one of ours.
+    #[must_use]
+    pub fn space(&self) -> Option<Space> {
+        let first = *self.0.first()?;
+        Space::ALL.into_iter().find(|space| *space as u8 == first)
     }
 
     /// The parts; damaged bytes show as replacement characters.
@@ -127,6 +168,16 @@ mod tests {
     fn any_text_can_be_a_part_and_comes_back() {
         let parts = ["a/b", "", "\0", "\u{1}x", "ü"];
         assert_eq!(Key::new(Space::Link, &parts).parts(), parts);
+    }
+
+    #[test]
+    fn every_space_has_a_name_and_a_byte_of_its_own() {
+        for space in Space::ALL {
+            assert_eq!(Space::from_name(space.name()), Some(space));
+            assert_eq!(Key::new(space, &["x"]).space(), Some(space));
+        }
+        assert_eq!(Space::from_name("links"), None);
+        assert_eq!(Key::from_bytes(vec![0]).space(), None);
     }
 
     #[test]
