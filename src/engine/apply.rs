@@ -1,0 +1,450 @@
+//! Carrying a plan out: batches are filled, recorded, flushed, sent and settled.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use super::{
+    EngineError,
+    plan::field_name,
+    pull::{Attached, PullOrder},
+    run::Run,
+    step::{Newcomer, Step},
+};
+use crate::{
+    config::Pipeline,
+    connector::{CallError, Connector, Resource, WriteItem, WriteKind},
+    record::{Cell, RecordId, Side},
+    store::{Changes, Due, Intent, IntentItem, spill::Spill},
+    sync::{Born, Finding, FindingKind, Link, ParkCode, RecordWrite, body},
+};
+
+/// A run applies this soon after its pull of the written side, else it pulls again (DESIGN decision 7).
+const FRESH_FOR: Duration = Duration::from_secs(10);
+/// Waits before an identical call is sent again after a lost answer.
+const RESEND_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
+/// Steps read from the spill at a time.
+const CHUNK: usize = 500;
+
+/// One item on its way into a batch.
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    /// The record it is made from.
+    pub origin: RecordId,
+    /// Name for people.
+    pub label: String,
+    /// The write.
+    pub write: RecordWrite,
+    /// The newcomer, for creates.
+    pub newcomer: Option<Newcomer>,
+}
+
+/// Items of one kind to one side, waiting for the batch to fill.
+#[derive(Debug)]
+struct Basket {
+    side: Side,
+    kind: WriteKind,
+    items: Vec<Item>,
+}
+
+/// Where a batch goes.
+pub(super) struct Destination {
+    pub connector: Arc<dyn Connector>,
+    pub resource: Arc<Resource>,
+    pub side: Side,
+    pub kind: WriteKind,
+}
+
+impl Run<'_> {
+    /// Applies the steps of a plan.
+    pub(super) async fn apply(&mut self, pipeline: &Arc<Pipeline>, mut steps: Spill<Step>) -> Result<(), EngineError> {
+        let mut baskets: Vec<Basket> = Vec::new();
+        for kind in [WriteKind::Create, WriteKind::Update] {
+            for side in [Side::Target, Side::Source] {
+                baskets.push(Basket { side, kind, items: Vec::new() });
+            }
+        }
+        for chunk in steps.chunks::<Step>(CHUNK)? {
+            for step in chunk? {
+                let (kind, item) = match step {
+                    Step::Link { link, newcomers } => {
+                        self.apply_link(pipeline, *link, &newcomers).await?;
+                        continue;
+                    }
+                    Step::Create { newcomer, write } => {
+                        let seen = &newcomer.fresh.observation;
+                        let (origin, label) = (seen.id.clone(), seen.label.clone());
+                        (WriteKind::Create, Item { origin, label, write, newcomer: Some(*newcomer) })
+                    }
+                    Step::Update { source, label, write } => {
+                        (WriteKind::Update, Item { origin: source, label, write, newcomer: None })
+                    }
+                };
+                let Some(basket) = baskets.iter_mut().find(|b| b.kind == kind && b.side == item.write.side) else {
+                    continue;
+                };
+                basket.items.push(item);
+                let size = pipeline.end(basket.side).resource.batch_size(kind).max(1);
+                if basket.items.len() >= size {
+                    let items = std::mem::take(&mut basket.items);
+                    let (side, kind) = (basket.side, basket.kind);
+                    self.send_all(pipeline, side, kind, items).await?;
+                }
+            }
+        }
+        for basket in baskets {
+            if !basket.items.is_empty() {
+                self.send_all(pipeline, basket.side, basket.kind, basket.items).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Remembers a link of two records that match.
+    async fn apply_link(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        link: Link,
+        newcomers: &[Newcomer; 2],
+    ) -> Result<(), EngineError> {
+        let taken = self.engine.ledger.link(&pipeline.name, Side::Target, &link.target).await?;
+        if taken.is_some() || self.engine.ledger.link(&pipeline.name, Side::Source, &link.source).await?.is_some() {
+            return Ok(());
+        }
+        let findings = Vec::new();
+        let parked = self.parked_of(pipeline, &link, &findings).await?;
+        debug_assert!(parked.is_empty(), "no findings were given");
+        let due = Due { at: self.engine.clock.now(), why: "linked".to_owned() };
+        let mut changes = Changes::new();
+        changes.together(|atomic| {
+            atomic.link(&pipeline.name, &link);
+            for newcomer in newcomers {
+                let id = &newcomer.fresh.observation.id;
+                if newcomer.stored {
+                    atomic.forget_fresh(&pipeline.name, newcomer.side, id);
+                    atomic.unpark(&pipeline.name, newcomer.side, id);
+                    atomic.done(&pipeline.name, newcomer.side, id);
+                }
+            }
+            // Decided about again in the next round: what is left to write or to list is found there.
+            atomic.due(&pipeline.name, Side::Source, &link.source, &due);
+        });
+        // A linked record is found by its target's keys only.
+        let source = &newcomers[0];
+        if !source.old_keys.is_empty() {
+            changes.together(|atomic| {
+                super::deliver::reindex(atomic, &pipeline.name, Side::Source, &link.source, &source.old_keys, &[]);
+            });
+        }
+        self.wake(&mut changes, pipeline, &link).await?;
+        self.engine.ledger.commit(changes).await?;
+        self.state_mut(&pipeline.name).await?.links += 1;
+        if link.born == Born::Matched {
+            self.report_of(&pipeline.name).tally.linked += 1;
+        }
+        Ok(())
+    }
+
+    /// Sends items in one call, falling back to single calls when the remote refuses the batch as a whole.
+    async fn send_all(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        side: Side,
+        kind: WriteKind,
+        items: Vec<Item>,
+    ) -> Result<(), EngineError> {
+        let mut queue = VecDeque::from([items]);
+        while let Some(items) = queue.pop_front() {
+            let many = items.len() > 1;
+            match self.send(pipeline, side, kind, items).await? {
+                Sent::Done => {}
+                Sent::RefusedWhole { items, message } if many => {
+                    tracing::info!(event = "batch.split", pipeline = %pipeline.name, %message);
+                    queue.extend(items.into_iter().map(|item| vec![item]));
+                }
+                Sent::RefusedWhole { items, message } => {
+                    for item in items {
+                        self.refused(pipeline, kind, item, &message, false).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        side: Side,
+        kind: WriteKind,
+        items: Vec<Item>,
+    ) -> Result<Sent, EngineError> {
+        let end = pipeline.end(side);
+        let name = end.connection.name.clone();
+        if self.is_down(&name) || self.request.limit.is_some_and(|limit| self.written >= limit) {
+            self.put_back(pipeline, items).await?;
+            return Ok(Sent::Done);
+        }
+        self.freshen(pipeline, side).await?;
+        if self.is_down(&name) {
+            self.put_back(pipeline, items).await?;
+            return Ok(Sent::Done);
+        }
+        let items = self.limit(pipeline, items).await?;
+        let (items, writes) = match kind {
+            WriteKind::Create => self.creates(pipeline, items).await?,
+            WriteKind::Update => self.updates(pipeline, side, items).await?,
+        };
+        if items.is_empty() {
+            return Ok(Sent::Done);
+        }
+        let connector = self.connector(&name)?;
+        let number = self.next_number();
+        let key = uuid::Uuid::from_u64_pair(self.keys.u64(..), self.keys.u64(..)).to_string();
+        let call = match connector.prepare(&end.resource, kind, &writes, &key) {
+            Ok(call) => call,
+            Err(error) => {
+                for item in items {
+                    self.refused(pipeline, kind, item, &error.to_string(), false).await?;
+                }
+                return Ok(Sent::Done);
+            }
+        };
+        let intent = Intent {
+            connection: name.clone(),
+            pipeline: pipeline.name.clone(),
+            config: pipeline.hash,
+            side,
+            first_sent: self.engine.clock.now(),
+            call,
+            items: items
+                .iter()
+                .map(|item| IntentItem {
+                    origin: item.origin.clone(),
+                    label: item.label.clone(),
+                    write: item.write.clone(),
+                })
+                .collect(),
+        };
+        let mut changes = Changes::new();
+        changes.together(|atomic| atomic.intent(&number, &intent));
+        self.engine.ledger.commit(changes).await?;
+        // Nothing is sent that a crash could forget.
+        self.engine.ledger.flush().await?;
+        let to = Destination { connector, resource: end.resource.clone(), side, kind };
+        self.written += items.len() as u64;
+        match self.call(&to, &intent).await {
+            Ok(answer) => {
+                let newcomers = items.into_iter().map(|item| item.newcomer).collect();
+                self.settle(pipeline, &number, &intent, newcomers, answer).await?;
+                Ok(Sent::Done)
+            }
+            Err(CallError::Unknown(reason)) => {
+                self.trouble(&name, &CallError::Unknown(reason));
+                self.leave_open(pipeline, &intent);
+                Ok(Sent::Done)
+            }
+            Err(CallError::Refused { message, .. }) => {
+                self.close(&name, &number).await?;
+                self.written -= items.len() as u64;
+                Ok(Sent::RefusedWhole { items, message })
+            }
+            Err(error) => {
+                self.close(&name, &number).await?;
+                self.trouble(&name, &error);
+                self.put_back(pipeline, items).await?;
+                Ok(Sent::Done)
+            }
+        }
+    }
+
+    /// Sends a recorded call; where the remote remembers its key, a lost answer is asked for again with the very same
+    /// bytes.
+    pub(super) async fn call(
+        &self,
+        to: &Destination,
+        intent: &Intent,
+    ) -> Result<crate::connector::Answer, CallError> {
+        let mut result = to.connector.send(&to.resource, &intent.call).await;
+        for wait in RESEND_AFTER {
+            let Err(error @ (CallError::Unknown(_) | CallError::BadAnswer(_))) = &result else { break };
+            tracing::warn!(event = "write.unknown", connection = %intent.connection, error = %error);
+            let age = (self.engine.clock.now() - intent.first_sent).to_std().unwrap_or_default();
+            if !key_is_alive(intent.call.key_lives, age + wait) {
+                break;
+            }
+            self.engine.clock.sleep(wait).await;
+            result = to.connector.send(&to.resource, &intent.call).await;
+        }
+        match result {
+            Err(CallError::BadAnswer(reason)) => Err(CallError::Unknown(reason)),
+            other => other,
+        }
+    }
+
+    /// Keeps items from being decided about while the outcome of their write is unknown.
+    pub(super) fn leave_open(&mut self, pipeline: &Pipeline, intent: &Intent) {
+        let side = match intent.call.kind {
+            WriteKind::Create => intent.side.other(),
+            WriteKind::Update => Side::Source,
+        };
+        for item in &intent.items {
+            self.busy.insert((pipeline.name.clone(), side, item.origin.clone()));
+        }
+        self.report_of(&pipeline.name).tally.unknown += intent.items.len() as u64;
+    }
+
+    async fn close(&self, connection: &crate::config::ConnectionName, number: &str) -> Result<(), EngineError> {
+        let mut changes = Changes::new();
+        changes.together(|atomic| atomic.close_intent(connection, number));
+        Ok(self.engine.ledger.commit(changes).await?)
+    }
+
+    /// Remembers items that were not sent: newcomers as seen and due; links are due already.
+    async fn put_back(&mut self, pipeline: &Pipeline, items: Vec<Item>) -> Result<(), EngineError> {
+        let mut changes = Changes::new();
+        for newcomer in items.into_iter().filter_map(|item| item.newcomer) {
+            self.keep_newcomer(&mut changes, pipeline, newcomer, "not sent yet");
+        }
+        Ok(self.engine.ledger.commit(changes).await?)
+    }
+
+    /// Cuts a batch to what `--limit` still allows.
+    async fn limit(&mut self, pipeline: &Pipeline, mut items: Vec<Item>) -> Result<Vec<Item>, EngineError> {
+        if let Some(limit) = self.request.limit {
+            let left = usize::try_from(limit.saturating_sub(self.written)).unwrap_or(usize::MAX);
+            if items.len() > left {
+                let rest = items.split_off(left);
+                self.put_back(pipeline, rest).await?;
+            }
+        }
+        Ok(items)
+    }
+
+    /// Reads the written side again when what was read of it is too old to be written over.
+    async fn freshen(&mut self, pipeline: &Arc<Pipeline>, side: Side) -> Result<(), EngineError> {
+        let end = pipeline.end(side);
+        let key = (end.connection.name.clone(), end.resource.name.clone());
+        if !pipeline.reads(side) || self.age_of(&key).is_none_or(|age| age <= FRESH_FOR) {
+            return Ok(());
+        }
+        if end.resource.list.as_ref().is_none_or(|list| list.changed_since.is_none()) {
+            return Ok(());
+        }
+        let attached = self.ends_using(&key).into_iter().map(|(pipeline, side)| Attached { pipeline, side, spill: false });
+        let connection = end.connection.clone();
+        let resource = end.resource.clone();
+        let order = PullOrder { connection: &connection, resource: &resource, attached: attached.collect(), full: false };
+        self.pulled_again += 1;
+        if let Err(error) = self.pull(&order).await? {
+            self.trouble(&key.0, &error);
+        }
+        Ok(())
+    }
+
+    /// Creates that may still be made: the record is not linked by now, and no record of the other side matches it.
+    async fn creates(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        items: Vec<Item>,
+    ) -> Result<(Vec<Item>, Vec<WriteItem>), EngineError> {
+        let mut kept = Vec::with_capacity(items.len());
+        let mut writes = Vec::with_capacity(items.len());
+        let again = self.pulled_again > 0;
+        for item in items {
+            let origin = item.write.side.other();
+            if again && self.engine.ledger.link(&pipeline.name, origin, &item.origin).await?.is_some() {
+                continue;
+            }
+            if again && self.has_new_candidate(pipeline, &item).await? {
+                self.put_back(pipeline, vec![item]).await?;
+                continue;
+            }
+            match body(pipeline, &item.write, None) {
+                Ok(body) => {
+                    writes.push(WriteItem { id: None, body, version: None });
+                    kept.push(item);
+                }
+                Err(error) => self.refused(pipeline, WriteKind::Create, item, &error.to_string(), false).await?,
+            }
+        }
+        Ok((kept, writes))
+    }
+
+    async fn has_new_candidate(&self, pipeline: &Pipeline, item: &Item) -> Result<bool, EngineError> {
+        let Some(newcomer) = &item.newcomer else { return Ok(false) };
+        for (tier, text) in super::deliver::keys_of(pipeline, newcomer.side, &newcomer.fresh.observation.projection) {
+            let side = newcomer.side.other();
+            let at = crate::store::MatchKey { pipeline: &pipeline.name, side, tier, text: &text };
+            if !self.engine.ledger.matches(&at, 1).await?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Updates that may still be made: both values are still what the plan was made from.
+    async fn updates(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        side: Side,
+        items: Vec<Item>,
+    ) -> Result<(Vec<Item>, Vec<WriteItem>), EngineError> {
+        let ids: Vec<RecordId> = items.iter().map(|item| item.origin.clone()).collect();
+        let links = self.engine.ledger.links(&pipeline.name, &ids).await?;
+        let mut kept = Vec::with_capacity(items.len());
+        let mut writes = Vec::with_capacity(items.len());
+        for (item, link) in items.into_iter().zip(links) {
+            // A link that is gone or moved is due, and is decided about again.
+            let Some(link) = link.filter(|link| still_holds(pipeline, link, &item.write)) else { continue };
+            let mark = link.mark(side);
+            match body(pipeline, &item.write, Some(mark)) {
+                Ok(body) => {
+                    let id = Some(link.id(side).clone());
+                    writes.push(WriteItem { id, body, version: mark.version.clone() });
+                    kept.push(item);
+                }
+                Err(error) => self.refused(pipeline, WriteKind::Update, item, &error.to_string(), false).await?,
+            }
+        }
+        Ok((kept, writes))
+    }
+
+    fn next_number(&mut self) -> String {
+        let micros = self.engine.clock.now().timestamp_micros();
+        format!("{micros:020}-{:08x}", self.keys.u32(..))
+    }
+
+    /// A finding about a refused create, in the remote's own words.
+    pub(super) fn refusal(pipeline: &Pipeline, write: &RecordWrite, message: &str) -> Finding {
+        let field = match write.fields.as_slice() {
+            [only] if write.id.is_some() => Some(field_name(pipeline, only.field)),
+            _ => None,
+        };
+        Finding { kind: FindingKind::Parked(ParkCode::Refused), field, message: message.to_owned() }
+    }
+}
+
+/// What became of a batch as a whole.
+enum Sent {
+    /// Settled, put back or left open.
+    Done,
+    /// Refused as a whole; nothing was carried out.
+    RefusedWhole { items: Vec<Item>, message: String },
+}
+
+/// Whether the remote still remembers a key of this age, less a minute for the way there.
+pub(super) fn key_is_alive(lives: Option<Duration>, age: Duration) -> bool {
+    lives.is_some_and(|lives| age + Duration::from_secs(60) < lives)
+}
+
+/// Whether every value the write was made from is still the present one.
+fn still_holds(pipeline: &Pipeline, link: &Link, write: &RecordWrite) -> bool {
+    write.fields.iter().all(|field| {
+        let Some(state) = link.fields.get(&field.field) else { return false };
+        let constant = pipeline
+            .fields
+            .iter()
+            .any(|f| f.id == field.field && matches!(f.content, crate::config::Content::Constant(_)));
+        let same = |side: Side, cell: &Cell| state.present(side).is_none_or(|present| present == cell);
+        same(write.side, &field.before) && (constant || same(write.side.other(), &field.from))
+    })
+}

@@ -1,0 +1,374 @@
+//! From a remote's answer to what is remembered.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::{
+    EngineError,
+    apply::Item,
+    deliver::{keys_of, observation, projection_of, reindex},
+    run::Run,
+    step::Newcomer,
+};
+use crate::{
+    config::{Content, Pipeline, PipelineName},
+    connector::{Answer, ItemAnswer, RemoteRecord, WriteKind},
+    record::{RecordId, Side},
+    store::{Changes, Due, Intent, IntentItem, Ledger},
+    sync::{
+        Context, Finding, FindingKind, Fresh, Link, Observation, ParkCode, Settled, park_refused, settle_create,
+        settle_update,
+    },
+};
+
+impl Run<'_> {
+    /// Settles an answered call item by item, then closes its intent unless an item's outcome is unknown. Links come
+    /// before the end of the intent in the commit order, so a crash in between only settles the same items again.
+    pub(super) async fn settle(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        number: &str,
+        intent: &Intent,
+        newcomers: Vec<Option<Newcomer>>,
+        answer: Answer,
+    ) -> Result<(), EngineError> {
+        let mut changes = Changes::new();
+        let mut unknown = 0_u64;
+        let mut answers = answer.items.into_iter();
+        let mut newcomers = newcomers.into_iter();
+        for item in &intent.items {
+            let newcomer = newcomers.next().flatten();
+            let answer = answers.next().unwrap_or_else(|| ItemAnswer::Unknown {
+                reason: "the answer has fewer items than the request".to_owned(),
+            });
+            match answer {
+                ItemAnswer::Written { record, body } => match intent.call.kind {
+                    WriteKind::Update => {
+                        self.settle_updated(&mut changes, pipeline, intent.side, item, &record, body).await?;
+                    }
+                    WriteKind::Create => {
+                        self.settle_created(&mut changes, pipeline, intent.side, item, newcomer, &record, body).await?;
+                    }
+                },
+                ItemAnswer::Refused { message, duplicate, stale } => {
+                    self.engine.ledger.commit(std::mem::take(&mut changes)).await?;
+                    if stale {
+                        self.read_again(pipeline, intent.side, item).await?;
+                        continue;
+                    }
+                    let item = Item {
+                        origin: item.origin.clone(),
+                        label: item.label.clone(),
+                        write: item.write.clone(),
+                        newcomer,
+                    };
+                    self.refused(pipeline, intent.call.kind, item, &message, duplicate).await?;
+                }
+                ItemAnswer::Unknown { reason } => {
+                    tracing::warn!(event = "write.unknown", pipeline = %pipeline.name, record = %item.origin, %reason);
+                    unknown += 1;
+                }
+            }
+        }
+        if unknown == 0 {
+            changes.together(|atomic| atomic.close_intent(&intent.connection, number));
+        } else {
+            self.leave_open(pipeline, intent);
+        }
+        self.engine.ledger.commit(changes).await?;
+        Ok(())
+    }
+
+    async fn settle_updated(
+        &mut self,
+        changes: &mut Changes,
+        pipeline: &Arc<Pipeline>,
+        side: Side,
+        item: &IntentItem,
+        record: &RemoteRecord,
+        body: bool,
+    ) -> Result<(), EngineError> {
+        let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Source, &item.origin).await? else {
+            return Ok(());
+        };
+        let answered = body.then(|| observation(pipeline, side, record, TimeDelta::zero()));
+        let known = self.known_about(pipeline, &link, answered.as_ref().map(|seen| (side, seen))).await?;
+        let context = Context { pipeline, lookups: &known, now: self.engine.clock.now() };
+        let old_keys = keys_of(pipeline, side, &projection_of(pipeline, side, &link));
+        let settled = settle_update(&context, &link, &item.write, answered.as_ref());
+        self.report_of(&pipeline.name).tally.updated[side.index()] += 1;
+        let new_keys = match &answered {
+            Some(seen) if side == Side::Target => keys_of(pipeline, side, &seen.projection),
+            _ => old_keys.clone(),
+        };
+        self.remember_settled(changes, pipeline, settled, |atomic, link| {
+            atomic.relink(&pipeline.name, link);
+            reindex(atomic, &pipeline.name, side, link.id(side), &old_keys, &new_keys);
+        })
+        .await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one item with everything known of it; a struct would be used once")]
+    async fn settle_created(
+        &mut self,
+        changes: &mut Changes,
+        pipeline: &Arc<Pipeline>,
+        side: Side,
+        item: &IntentItem,
+        newcomer: Option<Newcomer>,
+        record: &RemoteRecord,
+        body: bool,
+    ) -> Result<(), EngineError> {
+        let origin_side = side.other();
+        if let Some(link) = self.engine.ledger.link(&pipeline.name, side, &record.id).await? {
+            if *link.id(origin_side) == item.origin {
+                return Ok(()); // settled before a crash
+            }
+            let message = format!(
+                "the answer to creating it names {}, which is linked with {} already",
+                record.id,
+                link.id(origin_side)
+            );
+            let finding = Finding { kind: FindingKind::Parked(ParkCode::IdTaken), field: None, message };
+            return self.park_newcomer(changes, pipeline, origin_side, item, newcomer, &finding).await;
+        }
+        let newcomer = match newcomer {
+            Some(newcomer) => Some(newcomer),
+            None => self.remembered(pipeline, origin_side, &item.origin).await?,
+        };
+        let origin = newcomer.as_ref().map_or_else(|| bare(pipeline, origin_side, item), |n| n.fresh.observation.clone());
+        let answered = body.then(|| observation(pipeline, side, record, TimeDelta::zero()));
+        let known = self.known_of(pipeline, [(origin_side, Some(&origin)), (side, answered.as_ref())]).await?;
+        let context = Context { pipeline, lookups: &known, now: self.engine.clock.now() };
+        let mut settled = settle_create(&context, &origin, &item.write, &record.id, answered.as_ref());
+        // Without the record it was made from (a crash came in between) the rest of its values is read again.
+        settled.again |= newcomer.is_none();
+        let keys = match &answered {
+            Some(seen) if side == Side::Target => keys_of(pipeline, side, &seen.projection),
+            None if side == Side::Target => keys_of(pipeline, side, &projection_of(pipeline, side, &settled.link)),
+            _ => match &newcomer {
+                Some(newcomer) => keys_of(pipeline, origin_side, &newcomer.fresh.observation.projection),
+                None => Vec::new(),
+            },
+        };
+        let old_keys = newcomer.as_ref().map(|newcomer| newcomer.old_keys.clone()).unwrap_or_default();
+        let stored = newcomer.as_ref().is_none_or(|newcomer| newcomer.stored);
+        self.report_of(&pipeline.name).tally.created[side.index()] += 1;
+        self.state_mut(&pipeline.name).await?.links += 1;
+        self.wake(changes, pipeline, &settled.link).await?;
+        self.remember_settled(changes, pipeline, settled, |atomic, link| {
+            atomic.link(&pipeline.name, link);
+            if stored {
+                atomic.forget_fresh(&pipeline.name, origin_side, &item.origin);
+                atomic.done(&pipeline.name, origin_side, &item.origin);
+                atomic.unpark(&pipeline.name, origin_side, &item.origin);
+            }
+            // A linked record is found by its target's keys only.
+            if side == Side::Target {
+                reindex(atomic, &pipeline.name, origin_side, &item.origin, &old_keys, &[]);
+                reindex(atomic, &pipeline.name, side, link.id(side), &[], &keys);
+            } else {
+                reindex(atomic, &pipeline.name, origin_side, &item.origin, &old_keys, &keys);
+            }
+        })
+        .await
+    }
+
+    /// Remembers a settled link in one group with everything that follows from it.
+    async fn remember_settled(
+        &mut self,
+        changes: &mut Changes,
+        pipeline: &Arc<Pipeline>,
+        settled: Settled,
+        also: impl FnOnce(&mut crate::store::Atomic, &Link),
+    ) -> Result<(), EngineError> {
+        let Settled { link, findings, again } = settled;
+        self.list_findings(pipeline, Side::Source, &link.source, &link.label, &findings);
+        let parked = if findings.is_empty() { Vec::new() } else { self.parked_of(pipeline, &link, &findings).await? };
+        let now = self.engine.clock.now();
+        changes.together(|atomic| {
+            also(atomic, &link);
+            if !parked.is_empty() {
+                atomic.park(&pipeline.name, Side::Source, &link.source, &parked);
+            }
+            if again || !parked.is_empty() {
+                let why = "its last write was answered".to_owned();
+                atomic.due(&pipeline.name, Side::Source, &link.source, &Due { at: now, why });
+            } else {
+                atomic.done(&pipeline.name, Side::Source, &link.source);
+            }
+        });
+        Ok(())
+    }
+
+    /// The remote refused an item: what it said is kept with the record, and the rest goes on.
+    pub(super) async fn refused(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        kind: WriteKind,
+        item: Item,
+        message: &str,
+        duplicate: bool,
+    ) -> Result<(), EngineError> {
+        let finding = Self::refusal(pipeline, &item.write, message);
+        let mut changes = Changes::new();
+        match kind {
+            WriteKind::Update => {
+                let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Source, &item.origin).await? else {
+                    return Ok(());
+                };
+                let link = park_refused(pipeline, &link, &item.write, message);
+                self.list_findings(pipeline, Side::Source, &link.source, &link.label, std::slice::from_ref(&finding));
+                let parked = self.parked_of(pipeline, &link, std::slice::from_ref(&finding)).await?;
+                let at = parked.iter().filter_map(|parked| parked.next_try).min();
+                changes.together(|atomic| {
+                    atomic.relink(&pipeline.name, &link);
+                    atomic.park(&pipeline.name, Side::Source, &link.source, &parked);
+                    if let Some(at) = at {
+                        let why = "refused before".to_owned();
+                        atomic.due(&pipeline.name, Side::Source, &link.source, &Due { at, why });
+                    }
+                });
+            }
+            WriteKind::Create => {
+                let side = item.write.side.other();
+                let Some(mut newcomer) = item.newcomer else { return Ok(()) };
+                let can_suffix = pipeline.fields.iter().any(|field| {
+                    matches!(&field.content, Content::Mapped { join: Some(join), .. } if join.unique_suffix.is_some())
+                });
+                if duplicate && can_suffix && !newcomer.fresh.suffixed {
+                    // The name is taken and the configuration says what to do about it: try again with the suffix.
+                    newcomer.fresh.suffixed = true;
+                    self.keep_newcomer(&mut changes, pipeline, newcomer, "its name is taken");
+                } else {
+                    let entry = IntentItem { origin: item.origin, label: item.label, write: item.write };
+                    self.park_newcomer(&mut changes, pipeline, side, &entry, Some(newcomer), &finding).await?;
+                }
+            }
+        }
+        self.engine.ledger.commit(changes).await?;
+        Ok(())
+    }
+
+    async fn park_newcomer(
+        &mut self,
+        changes: &mut Changes,
+        pipeline: &Arc<Pipeline>,
+        side: Side,
+        item: &IntentItem,
+        newcomer: Option<Newcomer>,
+        finding: &Finding,
+    ) -> Result<(), EngineError> {
+        self.list_findings(pipeline, side, &item.origin, &item.label, std::slice::from_ref(finding));
+        let newcomer = match newcomer {
+            Some(newcomer) => Some(newcomer),
+            None => self.remembered(pipeline, side, &item.origin).await?,
+        };
+        let old = self.engine.ledger.parked(&pipeline.name, side, &item.origin).await?;
+        let parked = vec![self.parked_entry(&old, &item.label, finding, Vec::new())];
+        let again = parked.iter().filter_map(|parked| parked.next_try).min();
+        match newcomer {
+            Some(newcomer) => self.leave(changes, pipeline, newcomer, &parked, &[], again),
+            None => changes.together(|atomic| atomic.park(&pipeline.name, side, &item.origin, &parked)),
+        }
+        Ok(())
+    }
+
+    async fn remembered(&self, pipeline: &Pipeline, side: Side, id: &RecordId) -> Result<Option<Newcomer>, EngineError> {
+        let fresh = self.engine.ledger.fresh(&pipeline.name, side, std::slice::from_ref(id)).await?;
+        Ok(fresh.into_iter().next().flatten().map(|fresh: Fresh| {
+            let old_keys = keys_of(pipeline, side, &fresh.observation.projection);
+            Newcomer { side, fresh, stored: true, old_keys }
+        }))
+    }
+
+    /// A stale version: the record is read again, so that the next round decides from what is really there.
+    async fn read_again(&mut self, pipeline: &Arc<Pipeline>, side: Side, item: &IntentItem) -> Result<(), EngineError> {
+        let end = pipeline.end(side);
+        let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Source, &item.origin).await? else {
+            return Ok(());
+        };
+        let connector = self.connector(&end.connection.name)?;
+        let attached = super::pull::Attached { pipeline: pipeline.clone(), side, spill: false };
+        match connector.get(&end.resource, link.id(side)).await {
+            Ok(Some(record)) => self.deliver(&attached, &[record], TimeDelta::zero()).await?,
+            Ok(None) => self.mark_gone(pipeline, side, link.id(side)).await?,
+            Err(error) => self.trouble(&end.connection.name, &error),
+        }
+        Ok(())
+    }
+
+    /// Has whoever waited for this link looked at again, in this run.
+    pub(super) async fn wake(&self, changes: &mut Changes, pipeline: &Pipeline, link: &Link) -> Result<(), EngineError> {
+        if !self.is_needed(&pipeline.name) {
+            return Ok(());
+        }
+        for side in Side::BOTH {
+            let id = link.id(side);
+            let waiting = self.engine.ledger.waiting_for(&pipeline.name, id).await?;
+            let at = self.engine.clock.now();
+            for (name, waiting_side, waiting_id) in &waiting {
+                let due = Due { at, why: format!("{} is linked now", link.label) };
+                changes.together(|atomic| atomic.due(name, *waiting_side, waiting_id, &due));
+            }
+            Ledger::forget_waits(changes, (&pipeline.name, id), &waiting);
+        }
+        Ok(())
+    }
+
+    fn is_needed(&self, name: &PipelineName) -> bool {
+        self.engine.config.pipelines().any(|(_, pipeline)| pipeline.needs.contains(name))
+    }
+
+    async fn known_about(
+        &self,
+        pipeline: &Pipeline,
+        link: &Link,
+        seen: Option<(Side, &Observation)>,
+    ) -> Result<super::lookups::Known, EngineError> {
+        let mut questions = super::lookups::Questions::new(pipeline);
+        for side in Side::BOTH {
+            questions.about(side, link.id(side), &projection_of(pipeline, side, link));
+        }
+        if let Some((side, seen)) = seen {
+            questions.about(side, &seen.id, &seen.projection);
+        }
+        self.fetch(questions).await
+    }
+
+    async fn known_of(
+        &self,
+        pipeline: &Pipeline,
+        seen: [(Side, Option<&Observation>); 2],
+    ) -> Result<super::lookups::Known, EngineError> {
+        let mut questions = super::lookups::Questions::new(pipeline);
+        for (side, seen) in seen {
+            if let Some(seen) = seen {
+                questions.about(side, &seen.id, &seen.projection);
+            }
+        }
+        self.fetch(questions).await
+    }
+}
+
+/// The record an item was made from as far as the intent remembers it: the values it sent.
+fn bare(pipeline: &Pipeline, side: Side, item: &IntentItem) -> Observation {
+    let mut cells = vec![crate::record::Cell::Absent; pipeline.end(side).spec.slots.len()];
+    for write in &item.write.fields {
+        let Some(field) = pipeline.fields.iter().find(|field| field.id == write.field) else { continue };
+        if let [slot] = field.end(side).slots.as_slice()
+            && let Some(cell) = cells.get_mut(*slot)
+        {
+            *cell = write.from.clone();
+        }
+    }
+    Observation {
+        id: item.origin.clone(),
+        projection: crate::record::Projection { cells },
+        label: item.label.clone(),
+        version: None,
+        edited_at: None,
+        gone: false,
+    }
+}
