@@ -8,6 +8,7 @@ mod api;
 mod manifest;
 
 pub use api::{
-    Answer, CallError, Connector, ItemAnswer, Page, PreparedCall, PullCursor, RemoteRecord, Requests, WriteItem, WriteKind,
+    Answer, CallError, Connector, ItemAnswer, Page, PreparedCall, PullCursor, RemoteRecord, Requests, WriteItem,
+    WriteKind,
 };
 pub use manifest::*;
