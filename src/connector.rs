@@ -8,7 +8,6 @@ mod api;
 mod manifest;
 
 pub use api::{
-    Answer, CallError, Connector, ItemAnswer, Page, PreparedCall, PullCursor, RemoteRecord, Requests, WriteItem,
-    WriteKind,
+    Answer, CallError, Connector, ItemAnswer, Page, PreparedCall, PullCursor, RemoteRecord, Requests, WriteItem, WriteKind,
 };
 pub use manifest::*;

@@ -122,7 +122,7 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn gather(hits: &'a [TierHits]) -> Self {
         let by_id = |pick: fn(&TierHits) -> &Vec<Candidate>| {
-            hits.iter().flat_map(|hit| pick(hit)).map(|candidate| (&candidate.id, candidate)).collect()
+            hits.iter().flat_map(pick).map(|candidate| (&candidate.id, candidate)).collect()
         };
         Self {
             candidates: by_id(|hit| &hit.candidates),

@@ -17,16 +17,15 @@ pub(super) const fn flows(pipeline: &Pipeline, field: &Field, side: Side) -> boo
 /// Whether `field` may be written on `side`: it flows there, the remote takes it, and what would be sent is a value
 /// and not a mask.
 pub(super) const fn writable(pipeline: &Pipeline, field: &Field, side: Side) -> bool {
-    let constant = matches!(field.content, Content::Constant(_));
     flows(pipeline, field, side)
+        && has_end(field, side)
         && !field.end(side).read_only
         && !field.end(side.other()).masked
-        && !(constant && matches!(side, Side::Source))
 }
 
 /// Whether `field` is read on `side` at all; a constant has nothing to read on the source.
 pub(super) const fn has_end(field: &Field, side: Side) -> bool {
-    !(matches!(side, Side::Source) && matches!(field.content, Content::Constant(_)))
+    matches!(side, Side::Target) || !matches!(field.content, Content::Constant(_))
 }
 
 /// The cell of `field` in a reading of `side`. Several values stay visible as such, so that they are parked.
