@@ -7,6 +7,7 @@ mod filter;
 mod key;
 mod translate;
 
+pub use each::with_unique_suffix;
 pub use filter::{Verdict, admit};
 pub use key::{match_key, normalize};
 pub use translate::{MapError, field_cell, invert, put, same, translate};

@@ -13,13 +13,19 @@
 //! Deciding again from unchanged input finds nothing to do.
 
 mod body;
+mod create;
 mod decide;
+mod expect;
 mod fresh;
 mod guard;
 mod link;
+mod merge;
 mod observe;
 mod reason;
+mod refuse;
 mod settle;
+mod unique;
+mod view;
 
 pub use body::body;
 pub use decide::{Context, Decision, FieldWrite, RecordWrite, decide_link};
@@ -28,4 +34,6 @@ pub use guard::{Damage, Held, judge};
 pub use link::{Born, FieldPark, FieldState, Fresh, Link, Mark, Observation};
 pub use observe::{Change, observe};
 pub use reason::{Finding, FindingKind, ParkCode, Why};
+pub use refuse::park_refused;
 pub use settle::{Settled, settle_create, settle_update};
+pub use unique::{UniqueRank, unique_key, unique_rank};

@@ -1,16 +1,33 @@
 //! The record to send.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Mark, RecordWrite};
-use crate::{config::Pipeline, record::WriteError};
+use super::{Mark, RecordWrite, observe::carried_cell};
+use crate::{
+    config::{Content, Pipeline},
+    mapping,
+    record::WriteError,
+};
 
 /// The body of a write: only the values it writes, at their places, arrays carried whole. `mark` is what was last
 /// observed of the written side (`None` for a create).
 ///
 /// # Errors
 ///
-/// When a value cannot be put at its path.
-pub fn body(_pipeline: &Pipeline, _write: &RecordWrite, _mark: Option<&Mark>) -> Result<Value, WriteError> {
-    unimplemented!()
+/// When a value cannot be put at its path, or the pipeline no longer has the field.
+pub fn body(pipeline: &Pipeline, write: &RecordWrite, mark: Option<&Mark>) -> Result<Value, WriteError> {
+    let mut body = Value::Object(Map::new());
+    for sent in &write.fields {
+        let field = pipeline.fields.iter().find(|field| field.id == sent.field).ok_or_else(|| WriteError {
+            path: format!("field {}", sent.field.0),
+            message: "the pipeline no longer has this field".to_owned(),
+        })?;
+        // The value of a list is the whole array already.
+        let carried = match field.content {
+            Content::Each(_) => None,
+            _ => mark.and_then(|mark| carried_cell(pipeline, field, write.side, mark)),
+        };
+        mapping::put(field, write.side, &sent.value, carried, &mut body)?;
+    }
+    Ok(body)
 }

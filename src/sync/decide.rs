@@ -3,9 +3,13 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Link, Why};
+use super::{
+    FieldPark, FieldState, Finding, FindingKind, Link, Mark, Why,
+    merge::{Outcome, Stamps, merge},
+    view::View,
+};
 use crate::{
-    config::{FieldId, Pipeline, PipelineName},
+    config::{FieldId, OnLeave, Pipeline, PipelineName},
     mapping::Lookups,
     record::{Cell, RecordId, Side},
 };
@@ -49,16 +53,16 @@ pub struct RecordWrite {
 }
 
 /// What to do about a linked pair.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
     /// The link as it should be remembered before anything is written: agreements found moved into the base, fields
-    /// parked. Equal to the input (revision included) if nothing moved.
-    pub link: Link,
-    /// At most one write per side.
+    /// parked. `None` if nothing moved: the link stays as it is.
+    pub link: Option<Link>,
+    /// At most one write per side, source first.
     pub writes: Vec<RecordWrite>,
-    /// What is not done, and why.
+    /// What is not done, and why. Fields that stay parked are named every time.
     pub findings: Vec<Finding>,
-    /// Linked records it waits for: pipeline, side of the id, id.
+    /// Linked records it waits for: pipeline, id on that pipeline's side the reference was read from.
     pub waits_for: Vec<(PipelineName, RecordId)>,
     /// A field was never observed on this side: read it in full before deciding.
     pub unread: bool,
@@ -67,7 +71,171 @@ pub struct Decision {
 }
 
 /// Decides about a linked pair.
+///
+/// Nothing is written while one of the two is gone (the survivor is never created anew) or the link is paused; what
+/// was edited meanwhile is listed.
 #[must_use]
-pub fn decide_link(_context: &Context<'_>, _link: &Link) -> Decision {
-    unimplemented!()
+pub fn decide_link(context: &Context<'_>, link: &Link) -> Decision {
+    let mut draft = Draft::new(context.pipeline, link);
+    if let Some(frozen) = frozen(context.pipeline, link) {
+        list_frozen(context, link, &frozen, &mut draft.decision);
+        return draft.decision;
+    }
+    let stamps = Stamps { edited: [link.marks[0].edited_at, link.marks[1].edited_at], now: context.now };
+    let unknown = FieldState::default();
+    for field in &context.pipeline.fields {
+        let state = link.fields.get(&field.id).unwrap_or(&unknown);
+        let view = View::new(context.pipeline, context.lookups, link, field, state);
+        draft.apply(&view, merge(&view, stamps));
+    }
+    draft.finish()
+}
+
+/// Why nothing may be written to this pair now.
+enum Frozen {
+    /// The record of this side is gone.
+    Gone(Side),
+    /// The record of this side left its filter.
+    Paused(Side),
+}
+
+fn frozen(pipeline: &Pipeline, link: &Link) -> Option<Frozen> {
+    let find = |test: fn(&Mark) -> bool| Side::BOTH.into_iter().find(|side| test(link.mark(*side)));
+    let paused = || find(|mark| mark.paused).filter(|_| pipeline.on_leave == OnLeave::Pause);
+    find(|mark| mark.gone).map(Frozen::Gone).or_else(|| paused().map(Frozen::Paused))
+}
+
+/// Lists what was edited on a pair that is not written.
+fn list_frozen(context: &Context<'_>, link: &Link, frozen: &Frozen, decision: &mut Decision) {
+    if link.marks.iter().all(|mark| mark.gone) {
+        return;
+    }
+    let unknown = FieldState::default();
+    for field in &context.pipeline.fields {
+        let state = link.fields.get(&field.id).unwrap_or(&unknown);
+        let view = View::new(context.pipeline, context.lookups, link, field, state);
+        let edited = |side: Side| {
+            view.flows(side.other())
+                && state.pending(side).is_some()
+                && if view.base.is_some() { view.changed(side) } else { !view.is_blank(side) && !view.equal() }
+        };
+        let message = match frozen {
+            Frozen::Gone(gone) if edited(gone.other()) => {
+                format!("edited on the {}; its counterpart on the {gone} is gone and is not created anew", gone.other())
+            }
+            Frozen::Paused(side) if Side::BOTH.into_iter().any(edited) => {
+                format!("kept until the record on the {side} passes its filter again")
+            }
+            Frozen::Gone(_) | Frozen::Paused(_) => continue,
+        };
+        decision.findings.push(Finding { kind: FindingKind::Pending, field: Some(field.name.clone()), message });
+    }
+}
+
+/// A decision being made. The link is copied only when something of it moves.
+struct Draft<'a> {
+    pipeline: &'a Pipeline,
+    old: &'a Link,
+    decision: Decision,
+    writes: [Vec<FieldWrite>; 2],
+}
+
+impl<'a> Draft<'a> {
+    fn new(pipeline: &'a Pipeline, old: &'a Link) -> Self {
+        Self { pipeline, old, decision: Decision::default(), writes: [Vec::new(), Vec::new()] }
+    }
+
+    fn state(&mut self, field: FieldId) -> &mut FieldState {
+        let old = self.old;
+        self.decision.link.get_or_insert_with(|| old.clone()).fields.entry(field).or_default()
+    }
+
+    fn find(&mut self, kind: FindingKind, view: &View<'_>, message: String) {
+        self.decision.findings.push(Finding { kind, field: Some(view.field.name.clone()), message });
+    }
+
+    fn apply(&mut self, view: &View<'_>, outcome: Outcome) {
+        match outcome {
+            Outcome::Quiet => self.quiet(view),
+            Outcome::Agree => self.agree(view),
+            Outcome::StillParked => {
+                if let Some(park) = &view.state.parked {
+                    self.find(FindingKind::Parked(park.code), view, park.message.clone());
+                }
+            }
+            Outcome::Park(code, message) => self.park(view, code, message),
+            Outcome::Unread => self.decision.unread = true,
+            Outcome::Leave => self.unpark(view),
+            Outcome::Pending(message) => {
+                self.unpark(view);
+                self.find(FindingKind::Pending, view, message);
+            }
+            Outcome::Wait { pipeline, id, message } => {
+                self.unpark(view);
+                self.find(FindingKind::Waiting(pipeline.clone()), view, message);
+                self.decision.waits_for.push((pipeline, id));
+            }
+            Outcome::Write { to, value, why } => {
+                self.unpark(view);
+                self.writes[to.index()].push(FieldWrite {
+                    field: view.field.id,
+                    value,
+                    before: view.before(to).clone(),
+                    from: view.present(to.other()).clone(),
+                    why,
+                });
+            }
+        }
+    }
+
+    /// Whatever was parked is no longer.
+    fn unpark(&mut self, view: &View<'_>) {
+        if view.state.parked.is_some() {
+            self.state(view.field.id).parked = None;
+        }
+    }
+
+    /// Both sides are at their base: nothing is open.
+    fn quiet(&mut self, view: &View<'_>) {
+        let state = view.state;
+        let open = state.pending_source.is_some() || state.pending_target.is_some();
+        if open || state.parked.is_some() || state.winner.is_some() {
+            let state = self.state(view.field.id);
+            (state.pending_source, state.pending_target, state.parked, state.winner) = (None, None, None, None);
+        }
+    }
+
+    fn agree(&mut self, view: &View<'_>) {
+        let base = Side::BOTH.map(|side| view.present(side).clone());
+        let state = self.state(view.field.id);
+        (state.pending_source, state.pending_target, state.parked, state.winner) = (None, None, None, None);
+        state.base = Some(base);
+        state.definition = view.field.definition;
+    }
+
+    fn park(&mut self, view: &View<'_>, code: super::ParkCode, message: String) {
+        self.find(FindingKind::Parked(code), view, message.clone());
+        let park = FieldPark {
+            code,
+            message,
+            seen: Side::BOTH.map(|side| view.present(side).clone()),
+            config: self.pipeline.hash,
+        };
+        if view.state.parked.as_ref() != Some(&park) {
+            self.state(view.field.id).parked = Some(park);
+        }
+    }
+
+    fn finish(mut self) -> Decision {
+        if let Some(link) = &mut self.decision.link {
+            link.revision += 1;
+        }
+        for (side, fields) in Side::BOTH.into_iter().zip(self.writes) {
+            if !fields.is_empty() {
+                let (id, version) = (Some(self.old.id(side).clone()), self.old.mark(side).version.clone());
+                self.decision.writes.push(RecordWrite { side, id, version, fields });
+            }
+        }
+        self.decision
+    }
 }

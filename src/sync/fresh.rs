@@ -1,10 +1,16 @@
 //! A record without a link: link it, create its counterpart, or say why not.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 
-use super::{Context, Finding, Fresh, Link, Observation, RecordWrite};
+use super::{
+    Context, Finding, FindingKind, Fresh, Link, Observation, ParkCode, RecordWrite, create, observe::observe,
+    settle::blank_link,
+};
 use crate::{
-    config::PipelineName,
+    config::{Pipeline, PipelineName, Then},
+    mapping::{self, Verdict},
     record::{RecordId, Side},
 };
 
@@ -57,14 +63,162 @@ pub enum FreshDecision {
 
 /// Decides about `record` of `side`, which has no link, given what every tier found (one entry per tier whose key is
 /// not blank).
+///
+/// Under `unique:` the rivals of a source record must be those with the same [`super::unique_key`] that are linked or
+/// of a lesser [`super::unique_rank`]: it steps back for them.
 #[must_use]
-pub fn decide_new(_context: &Context<'_>, _side: Side, _record: &Fresh, _hits: &[TierHits]) -> FreshDecision {
-    unimplemented!()
+pub fn decide_new(context: &Context<'_>, side: Side, record: &Fresh, hits: &[TierHits]) -> FreshDecision {
+    let pipeline = context.pipeline;
+    let observation = &record.observation;
+    if observation.gone {
+        return skip(format!("deleted on the {side}"));
+    }
+    if let Some(left) = before_cut_over(pipeline, side, observation) {
+        return left;
+    }
+    let found = Found::gather(hits);
+    if let (Some(_), Side::Source, Some(kept)) = (&pipeline.unique, side, found.rivals.values().next()) {
+        return skip(format!("{} has the same value and is the one to keep", kept.label));
+    }
+    let verdict = mapping::admit(&pipeline.end(side).filter, &observation.id, &observation.projection, context.lookups);
+    if found.candidates.is_empty() {
+        return found.create(context, side, record, verdict);
+    }
+    found.link(pipeline, side, verdict)
 }
 
 /// The link of two records that matched, nothing agreed yet: every value is pending, so that [`super::decide_link`]
 /// applies the first-run rule.
 #[must_use]
-pub fn link_matched(_context: &Context<'_>, _source: &Observation, _target: &Observation, _born: super::Born) -> Link {
-    unimplemented!()
+pub fn link_matched(context: &Context<'_>, source: &Observation, target: &Observation, born: super::Born) -> Link {
+    let label = if source.label.is_empty() { &target.label } else { &source.label };
+    let mut link = blank_link(&source.id, &target.id, born, label);
+    observe(context.pipeline, &mut link, Side::Source, source, false);
+    observe(context.pipeline, &mut link, Side::Target, target, false);
+    link
+}
+
+/// Records dated before the cut-over are left alone; one without a date is for a person to judge.
+fn before_cut_over(pipeline: &Pipeline, side: Side, observation: &Observation) -> Option<FreshDecision> {
+    let (slot, day) = pipeline.cut_over.filter(|_| side == Side::Source)?;
+    let text = observation.projection.cell(slot).as_str().unwrap_or_default();
+    match text.get(..10).and_then(|date| date.parse::<NaiveDate>().ok()) {
+        Some(date) if date < day => Some(skip(format!("dated {date}, before the cut-over on {day}"))),
+        Some(_) => None,
+        None => {
+            let message = format!("has no date to compare with the cut-over on {day}");
+            Some(leave(FindingKind::Parked(ParkCode::Unmappable), message))
+        }
+    }
+}
+
+/// What all tiers found together.
+struct Found<'a> {
+    candidates: BTreeMap<&'a RecordId, &'a Candidate>,
+    rivals: BTreeMap<&'a RecordId, &'a Candidate>,
+    tiers: Vec<usize>,
+}
+
+impl<'a> Found<'a> {
+    fn gather(hits: &'a [TierHits]) -> Self {
+        let by_id = |pick: fn(&TierHits) -> &Vec<Candidate>| {
+            hits.iter().flat_map(pick).map(|candidate| (&candidate.id, candidate)).collect()
+        };
+        Self {
+            candidates: by_id(|hit| &hit.candidates),
+            rivals: by_id(|hit| &hit.rivals),
+            tiers: hits.iter().filter(|hit| !hit.candidates.is_empty()).map(|hit| hit.tier).collect(),
+        }
+    }
+
+    /// Link the one candidate, or say why not.
+    fn link(&self, pipeline: &Pipeline, side: Side, verdict: Verdict) -> FreshDecision {
+        let enters = verdict == Verdict::Admitted && pipeline.writes(side.other());
+        let invited = pipeline.writes(side) && self.candidates.values().any(|candidate| candidate.admitted);
+        if !enters && !invited {
+            return not_admitted(verdict, || {
+                format!("it matches {}, and neither of them may enter", names(&self.candidates))
+            });
+        }
+        let park = |code, message| park(code, message, &self.candidates);
+        let mut candidates = self.candidates.values();
+        let (Some(candidate), None) = (candidates.next(), candidates.next()) else {
+            return park(ParkCode::Ambiguous, format!("matches several records: {}", names(&self.candidates)));
+        };
+        if let Some(other) = &candidate.linked_with {
+            let message = format!("matches {}, which is linked with {} already", candidate.label, self.name(other));
+            return park(ParkCode::Taken, message);
+        }
+        if !self.rivals.is_empty() {
+            let rivals = names(&self.rivals);
+            return park(ParkCode::Ambiguous, format!("matches {}, and so does {rivals}", candidate.label));
+        }
+        let proposed = self.tiers.iter().all(|tier| pipeline.tiers.get(*tier).is_some_and(|t| t.then == Then::Propose));
+        if proposed {
+            return park(ParkCode::Proposed, format!("may be the same as {}", candidate.label));
+        }
+        FreshDecision::Link { with: candidate.id.clone() }
+    }
+
+    /// Create the counterpart, or say why not.
+    fn create(&self, context: &Context<'_>, side: Side, record: &Fresh, verdict: Verdict) -> FreshDecision {
+        let (pipeline, other) = (context.pipeline, side.other());
+        if let Verdict::Rejected { .. } = verdict {
+            return not_admitted(verdict, String::new);
+        }
+        if !(pipeline.creates.on(other) && pipeline.writes(other)) {
+            return skip(format!("matches nothing, and nothing is created on the {other} (`creates:`, `direction:`)"));
+        }
+        if verdict != Verdict::Admitted {
+            return not_admitted(verdict, String::new);
+        }
+        if let Some(linked) = self.rivals.values().find(|rival| rival.linked_with.is_some()) {
+            let message = format!("{} has the same key and is linked already", linked.label);
+            return park(ParkCode::Taken, message, &self.rivals);
+        }
+        if self.rivals.values().any(|rival| rival.admitted) {
+            let message = format!("shares its key with {}", names(&self.rivals));
+            return park(ParkCode::Ambiguous, message, &self.rivals);
+        }
+        create::create(context, side, record)
+    }
+
+    /// The name of a record of this side, if it is among those found.
+    fn name(&self, id: &'a RecordId) -> &str {
+        self.rivals.get(id).map_or(id.as_str(), |rival| &rival.label)
+    }
+}
+
+/// Why a record may not enter.
+fn not_admitted(verdict: Verdict, otherwise: impl FnOnce() -> String) -> FreshDecision {
+    match verdict {
+        Verdict::Rejected { reason, until } => {
+            let finding = Finding { kind: FindingKind::Rejected, field: None, message: reason };
+            FreshDecision::Leave { finding, candidates: Vec::new(), waits_for: Vec::new(), again_on: until }
+        }
+        Verdict::Unknown { waits_for } => {
+            let message = format!("waits until {waits_for} has been read in full");
+            leave(FindingKind::Waiting(waits_for), message)
+        }
+        Verdict::Admitted => leave(FindingKind::Rejected, otherwise()),
+    }
+}
+
+fn names(records: &BTreeMap<&RecordId, &Candidate>) -> String {
+    records.values().map(|record| record.label.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn leave(kind: FindingKind, message: String) -> FreshDecision {
+    let finding = Finding { kind, field: None, message };
+    FreshDecision::Leave { finding, candidates: Vec::new(), waits_for: Vec::new(), again_on: None }
+}
+
+pub(super) fn skip(message: String) -> FreshDecision {
+    leave(FindingKind::Skipped, message)
+}
+
+fn park(code: ParkCode, message: String, shown: &BTreeMap<&RecordId, &Candidate>) -> FreshDecision {
+    let finding = Finding { kind: FindingKind::Parked(code), field: None, message };
+    let candidates = shown.values().map(|candidate| (*candidate).clone()).collect();
+    FreshDecision::Leave { finding, candidates, waits_for: Vec::new(), again_on: None }
 }

@@ -20,8 +20,13 @@ pub struct Damage {
 
 impl Damage {
     /// Adds a write.
-    pub fn add(&mut self, _write: &RecordWrite) {
-        unimplemented!()
+    pub fn add(&mut self, write: &RecordWrite) {
+        match write.id {
+            None => self.creates += 1,
+            Some(_) => self.touched += 1,
+        }
+        let blanked = write.fields.iter().filter(|sent| sent.value.is_blank() && !sent.before.is_blank()).count();
+        self.blanked += blanked as u64;
     }
 }
 
@@ -39,6 +44,17 @@ pub struct Held {
 /// The guards that `damage` trips, with `links` linked records. A first run that a person approved is exempt; the
 /// caller knows.
 #[must_use]
-pub fn judge(_guards: &Guards, _damage: Damage, _links: u64) -> Vec<Held> {
-    unimplemented!()
+pub fn judge(guards: &Guards, damage: Damage, links: u64) -> Vec<Held> {
+    let limits = [
+        ("creates", damage.creates, guards.creates),
+        ("touched", damage.touched, Some(guards.touched)),
+        ("blanked", damage.blanked, Some(guards.blanked)),
+        ("deletes", damage.deletes, Some(guards.deletes)),
+    ];
+    limits
+        .into_iter()
+        .filter_map(|(guard, count, amount)| Some((guard, count, amount?.allowed(links))))
+        .filter(|(_, count, allowed)| count > allowed)
+        .map(|(guard, count, allowed)| Held { guard: guard.to_owned(), count, allowed })
+        .collect()
 }

@@ -171,6 +171,13 @@ impl FieldState {
     pub fn present(&self, side: Side) -> Option<&Cell> {
         self.pending(side).or_else(|| self.base.as_ref().map(|base| &base[side.index()]))
     }
+
+    /// A person's choice was made in view of both values: it does not cover a value that the losing side takes later.
+    pub(super) fn forget_choice(&mut self, moved: Side) {
+        if self.winner == Some(moved.other()) {
+            self.winner = None;
+        }
+    }
 }
 
 impl Link {

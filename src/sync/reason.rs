@@ -22,7 +22,7 @@ pub enum Why {
     FirstDifference(Side),
     /// No history and one side has nothing.
     FilledBlank,
-    /// The target of a one-way pipeline was edited, and `drift: put-back`.
+    /// A side that is only written (the target of a one-way pipeline or field) was edited, and `drift: put-back`.
     PutBack,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for Why {
             Self::Resolved(side) => write!(f, "changed on both sides; a person chose the {side}"),
             Self::FirstDifference(side) => write!(f, "differs without history; differences: {side}-wins"),
             Self::FilledBlank => write!(f, "blank there; differences: fill-blanks"),
-            Self::PutBack => write!(f, "edited on the target of a one-way pipeline; drift: put-back"),
+            Self::PutBack => write!(f, "edited against the direction; drift: put-back"),
         }
     }
 }
