@@ -20,6 +20,21 @@ pub use memory::{Counts, MemoryStore, Operation};
 use async_trait::async_trait;
 use thiserror::Error;
 
+/// The format of the whole store that this program writes. Raised when keys or values change their meaning.
+const FORMAT: u32 = 1;
+
+fn format_key() -> Key {
+    Key::new(Space::Meta, &["format"])
+}
+
+fn lineage_key() -> Key {
+    Key::new(Space::Meta, &["lineage"])
+}
+
+fn probe_key() -> Key {
+    Key::new(Space::Meta, &["probe"])
+}
+
 /// Why the store could not do what it was asked.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -63,7 +78,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Most keys a group may hold: larger batches make sled keep memory for good (DESIGN decision 8).
+    /// Most keys a group may hold: larger batches make sled keep memory for good.
     pub const MAX: usize = 48;
 
     /// Adds a put.

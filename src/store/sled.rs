@@ -1,70 +1,75 @@
-//! The store on the local disk, with sled.
+//! The store on the local disk, with sled 0.34.7, used the way it was measured.
+//!
+//! Reads and commits take microseconds and run where they are called; only a flush waits for the disk, on a thread
+//! of its own. Flushes asked for while one runs share the next. After sled or the disk failed, every call fails
+//! with the first cause until [`SledStore::probe`] could open the store again: sled does not get over an I/O error
+//! by itself, and the page cache may show what the disk does not have.
+
+mod tree;
 
 use std::{
     fs::{DirBuilder, File},
     io,
-    ops::Bound,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use ::sled::{Batch, Config, Db};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::{Group, Key, Space, Store, StoreError, frame};
-
-/// The format of the whole store that this program writes. Raised when keys or values change their meaning.
-const FORMAT: u32 = 1;
+use self::tree::Tree;
+use super::{FORMAT, Group, Key, Store, StoreError, format_key, frame, lineage_key, probe_key};
 
 /// A [`Store`] in a folder, for one process at a time.
 pub struct SledStore {
-    db: Db,
-    /// sled's data file, opened a second time to make it durable: see [`Store::flush`] below.
-    file: Arc<File>,
-    path: PathBuf,
+    inner: Arc<Inner>,
     lineage: String,
-    failed: Mutex<Option<String>>,
-    commits: AtomicU64,
+    /// Commits that are durable.
     flushed: tokio::sync::Mutex<u64>,
 }
 
+struct Inner {
+    path: PathBuf,
+    cache_bytes: u64,
+    state: RwLock<State>,
+    /// Commits made so far.
+    commits: AtomicU64,
+}
+
+enum State {
+    Open(Tree),
+    Failed {
+        cause: String,
+        /// Kept until it is opened again, so that nobody else takes the lock.
+        tree: Option<Tree>,
+    },
+}
+
 impl SledStore {
-    /// Cache that serves 100,000 links: 64 MiB.
+    /// A cache that serves 100,000 links: 64 MiB.
     pub const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
 
-    /// Opens the store in `dir`, which is made (mode 0700) if it is not there.
+    /// Opens the store in `dir`, which is made (mode 0700) if it is not there. `cache_bytes` bounds sled's page cache.
     ///
     /// # Errors
     ///
     /// [`StoreError::Locked`] when another process holds it; [`StoreError::Failed`] when the disk or sled fails, or
-    /// when a newer version of this program wrote the store.
+    /// when a newer version of this program wrote the store; [`StoreError::Damaged`] when its format cannot be read.
     pub fn open(dir: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        let path = dir.display().to_string();
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(dir)
             .map_err(|error| StoreError::failed("make its folder", error))?;
-        let db = Config::new().path(dir).cache_capacity(cache_bytes).open().map_err(|error| {
-            if is_locked(&error) { StoreError::Locked { path } } else { StoreError::failed("open", error) }
-        })?;
-        let file = File::open(dir.join("db")).map_err(|error| StoreError::failed("open", error))?;
-        let mut store = Self {
-            db,
-            file: Arc::new(file),
-            path: dir.to_owned(),
-            lineage: String::new(),
-            failed: Mutex::new(None),
-            commits: AtomicU64::new(0),
-            flushed: tokio::sync::Mutex::new(0),
-        };
-        store.lineage = store.identify()?;
-        Ok(store)
+        let mut tree = open_tree(dir, cache_bytes)?;
+        let lineage = identify(&mut tree, dir)?;
+        let state = RwLock::new(State::Open(tree));
+        let inner = Inner { path: dir.to_owned(), cache_bytes, state, commits: AtomicU64::new(0) };
+        Ok(Self { inner: Arc::new(inner), lineage, flushed: tokio::sync::Mutex::new(0) })
     }
 
     /// The id this store got when it was made. A store that was lost and made anew has another.
@@ -73,143 +78,174 @@ impl SledStore {
         &self.lineage
     }
 
-    /// Checks the format, or writes format and lineage into a new store.
-    fn identify(&self) -> Result<String, StoreError> {
-        let format_key = Key::new(Space::Meta, &["format"]);
-        let lineage_key = Key::new(Space::Meta, &["lineage"]);
-        if let Some(bytes) = self.read(&format_key)? {
-            let format: u32 = frame::decode(&format_key, &bytes)?;
-            if format > FORMAT {
-                return Err(StoreError::failed(
-                    "open",
-                    format!(
-                        "the store in {} has format {format}, written by a newer version of reconciled; this version knows up to {FORMAT}. \
-                         To go back, run `reconciled export` with the newer version and `reconciled import` with this one, \
-                         or put back the folder you saved before the upgrade",
-                        self.path.display()
-                    ),
-                ));
+    /// Why the store takes no calls at present; `None` when it works.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        match &*self.inner.read() {
+            State::Open(_) => None,
+            State::Failed { cause, .. } => Some(cause.clone()),
+        }
+    }
+
+    /// Tries whether the store works: writes a little and flushes it. A failed store is opened anew for that; what
+    /// was committed but never flushed may then be gone, so go on as after a restart.
+    ///
+    /// # Errors
+    ///
+    /// When it does not work (yet): then it stays failed.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        if self.failure().is_some() {
+            let inner = Arc::clone(&self.inner);
+            let reopened = tokio::task::spawn_blocking(move || inner.reopen()).await;
+            reopened.map_err(|error| StoreError::failed("open", error))??;
+        }
+        let mut group = Group::default();
+        group.put(probe_key(), frame::encode(&fastrand::u32(..)));
+        self.commit(vec![group]).await?;
+        self.flush().await
+    }
+}
+
+impl Inner {
+    /// A panic inside sled, under the lock, leaves a tree that must not be trusted; [`State`] is then still the
+    /// last one written, and the next call will meet sled's own error.
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes a result on; a failure of the engine stops the store.
+    fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Failed { action, source }) = &result {
+            self.write().fail(format!("it failed to {action}: {source}"));
+        }
+        result
+    }
+
+    fn reopen(&self) -> Result<(), StoreError> {
+        let mut state = self.write();
+        let State::Failed { tree, .. } = &mut *state else { return Ok(()) };
+        // Dropped first: the old one holds the lock.
+        drop(tree.take());
+        *state = State::Open(open_tree(&self.path, self.cache_bytes)?);
+        Ok(())
+    }
+}
+
+impl State {
+    fn tree(&self, action: &'static str) -> Result<&Tree, StoreError> {
+        match self {
+            Self::Open(tree) => Ok(tree),
+            Self::Failed { cause, .. } => Err(StoreError::failed(action, cause.clone())),
+        }
+    }
+
+    fn fail(&mut self, cause: String) {
+        if let Self::Open(_) = self {
+            let Self::Open(tree) = std::mem::replace(self, Self::Failed { cause, tree: None }) else { return };
+            if let Self::Failed { tree: kept, .. } = self {
+                *kept = Some(tree);
             }
+        }
+    }
+}
+
+fn open_tree(dir: &Path, cache_bytes: u64) -> Result<Tree, StoreError> {
+    Tree::open(dir, cache_bytes).map_err(|error| {
+        if is_locked(&error) {
+            StoreError::Locked { path: dir.display().to_string() }
         } else {
-            self.apply(vec![(format_key, Some(frame::encode(&FORMAT)))])?;
+            StoreError::failed("open", error)
         }
-        if let Some(bytes) = self.read(&lineage_key)? {
-            return frame::decode(&lineage_key, &bytes);
-        }
-        let lineage = Uuid::new_v4().to_string();
-        self.apply(vec![(lineage_key, Some(frame::encode(&lineage)))])?;
-        make_durable(&self.db, &self.file)?;
-        for folder in [Some(self.path.as_path()), self.path.parent()].into_iter().flatten() {
-            // A relative path of one part has the empty parent, which stands for the working folder.
-            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-            File::open(folder)
-                .and_then(|folder| folder.sync_all())
-                .map_err(|error| StoreError::failed("make its folder durable", error))?;
-        }
-        Ok(lineage)
-    }
-
-    fn read(&self, key: &Key) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.db.get(key.as_bytes()).map_err(|error| self.fail("read", &error))?.map(|value| value.to_vec()))
-    }
-
-    fn apply(&self, mut writes: Vec<(Key, Option<Vec<u8>>)>) -> Result<(), StoreError> {
-        let result = match (writes.len(), writes.pop()) {
-            (1, Some((key, Some(value)))) => self.db.insert(key.as_bytes(), value).map(drop),
-            (1, Some((key, None))) => self.db.remove(key.as_bytes()).map(drop),
-            (_, last) => {
-                let mut batch = Batch::default();
-                for (key, value) in writes.into_iter().chain(last) {
-                    match value {
-                        Some(value) => batch.insert(key.as_bytes(), value),
-                        None => batch.remove(key.as_bytes()),
-                    }
-                }
-                self.db.apply_batch(batch)
-            }
-        };
-        result.map_err(|error| self.fail("commit", &error))
-    }
-
-    /// Remembers the first failure: sled does not recover from an I/O error, and neither may we.
-    fn fail(&self, action: &'static str, error: &::sled::Error) -> StoreError {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        let cause = failed.get_or_insert_with(|| error.to_string()).clone();
-        StoreError::failed(action, cause)
-    }
-
-    fn usable(&self, action: &'static str) -> Result<(), StoreError> {
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.as_ref().map_or(Ok(()), |cause| Err(StoreError::failed(action, format!("it failed before: {cause}"))))
-    }
+    })
 }
 
+/// sled 0.34.7 has no kind of its own for this (config.rs, `try_lock`).
 fn is_locked(error: &::sled::Error) -> bool {
-    // sled 0.34.7 has no kind of its own for this (config.rs, `try_lock`).
-    matches!(error, ::sled::Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock || error.to_string().starts_with("could not acquire lock"))
+    let ::sled::Error::Io(error) = error else { return false };
+    error.kind() == io::ErrorKind::WouldBlock || error.to_string().starts_with("could not acquire lock")
 }
 
-fn make_durable(db: &Db, file: &File) -> Result<(), StoreError> {
-    db.flush().map_err(|error| StoreError::failed("flush", error))?;
-    file.sync_data().map_err(|error| StoreError::failed("flush", error))
+/// Checks the format, or makes a new store known: format and lineage, durable with their folder.
+fn identify(tree: &mut Tree, dir: &Path) -> Result<String, StoreError> {
+    if let Some(bytes) = tree.get(&format_key())? {
+        let format: u32 = frame::decode(&format_key(), &bytes)?;
+        if format > FORMAT {
+            let cause = format!(
+                "the store in {} has format {format}, written by a newer version of reconciled; this version knows up \
+                 to {FORMAT}. To go back, run `reconciled export` with the newer version and `reconciled import` with \
+                 this one, or put back the folder you saved before the upgrade",
+                dir.display()
+            );
+            return Err(StoreError::failed("open", cause));
+        }
+    }
+    if let Some(bytes) = tree.get(&lineage_key())? {
+        return frame::decode(&lineage_key(), &bytes);
+    }
+    let lineage = Uuid::new_v4().to_string();
+    let mut group = Group::default();
+    group.put(format_key(), frame::encode(&FORMAT));
+    group.put(lineage_key(), frame::encode(&lineage));
+    tree.commit(vec![group]).and_then(|()| tree.flusher()()).map_err(|error| StoreError::failed("begin", error))?;
+    sync_folder(dir)?;
+    // A relative path of one part has the empty parent, which stands for the working folder.
+    sync_folder(dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
+    Ok(lineage)
+}
+
+fn sync_folder(dir: &Path) -> Result<(), StoreError> {
+    match File::open(dir).and_then(|folder| folder.sync_all()) {
+        // A parent that we may not read was there before us.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        result => result.map_err(|error| StoreError::failed("make its folder durable", error)),
+    }
 }
 
 #[async_trait]
 impl Store for SledStore {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.usable("read")?;
-        keys.iter().map(|key| self.read(key)).collect()
+        let found = self.inner.read().tree("read").and_then(|tree| keys.iter().map(|key| tree.get(key)).collect());
+        self.inner.note(found)
     }
 
     async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
-        self.usable("scan")?;
-        let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after.as_bytes()),
-            _ => Bound::Included(prefix.as_bytes()),
-        };
-        let mut found = Vec::new();
-        for entry in self.db.range::<&[u8], _>((from, Bound::Unbounded)).take(limit) {
-            let (key, value) = entry.map_err(|error| self.fail("scan", &error))?;
-            if !key.starts_with(prefix.as_bytes()) {
-                break;
-            }
-            found.push((Key::from_bytes(key.to_vec()), value.to_vec()));
-        }
-        Ok(found)
+        let found = self.inner.read().tree("scan").and_then(|tree| tree.scan(prefix, after, limit));
+        self.inner.note(found)
     }
 
     async fn commit(&self, groups: Vec<Group>) -> Result<(), StoreError> {
-        self.usable("commit")?;
-        let mut writes = Vec::new();
-        for mut group in groups {
-            group.check()?;
-            if writes.len() + group.writes.len() > Group::MAX {
-                self.apply(std::mem::take(&mut writes))?;
-            }
-            writes.append(&mut group.writes);
-        }
-        if !writes.is_empty() {
-            self.apply(writes)?;
-        }
-        self.commits.fetch_add(1, Ordering::SeqCst);
+        groups.iter().try_for_each(Group::check)?;
+        let result = match &mut *self.inner.write() {
+            State::Open(tree) => tree.commit(groups).map_err(|error| StoreError::failed("commit", error)),
+            State::Failed { cause, .. } => Err(StoreError::failed("commit", cause.clone())),
+        };
+        self.inner.note(result)?;
+        self.inner.commits.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 
     async fn flush(&self) -> Result<(), StoreError> {
+        // Whoever waits here while another's flush runs finds it done, or does it for all who wait behind.
         let mut flushed = self.flushed.lock().await;
-        self.usable("flush")?;
-        let commits = self.commits.load(Ordering::SeqCst);
+        let commits = self.inner.commits.load(Ordering::SeqCst);
+        let flusher = self.inner.read().tree("flush")?.flusher();
         if *flushed == commits {
             return Ok(());
         }
-        let (db, file) = (self.db.clone(), Arc::clone(&self.file));
-        let result = tokio::task::spawn_blocking(move || make_durable(&db, &file)).await;
-        result.map_err(|error| StoreError::failed("flush", error))??;
+        let result = tokio::task::spawn_blocking(flusher).await;
+        let result = result.map_err(|error| StoreError::failed("flush", error));
+        let result = result.and_then(|result| result.map_err(|error| StoreError::failed("flush", error)));
+        self.inner.note(result)?;
         *flushed = commits;
         Ok(())
     }
 
     async fn size_on_disk(&self) -> Result<u64, StoreError> {
-        self.db.size_on_disk().map_err(|error| self.fail("measure its size", &error))
+        let state = self.inner.read();
+        state.tree("measure its size")?.size_on_disk().map_err(|error| StoreError::failed("measure its size", error))
     }
 }
