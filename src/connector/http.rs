@@ -1,0 +1,170 @@
+//! Speaking HTTP as a manifest says.
+//!
+//! A call is prepared (`prepare`), made (`transport`: one request, exactly one host, no redirects, limits obeyed),
+//! judged (`calls`: what may be tried again, and what is known when it failed), and its answer is read (`list`,
+//! `answer`) into records (`extract`, `decode`). A read is repeated until it is understood or four tries failed; a
+//! write is made once, and whatever leaves its outcome open is called unknown, never failed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use self::decode::Codec;
+use super::{
+    Answer, CallError, Connector, LimitRegistry, Limits, Page, PreparedCall, Priority, PullCursor, RemoteRecord,
+    Requests, Resource, WriteItem, WriteKind,
+};
+use crate::{clock::Clock, config::Connection, record::RecordId};
+
+mod address;
+mod answer;
+mod calls;
+mod decode;
+mod extract;
+mod list;
+mod login;
+mod messages;
+mod prepare;
+mod transport;
+
+/// Largest body that is read, unless [`HttpConnector::with_max_body`] says otherwise: 64 MiB. XPM's whole-list
+/// answers of about 50 MB are the largest known.
+const MAX_BODY: usize = 64 << 20;
+
+/// Why a connection cannot be used at all.
+#[derive(Debug, Error)]
+#[error("connection `{connection}` cannot be used: {message}")]
+pub struct HttpError {
+    /// The connection.
+    pub connection: String,
+    /// The cause, with what to do.
+    pub message: String,
+}
+
+/// One account on a system that is spoken to over HTTP. Cheap to clone; clones share everything but their priority.
+#[derive(Clone, Debug)]
+pub struct HttpConnector {
+    shared: Arc<Shared>,
+    limits: Limits,
+    max_body: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    connection: Arc<Connection>,
+    clock: Clock,
+    client: reqwest::Client,
+    codecs: BTreeMap<String, Arc<Codec>>,
+    jitter: Mutex<fastrand::Rng>,
+    reads: AtomicU64,
+    writes: AtomicU64,
+}
+
+impl HttpConnector {
+    /// Makes a connector for a connection. Sends nothing, and reads no secret yet.
+    ///
+    /// # Errors
+    ///
+    /// When the base URL cannot be used, or the system's certificates cannot be read.
+    pub fn new(connection: Arc<Connection>, clock: Clock, limits: &Arc<LimitRegistry>) -> Result<Self, HttpError> {
+        let fail = |message: String| HttpError { connection: connection.name.as_str().to_owned(), message };
+        let base = &connection.base_url;
+        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
+            return Err(fail("its base URL must begin with `https://` or `http://` and name a host".to_owned()));
+        }
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(fail("its base URL holds a login; give it under `auth`, where it is kept secret".to_owned()));
+        }
+        if base.query().is_some() || base.fragment().is_some() {
+            return Err(fail("its base URL has a part after `?` or `#`; requests go below the path only".to_owned()));
+        }
+        let client = transport::client(base).map_err(|message| fail(format!("no HTTP client: {message}")))?;
+        let resources = &connection.manifest.resources;
+        let codecs = resources.iter().map(|(name, resource)| (name.clone(), Arc::new(Codec::new(&resource.fields))));
+        let (codecs, limits) = (codecs.collect(), limits.of(&connection, Priority::Automatic));
+        let shared = Shared {
+            connection,
+            clock,
+            client,
+            codecs,
+            jitter: Mutex::new(fastrand::Rng::new()),
+            reads: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
+        };
+        Ok(Self { shared: Arc::new(shared), limits, max_body: MAX_BODY })
+    }
+
+    /// The same connector for calls of another priority.
+    #[must_use]
+    pub fn with_priority(&self, priority: Priority) -> Self {
+        Self { limits: self.limits.with_priority(priority), ..self.clone() }
+    }
+
+    /// Reads no body larger than this many bytes.
+    #[must_use]
+    pub fn with_max_body(&self, bytes: usize) -> Self {
+        Self { max_body: bytes, ..self.clone() }
+    }
+
+    /// Makes the jitter of back-offs repeatable.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        self.shared.jitter.lock().unwrap_or_else(PoisonError::into_inner).seed(seed);
+        self
+    }
+
+    fn codec(&self, resource: &Resource) -> Arc<Codec> {
+        let known = self.shared.codecs.get(&resource.name).map(Arc::clone);
+        known.unwrap_or_else(|| Arc::new(Codec::new(&resource.fields)))
+    }
+}
+
+impl Shared {
+    fn count(&self, write: bool) {
+        if write { &self.writes } else { &self.reads }.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Connector for HttpConnector {
+    fn resource(&self, name: &str) -> Option<&Resource> {
+        self.shared.connection.manifest.resources.get(name).map(AsRef::as_ref)
+    }
+
+    async fn pull(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError> {
+        self.pull_page(resource, cursor).await
+    }
+
+    async fn get(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
+        self.get_one(resource, id).await
+    }
+
+    fn prepare(
+        &self,
+        resource: &Resource,
+        kind: WriteKind,
+        items: &[WriteItem],
+        key: &str,
+    ) -> Result<PreparedCall, CallError> {
+        prepare::prepare(&self.shared.connection, resource, &self.codec(resource), kind, items, key)
+            .map_err(|message| CallError::NotDone(format!("`{}`: {message}", resource.name)))
+    }
+
+    async fn send(&self, resource: &Resource, call: &PreparedCall) -> Result<Answer, CallError> {
+        self.send_prepared(resource, call).await
+    }
+
+    fn requests(&self) -> Requests {
+        Requests {
+            reads: self.shared.reads.load(Ordering::Relaxed),
+            writes: self.shared.writes.load(Ordering::Relaxed),
+        }
+    }
+}

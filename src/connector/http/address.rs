@@ -1,0 +1,139 @@
+//! Where requests go: always below the connection's base URL, never to another host.
+
+use std::fmt::Write as _;
+
+use url::Url;
+
+use crate::{config::Connection, record::RecordId};
+
+/// Puts `target` (path and query) below the base URL.
+///
+/// # Errors
+///
+/// When the result would be on another host, or outside of what a URL can say.
+pub(super) fn below(base: &Url, target: &str) -> Result<Url, String> {
+    let slash = if target.starts_with('/') { "" } else { "/" };
+    let text = format!("{}{slash}{target}", base.as_str().trim_end_matches('/'));
+    let url = Url::parse(&text).map_err(|error| format!("`{}` is not a usable path: {error}", path_only(target)))?;
+    let foreign = url.origin() != base.origin() || !url.username().is_empty() || url.password().is_some();
+    if foreign || !url.path().starts_with(base.path().trim_end_matches('/')) {
+        return Err(format!("`{}` leads away from the connection's base URL", path_only(target)));
+    }
+    Ok(url)
+}
+
+/// The path of a target, for messages: a query may hold values nobody wants in a log.
+pub(super) fn path_only(target: &str) -> &str {
+    target.split(['?', '#']).next().unwrap_or(target)
+}
+
+/// Appends query parameters to a path that may have some already.
+pub(super) fn with_query(path: &str, parameters: &[(String, String)]) -> String {
+    let mut target = path.to_owned();
+    for (name, value) in parameters {
+        target.push(if target.contains('?') { '&' } else { '?' });
+        encode(&mut target, name);
+        target.push('=');
+        encode(&mut target, value);
+    }
+    target
+}
+
+/// Puts an id into a path that holds `{id}`.
+///
+/// # Errors
+///
+/// When the id would change the path's meaning: URL rules treat `.` and `..` as steps even when they are encoded.
+pub(super) fn with_id(path: &str, id: &RecordId) -> Result<String, String> {
+    let id = id.as_str();
+    if id.is_empty() || id == "." || id == ".." {
+        return Err(format!("the id `{id}` cannot stand in a path"));
+    }
+    let mut encoded = String::with_capacity(id.len());
+    encode(&mut encoded, id);
+    Ok(path.replace("{id}", &encoded))
+}
+
+/// Replaces `${settings.x}` and `${tenant}`; `None` when the connection does not give one of them.
+pub(super) fn fill(text: &str, connection: &Connection) -> Option<String> {
+    fill_with(text, connection, |value| value.to_owned())
+}
+
+/// As [`fill`], for a path: what is put in is percent-encoded.
+pub(super) fn fill_path(text: &str, connection: &Connection) -> Option<String> {
+    fill_with(text, connection, |value| {
+        let mut encoded = String::new();
+        encode(&mut encoded, value);
+        encoded
+    })
+}
+
+fn fill_with(text: &str, connection: &Connection, write: impl Fn(&str) -> String) -> Option<String> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, after) = after.split_once('}')?;
+        filled.push_str(before);
+        let value =
+            match name.strip_prefix("settings.") {
+                Some(setting) => connection.settings.get(setting).map(String::as_str).or_else(|| {
+                    connection.manifest.settings.get(setting).and_then(|setting| setting.default.as_deref())
+                }),
+                None if name == "tenant" => connection.tenant.as_deref(),
+                None => None,
+            };
+        filled.push_str(&write(value?));
+        rest = after;
+    }
+    filled.push_str(rest);
+    Some(filled)
+}
+
+/// Percent-encodes everything but RFC 3986's unreserved characters.
+fn encode(into: &mut String, text: &str) {
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            into.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(into, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(base: &str, target: &str, expected: Option<&str>) {
+        let url = below(&Url::parse(base).unwrap(), target);
+        assert_eq!(url.ok().map(String::from).as_deref(), expected, "{base} + {target}");
+    }
+
+    #[test]
+    fn requests_stay_below_the_base_url() {
+        check("https://a.example/api", "/customers?page=2", Some("https://a.example/api/customers?page=2"));
+        check("https://a.example/api/", "customers", Some("https://a.example/api/customers"));
+        check("https://a.example", "/x", Some("https://a.example/x"));
+        check("https://a.example", "//evil.example/x", Some("https://a.example//evil.example/x"));
+        check("https://a.example", "@evil.example/x", Some("https://a.example/@evil.example/x"));
+        check("https://a.example/api", "/../admin", None);
+        check("https://a.example/api", "/%2e%2e/admin", None);
+    }
+
+    #[test]
+    fn an_id_is_one_step_of_the_path_whatever_it_holds() {
+        let put = |id: &str| with_id("/c/{id}/x", &RecordId::from(id)).ok();
+        assert_eq!(put("a/b?c#d é").as_deref(), Some("/c/a%2Fb%3Fc%23d%20%C3%A9/x"));
+        assert_eq!(put(".."), None);
+        assert_eq!(put(""), None);
+    }
+
+    #[test]
+    fn query_parameters_are_encoded_and_join_those_of_the_path() {
+        let parameters =
+            [("a".to_owned(), "1 &2".to_owned()), ("b".to_owned(), "2026-06-01T00:00:00+02:00".to_owned())];
+        assert_eq!(with_query("/x?y=1", &parameters), "/x?y=1&a=1%20%262&b=2026-06-01T00%3A00%3A00%2B02%3A00");
+    }
+}

@@ -1,0 +1,263 @@
+//! Reading what became of each item of a write.
+//!
+//! A status of 2xx says that the call was understood, not that every item was written: each item is judged by its own
+//! part of the answer, and one whose part cannot be told for certain is unknown. Unknown items are looked up later;
+//! a wrong guess here would link the wrong records or write a second one.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{HttpConnector, calls::parse, extract, messages, prepare::batch_of, transport::Reply};
+use crate::{
+    connector::{
+        Answer, AnswerKind, Batch, CallError, ItemAnswer, PreparedCall, RemoteRecord, Resource, Write, WriteKind,
+    },
+    record::{Path, RecordId},
+};
+
+/// Answers and what they are read with.
+struct Reading<'a> {
+    connector: &'a HttpConnector,
+    resource: &'a Resource,
+    write: &'a Write,
+    call: &'a PreparedCall,
+    reply: &'a Reply,
+}
+
+impl HttpConnector {
+    pub(super) async fn send_prepared(&self, resource: &Resource, call: &PreparedCall) -> Result<Answer, CallError> {
+        let Some(write) = resource.write(call.kind) else {
+            return Err(CallError::NotDone(format!("the manifest has no such call for `{}` any more", resource.name)));
+        };
+        let reply = self.write(call).await?;
+        let reading = Reading { connector: self, resource, write, call, reply: &reply };
+        let batch = batch_of(write, call.ids.len());
+        if !reply.ok() {
+            return reading.refusal(batch.is_some());
+        }
+        if write.answer == AnswerKind::Empty {
+            return Ok(reading.silent());
+        }
+        let body = match parse(&reply).await {
+            Ok(body) => body,
+            // Done, and not a word about it: an update still names its record.
+            Err(message) => return Ok(reading.all_unknown(&message)),
+        };
+        let items = match batch {
+            Some(batch) => reading.batch(batch, body),
+            None => vec![reading.single(&body)],
+        };
+        Ok(Answer { items })
+    }
+}
+
+impl Reading<'_> {
+    /// A status other than 2xx that is neither a redirect, a login problem, a limit nor a server error.
+    fn refusal(&self, batch: bool) -> Result<Answer, CallError> {
+        let status = self.reply.status;
+        let message = self.connector.words(self.reply);
+        let duplicate = self.is_duplicate(&message);
+        // A key that is still being worked on is no refusal of the record.
+        if status == 409 && !duplicate && message.to_lowercase().contains("idempoten") {
+            return Err(CallError::Unknown(format!("answered 409: {message}")));
+        }
+        if batch {
+            return Err(CallError::Refused { status, message });
+        }
+        let stale = status == 412 || self.write.version.as_ref().is_some_and(|version| version.stale == status);
+        Ok(Answer { items: vec![ItemAnswer::Refused { message, duplicate, stale }] })
+    }
+
+    fn is_duplicate(&self, message: &str) -> bool {
+        self.write.duplicate.as_ref().is_some_and(|pattern| pattern.is_match(message))
+    }
+
+    /// The remote answers nothing: an update is taken at its word, a create has no id to go by.
+    fn silent(&self) -> Answer {
+        let item = |id: &Option<RecordId>| match id {
+            Some(id) => ItemAnswer::Written { record: Box::new(echo(id.clone())), body: false },
+            None => unknown("the answer to a create holds no id"),
+        };
+        Answer { items: self.call.ids.iter().map(item).collect() }
+    }
+
+    fn all_unknown(&self, reason: &str) -> Answer {
+        let reason = self.reply.scrub(reason);
+        Answer { items: self.call.ids.iter().map(|_| unknown(&reason)).collect() }
+    }
+
+    fn single(&self, body: &Value) -> ItemAnswer {
+        let sent = self.call.ids.first().and_then(Option::as_ref);
+        let Some(found) = self.write.record.read(body).value().cloned() else {
+            let words = messages::of(&self.connector.shared.connection.manifest.error_messages, body);
+            let words = words.map_or_else(String::new, |words| format!("; it says: {words}"));
+            return self.unknown(&format!("there is no record at `{}`{words}", self.write.record.as_str()));
+        };
+        self.written(found, sent)
+    }
+
+    /// The record of an item that went well.
+    fn written(&self, found: Value, sent: Option<&RecordId>) -> ItemAnswer {
+        let record = match self.write.answer {
+            AnswerKind::Body => match extract::record(self.resource, &self.connector.codec(self.resource), found) {
+                Ok(record) => record,
+                Err(message) => return self.unknown(&format!("the answered record {message}")),
+            },
+            AnswerKind::Id | AnswerKind::Empty => {
+                let id = self.resource.id.read(&found).value().and_then(extract::id_of);
+                match id.or_else(|| sent.cloned()) {
+                    Some(id) => echo(id),
+                    None => return self.unknown("the answer holds no id"),
+                }
+            }
+        };
+        if let Some(sent) = sent
+            && !same(sent, &record.id)
+        {
+            return self.unknown(&format!("the answer is about the record {}", record.id));
+        }
+        ItemAnswer::Written { record: Box::new(record), body: self.write.answer == AnswerKind::Body }
+    }
+
+    fn batch(&self, batch: &Batch, mut body: Value) -> Vec<ItemAnswer> {
+        let number = self.call.ids.len();
+        let Some(answered) = extract::take_array(&batch.items, &mut body) else {
+            let words = messages::of(&self.connector.shared.connection.manifest.error_messages, &body);
+            let words = words.map_or_else(String::new, |words| format!("; it says: {words}"));
+            return self.all_unknown(&format!("there are no items at `{}`{words}", batch.items.as_str())).items;
+        };
+        let places = match self.call.kind {
+            WriteKind::Update => self.places_by_id(batch, &answered),
+            WriteKind::Create => self.places_by_position(batch, &answered),
+        };
+        let mut answered: Vec<Option<Value>> = answered.into_iter().map(Some).collect();
+        let mut items = Vec::with_capacity(number);
+        for (sent, place) in self.call.ids.iter().zip(places) {
+            let item = place.and_then(|place| answered.get_mut(place)).and_then(Option::take);
+            items.push(match item {
+                Some(item) => self.item(batch, item, sent.as_ref()),
+                None => self.unknown("the answer does not say which of its parts belongs to this record"),
+            });
+        }
+        items
+    }
+
+    /// What became of one item.
+    fn item(&self, batch: &Batch, item: Value, sent: Option<&RecordId>) -> ItemAnswer {
+        let said = batch.ok.as_ref().map(|ok| ok.path.read(&item).value().map(|value| ok.values.contains(value)));
+        let good = match said {
+            Some(Some(good)) => good,
+            Some(None) => false,
+            None => self.id_in(batch, &item).is_some(),
+        };
+        if good {
+            return match at(&batch.item_record, &item) {
+                Some(found) => self.written(found, sent),
+                None => self.unknown(&format!("there is no record at `{}`", batch.item_record.as_str())),
+            };
+        }
+        let words = messages::of_item(&batch.messages, &item);
+        match words {
+            Some(words) => {
+                let message = self.reply.scrub(&words);
+                ItemAnswer::Refused { duplicate: self.is_duplicate(&message), message, stale: false }
+            }
+            // It said "no" in its own place, only without a reason.
+            None if matches!(said, Some(Some(false))) => {
+                ItemAnswer::Refused { message: "the remote gave no reason".to_owned(), duplicate: false, stale: false }
+            }
+            None => self.unknown("the answer says neither that it was written nor why not"),
+        }
+    }
+
+    fn id_in(&self, batch: &Batch, item: &Value) -> Option<RecordId> {
+        let record = at(&batch.item_record, item)?;
+        self.resource.id.read(&record).value().and_then(extract::id_of)
+    }
+
+    /// For updates: the part that names the record; a part that names none only where all others stand in their
+    /// places.
+    fn places_by_id(&self, batch: &Batch, answered: &[Value]) -> Vec<Option<usize>> {
+        let sent = &self.call.ids;
+        let ids: Vec<Option<RecordId>> = answered.iter().map(|item| self.id_in(batch, item)).collect();
+        let in_place = ids.len() == sent.len()
+            && ids.iter().zip(sent).all(|(id, sent)| match (id, sent) {
+                (Some(id), Some(sent)) => same(id, sent),
+                _ => true,
+            });
+        if in_place {
+            return (0..sent.len()).map(Some).collect();
+        }
+        let mut by_id = BTreeMap::new();
+        for (place, id) in ids.iter().enumerate() {
+            if let Some(id) = id {
+                by_id.entry(id.as_str().to_ascii_lowercase()).or_insert(place);
+            }
+        }
+        sent.iter().map(|id| by_id.get(&id.as_ref()?.as_str().to_ascii_lowercase()).copied()).collect()
+    }
+
+    /// For creates: the position, unless the number or the contents speak against it. Then nothing can be told apart
+    /// with certainty.
+    fn places_by_position(&self, batch: &Batch, answered: &[Value]) -> Vec<Option<usize>> {
+        let number = self.call.ids.len();
+        if answered.len() != number || self.out_of_order(batch, answered) {
+            return vec![None; number];
+        }
+        (0..number).map(Some).collect()
+    }
+
+    /// Whether some part does not hold what was sent at its place while another part does.
+    fn out_of_order(&self, batch: &Batch, answered: &[Value]) -> bool {
+        let Ok(mut sent) = serde_json::from_str::<Value>(&self.call.body) else { return false };
+        let array = match &batch.array {
+            Some(name) => sent.get_mut(name).map(Value::take),
+            None => Some(sent),
+        };
+        let Some(Value::Array(sent)) = array else { return false };
+        let parts: Vec<Value> = answered.iter().map(|item| at(&batch.item_record, item).unwrap_or_default()).collect();
+        sent.iter().zip(&parts).any(|(sent, part)| {
+            !holds(part, sent) && texts(sent).count() > 0 && parts.iter().any(|other| holds(other, sent))
+        })
+    }
+
+    fn unknown(&self, reason: &str) -> ItemAnswer {
+        unknown(&self.reply.scrub(reason))
+    }
+}
+
+/// The value at a path, which is most often the whole.
+fn at(path: &Path, item: &Value) -> Option<Value> {
+    path.read(item).value().cloned()
+}
+
+fn texts(record: &Value) -> impl Iterator<Item = (&String, &str)> {
+    record.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_str()?)))
+}
+
+/// Whether an answered part holds all the plain texts that were sent.
+fn holds(part: &Value, sent: &Value) -> bool {
+    texts(sent).all(|(name, text)| part.get(name).and_then(Value::as_str) == Some(text))
+}
+
+fn same(a: &RecordId, b: &RecordId) -> bool {
+    a.as_str().eq_ignore_ascii_case(b.as_str())
+}
+
+fn unknown(reason: &str) -> ItemAnswer {
+    ItemAnswer::Unknown { reason: reason.to_owned() }
+}
+
+/// A record of which only the id is known.
+fn echo(id: RecordId) -> RemoteRecord {
+    RemoteRecord {
+        label: id.as_str().to_owned(),
+        id,
+        body: Value::Object(serde_json::Map::new()),
+        updated_at: None,
+        version: None,
+        gone: false,
+        merged_into: None,
+    }
+}

@@ -1,0 +1,125 @@
+//! Making the exact bytes of a write.
+
+use serde_json::Value;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{address, decode::Codec, list::static_query};
+use crate::{
+    config::Connection,
+    connector::{Batch, Idempotency, PreparedCall, Resource, Write, WriteItem, WriteKind},
+    record::Cell,
+};
+
+/// Makes the call that writes `items`. The same input makes the same bytes: members are in the order of their names.
+///
+/// # Errors
+///
+/// When the manifest has no way to write this.
+pub(super) fn prepare(
+    connection: &Connection,
+    resource: &Resource,
+    codec: &Codec,
+    kind: WriteKind,
+    items: &[WriteItem],
+    key: &str,
+) -> Result<PreparedCall, String> {
+    let Some(write) = resource.write(kind) else {
+        return Err(format!("the manifest has no `{}` for it", name(kind)));
+    };
+    let most = resource.batch_size(kind);
+    if items.is_empty() || items.len() > most {
+        return Err(format!("one call writes 1 to {most} records, not {}", items.len()));
+    }
+    let bodies = items.iter().map(|item| body(write, codec, kind, item)).collect::<Result<Vec<_>, _>>()?;
+    let batch = batch_of(write, items.len());
+    let single = if batch.is_none() { items } else { &[] };
+    let (path, body) = match batch {
+        Some(batch) => {
+            if kind == WriteKind::Update && write.version.is_some() && items.iter().any(|item| item.version.is_some()) {
+                return Err("a version guards one record, so such updates go one by one".to_owned());
+            }
+            let array = Value::Array(bodies);
+            let body = match &batch.array {
+                Some(name) => Value::Object([(name.clone(), array)].into_iter().collect()),
+                None => array,
+            };
+            (batch.path.as_ref().unwrap_or(&write.path), body)
+        }
+        None => (&write.path, bodies.into_iter().next().unwrap_or_default()),
+    };
+    Ok(PreparedCall {
+        resource: resource.name.clone(),
+        kind,
+        method: write.method.clone(),
+        target: target(connection, path, single)?,
+        headers: headers(write, single, key),
+        body: body.to_string(),
+        ids: items.iter().map(|item| item.id.clone()).collect(),
+        key_lives: write.idempotency.as_ref().map(|idempotency| idempotency.keeps),
+    })
+}
+
+/// The batch form of a call, where it has one for so many items: a single item uses the plain form if that has a
+/// path of its own.
+pub(super) fn batch_of(write: &Write, items: usize) -> Option<&Batch> {
+    write.batch.as_ref().filter(|batch| items > 1 || batch.path.is_none())
+}
+
+const fn name(kind: WriteKind) -> &'static str {
+    match kind {
+        WriteKind::Create => "create",
+        WriteKind::Update => "update",
+    }
+}
+
+fn body(write: &Write, codec: &Codec, kind: WriteKind, item: &WriteItem) -> Result<Value, String> {
+    let mut body = item.body.clone();
+    if !body.is_object() {
+        return Err("a record to write must be an object".to_owned());
+    }
+    if kind == WriteKind::Update {
+        let id = item.id.as_ref().ok_or("an update needs the record's id")?;
+        if let Some(path) = &write.id_in_body {
+            path.write(&mut body, &Cell::from(id.as_str())).map_err(|error| error.to_string())?;
+        }
+    }
+    codec.encode(&mut body);
+    Ok(body)
+}
+
+fn target(connection: &Connection, path: &str, single: &[WriteItem]) -> Result<String, String> {
+    let path =
+        address::fill_path(path, connection).ok_or_else(|| format!("`{path}` needs a setting that is not given"))?;
+    let path = if path.contains("{id}") {
+        let id = single.first().and_then(|item| item.id.as_ref());
+        address::with_id(&path, id.ok_or_else(|| format!("`{path}` needs the id of one record"))?)?
+    } else {
+        path
+    };
+    let target = address::with_query(&path, &static_query(connection));
+    address::below(&connection.base_url, &target)?;
+    Ok(target)
+}
+
+fn headers(write: &Write, single: &[WriteItem], key: &str) -> Vec<(String, String)> {
+    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    if let Some(idempotency) = &write.idempotency {
+        headers.push((idempotency.header.clone(), fitting(key, idempotency)));
+    }
+    if let Some(version) = &write.version
+        && let Some(known) = single.first().and_then(|item| item.version.as_ref())
+    {
+        headers.push((version.header.clone(), known.clone()));
+    }
+    headers
+}
+
+/// The key as the remote takes it: itself where it fits, else a hash of all of it, so that long keys that begin alike
+/// stay different.
+fn fitting(key: &str, idempotency: &Idempotency) -> String {
+    if key.len() <= idempotency.max && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return key.to_owned();
+    }
+    let hash = format!("{:032x}", xxh3_128(key.as_bytes()));
+    hash.get(..idempotency.max.min(hash.len())).unwrap_or(&hash).to_owned()
+}

@@ -1,0 +1,228 @@
+//! One request and its answer: the only place that speaks to the network.
+
+use std::{
+    error::Error as _,
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
+use reqwest::{
+    Client, Method, Response,
+    header::{ACCEPT, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION},
+};
+use url::Url;
+
+use super::{HttpConnector, address, login::Login, messages};
+use crate::{config::Connection, connector::CallError};
+
+/// Time to reach the server.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Idle connections are closed before common servers close them from their side (Node: 5 s): a request that meets a
+/// closing connection has an unknown outcome, which costs more than a new connection.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// A request to make.
+pub(super) struct Outgoing<'a> {
+    pub method: Method,
+    /// Path and query below the base URL.
+    pub target: &'a str,
+    pub headers: &'a [(String, String)],
+    pub body: Option<&'a str>,
+    /// Latest time on the monotonic clock to wait for the limits.
+    pub deadline: Duration,
+}
+
+/// An answer, whatever its status.
+pub(super) struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// From sending to the end of the headers, in real time.
+    pub took: Duration,
+    login: Login,
+}
+
+/// Why there is no answer.
+pub(super) enum Fault {
+    /// Certainly nothing was sent.
+    NotSent(String),
+    /// Something was sent, and no whole answer came back.
+    Lost(String),
+    /// The answer is larger than is ever read.
+    TooLarge(String),
+    /// Not even tried.
+    Call(CallError),
+}
+
+/// The client of a connection.
+pub(super) fn client(base: &Url) -> Result<Client, String> {
+    // Somebody else may have installed a provider already; any will do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .user_agent(concat!("reconciled/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(IDLE)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .http1_only();
+    if base.scheme() == "http" {
+        // Without TLS no certificates are needed, and reading the system's takes time or may fail.
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build().map_err(words)
+}
+
+impl HttpConnector {
+    /// Makes one request, once, when the limits let it.
+    pub(super) async fn once(&self, out: &Outgoing<'_>) -> Result<Reply, Fault> {
+        let connection = &self.shared.connection;
+        let login = Login::read(connection).await.map_err(Fault::Call)?;
+        let url = address::below(&connection.base_url, out.target).map_err(Fault::NotSent)?;
+        let mut headers = static_headers(connection).map_err(Fault::NotSent)?;
+        for (name, value) in out.headers {
+            add(&mut headers, name, value).map_err(Fault::NotSent)?;
+        }
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+        login.apply(&mut headers);
+        let mut request =
+            self.shared.client.request(out.method.clone(), url).headers(headers).timeout(connection.manifest.timeout);
+        if let Some(body) = out.body {
+            request = request.body(body.to_owned());
+        }
+
+        let permit = self.limits.acquire(out.deadline).await.map_err(Fault::Call)?;
+        self.shared.count(out.body.is_some());
+        let started = Instant::now();
+        let at = format!("`{} {}`", out.method, address::path_only(out.target));
+        let response = match request.send().await {
+            Ok(response) => response,
+            // A connection that was never made carried nothing; a builder error is found before connecting.
+            Err(error) if error.is_connect() || error.is_builder() => {
+                permit.unused();
+                return Err(Fault::NotSent(format!("{at}: {}", words(error))));
+            }
+            Err(error) => return Err(Fault::Lost(format!("{at}: {}", words(error)))),
+        };
+        let took = started.elapsed();
+        self.learn(response.headers());
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = self.body(response, &at).await?;
+        drop(permit);
+        Ok(Reply { status, headers, body, took, login })
+    }
+
+    /// Reads a body, up to the most that is ever read; compressed bodies count unpacked.
+    async fn body(&self, mut response: Response, at: &str) -> Result<Bytes, Fault> {
+        let limit = self.max_body;
+        let too_large = || Fault::TooLarge(format!("{at}: the answer is larger than {} MiB", limit.div_ceil(1 << 20)));
+        let announced = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let announced: usize = announced.unwrap_or(0);
+        if announced > limit {
+            return Err(too_large());
+        }
+        let mut body = BytesMut::with_capacity(announced.min(1 << 20));
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() + chunk.len() > limit => return Err(too_large()),
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => return Ok(body.freeze()),
+                Err(error) => return Err(Fault::Lost(format!("{at}: the answer broke off: {}", words(error)))),
+            }
+        }
+    }
+
+    fn learn(&self, headers: &HeaderMap) {
+        for (name, per) in &self.shared.connection.manifest.throttled.remaining {
+            let left = headers.get(name.as_str()).and_then(|value| value.to_str().ok()?.trim().parse::<i64>().ok());
+            if let Some(left) = left {
+                self.limits.learn(*per, u32::try_from(left.max(0)).unwrap_or(u32::MAX));
+            }
+        }
+    }
+}
+
+impl Reply {
+    /// Whether the status says that it went well.
+    pub(super) const fn ok(&self) -> bool {
+        self.status >= 200 && self.status < 300
+    }
+
+    /// The instant of the server's clock at or before which it began to answer: its `Date`, which is cut to whole
+    /// seconds, less the time that the answer took.
+    pub(super) fn server_time(&self) -> Option<DateTime<Utc>> {
+        let date = DateTime::parse_from_rfc2822(self.headers.get(DATE)?.to_str().ok()?).ok()?;
+        let took = chrono::TimeDelta::milliseconds(i64::try_from(self.took.as_millis()).ok()? + 1);
+        date.to_utc().checked_sub_signed(took)
+    }
+
+    /// A header as text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Where a redirect leads, without what may be secret in it.
+    pub(super) fn location(&self) -> String {
+        let location = self.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let text = match Url::parse(location) {
+            Ok(url) => format!("{}{}", url.origin().ascii_serialization(), url.path()),
+            Err(_) => address::path_only(location).to_owned(),
+        };
+        self.scrub(&messages::printable(&text))
+    }
+
+    /// Takes the secret out of a text.
+    pub(super) fn scrub(&self, text: &str) -> String {
+        self.login.scrub(text)
+    }
+
+    /// Why the body is not JSON, for people.
+    pub(super) fn not_json(&self, error: &serde_json::Error) -> String {
+        let kind = self.header("content-type").unwrap_or("no content type");
+        self.scrub(&format!(
+            "the body is not JSON ({error}; {}; it begins with {})",
+            messages::printable(kind),
+            messages::beginning(&self.body)
+        ))
+    }
+}
+
+/// The manifest's headers, those left out whose value the connection does not give.
+fn static_headers(connection: &Connection) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &connection.manifest.headers {
+        if let Some(value) = address::fill(value, connection) {
+            add(&mut headers, name, &value)?;
+        }
+    }
+    Ok(headers)
+}
+
+fn add(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
+    let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` is not a header name"))?;
+    let value = HeaderValue::from_str(value)
+        .map_err(|_| format!("the value of `{name}` holds characters no header can carry"))?;
+    headers.insert(key, value);
+    Ok(())
+}
+
+/// An error and its causes, without the URL, which may hold what nobody should read.
+fn words(error: reqwest::Error) -> String {
+    if error.is_timeout() && !error.is_connect() {
+        return "no answer in time".to_owned();
+    }
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,412 @@
+//! Limits of remote accounts, shared by every connection that uses them.
+//!
+//! Each limit of a manifest is a pool, found by connector and by who shares it ([`Scope`]). A request goes only when
+//! all pools of its connection have room, and takes its place in all of them at once, so nobody holds half of what
+//! they need. Waiters are served in the order of arrival; one whose own account is used up does not hold up others
+//! behind it that need different accounts. All waiting is on the [`Clock`].
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::ExposeSecret;
+use tokio::sync::oneshot;
+
+use self::window::{Pool, Window};
+use super::{CallError, Limit, Scope};
+use crate::{
+    clock::Clock,
+    config::{Auth, Connection, Secret},
+};
+
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+/// Longest time a call waits for its turn; what would take longer is reported as [`CallError::Throttled`]. Longer
+/// than the common window of a minute.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(65);
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Priority {
+    /// A schedule: leaves a tenth of every window to people.
+    #[default]
+    Automatic,
+    /// A person waits for it: goes first and may use everything.
+    Manual,
+}
+
+/// All limits of all accounts.
+#[derive(Debug)]
+pub struct LimitRegistry {
+    clock: Clock,
+    hasher: RandomState,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pools: Vec<Pool>,
+    index: HashMap<PoolKey, usize>,
+    queue: VecDeque<Waiter>,
+    next_ticket: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct PoolKey {
+    connector: String,
+    who: String,
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum What {
+    Window(Duration),
+    InFlight,
+    Block,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ticket: u64,
+    pools: Arc<[usize]>,
+    priority: Priority,
+    granted: oneshot::Sender<()>,
+}
+
+/// The limits as one connection meets them.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    registry: Arc<LimitRegistry>,
+    connection: String,
+    pools: Arc<[usize]>,
+    block: usize,
+    priority: Priority,
+}
+
+/// The right to make one request; the request counts as ended when it is dropped.
+#[derive(Debug)]
+pub struct Permit {
+    registry: Arc<LimitRegistry>,
+    pools: Arc<[usize]>,
+    counted: bool,
+}
+
+impl LimitRegistry {
+    /// A registry that waits on `clock`.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, hasher: RandomState::new(), state: Mutex::default() }
+    }
+
+    /// The limits of one connection.
+    #[must_use]
+    pub fn of(self: &Arc<Self>, connection: &Connection, priority: Priority) -> Limits {
+        let manifest = &connection.manifest;
+        let mut state = self.lock();
+        let mut pool = |who: String, what: What, make: &dyn Fn() -> Pool| {
+            let key = PoolKey { connector: manifest.name.clone(), who, what };
+            let State { pools, index, .. } = &mut *state;
+            let at = *index.entry(key).or_insert_with(|| {
+                pools.push(make());
+                pools.len() - 1
+            });
+            if let (Some(Pool::Window(known)), Pool::Window(wanted)) = (pools.get_mut(at), make()) {
+                known.allow(wanted.count());
+            }
+            at
+        };
+        // Who is told to wait by `Retry-After`: the narrowest group that shares a limit.
+        let narrowest = manifest.limits.iter().map(|limit| match limit {
+            Limit::Requests { scope, .. } => *scope,
+            Limit::InFlight(_) => Scope::Tenant,
+        });
+        let blocked = narrowest.min_by_key(|scope| width(*scope)).unwrap_or(Scope::Tenant);
+        let block = pool(self.who(connection, blocked), What::Block, &|| Pool::Block { until: Duration::ZERO });
+        let mut pools = vec![block];
+        if !connection.unlimited {
+            for limit in &manifest.limits {
+                pools.push(match *limit {
+                    Limit::Requests { count, per, scope } => {
+                        pool(self.who(connection, scope), What::Window(per), &|| Pool::Window(Window::new(count, per)))
+                    }
+                    Limit::InFlight(max) => pool(self.who(connection, Scope::Tenant), What::InFlight, &|| {
+                        Pool::InFlight { max: max.max(1), now: 0 }
+                    }),
+                });
+            }
+        }
+        drop(state);
+        Limits {
+            registry: Arc::clone(self),
+            connection: connection.name.as_str().to_owned(),
+            pools: pools.into(),
+            block,
+            priority,
+        }
+    }
+
+    /// Names the group of connections that shares a limit of this scope with `connection`.
+    fn who(&self, connection: &Connection, scope: Scope) -> String {
+        let url = &connection.base_url;
+        let origin = url.origin().ascii_serialization();
+        match scope {
+            Scope::App => "app".to_owned(),
+            Scope::Host => format!("host {origin}"),
+            Scope::Key => format!("key {origin} {}", self.login(&connection.auth)),
+            Scope::Tenant => match &connection.tenant {
+                Some(tenant) => format!("tenant {origin}{} {tenant}", url.path()),
+                None => format!("tenant {origin}{} {}", url.path(), self.login(&connection.auth)),
+            },
+        }
+    }
+
+    /// A name for a login which does not give it away.
+    fn login(&self, auth: &Auth) -> String {
+        let secret = |secret: &Secret| match secret {
+            Secret::Known(text) => format!("{:016x}", self.hasher.hash_one(text.expose_secret())),
+            Secret::File(path) => path.display().to_string(),
+            Secret::Missing { what } => what.clone(),
+        };
+        match auth {
+            Auth::None => String::new(),
+            Auth::Bearer(token) => secret(token),
+            Auth::Basic { user, password } => format!("{user} {}", secret(password)),
+            Auth::Header { value, .. } => secret(value),
+        }
+    }
+
+    // A panic while the lock was held can only have left plain numbers behind, which stay meaningful.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many connections a scope covers, narrow to wide.
+const fn width(scope: Scope) -> u8 {
+    match scope {
+        Scope::Tenant => 0,
+        Scope::Key => 1,
+        Scope::Host => 2,
+        Scope::App => 3,
+    }
+}
+
+impl State {
+    /// Lets everybody go who can, in order: people first, then by arrival. A waiter that cannot go keeps its place at
+    /// the pools that refuse it, and only there.
+    fn serve(&mut self, now: Duration) {
+        let mut refusing = HashSet::new();
+        let mut going = HashSet::new();
+        for priority in [Priority::Manual, Priority::Automatic] {
+            for waiter in self.queue.iter().filter(|waiter| waiter.priority == priority) {
+                if waiter.pools.iter().any(|pool| refusing.contains(pool)) {
+                    continue;
+                }
+                let before = refusing.len();
+                for at in waiter.pools.iter() {
+                    if self.pools.get_mut(*at).is_some_and(|pool| !pool.admits(now, priority)) {
+                        refusing.insert(*at);
+                    }
+                }
+                if refusing.len() == before {
+                    for at in waiter.pools.iter() {
+                        if let Some(pool) = self.pools.get_mut(*at) {
+                            pool.begin();
+                        }
+                    }
+                    going.insert(waiter.ticket);
+                }
+            }
+        }
+        if !going.is_empty() {
+            for waiter in std::mem::take(&mut self.queue) {
+                if going.contains(&waiter.ticket) {
+                    // A waiter that went away meanwhile gives its place back when its ticket is dropped.
+                    let _ = waiter.granted.send(());
+                } else {
+                    self.queue.push_back(waiter);
+                }
+            }
+        }
+    }
+
+    /// When a request could go that arrives now; with `queued`, behind everybody who waits already.
+    fn when(&mut self, limits: &Limits, now: Duration, queued: bool) -> Option<Duration> {
+        let mut latest = Some(now);
+        for at in limits.pools.iter() {
+            let ahead = if queued { self.ahead(*at, limits.priority) } else { 0 };
+            if let Some(pool) = self.pools.get_mut(*at) {
+                match (pool.when(now, ahead, limits.priority), latest) {
+                    (Some(time), Some(so_far)) => latest = Some(time.max(so_far)),
+                    _ => latest = None,
+                }
+            }
+        }
+        latest
+    }
+
+    fn ahead(&self, pool: usize, priority: Priority) -> u32 {
+        let before = |waiter: &&Waiter| {
+            waiter.pools.contains(&pool) && (priority == Priority::Automatic || waiter.priority == Priority::Manual)
+        };
+        u32::try_from(self.queue.iter().filter(before).count()).unwrap_or(u32::MAX)
+    }
+
+    fn end(&mut self, pools: &[usize], now: Duration, counted: bool) {
+        for at in pools {
+            if let Some(pool) = self.pools.get_mut(*at) {
+                pool.end(now, counted);
+            }
+        }
+        self.serve(now);
+    }
+}
+
+impl Limits {
+    /// The same limits, met with another priority.
+    #[must_use]
+    pub fn with_priority(&self, priority: Priority) -> Self {
+        Self { priority, ..self.clone() }
+    }
+
+    /// Waits for the right to make one request, at most until `deadline` (monotonic).
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Throttled`] when the wait would be, or has become, longer than that.
+    pub async fn acquire(&self, deadline: Duration) -> Result<Permit, CallError> {
+        let clock = &self.registry.clock;
+        let (mut granted, mut ticket) = {
+            let now = clock.monotonic();
+            let mut state = self.registry.lock();
+            if let Some(time) = state.when(self, now, true)
+                && time > deadline
+            {
+                return Err(self.throttled(time));
+            }
+            let (sender, receiver) = oneshot::channel();
+            let number = state.next_ticket;
+            state.next_ticket += 1;
+            state.queue.push_back(Waiter {
+                ticket: number,
+                pools: Arc::clone(&self.pools),
+                priority: self.priority,
+                granted: sender,
+            });
+            state.serve(now);
+            (receiver, Ticket { limits: self, number, done: false })
+        };
+        loop {
+            if granted.try_recv().is_ok() {
+                ticket.done = true;
+                let (registry, pools) = (Arc::clone(&self.registry), Arc::clone(&self.pools));
+                return Ok(Permit { registry, pools, counted: true });
+            }
+            let wake = {
+                let now = clock.monotonic();
+                let mut state = self.registry.lock();
+                state.serve(now);
+                let time = state.when(self, now, false);
+                // Granted in the meantime: the next turn of the loop takes it.
+                if !state.queue.iter().any(|waiter| waiter.ticket == ticket.number) {
+                    continue;
+                }
+                if time.is_some_and(|time| time > deadline) || now >= deadline {
+                    drop(state);
+                    return Err(self.throttled(time.unwrap_or_default().max(now + Duration::from_secs(1))));
+                }
+                time.unwrap_or(deadline).clamp(now + Duration::from_millis(1), deadline)
+            };
+            tokio::select! {
+                biased;
+                outcome = &mut granted => if outcome.is_ok() {
+                    ticket.done = true;
+                    let (registry, pools) = (Arc::clone(&self.registry), Arc::clone(&self.pools));
+                    return Ok(Permit { registry, pools, counted: true });
+                },
+                () = clock.sleep_until(wake) => {}
+            }
+        }
+    }
+
+    /// The remote asked to be left alone for `wait`: so does every connection of the account.
+    pub fn block(&self, wait: Duration) {
+        let until = self.registry.clock.monotonic().saturating_add(wait);
+        if let Some(Pool::Block { until: known }) = self.registry.lock().pools.get_mut(self.block) {
+            *known = until.max(*known);
+        }
+    }
+
+    /// The remote says that `left` requests are left of the windows of length `per`.
+    pub fn learn(&self, per: Duration, left: u32) {
+        let now = self.registry.clock.monotonic();
+        let mut state = self.registry.lock();
+        for at in self.pools.iter() {
+            if let Some(Pool::Window(window)) = state.pools.get_mut(*at)
+                && window.per() == per
+            {
+                window.learn(now, left);
+            }
+        }
+    }
+
+    /// The error that says so.
+    #[must_use]
+    pub fn throttled(&self, until: Duration) -> CallError {
+        let clock = &self.registry.clock;
+        let wait = until.saturating_sub(clock.monotonic());
+        CallError::Throttled { connection: self.connection.clone(), until: later(clock.now(), wait) }
+    }
+}
+
+/// `now` plus `wait`, and the end of time rather than an overflow.
+fn later(now: DateTime<Utc>, wait: Duration) -> DateTime<Utc> {
+    TimeDelta::from_std(wait).ok().and_then(|wait| now.checked_add_signed(wait)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
+/// A place in the queue, given up when the waiting call is dropped.
+struct Ticket<'a> {
+    limits: &'a Limits,
+    number: u64,
+    done: bool,
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        let registry = &self.limits.registry;
+        let now = registry.clock.monotonic();
+        let mut state = registry.lock();
+        let waiting = state.queue.len();
+        state.queue.retain(|waiter| waiter.ticket != self.number);
+        if state.queue.len() == waiting {
+            // It had been let go but never went.
+            state.end(&self.limits.pools, now, false);
+        } else {
+            state.serve(now);
+        }
+    }
+}
+
+impl Permit {
+    /// The request certainly never reached the remote, so it does not count.
+    pub fn unused(mut self) {
+        self.counted = false;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let now = self.registry.clock.monotonic();
+        self.registry.lock().end(&self.pools, now, self.counted);
+    }
+}
