@@ -19,10 +19,12 @@ mod server;
 mod testing;
 mod website;
 mod wire;
+mod xero;
 
 pub use faults::{Fault, FaultRule, Faults};
 pub use log::{Counts, LogEntry, RequestLog};
 pub use website::{Website, WebsiteOptions};
+pub use xero::{Xero, XeroLimits, XeroOptions};
 
 /// A practice system would not take a change made by hand, for the reasons it would show on its screen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
