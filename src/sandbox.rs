@@ -14,6 +14,7 @@
 mod call;
 mod faults;
 mod log;
+mod seed;
 mod server;
 #[cfg(test)]
 mod testing;
@@ -23,6 +24,7 @@ mod xero;
 
 pub use faults::{Fault, FaultRule, Faults};
 pub use log::{Counts, LogEntry, RequestLog};
+pub use seed::{Oddity, SeedPlan, Seeded, income_account, seed};
 pub use website::{Website, WebsiteOptions};
 pub use xero::{Xero, XeroLimits, XeroOptions};
 
