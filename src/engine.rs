@@ -30,7 +30,9 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 
-pub use desk::{Desk, DeskError, Explanation, FieldExplanation};
+pub use desk::{
+    ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem, PipelineStatus, Whereabouts,
+};
 pub use report::{
     FieldChange, FindingItem, HeldReport, Mode, PipelineReport, PlanItem, RunReport, RunRequest, Tally, Trouble, Verb,
 };

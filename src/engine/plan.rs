@@ -148,13 +148,13 @@ impl Run<'_> {
             if self.is_busy(&pipeline.name, &link) {
                 continue;
             }
-            let before = link.revision;
             let decision = decide_link(&context, &link);
-            let link = decision.link;
+            let moved = decision.link.is_some();
+            let link = decision.link.unwrap_or(link);
             self.list_findings(pipeline, Side::Source, &link.source, &link.label, &decision.findings);
             let parked = self.parked_of(pipeline, &link, &decision.findings).await?;
             changes.together(|atomic| {
-                if link.revision != before {
+                if moved {
                     atomic.relink(&pipeline.name, &link);
                 }
                 note_parked(atomic, pipeline, Side::Source, &link.source, &parked);
@@ -250,7 +250,7 @@ impl Run<'_> {
         let context = Context { pipeline, lookups: &known, now: self.engine.clock.now() };
         let link = link_matched(&context, &both[0].fresh.observation, &both[1].fresh.observation, Born::Matched);
         let decision = decide_link(&context, &link);
-        let link = decision.link;
+        let link = decision.link.unwrap_or(link);
         self.list_findings(pipeline, Side::Source, &link.source, &link.label, &decision.findings);
         self.note_link(pipeline, &link);
         planned.steps.push(&Step::Link { link: Box::new(link.clone()), newcomers: Box::new(both) })?;

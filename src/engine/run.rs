@@ -218,19 +218,29 @@ impl Run<'_> {
     }
 
     /// Every end, of any pipeline of the configuration, that uses a resource.
-    fn attached(&self, key: &ResourceKey) -> Vec<Attached> {
-        let mut attached = Vec::new();
+    pub(super) fn ends_using(&self, key: &ResourceKey) -> Vec<(Arc<Pipeline>, Side)> {
+        let mut ends = Vec::new();
         for (_, pipeline) in self.engine.config.pipelines() {
             for side in Side::BOTH {
                 let end = pipeline.end(side);
                 if end.connection.name == key.0 && end.resource.name == key.1 && pipeline.reads(side) {
-                    let origin = if pipeline.writes(Side::Target) { Side::Source } else { Side::Target };
-                    let spill = side == origin && self.is_planned(&pipeline.name);
-                    attached.push(Attached { pipeline: pipeline.clone(), side, spill });
+                    ends.push((pipeline.clone(), side));
                 }
             }
         }
-        attached
+        ends
+    }
+
+    /// Who gets the records of a pull, and whether newcomers are spilled: on the originating side of a pipeline that
+    /// is planned in this run.
+    fn attached(&self, key: &ResourceKey) -> Vec<Attached> {
+        let ends = self.ends_using(key).into_iter();
+        ends.map(|(pipeline, side)| {
+            let origin = if pipeline.writes(Side::Target) { Side::Source } else { Side::Target };
+            let spill = side == origin && self.is_planned(&pipeline.name);
+            Attached { pipeline, side, spill }
+        })
+        .collect()
     }
 
     async fn needs_full(&mut self, key: &ResourceKey, attached: &[Attached]) -> Result<bool, EngineError> {

@@ -459,6 +459,15 @@ impl Ledger {
         ))
     }
 
+    /// When and why a record is looked at again.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a value is damaged.
+    pub async fn due(&self, pipeline: &PipelineName, side: Side, id: &RecordId) -> Result<Option<Due>, StoreError> {
+        self.read_one(due_key(pipeline, side, id)).await
+    }
+
     /// What is parked of a record.
     ///
     /// # Errors

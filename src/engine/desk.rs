@@ -1,0 +1,460 @@
+//! The person's part: looking at what is remembered, and deciding what only a person can.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{Engine, plan::field_name};
+use crate::{
+    config::{IntegrationName, Pipeline, PipelineName},
+    connector::CallError,
+    record::{Cell, RecordId, Side},
+    store::{Approval, Changes, Due, HeldRun, Parked, RunRecord, Stage, StoreError},
+    sync::{Born, Context, Fresh, Link, decide_link, link_matched},
+};
+
+mod find;
+mod status;
+
+pub use find::{Explanation, FieldExplanation, Whereabouts};
+pub use status::{IntegrationStatus, PipelineStatus};
+
+/// Why a person's request could not be carried out.
+#[derive(Debug, Error)]
+pub enum DeskError {
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// A remote failed.
+    #[error("{connection} did not answer")]
+    Remote {
+        /// The connection.
+        connection: String,
+        /// What it said.
+        #[source]
+        source: CallError,
+    },
+    /// What was named does not exist.
+    #[error("{0}")]
+    NoSuch(String),
+    /// It exists but does not allow what was asked.
+    #[error("{0}")]
+    NotPossible(String),
+}
+
+/// A parked entry with what it belongs to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ParkedItem {
+    /// The pipeline.
+    pub pipeline: PipelineName,
+    /// The side of the record.
+    pub side: Side,
+    /// The record.
+    pub id: RecordId,
+    /// What is parked of it.
+    pub parked: Parked,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// A field whose sides disagree, for a person to decide.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConflictItem {
+    /// The pipeline.
+    pub pipeline: PipelineName,
+    /// The link's source id.
+    pub source: RecordId,
+    /// The link's target id.
+    pub target: RecordId,
+    /// Name for people.
+    pub label: String,
+    /// The field.
+    pub field: String,
+    /// The value on the source.
+    pub source_value: Cell,
+    /// The value on the target.
+    pub target_value: Cell,
+    /// Why it is not settled.
+    pub message: String,
+}
+
+/// Looks and decides for people.
+pub struct Desk<'e> {
+    engine: &'e Engine,
+}
+
+impl<'e> Desk<'e> {
+    /// A desk on this engine.
+    #[must_use]
+    pub const fn new(engine: &'e Engine) -> Self {
+        Self { engine }
+    }
+
+    fn pipeline(&self, name: &PipelineName) -> Result<&'e Pipeline, DeskError> {
+        match self.engine.config.pipeline(name) {
+            Some((_, pipeline)) => Ok(pipeline),
+            None => Err(DeskError::NoSuch(format!("there is no pipeline named `{name}`"))),
+        }
+    }
+
+    /// What is parked, of one pipeline or of all.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or the pipeline does not exist.
+    pub async fn parked(&self, only: Option<&PipelineName>) -> Result<Vec<ParkedItem>, DeskError> {
+        let mut items = Vec::new();
+        for (_, pipeline) in self.engine.config.pipelines().filter(|(_, p)| only.is_none_or(|name| p.name == *name)) {
+            let mut after = None;
+            loop {
+                let (page, next) = self.engine.ledger.list_parked(&pipeline.name, after.as_ref()).await?;
+                for (side, id, parked) in page {
+                    items.extend(parked.into_iter().map(|parked| ParkedItem {
+                        pipeline: pipeline.name.clone(),
+                        side,
+                        id: id.clone(),
+                        remedy: parked.code.remedy().to_owned(),
+                        parked,
+                    }));
+                }
+                match next {
+                    Some(key) => after = Some(key),
+                    None => break,
+                }
+            }
+        }
+        Ok(items)
+    }
+
+    /// Has a parked record looked at in the next run, or every one of a pipeline.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or nothing of that id is parked.
+    pub async fn retry(&self, name: &PipelineName, id: Option<&RecordId>) -> Result<usize, DeskError> {
+        self.pipeline(name)?;
+        let at = self.engine.clock.now();
+        let mut changes = Changes::new();
+        for item in self.parked(Some(name)).await?.iter().filter(|item| id.is_none_or(|id| item.id == *id)) {
+            let due = Due { at, why: "retried by hand".to_owned() };
+            changes.together(|atomic| atomic.due(name, item.side, &item.id, &due));
+            self.forget_park(&mut changes, name, item).await?;
+        }
+        let count = changes.len();
+        if count == 0 {
+            return Err(DeskError::NoSuch(format!("nothing is parked in {name} under that id")));
+        }
+        self.commit(changes).await?;
+        Ok(count)
+    }
+
+    /// A field stays parked while its values stay the same; a person who asks for a retry means it all the same.
+    async fn forget_park(&self, changes: &mut Changes, name: &PipelineName, item: &ParkedItem) -> Result<(), DeskError> {
+        if let Some(mut link) = self.engine.ledger.link(name, item.side, &item.id).await? {
+            for state in link.fields.values_mut() {
+                state.parked = None;
+            }
+            link.revision += 1;
+            changes.together(|atomic| atomic.relink(name, &link));
+        }
+        Ok(())
+    }
+
+    /// Keeps a parked record off the list until its trouble changes.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or nothing of that id is parked.
+    pub async fn ignore(&self, name: &PipelineName, id: &RecordId) -> Result<(), DeskError> {
+        self.pipeline(name)?;
+        for side in Side::BOTH {
+            let mut parked = self.engine.ledger.parked(name, side, id).await?;
+            if !parked.is_empty() {
+                parked.iter_mut().for_each(|parked| parked.ignored = true);
+                let mut changes = Changes::new();
+                changes.together(|atomic| atomic.park(name, side, id, &parked));
+                return self.commit(changes).await;
+            }
+        }
+        Err(DeskError::NoSuch(format!("{id} is not parked in {name}")))
+    }
+
+    /// Fields whose sides disagree.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or the pipeline does not exist.
+    pub async fn conflicts(&self, only: Option<&PipelineName>) -> Result<Vec<ConflictItem>, DeskError> {
+        let mut items = Vec::new();
+        for parked in self.parked(only).await?.into_iter().filter(|item| item.parked.field.is_some()) {
+            let pipeline = self.pipeline(&parked.pipeline)?;
+            let Some(link) = self.engine.ledger.link(&parked.pipeline, parked.side, &parked.id).await? else { continue };
+            for (id, state) in &link.fields {
+                let Some(park) = &state.parked else { continue };
+                let name = field_name(pipeline, *id);
+                if parked.parked.field.as_ref() != Some(&name) {
+                    continue;
+                }
+                items.push(ConflictItem {
+                    pipeline: parked.pipeline.clone(),
+                    source: link.source.clone(),
+                    target: link.target.clone(),
+                    label: link.label.clone(),
+                    field: name,
+                    source_value: state.present(Side::Source).cloned().unwrap_or_default(),
+                    target_value: state.present(Side::Target).cloned().unwrap_or_default(),
+                    message: park.message.clone(),
+                });
+            }
+        }
+        Ok(items)
+    }
+
+    /// Decides that one side's value wins, for one field of a record or for all that are parked.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or there is no such conflict.
+    pub async fn resolve(
+        &self,
+        name: &PipelineName,
+        id: &RecordId,
+        field: Option<&str>,
+        winner: Side,
+    ) -> Result<usize, DeskError> {
+        let pipeline = self.pipeline(name)?;
+        let mut link = self.linked(name, id).await?;
+        let mut resolved = 0;
+        for (field_id, state) in &mut link.fields {
+            let wanted = field.is_none_or(|wanted| field_name(pipeline, *field_id) == wanted);
+            if state.parked.is_some() && wanted {
+                state.parked = None;
+                state.winner = Some(winner);
+                resolved += 1;
+            }
+        }
+        if resolved == 0 {
+            return Err(DeskError::NoSuch(format!("{id} has no parked field of that name in {name}")));
+        }
+        link.revision += 1;
+        let due = Due { at: self.engine.clock.now(), why: format!("a person chose the {winner}") };
+        let mut changes = Changes::new();
+        changes.together(|atomic| {
+            atomic.relink(name, &link);
+            atomic.due(name, Side::Source, &link.source, &due);
+        });
+        self.commit(changes).await?;
+        Ok(resolved)
+    }
+
+    /// Runs that wait for a person.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn held(&self) -> Result<Vec<HeldRun>, DeskError> {
+        Ok(self.engine.ledger.list_held().await?)
+    }
+
+    /// Approves what is held: by its id, a pipeline's name, or an integration's name for its first runs.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or nothing of that name is held.
+    pub async fn approve(&self, what: &str) -> Result<Vec<PipelineName>, DeskError> {
+        let mut approved = Vec::new();
+        let mut changes = Changes::new();
+        for (integration, pipeline) in self.engine.config.pipelines() {
+            let held = self.engine.ledger.held(&pipeline.name).await?;
+            let named = integration.name.as_str() == what
+                || pipeline.name.as_str() == what
+                || held.as_ref().is_some_and(|held| held.id == what);
+            if !named {
+                continue;
+            }
+            let mut state = self.engine.ledger.pipeline(&pipeline.name).await?;
+            if state.stage == Stage::Unapproved {
+                state.stage = Stage::Approved;
+                changes.together(|atomic| {
+                    atomic.pipeline(&pipeline.name, &state);
+                    atomic.release(&pipeline.name);
+                });
+                approved.push(pipeline.name.clone());
+            } else if let Some(mut held) = held {
+                held.approval = Approval::Approved;
+                changes.together(|atomic| atomic.hold(&held));
+                approved.push(pipeline.name.clone());
+            }
+        }
+        if approved.is_empty() {
+            return Err(DeskError::NoSuch(format!("nothing named `{what}` waits for approval")));
+        }
+        self.commit(changes).await?;
+        Ok(approved)
+    }
+
+    /// Rejects what is held: it stays held and is no longer shown as waiting.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or nothing of that name is held.
+    pub async fn reject(&self, what: &str) -> Result<PipelineName, DeskError> {
+        for mut held in self.engine.ledger.list_held().await? {
+            if held.id == what || held.pipeline.as_str() == what {
+                held.approval = Approval::Rejected;
+                let mut changes = Changes::new();
+                changes.together(|atomic| atomic.hold(&held));
+                self.commit(changes).await?;
+                return Ok(held.pipeline);
+            }
+        }
+        Err(DeskError::NoSuch(format!("nothing named `{what}` waits for approval")))
+    }
+
+    /// Links two records by hand. Both are read now; what differs follows the pipeline's `differences`.
+    ///
+    /// # Errors
+    ///
+    /// When the store or a remote fails, a record does not exist, or one of them is linked already.
+    pub async fn add_link(&self, name: &PipelineName, source: &RecordId, target: &RecordId) -> Result<Link, DeskError> {
+        let pipeline = self.pipeline(name)?;
+        for (side, id) in [(Side::Source, source), (Side::Target, target)] {
+            if let Some(link) = self.engine.ledger.link(name, side, id).await? {
+                return Err(DeskError::NotPossible(format!(
+                    "{id} is linked with {} already; remove that link first: links remove {name} {}",
+                    link.id(side.other()),
+                    link.source
+                )));
+            }
+        }
+        let source = self.read(pipeline, Side::Source, source).await?;
+        let target = self.read(pipeline, Side::Target, target).await?;
+        let nothing = super::lookups::Known::default();
+        let context = Context { pipeline, lookups: &nothing, now: self.engine.clock.now() };
+        let link = link_matched(&context, &source.observation, &target.observation, Born::ByHand);
+        let mut state = self.engine.ledger.pipeline(name).await?;
+        state.links += 1;
+        let due = Due { at: self.engine.clock.now(), why: "linked by hand".to_owned() };
+        let mut changes = Changes::new();
+        changes.together(|atomic| {
+            atomic.link(name, &link);
+            for (side, fresh) in [(Side::Source, &source), (Side::Target, &target)] {
+                let id = &fresh.observation.id;
+                atomic.forget_fresh(name, side, id);
+                atomic.unpark(name, side, id);
+                atomic.done(name, side, id);
+                let keys = super::deliver::keys_of(pipeline, side, &fresh.observation.projection);
+                let kept: &[(usize, String)] = if side == Side::Target { &keys } else { &[] };
+                super::deliver::reindex(atomic, name, side, id, &keys, kept);
+                super::deliver::reindex(atomic, name, side, id, &[], kept);
+            }
+            atomic.due(name, Side::Source, &link.source, &due);
+            atomic.pipeline(name, &state);
+        });
+        self.commit(changes).await?;
+        Ok(link)
+    }
+
+    /// Dissolves a link; both records stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or there is no such link.
+    pub async fn remove_link(&self, name: &PipelineName, id: &RecordId) -> Result<Link, DeskError> {
+        let pipeline = self.pipeline(name)?;
+        let link = self.linked(name, id).await?;
+        let mut state = self.engine.ledger.pipeline(name).await?;
+        state.links = state.links.saturating_sub(1);
+        // Both records must be read again before they can be matched anew.
+        state.read = [0, 0];
+        let keys = super::deliver::keys_of(
+            pipeline,
+            Side::Target,
+            &super::deliver::projection_of(pipeline, Side::Target, &link),
+        );
+        let mut changes = Changes::new();
+        changes.together(|atomic| {
+            atomic.unlink(name, &link);
+            atomic.unpark(name, Side::Source, &link.source);
+            atomic.done(name, Side::Source, &link.source);
+            super::deliver::reindex(atomic, name, Side::Target, &link.target, &keys, &[]);
+            atomic.pipeline(name, &state);
+        });
+        self.commit(changes).await?;
+        Ok(link)
+    }
+
+    /// The links of a pipeline.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or the pipeline does not exist.
+    pub async fn links(&self, name: &PipelineName) -> Result<Vec<Link>, DeskError> {
+        self.pipeline(name)?;
+        let mut all = Vec::new();
+        let mut after = None;
+        loop {
+            let (page, next) = self.engine.ledger.list_links(name, after.as_ref()).await?;
+            all.extend(page);
+            match next {
+                Some(key) => after = Some(key),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// The last runs of an integration, newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn runs(&self, integration: &IntegrationName, limit: usize) -> Result<Vec<RunRecord>, DeskError> {
+        Ok(self.engine.ledger.runs(integration, limit).await?)
+    }
+
+    async fn linked(&self, name: &PipelineName, id: &RecordId) -> Result<Link, DeskError> {
+        for side in Side::BOTH {
+            if let Some(link) = self.engine.ledger.link(name, side, id).await? {
+                return Ok(link);
+            }
+        }
+        Err(DeskError::NoSuch(format!("{id} is not linked in {name}")))
+    }
+
+    async fn read(&self, pipeline: &Pipeline, side: Side, id: &RecordId) -> Result<Fresh, DeskError> {
+        let end = pipeline.end(side);
+        let connection = end.connection.name.to_string();
+        let connector = self.engine.connectors.get(&end.connection.name).ok_or_else(|| {
+            DeskError::NotPossible(format!("connection `{connection}` cannot be used: its configuration has errors"))
+        })?;
+        let record = connector
+            .get(&end.resource, id)
+            .await
+            .map_err(|source| DeskError::Remote { connection: connection.clone(), source })?
+            .ok_or_else(|| DeskError::NoSuch(format!("{connection}/{} has no record {id}", end.resource.name)))?;
+        let observation = super::deliver::observation(pipeline, side, &record, chrono::TimeDelta::zero());
+        Ok(Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed: false })
+    }
+
+    async fn commit(&self, changes: Changes) -> Result<(), DeskError> {
+        self.engine.ledger.commit(changes).await?;
+        Ok(self.engine.ledger.flush().await?)
+    }
+
+    /// What would be decided about a link now, in sentences.
+    fn next_steps(&self, pipeline: &Pipeline, link: &Link) -> Vec<String> {
+        let nothing = super::lookups::Known::default();
+        let context = Context { pipeline, lookups: &nothing, now: self.engine.clock.now() };
+        let decision = decide_link(&context, link);
+        let writes = decision.writes.iter().flat_map(|write| {
+            let side = write.side;
+            write.fields.iter().map(move |field| {
+                format!("{} will be written to the {side}: {}", field_name(pipeline, field.field), field.why)
+            })
+        });
+        let findings = decision.findings.iter().map(|finding| match &finding.field {
+            Some(field) => format!("{field}: {}", finding.message),
+            None => finding.message.clone(),
+        });
+        writes.chain(findings).collect()
+    }
+}
