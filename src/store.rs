@@ -8,10 +8,13 @@ pub mod frame;
 mod key;
 mod memory;
 mod sled;
+mod spill;
+pub mod transfer;
 
 pub use self::sled::SledStore;
 pub use key::{Key, Space};
 pub use memory::{Counts, MemoryStore, Operation};
+pub use spill::Spill;
 
 use async_trait::async_trait;
 use thiserror::Error;
