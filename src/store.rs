@@ -10,12 +10,15 @@ mod key;
 mod ledger;
 mod memory;
 mod sled;
+mod spill;
+pub mod transfer;
 
 pub use self::sled::SledStore;
 pub use entry::{Approval, Choice, Cursor, Due, HeldRun, Intent, IntentItem, Parked, PipelineState, RunRecord, Stage};
 pub use key::{Key, Space};
 pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey};
 pub use memory::{Counts, MemoryStore, Operation};
+pub use spill::Spill;
 
 use async_trait::async_trait;
 use thiserror::Error;

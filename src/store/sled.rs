@@ -125,12 +125,16 @@ impl Inner {
         result
     }
 
+    /// The lock is free meanwhile: the calls that come in are told of the failure, not kept waiting.
     fn reopen(&self) -> Result<(), StoreError> {
-        let mut state = self.write();
-        let State::Failed { tree, .. } = &mut *state else { return Ok(()) };
-        // Dropped first: the old one holds the lock.
-        drop(tree.take());
-        *state = State::Open(open_tree(&self.path, self.cache_bytes)?);
+        let old = match &mut *self.write() {
+            State::Open(_) => return Ok(()),
+            State::Failed { tree, .. } => tree.take(),
+        };
+        // Closed first: it holds the folder's lock.
+        drop(old);
+        let tree = open_tree(&self.path, self.cache_bytes)?;
+        *self.write() = State::Open(tree);
         Ok(())
     }
 }
