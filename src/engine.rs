@@ -31,7 +31,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use thiserror::Error;
 
 pub use desk::{
-    ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem, PipelineStatus, Whereabouts,
+    ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem, PipelineStatus,
+    Whereabouts,
 };
 pub use report::{
     FieldChange, FindingItem, HeldReport, Mode, PipelineReport, PlanItem, RunReport, RunRequest, Tally, Trouble, Verb,

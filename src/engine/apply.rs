@@ -13,7 +13,7 @@ use crate::{
     config::Pipeline,
     connector::{CallError, Connector, Resource, WriteItem, WriteKind},
     record::{Cell, RecordId, Side},
-    store::{Changes, Due, Intent, IntentItem, spill::Spill},
+    store::{Changes, Due, Intent, IntentItem, Spill},
     sync::{Born, Finding, FindingKind, Link, ParkCode, RecordWrite, body},
 };
 
@@ -50,19 +50,18 @@ pub(super) struct Destination {
     pub connector: Arc<dyn Connector>,
     pub resource: Arc<Resource>,
     pub side: Side,
-    pub kind: WriteKind,
 }
 
 impl Run<'_> {
     /// Applies the steps of a plan.
-    pub(super) async fn apply(&mut self, pipeline: &Arc<Pipeline>, mut steps: Spill<Step>) -> Result<(), EngineError> {
+    pub(super) async fn apply(&mut self, pipeline: &Arc<Pipeline>, steps: Spill<Step>) -> Result<(), EngineError> {
         let mut baskets: Vec<Basket> = Vec::new();
         for kind in [WriteKind::Create, WriteKind::Update] {
             for side in [Side::Target, Side::Source] {
                 baskets.push(Basket { side, kind, items: Vec::new() });
             }
         }
-        for chunk in steps.chunks::<Step>(CHUNK)? {
+        for chunk in steps.chunks(CHUNK) {
             for step in chunk? {
                 let (kind, item) = match step {
                     Step::Link { link, newcomers } => {
@@ -229,7 +228,7 @@ impl Run<'_> {
         self.engine.ledger.commit(changes).await?;
         // Nothing is sent that a crash could forget.
         self.engine.ledger.flush().await?;
-        let to = Destination { connector, resource: end.resource.clone(), side, kind };
+        let to = Destination { connector, resource: end.resource.clone(), side };
         self.written += items.len() as u64;
         match self.call(&to, &intent).await {
             Ok(answer) => {
@@ -258,11 +257,7 @@ impl Run<'_> {
 
     /// Sends a recorded call; where the remote remembers its key, a lost answer is asked for again with the very same
     /// bytes.
-    pub(super) async fn call(
-        &self,
-        to: &Destination,
-        intent: &Intent,
-    ) -> Result<crate::connector::Answer, CallError> {
+    pub(super) async fn call(&self, to: &Destination, intent: &Intent) -> Result<crate::connector::Answer, CallError> {
         let mut result = to.connector.send(&to.resource, &intent.call).await;
         for wait in RESEND_AFTER {
             let Err(error @ (CallError::Unknown(_) | CallError::BadAnswer(_))) = &result else { break };
@@ -329,10 +324,12 @@ impl Run<'_> {
         if end.resource.list.as_ref().is_none_or(|list| list.changed_since.is_none()) {
             return Ok(());
         }
-        let attached = self.ends_using(&key).into_iter().map(|(pipeline, side)| Attached { pipeline, side, spill: false });
+        let attached =
+            self.ends_using(&key).into_iter().map(|(pipeline, side)| Attached { pipeline, side, spill: false });
         let connection = end.connection.clone();
         let resource = end.resource.clone();
-        let order = PullOrder { connection: &connection, resource: &resource, attached: attached.collect(), full: false };
+        let order =
+            PullOrder { connection: &connection, resource: &resource, attached: attached.collect(), full: false };
         self.pulled_again += 1;
         if let Err(error) = self.pull(&order).await? {
             self.trouble(&key.0, &error);

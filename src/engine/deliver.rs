@@ -206,7 +206,12 @@ impl Run<'_> {
     }
 
     /// Whether the filter of this end rejects the reading for certain.
-    pub(super) async fn rejects(&self, pipeline: &Pipeline, side: Side, seen: &Observation) -> Result<bool, EngineError> {
+    pub(super) async fn rejects(
+        &self,
+        pipeline: &Pipeline,
+        side: Side,
+        seen: &Observation,
+    ) -> Result<bool, EngineError> {
         Ok(matches!(self.verdict(pipeline, side, seen).await?, Verdict::Rejected { .. }))
     }
 
@@ -272,7 +277,12 @@ impl Run<'_> {
     }
 
     /// Marks a linked record as gone from a side, or forgets an unlinked one.
-    pub(super) async fn mark_gone(&mut self, pipeline: &Pipeline, side: Side, id: &RecordId) -> Result<(), EngineError> {
+    pub(super) async fn mark_gone(
+        &mut self,
+        pipeline: &Pipeline,
+        side: Side,
+        id: &RecordId,
+    ) -> Result<(), EngineError> {
         let Some(mut link) = self.engine.ledger.link(&pipeline.name, side, id).await? else { return Ok(()) };
         link.marks[side.index()].gone = true;
         link.revision += 1;

@@ -148,7 +148,12 @@ impl<'e> Desk<'e> {
     }
 
     /// A field stays parked while its values stay the same; a person who asks for a retry means it all the same.
-    async fn forget_park(&self, changes: &mut Changes, name: &PipelineName, item: &ParkedItem) -> Result<(), DeskError> {
+    async fn forget_park(
+        &self,
+        changes: &mut Changes,
+        name: &PipelineName,
+        item: &ParkedItem,
+    ) -> Result<(), DeskError> {
         if let Some(mut link) = self.engine.ledger.link(name, item.side, &item.id).await? {
             for state in link.fields.values_mut() {
                 state.parked = None;
@@ -187,7 +192,9 @@ impl<'e> Desk<'e> {
         let mut items = Vec::new();
         for parked in self.parked(only).await?.into_iter().filter(|item| item.parked.field.is_some()) {
             let pipeline = self.pipeline(&parked.pipeline)?;
-            let Some(link) = self.engine.ledger.link(&parked.pipeline, parked.side, &parked.id).await? else { continue };
+            let Some(link) = self.engine.ledger.link(&parked.pipeline, parked.side, &parked.id).await? else {
+                continue;
+            };
             for (id, state) in &link.fields {
                 let Some(park) = &state.parked else { continue };
                 let name = field_name(pipeline, *id);

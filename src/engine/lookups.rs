@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 use crate::{
-    config::{Content, Filter, Pipeline, PipelineName},
+    config::{Content, Pipeline, PipelineName},
     mapping::Lookups,
     record::{Cell, Projection, RecordId, Side},
     store::{Ledger, PipelineState, StoreError},
@@ -101,7 +101,8 @@ impl<'a> Questions<'a> {
             }
         }
         for referring in &self.pipeline.referenced_by {
-            let read = states.get(referring).is_some_and(|state| state.read[0] != 0 && state.read[0] == spec_of(referring));
+            let read =
+                states.get(referring).is_some_and(|state| state.read[0] != 0 && state.read[0] == spec_of(referring));
             for id in &self.records {
                 let points = ledger.is_referenced(referring, &self.pipeline.name, id).await?;
                 // A reference that is there is known for certain; that there is none is known only after a full read.
@@ -120,15 +121,5 @@ pub(super) fn id_of(cell: &Cell) -> Option<RecordId> {
         Value::String(text) if !text.is_empty() => Some(RecordId::from(text.as_str())),
         Value::Number(number) => Some(RecordId::from(number.to_string())),
         _ => None,
-    }
-}
-
-/// Whether a filter asks the calendar or other pipelines, so that its verdict can change without the record.
-pub(super) fn depends_on_world(filter: &Filter) -> bool {
-    match filter {
-        Filter::All(parts) | Filter::Any(parts) => parts.iter().any(depends_on_world),
-        Filter::Not(part) => depends_on_world(part),
-        Filter::Test(_) | Filter::Where(_) => false,
-        Filter::ReferencedBy(_) => true,
     }
 }

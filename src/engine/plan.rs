@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     config::{Content, Pipeline, PipelineName},
-    mapping::{Verdict, admit},
+    mapping::Verdict,
     record::{RecordId, Side},
-    store::{Approval, Atomic, Changes, Choice, Due, HeldRun, MatchKey, Parked, Stage, spill::Spill},
+    store::{Approval, Atomic, Changes, Choice, Due, HeldRun, MatchKey, Parked, Spill, Stage},
     sync::{
         Born, Candidate, Context, Damage, Finding, FindingKind, Fresh, FreshDecision, Link, RecordWrite, TierHits,
         decide_link, decide_new, judge, link_matched,
@@ -68,9 +68,9 @@ impl Run<'_> {
     }
 
     async fn plan_spilled(&mut self, pipeline: &Arc<Pipeline>, planned: &mut Planned) -> Result<(), EngineError> {
-        let Some(mut spill) = self.spills.remove(&pipeline.name) else { return Ok(()) };
-        let twins = twins(pipeline, &mut spill)?;
-        for chunk in spill.chunks::<Newcomer>(CHUNK)? {
+        let Some(spill) = self.spills.remove(&pipeline.name) else { return Ok(()) };
+        let twins = twins(pipeline, &spill)?;
+        for chunk in spill.chunks(CHUNK) {
             let chunk = chunk?;
             self.plan_newcomers(pipeline, chunk, &twins, planned).await?;
         }
@@ -345,8 +345,7 @@ impl Run<'_> {
         let id = newcomer.fresh.observation.id.clone();
         // A rejected source record of a one-way pipeline can be nobody's candidate; it needs no match keys.
         let matchable = !parked.is_empty() || pipeline.writes(side) || !waits_for.is_empty();
-        let keys =
-            if matchable { keys_of(pipeline, side, &newcomer.fresh.observation.projection) } else { Vec::new() };
+        let keys = if matchable { keys_of(pipeline, side, &newcomer.fresh.observation.projection) } else { Vec::new() };
         changes.together(|atomic| {
             if !newcomer.stored {
                 atomic.fresh(&pipeline.name, side, &newcomer.fresh);
@@ -369,8 +368,8 @@ impl Run<'_> {
     }
 
     /// Remembers everything a plan would have applied, as seen and due: the plan is held, or may not be applied.
-    async fn keep_planned(&mut self, pipeline: &Pipeline, mut steps: Spill<Step>) -> Result<(), EngineError> {
-        for chunk in steps.chunks::<Step>(CHUNK)? {
+    async fn keep_planned(&mut self, pipeline: &Pipeline, steps: Spill<Step>) -> Result<(), EngineError> {
+        for chunk in steps.chunks(CHUNK) {
             let mut changes = Changes::new();
             for step in chunk? {
                 match step {
@@ -391,8 +390,8 @@ impl Run<'_> {
 
     /// Remembers what was spilled for a pipeline that cannot be planned.
     pub(super) async fn keep_spilled(&mut self, pipeline: &Pipeline) -> Result<(), EngineError> {
-        let Some(mut spill) = self.spills.remove(&pipeline.name) else { return Ok(()) };
-        for chunk in spill.chunks::<Newcomer>(CHUNK)? {
+        let Some(spill) = self.spills.remove(&pipeline.name) else { return Ok(()) };
+        for chunk in spill.chunks(CHUNK) {
             let mut changes = Changes::new();
             for newcomer in chunk? {
                 self.keep_newcomer(&mut changes, pipeline, newcomer, "new");
@@ -589,7 +588,13 @@ impl Run<'_> {
 
     /// An entry of the parked list; the same trouble again counts as another attempt and is tried later and later,
     /// from one hour to a day apart.
-    pub(super) fn parked_entry(&self, old: &[Parked], label: &str, finding: &Finding, candidates: Vec<Choice>) -> Parked {
+    pub(super) fn parked_entry(
+        &self,
+        old: &[Parked],
+        label: &str,
+        finding: &Finding,
+        candidates: Vec<Choice>,
+    ) -> Parked {
         let now = self.engine.clock.now();
         let FindingKind::Parked(code) = finding.kind else { unreachable!("only parked findings are listed") };
         let before = old.iter().find(|parked| parked.code == code && parked.field == finding.field);
@@ -618,20 +623,11 @@ impl Run<'_> {
             .or_else(|| zone.from_local_datetime(&(midnight + TimeDelta::hours(1))).earliest())
             .map_or_else(|| midnight.and_utc(), |local| local.with_timezone(&Utc))
     }
-
-    /// Whether the record may enter now, for a record about to be created (used before a late create).
-    pub(super) async fn still_admitted(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> Result<bool, EngineError> {
-        let mut questions = Questions::new(pipeline);
-        let seen = &newcomer.fresh.observation;
-        questions.about(newcomer.side, &seen.id, &seen.projection);
-        let known = self.fetch(questions).await?;
-        Ok(admit(&pipeline.end(newcomer.side).filter, &seen.id, &seen.projection, &known) == Verdict::Admitted)
-    }
 }
 
 /// Finds spilled records that share a match key with another one. Keys are counted by hash first, so that memory holds
 /// texts only for the few that really are shared.
-fn twins(pipeline: &Pipeline, spill: &mut Spill<Newcomer>) -> Result<Twins, EngineError> {
+fn twins(pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twins, EngineError> {
     let mut twins = Twins::new();
     if pipeline.tiers.is_empty() {
         return Ok(twins);
@@ -639,7 +635,7 @@ fn twins(pipeline: &Pipeline, spill: &mut Spill<Newcomer>) -> Result<Twins, Engi
     let hash = |tier: usize, text: &str| xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), tier as u64);
     let mut once = HashSet::new();
     let mut often = HashSet::new();
-    for chunk in spill.chunks::<Newcomer>(CHUNK)? {
+    for chunk in spill.chunks(CHUNK) {
         for newcomer in chunk? {
             for (tier, text) in keys_of(pipeline, newcomer.side, &newcomer.fresh.observation.projection) {
                 let hash = hash(tier, &text);
@@ -652,7 +648,7 @@ fn twins(pipeline: &Pipeline, spill: &mut Spill<Newcomer>) -> Result<Twins, Engi
     if often.is_empty() {
         return Ok(twins);
     }
-    for chunk in spill.chunks::<Newcomer>(CHUNK)? {
+    for chunk in spill.chunks(CHUNK) {
         for newcomer in chunk? {
             let seen = &newcomer.fresh.observation;
             for (tier, text) in keys_of(pipeline, newcomer.side, &seen.projection) {

@@ -73,7 +73,6 @@ impl Run<'_> {
             connector: self.connector(&intent.connection)?,
             resource: end.resource.clone(),
             side: intent.side,
-            kind: intent.call.kind,
         };
         if key_is_alive(intent.call.key_lives, age) {
             match self.call(&to, intent).await {
@@ -113,7 +112,9 @@ impl Run<'_> {
     ) -> Result<(), EngineError> {
         let attached = Attached { pipeline: pipeline.clone(), side: to.side, spill: false };
         for item in &intent.items {
-            let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Source, &item.origin).await? else { continue };
+            let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Source, &item.origin).await? else {
+                continue;
+            };
             match to.connector.get(&to.resource, link.id(to.side)).await {
                 Ok(Some(record)) => self.deliver(&attached, &[record], TimeDelta::zero()).await?,
                 Ok(None) => self.mark_gone(pipeline, to.side, link.id(to.side)).await?,
@@ -149,7 +150,12 @@ impl Run<'_> {
     }
 
     /// There is no way to find out: a person looks.
-    async fn park_unknown(&mut self, pipeline: &Arc<Pipeline>, number: &str, intent: &Intent) -> Result<(), EngineError> {
+    async fn park_unknown(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        number: &str,
+        intent: &Intent,
+    ) -> Result<(), EngineError> {
         let side = intent.side.other();
         let mut changes = Changes::new();
         for item in &intent.items {

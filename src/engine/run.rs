@@ -18,7 +18,7 @@ use crate::{
     config::{Config, ConnectionName, Integration, Pipeline, PipelineName},
     connector::{CallError, Connector, Requests},
     record::{RecordId, Side},
-    store::{Changes, Due, PipelineState, RunRecord, Stage, spill::Spill},
+    store::{Changes, Due, PipelineState, RunRecord, Spill, Stage},
 };
 
 /// A two-way run plans again from its own answers until nothing is left, but not for ever.
@@ -52,9 +52,12 @@ impl Engine {
     /// When the store fails, or the request names something that does not exist. A remote that fails is no error of
     /// the run: it is in the report.
     pub async fn run(&self, request: RunRequest) -> Result<RunReport, EngineError> {
-        let integration = self.config.integrations.get(&request.integration).cloned().ok_or_else(|| {
-            EngineError::NoSuch { what: "integration", name: request.integration.to_string() }
-        })?;
+        let integration = self
+            .config
+            .integrations
+            .get(&request.integration)
+            .cloned()
+            .ok_or_else(|| EngineError::NoSuch { what: "integration", name: request.integration.to_string() })?;
         let pipelines: Vec<_> = integration
             .pipelines
             .iter()
@@ -188,7 +191,7 @@ impl Run<'_> {
     async fn pull_all(&mut self) -> Result<HashSet<ResourceKey>, EngineError> {
         let mut orders: BTreeMap<(bool, ResourceKey), (Arc<crate::config::Connection>, Vec<Attached>, bool)> =
             BTreeMap::new();
-        for pipeline in &self.pipelines {
+        for pipeline in &self.pipelines.clone() {
             for side in Side::BOTH {
                 let end = pipeline.end(side);
                 if !pipeline.reads(side) || self.request.connection.as_ref().is_some_and(|c| *c != end.connection.name)
@@ -377,7 +380,7 @@ impl Run<'_> {
             requests,
             pulled_again: self.pulled_again,
             changes_seen: self.changes_seen,
-            troubles: self.troubles,
+            troubles: std::mem::take(&mut self.troubles),
         };
         if report.mode == Mode::Sync {
             self.keep_record(&mut changes, &report);
@@ -405,5 +408,17 @@ impl Run<'_> {
     /// How long ago a resource was read in this run; `None` if it was not.
     pub(super) fn age_of(&self, key: &ResourceKey) -> Option<Duration> {
         self.pulled.get(key).map(|pulled| self.engine.clock.monotonic().saturating_sub(pulled.at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_send<T: Send>(_: &T) {}
+
+    #[allow(dead_code, reason = "compiling it is the test: a daemon runs integrations on its runtime's threads")]
+    fn a_run_can_move_between_threads(engine: &Engine, request: RunRequest) {
+        is_send(&engine.run(request));
     }
 }

@@ -137,7 +137,8 @@ impl Run<'_> {
             Some(newcomer) => Some(newcomer),
             None => self.remembered(pipeline, origin_side, &item.origin).await?,
         };
-        let origin = newcomer.as_ref().map_or_else(|| bare(pipeline, origin_side, item), |n| n.fresh.observation.clone());
+        let origin =
+            newcomer.as_ref().map_or_else(|| bare(pipeline, origin_side, item), |n| n.fresh.observation.clone());
         let answered = body.then(|| observation(pipeline, side, record, TimeDelta::zero()));
         let known = self.known_of(pipeline, [(origin_side, Some(&origin)), (side, answered.as_ref())]).await?;
         let context = Context { pipeline, lookups: &known, now: self.engine.clock.now() };
@@ -218,7 +219,7 @@ impl Run<'_> {
                 let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Source, &item.origin).await? else {
                     return Ok(());
                 };
-                let link = park_refused(pipeline, &link, &item.write, message);
+                let link = park_refused(&link, &item.write, message, pipeline.hash);
                 self.list_findings(pipeline, Side::Source, &link.source, &link.label, std::slice::from_ref(&finding));
                 let parked = self.parked_of(pipeline, &link, std::slice::from_ref(&finding)).await?;
                 let at = parked.iter().filter_map(|parked| parked.next_try).min();
@@ -275,7 +276,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn remembered(&self, pipeline: &Pipeline, side: Side, id: &RecordId) -> Result<Option<Newcomer>, EngineError> {
+    async fn remembered(
+        &self,
+        pipeline: &Pipeline,
+        side: Side,
+        id: &RecordId,
+    ) -> Result<Option<Newcomer>, EngineError> {
         let fresh = self.engine.ledger.fresh(&pipeline.name, side, std::slice::from_ref(id)).await?;
         Ok(fresh.into_iter().next().flatten().map(|fresh: Fresh| {
             let old_keys = keys_of(pipeline, side, &fresh.observation.projection);
@@ -300,7 +306,12 @@ impl Run<'_> {
     }
 
     /// Has whoever waited for this link looked at again, in this run.
-    pub(super) async fn wake(&self, changes: &mut Changes, pipeline: &Pipeline, link: &Link) -> Result<(), EngineError> {
+    pub(super) async fn wake(
+        &self,
+        changes: &mut Changes,
+        pipeline: &Pipeline,
+        link: &Link,
+    ) -> Result<(), EngineError> {
         if !self.is_needed(&pipeline.name) {
             return Ok(());
         }

@@ -76,6 +76,7 @@ impl Space {
             Self::Run => "run",
             Self::Held => "held",
             Self::Before => "before",
+            Self::Wait => "wait",
         }
     }
 

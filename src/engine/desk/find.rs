@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Desk, DeskError, field_name};
 use crate::{
     config::{Pipeline, PipelineName},
-    mapping::{Lookups as _, Verdict, admit},
+    mapping::{Verdict, admit},
     record::{Cell, RecordId, Side},
     store::{Due, Parked},
     sync::{Fresh, Link},
@@ -87,7 +87,8 @@ impl Desk<'_> {
                 found.push(self.explain_link(pipeline, &link).await?);
                 return Ok(found);
             }
-            if let Some(fresh) = self.engine.ledger.fresh(name, side, &[id.clone()]).await?.into_iter().next().flatten() {
+            if let Some(fresh) = self.engine.ledger.fresh(name, side, &[id.clone()]).await?.into_iter().next().flatten()
+            {
                 found.push(self.explain_fresh(pipeline, side, &fresh).await?);
             }
         }
@@ -227,4 +228,3 @@ fn any_is<'c>(mut cells: impl Iterator<Item = &'c Cell>, wanted: &str) -> bool {
         _ => false,
     })
 }
-
