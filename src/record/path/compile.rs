@@ -24,7 +24,7 @@ const DEEPEST: usize = 8;
 /// Most segments that reach into everything below (`..`): each multiplies the work of a read.
 const WIDEST: usize = 3;
 
-/// Parses a JSONPath query.
+/// Parses a `JSONPath` query.
 pub(super) fn query(text: &str) -> Result<JpQuery, PathError> {
     if !text.starts_with('$') {
         let hint = text.trim_start_matches('.');
@@ -96,7 +96,6 @@ fn check_brackets(text: &str) -> Result<Option<(usize, char)>, PathError> {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some((_, mark)), c) if c == mark => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some((offset, c)),
             (None, '(' | '[') => {
                 open.push((offset, c));
@@ -108,7 +107,7 @@ fn check_brackets(text: &str) -> Result<Option<(usize, char)>, PathError> {
             (None, ')' | ']') => {
                 open.pop();
             }
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
     }
     Ok(quote.or_else(|| open.pop()))
@@ -182,12 +181,11 @@ fn collect(filter: &Filter, conditions: &mut Vec<Condition>) -> Option<()> {
 }
 
 fn equality(comparison: &Comparison) -> Option<Condition> {
-    let (members, literal) = match comparison {
-        Comparison::Eq(Comparable::SingularQuery(SingularQuery::Current(members)), Comparable::Literal(literal))
-        | Comparison::Eq(Comparable::Literal(literal), Comparable::SingularQuery(SingularQuery::Current(members))) => {
-            (members, literal)
-        }
-        _ => return None,
+    let (Comparison::Eq(Comparable::SingularQuery(SingularQuery::Current(members)), Comparable::Literal(literal))
+    | Comparison::Eq(Comparable::Literal(literal), Comparable::SingularQuery(SingularQuery::Current(members)))) =
+        comparison
+    else {
+        return None;
     };
     let members = members
         .iter()
