@@ -257,20 +257,20 @@ impl Path {
                     Step::Index(_) | Step::Select(_) => None,
                 })
                 .collect(),
-            Program::Query(query) => query
-                .segments
-                .iter()
-                .map_while(|segment| match segment {
-                    Segment::Selector(selector) => Some(selector),
-                    Segment::Selectors(_) | Segment::Descendant(_) => None,
-                })
-                .filter_map(|selector| match selector {
-                    Selector::Name(name) => Some(name.as_str()),
-                    _ => None,
-                })
-                .collect(),
+            Program::Query(query) => predicate::segment_names(&query.segments),
             Program::Predicate(_) => Vec::new(),
         }
+    }
+
+    /// For each value that a [`Path::predicate`] asks for, the member names that lead to it from the record
+    /// (`@.a.b == 1 || @.c` gives `a`, `b` and `c`): what a manifest's list of fields can check. Empty for other paths.
+    #[must_use]
+    pub fn condition_names(&self) -> Vec<Vec<&str>> {
+        let mut found = Vec::new();
+        if let Program::Predicate(filter) = &self.0.program {
+            predicate::names(filter, &mut found);
+        }
+        found
     }
 
     /// Whether this was made by [`Path::predicate`].

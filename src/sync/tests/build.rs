@@ -183,10 +183,8 @@ pub fn constant<'p>(pipeline: &'p mut Pipeline, value: Value, target: &str) -> &
 
 /// Adds a tier over one pair of paths.
 pub fn tier(pipeline: &mut Pipeline, source: &str, target: &str, then: Then) {
-    let slots = [
-        pipeline.ends[0].spec.slot(Slot::Value(path(source))),
-        pipeline.ends[1].spec.slot(Slot::Value(path(target))),
-    ];
+    let slots =
+        [pipeline.ends[0].spec.slot(Slot::Value(path(source))), pipeline.ends[1].spec.slot(Slot::Value(path(target)))];
     let key = KeyPair {
         slots,
         canons: [Canon::default(), Canon::default()],

@@ -13,7 +13,10 @@ use crate::{
 fn check(pipeline: &Pipeline, source: Value, target: Value, expected: Option<(Side, &str, Why)>, parked: bool) {
     let decision = decide(pipeline, &matched(pipeline, &json!({ "a": source }), &json!({ "a": target })));
     let sent = decision.writes.first().map(|write| (write.side, write.fields[0].clone()));
-    assert_eq!(sent.map(|(side, sent)| (side, sent.value, sent.why)), expected.map(|(side, text, why)| (side, Cell::from(text), why)));
+    assert_eq!(
+        sent.map(|(side, sent)| (side, sent.value, sent.why)),
+        expected.map(|(side, text, why)| (side, Cell::from(text), why))
+    );
     let kinds: Vec<_> = decision.findings.iter().map(|finding| &finding.kind).collect();
     let difference = FindingKind::Parked(ParkCode::Difference);
     assert_eq!(kinds, if parked { vec![&difference] } else { vec![] });

@@ -141,7 +141,13 @@ fn what_is_created() {
     add(&mut p, "$.back", "$.id").flow = Flow::ToSource;
     add(&mut p, "$.c", "$.c").ends[1].read_only = true;
     check_on(&p, Side::Source, &json!({ "a": "1", "b": " ", "back": "x", "c": "c" }), &[], "create on target: 1, X");
-    check_on(&p, Side::Target, &json!({ "a": "1", "id": "t", "type": "Y", "c": "c" }), &[], "create on source: 1, t, c");
+    check_on(
+        &p,
+        Side::Target,
+        &json!({ "a": "1", "id": "t", "type": "Y", "c": "c" }),
+        &[],
+        "create on source: 1, t, c",
+    );
     check_on(&p, Side::Target, &json!({}), &[], "Skipped: has no value that could be written on the source");
     p.creates = Creates { to_target: true, to_source: false };
     check_on(&p, Side::Target, &json!({ "a": "1" }), &[], "Skipped: matches nothing, and nothing is created");
@@ -153,12 +159,8 @@ fn an_incomplete_record_is_not_created() {
     add(&mut p, "$.list[*]", "$.b");
     let record = json!({ "a": "1", "list": ["x", "y"] });
     check_on(&p, Side::Source, &record, &[], "Parked(Unmappable): list[*] -> b: `$.list[*]` names 2 values");
-    p.fields[1].content = Content::Mapped {
-        join: None,
-        forward: Vec::new(),
-        backward: None,
-        reference: Some(pipeline_name("people")),
-    };
+    p.fields[1].content =
+        Content::Mapped { join: None, forward: Vec::new(), backward: None, reference: Some(pipeline_name("people")) };
     let record = fresh(&p, Side::Source, "r1", &json!({ "a": "1", "list": ["p7"] }));
     let mut links = Links::default();
     match decide_new(&context(&p, &links), Side::Source, &record, &[]) {

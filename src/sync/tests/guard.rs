@@ -17,7 +17,12 @@ fn write(id: Option<&str>, values: &[(&str, &str)]) -> RecordWrite {
         from: Cell::from(*value),
         why: Why::Created,
     };
-    RecordWrite { side: Side::Target, id: id.map(Into::into), version: None, fields: values.iter().map(field).collect() }
+    RecordWrite {
+        side: Side::Target,
+        id: id.map(Into::into),
+        version: None,
+        fields: values.iter().map(field).collect(),
+    }
 }
 
 #[test]

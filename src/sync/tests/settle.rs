@@ -7,7 +7,8 @@ use crate::{
     config::{Expectation, Flow, Pipeline},
     record::{Cell, Side, Slot},
     sync::{
-        Born, Finding, FindingKind, FreshDecision, Link, ParkCode, decide_new, park_refused, settle_create, settle_update,
+        Born, Finding, FindingKind, FreshDecision, Link, ParkCode, decide_new, park_refused, settle_create,
+        settle_update,
     },
 };
 
@@ -29,7 +30,13 @@ fn edited(p: &Pipeline) -> Link {
 
 /// `answer` for the write of `b`: what is agreed then, what is pending on the target, and what was parked.
 #[track_caller]
-fn check(change: impl FnOnce(&mut Pipeline), answer: Option<Value>, base: [&str; 2], pending: Option<&str>, code: &[ParkCode]) {
+fn check(
+    change: impl FnOnce(&mut Pipeline),
+    answer: Option<Value>,
+    base: [&str; 2],
+    pending: Option<&str>,
+    code: &[ParkCode],
+) {
     let mut p = with_fields(&["a", "other"]);
     change(&mut p);
     let settled = settle(&p, &edited(&p), answer.as_ref());
