@@ -9,12 +9,18 @@ mod transform;
 mod translate;
 
 <<<<<<< HEAD
+<<<<<<< HEAD
 pub use each::with_unique_suffix;
 =======
 #[cfg(test)]
 mod tests;
 
 >>>>>>> mapping
+=======
+#[cfg(test)]
+mod tests;
+
+>>>>>>> sync
 pub use filter::{Verdict, admit};
 pub use key::{match_key, normalize};
 pub use transform::{invert, is_normalising};

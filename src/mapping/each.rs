@@ -1,4 +1,5 @@
 <<<<<<< HEAD
+<<<<<<< HEAD
 //! Lists, element by element.
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,8 @@ pub fn learn(_each: &Each, _sent: &Cell, _got: &Cell, _pairs: &[ElementPair]) ->
 pub fn with_unique_suffix(_field: &crate::config::Field, cell: Cell, _id: &crate::record::RecordId) -> Cell {
     cell
 =======
+=======
+>>>>>>> sync
 //! Lists mapped element by element (`each:`), from the source to the target.
 //!
 //! Elements of the two sides belong together by a pair of keys. The target's key is made by the remote, so a pair is
@@ -246,5 +249,8 @@ fn key(path: &Path, element: &Value) -> Option<String> {
         Cell::Several(_) => None,
         cell => Canon { kind: Kind::Id, ..Canon::default() }.key(&cell),
     }
+<<<<<<< HEAD
 >>>>>>> mapping
+=======
+>>>>>>> sync
 }
