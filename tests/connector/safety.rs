@@ -39,7 +39,9 @@ fn parrot(status: u16) -> impl Fn(usize, &Got) -> Act + Send + Sync + 'static {
     move |_, got| {
         let location = got.header("authorization").or(got.header("x-key")).unwrap_or_default().replace("Bearer ", "");
         let location = format!("location: https://user:{location}@evil.example/{location}?key={location}\r\n");
-        say(status, &location, &json!({ "problem": got.head }).to_string())
+        // The secret stands where a long message is cut, too.
+        let filler = "x".repeat(500 - 14);
+        say(status, &location, &json!({ "problem": [format!("{filler}{CANARY}"), got.head] }).to_string())
     }
 }
 
@@ -59,7 +61,7 @@ async fn no_error_holds_the_secret_even_if_the_remote_repeats_it() {
             let mut connection = connection(&server.url(), manifest(customers()));
             connection.auth = auth.clone();
             let said = Shop::of(connection, customers()).complaints().await;
-            assert!(!said.contains(CANARY) && !said.contains(coded), "{status}: {said}");
+            assert!(!said.contains(&CANARY[..11]) && !said.contains(coded), "{status}: {said}");
             let request = &server.requests()[0];
             assert!(request.head.contains(CANARY) || request.head.contains(coded), "it was used: {request:?}");
         }

@@ -78,7 +78,7 @@ async fn a_single_update_names_its_record_and_guards_its_version() {
     let answer = shop.send(&call).await.unwrap();
     let ItemAnswer::Written { record, body: true } = &answer.items[0] else { panic!("{answer:?}") };
     assert_eq!(record.body["total"].to_string(), "2.50");
-    assert_eq!(short(&shop.send(&call).await.unwrap()), ["!~it gave no reason"]);
+    assert_eq!(short(&shop.send(&call).await.unwrap()), ["!~status 412 without a reason"]);
     let request = &server.requests()[0];
     assert_eq!(request.line, "PATCH /api/customers/a%20b HTTP/1.1");
     assert_eq!(request.header("if-match"), Some("\"v7\""));
@@ -199,18 +199,19 @@ async fn a_refusal_is_told_in_the_remotes_own_words() {
     outcome(create().await, &["!!it already exists"]);
     outcome(create().await, &["!Name is long"]);
     outcome(create().await, &["!it said `no such field`"]);
-    outcome(create().await, &["!it gave no reason"]);
+    outcome(create().await, &["!status 404 without a reason"]);
     assert!(matches!(create().await, Err(CallError::Unknown(_))));
 }
 
 #[tokio::test]
 async fn a_batch_that_is_refused_whole_says_so() {
-    let server = Server::script([say(400, "", r#"{"problem": "too many"}"#)]).await;
+    let server = Server::start(|_, _| say(400, "", r#"{"problem": "too many"}"#)).await;
     let shop = Shop::with(&server, batches(), |_| {});
     match shop.write(CREATE, &names(&["a", "b"])).await {
         Err(CallError::Refused { status: 400, message }) => assert_eq!(message, "too many"),
         other => panic!("{other:?}"),
     }
+    outcome(shop.write(CREATE, &names(&["a"])).await, &["!too many"]);
 }
 
 /// The heart of the matter: after any of these, the record may or may not be there, and nothing was sent twice.

@@ -62,7 +62,8 @@ impl Reading<'_> {
         if status == 409 && !duplicate && message.to_lowercase().contains("idempoten") {
             return Err(CallError::Unknown(format!("answered 409: {message}")));
         }
-        if batch {
+        // Of one item, the refusal of the whole is its own.
+        if batch && self.call.ids.len() > 1 {
             return Err(CallError::Refused { status, message });
         }
         let stale = status == 412 || self.write.version.as_ref().is_some_and(|version| version.stale == status);
@@ -136,7 +137,7 @@ impl Reading<'_> {
         for (sent, place) in self.call.ids.iter().zip(places) {
             let item = place.and_then(|place| answered.get_mut(place)).and_then(Option::take);
             items.push(match item {
-                Some(item) => self.item(batch, item, sent.as_ref()),
+                Some(item) => self.item(batch, &item, sent.as_ref()),
                 None => self.unknown("the answer does not say which of its parts belongs to this record"),
             });
         }
@@ -144,20 +145,20 @@ impl Reading<'_> {
     }
 
     /// What became of one item.
-    fn item(&self, batch: &Batch, item: Value, sent: Option<&RecordId>) -> ItemAnswer {
-        let said = batch.ok.as_ref().map(|ok| ok.path.read(&item).value().map(|value| ok.values.contains(value)));
+    fn item(&self, batch: &Batch, item: &Value, sent: Option<&RecordId>) -> ItemAnswer {
+        let said = batch.ok.as_ref().map(|ok| ok.path.read(item).value().map(|value| ok.values.contains(value)));
         let good = match said {
             Some(Some(good)) => good,
             Some(None) => false,
-            None => self.id_in(batch, &item).is_some(),
+            None => self.id_in(batch, item).is_some(),
         };
         if good {
-            return match at(&batch.item_record, &item) {
+            return match at(&batch.item_record, item) {
                 Some(found) => self.written(found, sent),
                 None => self.unknown(&format!("there is no record at `{}`", batch.item_record.as_str())),
             };
         }
-        let words = messages::of_item(&batch.messages, &item);
+        let words = messages::of_item(&batch.messages, item);
         match words {
             Some(words) => {
                 let message = self.reply.scrub(&words);

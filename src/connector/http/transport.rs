@@ -174,9 +174,15 @@ impl Reply {
         self.scrub(&messages::printable(&text))
     }
 
-    /// Takes the secret out of a text.
+    /// Makes a text fit to print: without the secret, and not too long.
     pub(super) fn scrub(&self, text: &str) -> String {
-        self.login.scrub(text)
+        messages::shorten(&self.login.scrub(text))
+    }
+
+    /// What the body begins with.
+    pub(super) fn beginning(&self) -> String {
+        let head = self.body.get(..4096).unwrap_or(&self.body);
+        messages::beginning(&self.login.scrub(&String::from_utf8_lossy(head)))
     }
 
     /// Why the body is not JSON, for people.
@@ -185,7 +191,7 @@ impl Reply {
         self.scrub(&format!(
             "the body is not JSON ({error}; {}; it begins with {})",
             messages::printable(kind),
-            messages::beginning(&self.body)
+            self.beginning()
         ))
     }
 }
