@@ -257,8 +257,8 @@ mod tests {
         reads(
             WireFormat::MsDate,
             Kind::Datetime,
-            json!("/Date(99999999999999999999)/"),
-            json!("/Date(99999999999999999999)/"),
+            &json!("/Date(99999999999999999999)/"),
+            &json!("/Date(99999999999999999999)/"),
         );
         reads(WireFormat::EpochSeconds, Kind::Datetime, &raw("1e400"), &raw("1e400"));
     }
@@ -269,8 +269,8 @@ mod tests {
         reads(
             WireFormat::NumberText,
             Kind::Decimal,
-            json!("12345678901234567890.000001"),
-            raw("12345678901234567890.000001"),
+            &json!("12345678901234567890.000001"),
+            &raw("12345678901234567890.000001"),
         );
         writes(WireFormat::NumberText, Kind::Decimal, &raw("1.10"), &json!("1.10"));
         writes(WireFormat::Plain, Kind::Decimal, &json!("1.10"), &raw("1.10"));

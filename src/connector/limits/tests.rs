@@ -132,7 +132,7 @@ fn retry_after_stops_every_connection_of_the_account_and_a_long_one_is_an_error_
     let other = registry.of(&connection("c", "u", &[per_tenant(60, MINUTE)]), Priority::Automatic);
     one.block(Duration::from_secs(30));
     assert!(waits(&one) && waits(&same) && now(&other).is_ready());
-    one.block(Duration::from_secs(3600));
+    one.block(Duration::from_hours(1));
     match now(&same) {
         Poll::Ready(Err(CallError::Throttled { connection, until })) => {
             assert_eq!(connection, "b");
