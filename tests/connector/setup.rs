@@ -166,7 +166,10 @@ impl Shop {
     }
 
     pub fn of(connection: Connection, resource: Resource) -> Self {
-        let clock = Clock::manual("2026-06-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap());
+        Self::on(Clock::manual("2026-06-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap()), connection, resource)
+    }
+
+    pub fn on(clock: Clock, connection: Connection, resource: Resource) -> Self {
         let limits = Arc::new(LimitRegistry::new(clock.clone()));
         let connector = HttpConnector::new(Arc::new(connection), clock.clone(), &limits).unwrap().with_seed(7);
         Self { clock, connector, resource }

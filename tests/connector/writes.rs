@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use reconciled::connector::{
-    Answer, AnswerKind, CallError, Connector as _, ItemAnswer, PreparedCall, Resource, WriteItem, WriteKind,
+    Answer, AnswerKind, CallError, Connector as _, ItemAnswer, ItemOk, PreparedCall, Resource, WriteItem, WriteKind,
 };
 use serde_json::{Value, json};
 
 use crate::{
     server::{Act, Server, broken_off, json, say},
-    setup::{CREATE, Shop, UPDATE, batched, connection, customers, item, manifest, new_item},
+    setup::{CREATE, Shop, UPDATE, batched, connection, customers, item, manifest, new_item, path},
 };
 
 impl Shop {
@@ -83,6 +83,38 @@ async fn a_single_update_names_its_record_and_guards_its_version() {
     assert_eq!(request.line, "PATCH /api/customers/a%20b HTTP/1.1");
     assert_eq!(request.header("if-match"), Some("\"v7\""));
     assert_eq!(request.body, r#"{"due":"2026-06-01","total":"2.5"}"#);
+}
+
+#[tokio::test]
+async fn in_a_batch_each_item_carries_its_id_and_its_version() {
+    let mut resource = customers();
+    let update = resource.update.as_mut().unwrap();
+    update.id_in_body = Some(path("$.id"));
+    let mut batch = batched("PATCH").batch.unwrap();
+    batch.path = Some("/customers/batch".to_owned());
+    batch.item_record = path("$.item");
+    batch.ok = Some(ItemOk { path: path("$.status"), values: vec![json!(200)] });
+    update.batch = Some(batch);
+    let server = Server::script([
+        json(
+            &json!({"items": [{"status": 200, "item": {"id": "1"}}, {"status": 412, "error": {"message": "changed"}}]}),
+        ),
+        json(&json!({"id": "1"})),
+    ])
+    .await;
+    let shop = Shop::with(&server, resource, |_| {});
+    let guarded = |id: &str| WriteItem { version: Some("7".to_owned()), ..item(id, json!({"name": id})) };
+    outcome(shop.write(UPDATE, &[guarded("1"), guarded("2")]).await, &["=1", "!~changed"]);
+    // One alone goes the plain way.
+    outcome(shop.write(UPDATE, &[guarded("1")]).await, &["=1"]);
+    let requests = server.requests();
+    assert_eq!(requests[0].line, "PATCH /api/customers/batch HTTP/1.1");
+    assert_eq!(requests[0].body, r#"{"items":[{"etag":"7","id":"1","name":"1"},{"etag":"7","id":"2","name":"2"}]}"#);
+    assert_eq!((requests[0].header("if-match"), requests[1].header("if-match")), (None, Some("\"7\"")));
+    assert_eq!(
+        (requests[1].line.as_str(), requests[1].body.as_str()),
+        ("PATCH /api/customers/1 HTTP/1.1", r#"{"name":"1"}"#)
+    );
 }
 
 #[tokio::test]
