@@ -131,7 +131,7 @@ impl Settings {
                 "Name": name,
                 "TaxType": tax,
                 "Status": "ACTIVE",
-                "ReportTaxType": tax,
+                "ReportTaxType": if income && expense { "NONE" } else { tax },
                 "CanApplyToAssets": true,
                 "CanApplyToEquity": true,
                 "CanApplyToExpenses": expense,
