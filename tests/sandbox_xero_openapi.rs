@@ -1,4 +1,4 @@
-//! The practice Xero against Xero's own OpenAPI file: what it answers, and what the tests send it.
+//! The practice Xero against Xero's own `OpenAPI` file: what it answers, and what the tests send it.
 
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "support/openapi.rs"]

@@ -1,4 +1,4 @@
-//! Turns an OpenAPI file into JSON Schema validators.
+//! Turns an `OpenAPI` file into JSON Schema validators.
 //!
 //! All components are embedded under `components` in each root schema, so that `#/components/schemas/…` resolves, also
 //! where schemas refer to themselves. (Some validators skip such recursive schemas silently; the tests prove that
@@ -72,7 +72,7 @@ impl Validator {
     }
 }
 
-/// OpenAPI 3.0 to JSON Schema: `nullable`, and the closing of objects.
+/// `OpenAPI` 3.0 to JSON Schema: `nullable`, and the closing of objects.
 fn convert(schema: &mut Value, unknown: Unknown) {
     match schema {
         Value::Object(object) => {

@@ -236,20 +236,19 @@ impl State {
             }
             body.push_str(text);
         }
-        body.push_str(&format!("],\"page\":{page},\"pages\":{pages},\"total\":{}}}", found.total));
+        let total = found.total;
+        body.push_str("],");
+        body.push_str(format!("\"page\":{page},\"pages\":{pages},\"total\":{total}}}").as_str());
         Ok(Answer::json(200, body, found.texts.len()))
     }
 
     fn one(&self, stock: usize, id: &str, status: u16) -> Result<Answer, Problem> {
         let stock = self.shelves.get(stock);
-        match stock.and_then(|stock| stock.text(id)) {
-            Some((text, version)) => {
-                Ok(Answer::json(status, text.to_owned(), 1).with("etag", format!("\"{version}\"")))
-            }
-            None => {
-                let name = stock.map_or("", |stock| stock.resource.name);
-                Err(Problem::new(404, "not_found", format!("no record `{id}` in {name}")))
-            }
+        if let Some((text, version)) = stock.and_then(|stock| stock.text(id)) {
+            Ok(Answer::json(status, text.to_owned(), 1).with("etag", format!("\"{version}\"")))
+        } else {
+            let name = stock.map_or("", |stock| stock.resource.name);
+            Err(Problem::new(404, "not_found", format!("no record `{id}` in {name}")))
         }
     }
 
@@ -292,7 +291,7 @@ impl State {
         Ok(Answer::json(200, answer, count))
     }
 
-    /// Makes a record in the resource at `shelf` and gives its id.
+    /// Makes a record in the resource at `stock` and gives its id.
     pub(crate) fn create(
         &mut self,
         stock: usize,
@@ -302,7 +301,7 @@ impl State {
         self.with(stock, |stock, exists| stock.create(record, now, exists))
     }
 
-    /// Changes a record in the resource at `shelf`.
+    /// Changes a record in the resource at `stock`.
     pub(crate) fn patch(
         &mut self,
         stock: usize,

@@ -14,6 +14,7 @@ use super::{
     list::Query,
     org::{Kind, Mode, Org, Rejected, Taken, Who, Write},
     replay::{Replays, key},
+    settings::Settings,
     text::fold,
     view::{Depth, Look},
 };
@@ -113,14 +114,15 @@ impl System for Service {
         }
         let answer = match key(call) {
             None => state.serve(call, now),
-            Some(key) => match state.replays.find(key, call, now) {
-                Some(kept) => kept,
-                None => {
+            Some(key) => {
+                if let Some(kept) = state.replays.find(key, call, now) {
+                    kept
+                } else {
                     let answer = state.serve(call, now);
                     state.replays.keep(key, call, &answer, now);
                     answer
                 }
-            },
+            }
         };
         let answer = state.meter.tell(answer);
         let json = call.header("accept").is_some_and(|accept| accept.contains("application/json"));
@@ -171,9 +173,9 @@ impl State {
             ("organisation", &Method::GET, []) => {
                 Ok(envelope(id, now, None, "Organisations", vec![settings.organisation()]))
             }
-            ("taxrates", &Method::GET, []) => Ok(envelope(id, now, None, "TaxRates", settings.tax_rates())),
+            ("taxrates", &Method::GET, []) => Ok(envelope(id, now, None, "TaxRates", Settings::tax_rates())),
             ("taxrates", &Method::GET, [tax]) => {
-                let mut rates = settings.tax_rates();
+                let mut rates = Settings::tax_rates();
                 rates.retain(|rate| rate.get("TaxType").and_then(Value::as_str) == Some(tax));
                 if rates.is_empty() { Err(not_found()) } else { Ok(envelope(id, now, None, "TaxRates", rates)) }
             }
@@ -237,7 +239,7 @@ impl State {
         }
         if !apart && done.iter().any(Result::is_err) {
             self.org.back_to(mark);
-            return Err(validation(done.into_iter().filter_map(Result::err).collect()));
+            return Err(validation(&done.into_iter().filter_map(Result::err).collect::<Vec<_>>()));
         }
         let items = done.into_iter().map(|outcome| match outcome {
             Ok(taken) => {
@@ -287,7 +289,7 @@ impl State {
                 settings.write_account(at, &element, now, id).map_err(|reasons| {
                     let mut element = element;
                     element.insert("ValidationErrors".to_owned(), messages(reasons));
-                    validation(vec![Value::Object(element)])
+                    validation(&[Value::Object(element)])
                 })?
             }
             _ => return Err(problem(405, Some("Method Not Allowed"), "The method is not offered here")),

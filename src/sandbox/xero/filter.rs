@@ -306,7 +306,7 @@ mod tests {
         check(r#"Name!="x" AND Due>=10.5"#, Ok(true));
         check(r#"Name=="x" OR (Due<11 && Open==true)"#, Ok(true));
         check("Date>=DateTime(2026,06,01) and Date<DateTime(2026, 6, 2)", Ok(true));
-        check(r#"Email==null"#, Ok(true));
+        check("Email==null", Ok(true));
         check(r#"Email=="""#, Ok(true));
         check(r#"Name==guid("x")"#, Ok(false));
         check(r#"Colour=="x""#, Err(()));

@@ -116,7 +116,7 @@ impl Settings {
     }
 
     /// A tax type's rate in percent.
-    pub(crate) fn tax_rate(&self, tax: &str) -> Option<Decimal> {
+    pub(crate) fn tax_rate(tax: &str) -> Option<Decimal> {
         TAX_RATES.iter().find(|row| row.0 == tax).map(|row| Decimal::from(row.2))
     }
 
@@ -125,7 +125,7 @@ impl Settings {
         self.period_lock.max(self.year_lock)
     }
 
-    pub(crate) fn tax_rates(&self) -> Vec<Value> {
+    pub(crate) fn tax_rates() -> Vec<Value> {
         let view = |(tax, name, percent, income, expense): (&str, &str, u32, bool, bool)| {
             json!({
                 "Name": name,

@@ -214,7 +214,7 @@ async fn changes_are_asked_for_in_whole_seconds() {
     assert_eq!(since("2026-06-01T00:00:01").await, ["New"], "its stamp is a quarter second later");
     assert_eq!(since("2026-06-01T00:00:02").await, [""; 0]);
     // The first invoice turns IsCustomer without a new stamp.
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     xero.insert("Invoices", sale(&id, "INV-1")).unwrap();
     assert_eq!(since("2026-06-01T00:01:00").await, [""; 0]);
     let contact = xero.get("Contacts", &id).unwrap();
@@ -440,23 +440,23 @@ async fn a_key_replays_for_six_minutes_errors_included() {
     );
     clock.advance(Duration::from_secs(1));
     assert_eq!(put("A").await.status, 400, "a new request by now, and the name is taken");
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     xero.archive(first.body["Contacts"][0]["ContactID"].as_str().unwrap()).unwrap();
     assert_eq!(put("A").await.status, 400, "the error is replayed although its cause is gone");
 
     // A 500 after applying is kept too, and so is one before.
-    clock.advance(Duration::from_secs(360));
+    clock.advance(Duration::from_mins(6));
     xero.faults().once(Fault::ApplyThenStatus(500), "PUT", "*");
     assert_eq!(put("A").await.status, 500);
     assert_eq!(put("A").await.status, 500);
     assert_eq!(xero.count("Contacts"), 2);
     // A proxy that repeats a keyed request does no harm.
-    clock.advance(Duration::from_secs(360));
+    clock.advance(Duration::from_mins(6));
     xero.faults().once(Fault::Twice, "PUT", "*");
     assert_eq!(put("C").await.status, 200);
     assert_eq!(xero.count("Contacts"), 3);
     // A lost answer is found again under its key.
-    clock.advance(Duration::from_secs(360));
+    clock.advance(Duration::from_mins(6));
     xero.faults().once(Fault::DropAfter, "PUT", "*");
     assert!(client.try_send("PUT", "/Contacts", &key, json!({"Name": "D"})).await.is_err());
     assert_eq!(put("D").await.status, 200);
