@@ -11,7 +11,7 @@ use super::{
     contacts::BY_NUMBER as CONTACT_NUMBER,
     envelope::{as_xml, envelope, malformed, not_found, problem, validation},
     limits::{Meter, XeroLimits, too_many},
-    list::Query,
+    list::{Query, unreadable},
     org::{Kind, Mode, Org, Rejected, Taken, Who, Write},
     replay::{Replays, key},
     settings::Settings,
@@ -269,11 +269,18 @@ impl State {
         let settings = &mut self.org.settings;
         let at = match (&call.method, rest) {
             (&Method::GET, []) => {
-                let since = Query::read(None, call)?.since;
-                let fresh = |account: &&super::settings::Account| {
-                    since.is_none_or(|since| account.updated.timestamp_millis() >= since)
-                };
-                let views = settings.accounts.iter().filter(fresh).map(super::settings::Account::view).collect();
+                let query = Query::read(None, call)?;
+                let mut views = Vec::new();
+                for account in &settings.accounts {
+                    let fresh = query.since.is_none_or(|since| account.updated.timestamp_millis() >= since);
+                    let admitted = match &query.filter {
+                        Some(filter) => filter.admits_cells(&|path| account.cell(path)),
+                        None => Ok(true),
+                    };
+                    if fresh && admitted.map_err(|message| unreadable(&message))? {
+                        views.push(account.view());
+                    }
+                }
                 return Ok(envelope(id, now, None, "Accounts", views));
             }
             (&Method::GET, [id]) => place(&settings.accounts, id).ok_or_else(not_found)?,

@@ -21,7 +21,7 @@ pub(crate) const BY_NUMBER: u8 = 0;
 pub(crate) const BY_CONTACT: u8 = 1;
 
 /// One sales invoice or bill.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Invoice {
     pub(crate) id: Uuid,
     /// `ACCREC` or `ACCPAY`.
@@ -59,6 +59,13 @@ impl Invoice {
             Status::Voided | Status::Deleted => Decimal::ZERO,
             _ => self.totals.total - self.paid,
         }
+    }
+
+    /// Whether this and `before` differ in a way that does not move the stamp: `DueDate` and `SentToContact` of a
+    /// part-paid document (Xero accounting docs, requests-and-responses).
+    fn differs_unseen(&self, before: &Self) -> bool {
+        let same = Self { due_date: before.due_date, sent: before.sent, ..self.clone() } == *before;
+        same && !before.paid.is_zero() && (self.due_date != before.due_date || self.sent != before.sent)
     }
 
     /// Whether this and `before` differ only in what a paid invoice may still change.
@@ -146,13 +153,18 @@ impl Org {
             Some(_) => wrong.push("LineItems must be a list".to_owned()), // guess
             None => {}
         }
-        let complete = !matches!(invoice.status, Status::Draft | Status::Deleted);
-        let mut lines = std::mem::take(&mut invoice.lines);
-        if lines.is_empty() {
+        if invoice.lines.is_empty() {
             wrong.push("One or more line items must be specified".to_owned());
         }
-        invoice.totals = self.count_lines(&mut lines, invoice.amounts, complete, &mut wrong);
-        invoice.lines = lines;
+        let recount = before.as_ref().is_none_or(|before| {
+            before.lines != invoice.lines || before.amounts != invoice.amounts || before.status != invoice.status
+        });
+        if recount && !matches!(invoice.status, Status::Voided | Status::Deleted) {
+            let complete = invoice.status != Status::Draft;
+            let mut lines = std::mem::take(&mut invoice.lines);
+            invoice.totals = self.count_lines(&mut lines, invoice.amounts, complete, &mut wrong);
+            invoice.lines = lines;
+        }
         self.check_number(&mut invoice, before.as_ref(), &mut wrong);
         self.check_locks(&invoice, before.as_ref(), &mut wrong);
         if let Some(before) = before.as_ref().filter(|before| !before.paid.is_zero())
@@ -163,7 +175,9 @@ impl Org {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        invoice.updated = write.now;
+        if !before.as_ref().is_some_and(|before| invoice.differs_unseen(before)) {
+            invoice.updated = write.now;
+        }
         let (id, contact, sale) = (invoice.id, invoice.contact, invoice.is_sale());
         self.invoices.put(invoice);
         self.mark_contact(contact, sale);

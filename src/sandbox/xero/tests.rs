@@ -388,6 +388,76 @@ async fn a_payment_moves_its_invoice_and_a_paid_one_takes_few_edits() {
 }
 
 #[tokio::test]
+async fn some_edits_of_a_part_paid_invoice_leave_its_stamp() {
+    let clock = clock();
+    let (xero, _client) = start(&clock).await;
+    let contact = xero.insert("Contacts", json!({"Name": "Kea"})).unwrap();
+    let id = xero.insert("Invoices", sale(&contact, "INV-1")).unwrap();
+    let moves = |patch: Value| {
+        let before = xero.get("Invoices", &id).unwrap();
+        clock.advance(Duration::from_secs(1));
+        xero.edit("Invoices", &id, patch.clone()).unwrap();
+        let after = xero.get("Invoices", &id).unwrap();
+        for (name, value) in patch.as_object().unwrap().iter().filter(|(name, _)| *name != "DueDate") {
+            assert_eq!(&after[name], value);
+        }
+        before["UpdatedDateUTC"] != after["UpdatedDateUTC"]
+    };
+    assert!(moves(json!({"DueDate": "2026-07-01"})), "unpaid");
+    xero.insert("Payments", bank(&id, 1.0)).unwrap();
+    assert!(!moves(json!({"DueDate": "2026-07-02"})));
+    assert!(!moves(json!({"SentToContact": true})));
+    assert!(moves(json!({"DueDate": "2026-07-03", "Reference": "r"})));
+    assert_eq!(xero.get("Invoices", &id).unwrap()["DueDateString"], "2026-07-03T00:00:00");
+}
+
+#[tokio::test]
+async fn removing_archives_voids_or_deletes() {
+    let (xero, client) = start(&clock()).await;
+    let contact = xero.insert("Contacts", json!({"Name": "Kea"})).unwrap();
+    let approved = xero.insert("Invoices", sale(&contact, "INV-1")).unwrap();
+    let mut draft = sale(&contact, "INV-2");
+    draft["Status"] = json!("DRAFT");
+    let draft = xero.insert("Invoices", draft).unwrap();
+    let paid = xero.insert("Invoices", sale(&contact, "INV-3")).unwrap();
+    let payment = xero.insert("Payments", bank(&paid, 345.0)).unwrap();
+    assert_eq!(xero.remove("Invoices", &paid).unwrap_err().messages, ["Invoice not of valid status for modification"]);
+    for id in [&approved, &draft] {
+        xero.remove("Invoices", id).unwrap();
+        assert!(xero.edit("Invoices", id, json!({"Reference": "late"})).is_err());
+    }
+    xero.remove("Payments", &payment).unwrap();
+    xero.remove("Contacts", &contact).unwrap();
+    let status = |resource: &str, id: &str, name: &str| xero.get(resource, id).unwrap()[name].clone();
+    assert_eq!(status("Invoices", &approved, "Status"), "VOIDED");
+    assert_eq!(status("Invoices", &draft, "Status"), "DELETED");
+    assert_eq!(status("Payments", &payment, "Status"), "DELETED");
+    assert_eq!(status("Contacts", &contact, "ContactStatus"), "ARCHIVED");
+    // A deleted draft frees its number, a voided invoice does not.
+    let other = xero.insert("Contacts", json!({"Name": "Tui"})).unwrap();
+    assert!(xero.insert("Invoices", sale(&other, "INV-2")).is_ok());
+    assert!(xero.insert("Invoices", sale(&other, "INV-1")).is_err());
+    let listed = client.get("/Invoices?page=1").await;
+    assert_eq!(listed.body["pagination"]["itemCount"], 4, "voided and deleted ones are listed");
+    let open = client.get("/Invoices?Statuses=AUTHORISED,VOIDED").await;
+    assert_eq!(open.body["Invoices"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn an_edited_row_moves_to_the_end_of_the_pages() {
+    let clock = clock();
+    let (xero, client) = start(&clock).await;
+    let ids = ["A", "B", "C"].map(|name| {
+        clock.advance(Duration::from_secs(1));
+        xero.insert("Contacts", json!({"Name": name})).unwrap()
+    });
+    assert_eq!(names(&client.get("/Contacts?page=1&pageSize=1").await), ["A"]);
+    clock.advance(Duration::from_secs(1));
+    xero.edit("Contacts", &ids[0], json!({"FirstName": "x"})).unwrap();
+    assert_eq!(names(&client.get("/Contacts?page=2&pageSize=1").await), ["C"], "B is missed by who read page 1 before");
+}
+
+#[tokio::test]
 async fn a_contact_block_with_more_than_an_id_edits_the_contact() {
     let (xero, client) = start(&clock()).await;
     let contact = json!({"Name": "Kea", "ContactPersons": [{"FirstName": "P"}]});
@@ -450,6 +520,10 @@ async fn a_key_replays_for_six_minutes_errors_included() {
     assert_eq!(put("A").await.status, 500);
     assert_eq!(put("A").await.status, 500);
     assert_eq!(xero.count("Contacts"), 2);
+    clock.advance(Duration::from_mins(6));
+    xero.faults().once(Fault::Status(500), "PUT", "*");
+    assert_eq!((put("E").await.status, put("E").await.status), (500, 500));
+    assert_eq!(xero.count("Contacts"), 2);
     // A proxy that repeats a keyed request does no harm.
     clock.advance(Duration::from_mins(6));
     xero.faults().once(Fault::Twice, "PUT", "*");
@@ -501,4 +575,7 @@ async fn accounts_rates_and_the_organisation_are_there() {
     assert_eq!(archived.body["Accounts"][0]["Status"], "ARCHIVED");
     assert_eq!(client.get(&format!("/Accounts/{id}")).await.status, 200);
     assert_eq!(xero.accounts().len(), 10);
+    let banks = client.get("/Accounts?where=Type%3D%3D%22BANK%22%20AND%20Status%3D%3D%22ACTIVE%22").await;
+    assert_eq!(banks.body["Accounts"].as_array().unwrap().len(), 2);
+    assert_eq!(client.get("/Accounts?where=Colour%3D%3D1").await.status, 400);
 }
