@@ -3,17 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::{
-    clock::Clock,
-    sandbox::{WebsiteOptions, XeroOptions},
-};
+use crate::{clock::Clock, sandbox::Sandbox};
 
 async fn both(plan: &SeedPlan) -> (Website, Xero, Seeded) {
     let clock = Clock::manual("2026-06-01T00:00:00Z".parse().unwrap());
-    let website = Website::start(WebsiteOptions::new(clock.clone())).await.unwrap();
-    let xero = Xero::start(XeroOptions::new(clock.clone())).await.unwrap();
-    let made = seed(&website, &xero, clock.now(), plan).unwrap();
-    (website, xero, made)
+    let sandbox = Sandbox::start(clock).await.unwrap();
+    let made = sandbox.seed(plan).unwrap();
+    (sandbox.website, sandbox.xero, made)
 }
 
 #[tokio::test]

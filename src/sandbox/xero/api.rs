@@ -167,7 +167,7 @@ impl State {
         if let Some(kind) = Kind::parse(name) {
             return self.records(kind, rest, call, now);
         }
-        let id = self.org.id();
+        let id = self.org.answer_id();
         let settings = &self.org.settings;
         match (name.to_lowercase().as_str(), &call.method, rest) {
             ("organisation", &Method::GET, []) => {
@@ -190,12 +190,12 @@ impl State {
         match (&call.method, rest) {
             (&Method::GET, []) => {
                 let (items, paging) = self.org.list(kind, &query, now)?;
-                Ok(envelope(self.org.id(), now, paging, kind.plural(), items))
+                Ok(envelope(self.org.answer_id(), now, paging, kind.plural(), items))
             }
             (&Method::GET, [id]) => {
                 let id = self.find(kind, id).ok_or_else(not_found)?;
                 let view = self.org.view(kind, id, look).ok_or_else(not_found)?;
-                Ok(envelope(self.org.id(), now, None, kind.plural(), vec![view]))
+                Ok(envelope(self.org.answer_id(), now, None, kind.plural(), vec![view]))
             }
             (&Method::PUT | &Method::POST, []) => {
                 let mode = if call.method == Method::PUT { Mode::Create } else { Mode::Upsert };
@@ -258,11 +258,12 @@ impl State {
             Err(echo) => echo,
         });
         let items = items.collect();
-        Ok(envelope(self.org.id(), look.now, None, kind.plural(), items))
+        Ok(envelope(self.org.answer_id(), look.now, None, kind.plural(), items))
     }
 
     fn accounts(&mut self, rest: &[&str], call: &Call, now: DateTime<Utc>) -> Result<Answer, Answer> {
-        let id = self.org.id();
+        let id = self.org.answer_id();
+        let new = if call.method == Method::PUT { self.org.id() } else { id };
         let place = |accounts: &[super::settings::Account], id: &str| {
             accounts.iter().position(|account| account.id.to_string() == id.to_lowercase())
         };
@@ -293,7 +294,7 @@ impl State {
                 let Some(element) = elements.pop().filter(|_| elements.is_empty()) else {
                     return Err(malformed(14, "PostDataInvalidException", "Accounts are written one at a time"));
                 };
-                settings.write_account(at, &element, now, id).map_err(|reasons| {
+                settings.write_account(at, &element, now, new).map_err(|reasons| {
                     let mut element = element;
                     element.insert("ValidationErrors".to_owned(), messages(reasons));
                     validation(&[Value::Object(element)])
