@@ -25,6 +25,9 @@ async fn put_only_creates_and_post_overwrites_a_namesake() {
     xero.archive(&id).unwrap();
     assert_eq!(client.send("PUT", "/Contacts", &[], json!({"Name": "Tui Plumbing"})).await.status, 200);
     assert!(xero.restore(&id).is_err());
+    // Only active contacts compete for names.
+    xero.edit("Contacts", &id, json!({"Name": "Old Tui"})).unwrap();
+    xero.edit("Contacts", &id, json!({"Name": "Tui Plumbing"})).unwrap();
     let nameless = client.send("POST", "/Contacts", &[], json!({"FirstName": "x"})).await;
     assert!(message(&nameless).starts_with("The Contact must contain at least 1"));
 }
