@@ -8,19 +8,9 @@ mod key;
 mod transform;
 mod translate;
 
-<<<<<<< HEAD
-<<<<<<< HEAD
-pub use each::with_unique_suffix;
-=======
 #[cfg(test)]
 mod tests;
 
->>>>>>> mapping
-=======
-#[cfg(test)]
-mod tests;
-
->>>>>>> sync
 pub use filter::{Verdict, admit};
 pub use key::{match_key, normalize};
 pub use transform::{invert, is_normalising};
@@ -34,7 +24,7 @@ use crate::{
 };
 
 /// What mapping needs to know of the world beyond one record. All answers are fetched before planning begins.
-pub trait Lookups: Send + Sync {
+pub trait Lookups {
     /// The id on the other side of the record `id` that `pipeline` links, where `side` says which side `id` is on.
     fn linked(&self, pipeline: &PipelineName, side: Side, id: &RecordId) -> Option<RecordId>;
 
