@@ -8,8 +8,11 @@
 mod canon;
 mod cell;
 mod ids;
+mod number;
 mod path;
 mod projection;
+pub mod text;
+pub mod time;
 
 pub use canon::{Canon, Kind};
 pub use cell::Cell;

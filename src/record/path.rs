@@ -1,14 +1,52 @@
 //! Paths: JSONPath, compiled once, read often, and written where that is well defined.
+//!
+//! The text is parsed by `jsonpath-rust` (RFC 9535). What nearly all paths are made of, member names, positions and
+//! elements selected by equality, becomes a row of [`step::Step`]s that is followed directly and without copies; the
+//! rest is kept as the crate's query. Both read the same; a property test compares them.
 
+mod compile;
+mod predicate;
+mod step;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+use jsonpath_rust::{
+    parser::model::{Filter, JpQuery, Segment, Selector},
+    query::js_path_process,
+};
 use serde_json::Value;
 use thiserror::Error;
 
 use super::Cell;
+use step::Step;
 
-/// A compiled JSONPath. Simple member chains (`$.a.b`) are followed directly; everything else goes through
-/// `jsonpath-rust`, parsed once.
-#[derive(Clone, Debug)]
-pub struct Path {}
+/// A compiled JSONPath. Cheap to clone; equal to another if both were written alike.
+#[derive(Clone)]
+pub struct Path(Arc<Inner>);
+
+struct Inner {
+    text: String,
+    program: Program,
+    /// What [`Path::check_writable`] answers.
+    unwritable: Option<String>,
+}
+
+enum Program {
+    /// Followed directly.
+    Steps(Vec<Step>),
+    /// Evaluated by `jsonpath-rust`.
+    Query(JpQuery),
+    /// True or false of the record itself.
+    Predicate(Filter),
+}
 
 /// Why a text is not a usable path.
 #[derive(Debug, Error)]
@@ -31,37 +69,106 @@ pub struct WriteError {
 }
 
 impl Path {
-    /// Compiles `text`, which must begin with `$`.
+    /// Compiles `text`, which must begin with `$`. Filters may be written `[?@.a=='b']` or `[?(@.a=='b')]`.
     ///
     /// # Errors
     ///
-    /// When the text is not JSONPath.
-    pub fn parse(_text: &str) -> Result<Self, PathError> {
-        unimplemented!()
+    /// When the text is not JSONPath, or longer or more deeply nested than anybody would write.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        let query = compile::query(text)?;
+        let program = match compile::steps(&query) {
+            Some(steps) => Program::Steps(steps),
+            None => Program::Query(query),
+        };
+        Ok(Self::new(text.to_owned(), program))
+    }
+
+    /// Compiles a condition on the record itself: `@.x == 1`, `?@.x == 1`, `?(@.x == 1)` or `$[?@.x == 1]`. Such a path
+    /// is asked by [`Path::hits`]; it reads as a boolean and cannot be written.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not a JSONPath filter.
+    pub fn predicate(text: &str) -> Result<Self, PathError> {
+        Ok(Self::new(text.to_owned(), Program::Predicate(compile::predicate(text)?)))
+    }
+
+    fn new(text: String, program: Program) -> Self {
+        let unwritable = match &program {
+            Program::Steps(steps) => write::obstacle(steps),
+            Program::Query(_) => Some(
+                "only member names and elements selected by equality (`[?(@.Type=='POBOX')]`) can be written"
+                    .to_owned(),
+            ),
+            Program::Predicate(_) => Some("it is a condition, not a place".to_owned()),
+        };
+        Self(Arc::new(Inner { text, program, unwritable }))
+    }
+
+    fn from_steps(steps: Vec<Step>) -> Self {
+        Self::new(step::render(&steps), Program::Steps(steps))
     }
 
     /// The path as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        unimplemented!()
+        &self.0.text
     }
 
-    /// Reads the one value at this path.
+    /// Reads the one value at this path. Only that value is copied.
     #[must_use]
-    pub fn read(&self, _record: &Value) -> Cell {
-        unimplemented!()
+    pub fn read(&self, record: &Value) -> Cell {
+        if let Program::Predicate(filter) = &self.0.program {
+            return Cell::Value(Value::Bool(predicate::holds(filter, record)));
+        }
+        let (mut first, mut count) = (None, 0);
+        self.visit(record, &mut |value| {
+            first.get_or_insert(value);
+            count += 1;
+        });
+        match (first, count) {
+            (None, _) => Cell::Absent,
+            (Some(value), 1) => Cell::Value(value.clone()),
+            _ => Cell::Several(count),
+        }
     }
 
     /// Reads every value at this path, in document order.
     #[must_use]
-    pub fn read_all<'v>(&self, _record: &'v Value) -> Vec<&'v Value> {
-        unimplemented!()
+    pub fn read_all<'v>(&self, record: &'v Value) -> Vec<&'v Value> {
+        let mut found = Vec::new();
+        self.visit(record, &mut |value| found.push(value));
+        found
     }
 
-    /// Whether the path hits anything (for `where:` predicates, given as `?@.x == 1` on the record).
+    /// The number of values at this path.
     #[must_use]
-    pub fn hits(&self, _record: &Value) -> bool {
-        unimplemented!()
+    pub fn count(&self, record: &Value) -> usize {
+        let mut count = 0;
+        self.visit(record, &mut |_| count += 1);
+        count
+    }
+
+    /// Whether the path hits anything; for a [`Path::predicate`], whether it holds.
+    #[must_use]
+    pub fn hits(&self, record: &Value) -> bool {
+        self.count(record) > 0
+    }
+
+    /// Calls `found` with every value at this path. A condition that holds finds the record.
+    fn visit<'v>(&self, record: &'v Value, found: &mut impl FnMut(&'v Value)) {
+        match &self.0.program {
+            Program::Steps(steps) => step::visit(steps, record, found),
+            // The crate fails only where a query ends in a value that it computed, which is no place in the record.
+            Program::Query(query) => {
+                js_path_process(query, record).unwrap_or_default().into_iter().for_each(|hit| found(hit.val));
+            }
+            Program::Predicate(filter) => {
+                if predicate::holds(filter, record) {
+                    found(record);
+                }
+            }
+        }
     }
 
     /// Whether [`Path::write`] can create what this path names: member names, and array elements selected by
@@ -71,16 +178,34 @@ impl Path {
     ///
     /// Names the part of the path that cannot be created.
     pub fn check_writable(&self) -> Result<(), PathError> {
-        unimplemented!()
+        match &self.0.unwritable {
+            None => Ok(()),
+            Some(message) => {
+                let offset = self.0.text.find('[').unwrap_or_default();
+                Err(PathError { message: format!("`{}` cannot be written: {message}", self.0.text), offset })
+            }
+        }
     }
 
     /// Puts `cell` at this path, creating objects and selected elements on the way; [`Cell::Absent`] removes it.
+    /// A null in the way counts as nothing.
     ///
     /// # Errors
     ///
     /// When something that is not an object or array stands in the way, or two elements are selected.
-    pub fn write(&self, _record: &mut Value, _cell: &Cell) -> Result<(), WriteError> {
-        unimplemented!()
+    pub fn write(&self, record: &mut Value, cell: &Cell) -> Result<(), WriteError> {
+        let fail = |message: String| WriteError { path: self.0.text.clone(), message };
+        if let Some(message) = &self.0.unwritable {
+            return Err(fail(message.clone()));
+        }
+        let Program::Steps(steps) = &self.0.program else {
+            return Ok(());
+        };
+        match cell {
+            Cell::Absent => write::remove(steps, record).map_err(fail),
+            Cell::Value(value) => write::put(steps, 0, record, value).map_err(fail),
+            Cell::Several(count) => Err(fail(format!("there are {count} values for it; it takes one"))),
+        }
     }
 
     /// The path of the outermost array that this path goes into (`$.Phones` for
@@ -88,7 +213,26 @@ impl Path {
     /// carried back unchanged with every write.
     #[must_use]
     pub fn carried_array(&self) -> Option<Self> {
-        unimplemented!()
+        let prefix: Vec<Step> = match &self.0.program {
+            Program::Steps(steps) => {
+                let end = steps.iter().position(|step| !matches!(step, Step::Name(_)))?;
+                steps[..end].to_vec()
+            }
+            Program::Query(query) => {
+                let mut names = Vec::new();
+                for segment in &query.segments {
+                    match segment {
+                        Segment::Selector(Selector::Name(name)) => names.push(Step::Name(name.clone())),
+                        Segment::Selector(_) => break,
+                        Segment::Selectors(_) | Segment::Descendant(_) => return None,
+                    }
+                }
+                names
+            }
+            Program::Predicate(_) => return None,
+        };
+        // A record is an object: an array without a name is none of its own.
+        (!prefix.is_empty()).then(|| Self::from_steps(prefix))
     }
 
     /// The path that follows `self` when `rest` (which begins with `$`) is read relative to it (for `at:`).
@@ -96,14 +240,69 @@ impl Path {
     /// # Errors
     ///
     /// When the joined text is not JSONPath.
-    pub fn join(&self, _rest: &Self) -> Result<Self, PathError> {
-        unimplemented!()
+    pub fn join(&self, rest: &Self) -> Result<Self, PathError> {
+        let tail = rest.as_str().strip_prefix('$').unwrap_or(rest.as_str());
+        Self::parse(&format!("{}{tail}", self.0.text))
     }
 
     /// The member names along the path, filters and indexes left out (`["Phones", "PhoneNumber"]`): what a
-    /// manifest's list of fields can check.
+    /// manifest's list of fields can check. They end where the path branches (`..`, `['a','b']`).
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
-        unimplemented!()
+        match &self.0.program {
+            Program::Steps(steps) => steps
+                .iter()
+                .filter_map(|step| match step {
+                    Step::Name(name) => Some(name.as_str()),
+                    Step::Index(_) | Step::Select(_) => None,
+                })
+                .collect(),
+            Program::Query(query) => query
+                .segments
+                .iter()
+                .map_while(|segment| match segment {
+                    Segment::Selector(selector) => Some(selector),
+                    Segment::Selectors(_) | Segment::Descendant(_) => None,
+                })
+                .filter_map(|selector| match selector {
+                    Selector::Name(name) => Some(name.as_str()),
+                    _ => None,
+                })
+                .collect(),
+            Program::Predicate(_) => Vec::new(),
+        }
+    }
+
+    /// Whether this was made by [`Path::predicate`].
+    #[must_use]
+    pub fn is_predicate(&self) -> bool {
+        matches!(self.0.program, Program::Predicate(_))
+    }
+}
+
+impl PartialEq for Path {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.text == other.0.text && self.is_predicate() == other.is_predicate()
+    }
+}
+
+impl Eq for Path {}
+
+impl Hash for Path {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.text.hash(state);
+        self.is_predicate().hash(state);
+    }
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Path").field(&self.0.text).finish()
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.text)
     }
 }
