@@ -230,6 +230,27 @@ pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
     }
 }
 
+/// Hides what looks like a secret in a text that does not parse.
+pub(crate) fn hide_likely_secrets(file: u32, text: &str, sources: &mut Sources) {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        for word in ["token", "password", "secret", "api_key", "value"] {
+            let Some(at) = line.find(word) else { continue };
+            let after = at + word.len();
+            let Some(colon) = line.get(after..).and_then(|rest| rest.find(':')).map(|colon| after + colon + 1) else {
+                continue;
+            };
+            let value = line.get(colon..).unwrap_or_default();
+            if value.contains("${") || word == "value" && !line.contains("header") {
+                continue;
+            }
+            let end = value.find(['}', ',', '\n']).map_or(line.len(), |end| colon + end);
+            sources.hide(Span { file, start: start + colon, end: start + end });
+        }
+        start += line.len();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;

@@ -24,8 +24,9 @@ use std::{
 
 pub(crate) use connection::connection;
 pub(crate) use hash::node_hash;
-pub(crate) use integration::{integration, top_level};
+pub(crate) use integration::{Draft, integration, top_level};
 pub(crate) use manifest::{amend, manifest};
+pub use order::LeftOut;
 pub(crate) use order::settle;
 pub(crate) use table::{KnownTable, table};
 pub(crate) use writers::one_writer;

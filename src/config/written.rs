@@ -27,6 +27,7 @@ pub(crate) use top::*;
 use super::{
     diagnostic::{Report, error},
     nearest::suggest,
+    resolve::node_hash,
     source::Span,
     tree::{Key, Map, Node, NodeValue},
 };
@@ -60,8 +61,12 @@ pub(crate) struct Entry<T> {
     pub name: At<String>,
     /// The value.
     pub value: T,
-    /// Whether no mistake was found in the value.
-    pub sound: bool,
+    /// How many mistakes the decoder found in the value.
+    pub errors: usize,
+    /// Hash of what was written, layout left out.
+    pub hash: u64,
+    /// Hash of the key `filters` of it.
+    pub filters_hash: u64,
 }
 
 impl<T> Default for Named<T> {
@@ -77,8 +82,17 @@ impl<T: Decode> Decode for Named<T> {
             .entries
             .iter()
             .filter_map(|(key, value)| {
-                let (decoded, broken) = report.watch(|| T::decode(value, report));
-                decoded.map(|decoded| Entry { name: at(key), value: decoded, sound: !broken })
+                let before = report.errors();
+                let decoded = T::decode(value, report);
+                let errors = report.errors() - before;
+                let filters_hash = value.map().and_then(|map| map.get("filters")).map_or(0, node_hash);
+                decoded.map(|decoded| Entry {
+                    name: at(key),
+                    value: decoded,
+                    errors,
+                    hash: node_hash(value),
+                    filters_hash,
+                })
             })
             .collect();
         Some(Self { entries })
@@ -208,6 +222,8 @@ macro_rules! written {
         pub(crate) struct $name {
             /// Where it is.
             pub span: $crate::config::source::Span,
+            /// Keys that were given but hold mistakes.
+            pub broken: Vec<&'static str>,
             $( $(#[doc = $doc])* pub $field: Option<$type>, )*
         }
 
@@ -236,6 +252,7 @@ macro_rules! written {
                         unknown_key(key, value, map, Self::KEYS, $what, report);
                     }
                 }
+                let mut broken = Vec::new();
                 Some(Self {
                     span: node.span,
                     $( $field: {
@@ -243,8 +260,13 @@ macro_rules! written {
                         if written!(@needed $need) && value.is_none() {
                             missing_key(node.span, written!(@key $field $($key)?), $what, "", report);
                         }
-                        value.and_then(|node| $crate::config::written::Decode::decode(node, report))
+                        let decoded = value.and_then(|node| $crate::config::written::Decode::decode(node, report));
+                        if value.is_some() && decoded.is_none() {
+                            broken.push(written!(@key $field $($key)?));
+                        }
+                        decoded
                     }, )*
+                    broken,
                 })
             }
         }

@@ -307,7 +307,7 @@ impl Decode for TransformW {
             "lookup" => match &value.value {
                 NodeValue::Map(_) => Decode::decode(value, report).map(StepW::Lookup),
                 _ => At::decode(value, report).map(|table| {
-                    StepW::Lookup(Box::new(LookupW { span, table: Some(table), unknown: None }))
+                    StepW::Lookup(Box::new(LookupW { span, table: Some(table), ..LookupW::default() }))
                 }),
             },
             _ => {

@@ -331,7 +331,7 @@ impl Decode for EndW {
         match &node.value {
             NodeValue::Map(_) => EndMapW::decode(node, report).map(Self),
             _ => At::<EndWordW>::decode(node, report)
-                .map(|word| Self(EndMapW { span: node.span, word: Some(word), page_count: None })),
+                .map(|word| Self(EndMapW { span: node.span, word: Some(word), ..EndMapW::default() })),
         }
     }
 }
