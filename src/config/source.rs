@@ -75,11 +75,6 @@ impl Sources {
         self.files.iter().find(|source| source.name == file).map(|source| source.shown.as_str())
     }
 
-    /// The name of the file a span is in.
-    pub(crate) fn name(&self, span: Span) -> &str {
-        self.files.get(span.file as usize).map_or("", |source| source.name.as_str())
-    }
-
     /// Line and column of a span.
     pub(crate) fn place(&self, span: Span) -> Place {
         let (name, text) =

@@ -219,6 +219,7 @@ macro_rules! written {
     ) => {
         $(#[doc = $about])*
         #[derive(Clone, Debug, Default)]
+        #[allow(dead_code, reason = "every map knows its place, not every one is asked for it")]
         pub(crate) struct $name {
             /// Where it is.
             pub span: $crate::config::source::Span,

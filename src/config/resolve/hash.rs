@@ -113,6 +113,8 @@ fn step(bytes: &mut Bytes, step: &Transform) {
         Transform::Round(places) => bytes.text("round").number(u64::from(*places)),
         Transform::Prefix(text) => bytes.text("prefix").text(text),
         Transform::Suffix(text) => bytes.text("suffix").text(text),
+        Transform::StripPrefix(text) => bytes.text("strip_prefix").text(text),
+        Transform::StripSuffix(text) => bytes.text("strip_suffix").text(text),
         Transform::Date(zone) => bytes.text("date").text(zone.name()),
         Transform::Replace { pattern, with } => bytes.text("replace").text(pattern.as_str()).text(with),
         Transform::Split { on, index } => bytes.text("split").text(on).number(*index as u64),
