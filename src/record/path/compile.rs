@@ -83,7 +83,10 @@ fn offset_in(text: &str, part: &str) -> usize {
 
 fn check_size(text: &str) -> Result<(), PathError> {
     if text.len() > LONGEST {
-        return Err(PathError { message: format!("it is longer than {LONGEST} bytes"), offset: LONGEST });
+        return Err(PathError {
+            message: format!("it is longer than {LONGEST} bytes"),
+            offset: text.floor_char_boundary(LONGEST),
+        });
     }
     Ok(())
 }
