@@ -1,6 +1,10 @@
 //! Values that meet on their way.
 
-use reconciled::{engine::RunRequest, engine::Mode, record::{RecordId, Side}};
+use reconciled::{
+    engine::Mode,
+    engine::RunRequest,
+    record::{RecordId, Side},
+};
 use serde_json::json;
 
 use crate::support::{Fake, World};
@@ -22,10 +26,9 @@ pipelines:
 
 /// A linked, agreed pair: Jane on both sides. Returns (shop id, books id).
 pub async fn jane(world: &World) -> (String, String) {
-    let id = world.shop.insert(
-        "contacts",
-        json!({"name": "Jane Doe", "email": "jane@x.example", "phone": "021 1", "city": "Nelson"}),
-    );
+    let id = world
+        .shop
+        .insert("contacts", json!({"name": "Jane Doe", "email": "jane@x.example", "phone": "021 1", "city": "Nelson"}));
     world.sync().await;
     let other = World::find(&world.books, "contacts", "email", "jane@x.example");
     (id, other["id"].as_str().unwrap().to_owned())
@@ -236,7 +239,8 @@ async fn an_older_edit_wins_over_the_newer_stamp_of_our_own_write() {
 
 #[tokio::test]
 async fn a_phone_array_keeps_its_other_types() {
-    let yaml = CONTACTS.replace("$.phone, target: $.phone", "$.phone, target: \"$.phones[?(@.type=='MOBILE')].number\"");
+    let yaml =
+        CONTACTS.replace("$.phone, target: $.phone", "$.phone, target: \"$.phones[?(@.type=='MOBILE')].number\"");
     let world = World::new(&yaml);
     let (shop, books) = jane(&world).await;
     let phones = json!([
@@ -259,7 +263,10 @@ async fn a_field_added_to_ten_thousand_links_has_no_history_and_fills_only_blank
     world.shop.page_size(1_000);
     world.books.page_size(1_000);
     for n in 0..10_000 {
-        world.shop.insert("contacts", json!({"name": format!("N{n}"), "email": format!("{n}@x.example"), "note": format!("note {n}")}));
+        world.shop.insert(
+            "contacts",
+            json!({"name": format!("N{n}"), "email": format!("{n}@x.example"), "note": format!("note {n}")}),
+        );
     }
     world.sync().await;
     assert_eq!(world.books.count("contacts"), 10_000);
@@ -267,7 +274,9 @@ async fn a_field_added_to_ten_thousand_links_has_no_history_and_fills_only_blank
     let different = World::find(&world.books, "contacts", "email", "17@x.example")["id"].as_str().unwrap().to_owned();
     world.books.edit("contacts", &different, json!({"note": "the accountant's"}));
     world.sync().await;
-    world.reconfigure(&format!("{CONTACTS}      - {{ source: $.note, target: $.note }}\n    guards: {{ touched: 100% }}\n"));
+    world.reconfigure(&format!(
+        "{CONTACTS}      - {{ source: $.note, target: $.note }}\n    guards: {{ touched: 100% }}\n"
+    ));
     let report = world.sync().await;
     assert_eq!(world.books.written().len() - writes, 9_999, "{:?}", report.pipelines[0].tally);
     assert_eq!(world.books.get_body("contacts", &different)["note"], "the accountant's");

@@ -182,9 +182,10 @@ impl Fake {
         }
         let id = body["id"].as_str().unwrap_or_default().to_owned();
         let label = body["name"].as_str().or(body["number"].as_str()).unwrap_or(&id).to_owned();
-        let gone = resource.gone_when.as_ref().is_some_and(|gone| {
-            gone.path.read(&body).value().is_some_and(|value| gone.values.contains(value))
-        });
+        let gone = resource
+            .gone_when
+            .as_ref()
+            .is_some_and(|gone| gone.path.read(&body).value().is_some_and(|value| gone.values.contains(value)));
         let id = RecordId::from(id);
         RemoteRecord { id, body, label, updated_at: Some(stored.updated), version: None, gone, merged_into: None }
     }
@@ -226,8 +227,10 @@ impl Connector for Fake {
         items: &[WriteItem],
         key: &str,
     ) -> Result<PreparedCall, CallError> {
-        let bodies: Vec<_> =
-            items.iter().map(|item| json!({"id": item.id.as_ref().map(RecordId::as_str), "values": item.body})).collect();
+        let bodies: Vec<_> = items
+            .iter()
+            .map(|item| json!({"id": item.id.as_ref().map(RecordId::as_str), "values": item.body}))
+            .collect();
         Ok(PreparedCall {
             resource: resource.name.clone(),
             kind,

@@ -44,7 +44,7 @@ connectors:
         list: { get: /contacts, records: $.items, page: { kind: number, param: page, end: short-page, size: { param: n, value: 100 } }, changed_since: { param: since, format: rfc3339, overlap: 0s, misses: [customer] } }
         get: "/contacts/{id}"
         create: { post: /contacts, batch: { array: items, max: 10, correlate: position }, idempotency: { header: Key, max: 64, keeps: 6m } }
-        update: { patch: "/contacts/{id}", batch: { path: /contacts/batch, array: items, max: 10, correlate: position }, idempotency: { header: Key, max: 64, keeps: 6m } }
+        update: { patch: "/contacts/{id}", id_in_body: $.id, batch: { path: /contacts/batch, array: items, max: 10, correlate: position }, idempotency: { header: Key, max: 64, keeps: 6m } }
         gone_when: { path: $.archived, equals: true }
       sales:
         id: $.id
@@ -60,7 +60,7 @@ connectors:
         list: { get: /sales, records: $.items, page: { kind: number, param: page, end: short-page, size: { param: n, value: 100 } }, changed_since: { param: since, format: rfc3339, overlap: 0s } }
         get: "/sales/{id}"
         create: { post: /sales, batch: { array: items, max: 10, correlate: position }, idempotency: { header: Key, max: 64, keeps: 6m } }
-        update: { patch: "/sales/{id}", batch: { path: /sales/batch, array: items, max: 10, correlate: position }, idempotency: { header: Key, max: 64, keeps: 6m } }
+        update: { patch: "/sales/{id}", id_in_body: $.id, batch: { path: /sales/batch, array: items, max: 10, correlate: position }, idempotency: { header: Key, max: 64, keeps: 6m } }
   books:
     version: 1
     base_url: "http://127.0.0.1:1"
@@ -100,7 +100,11 @@ pub fn load(dir: &std::path::Path, yaml: &str) -> Arc<Config> {
     std::fs::write(dir.join("connectors.yaml"), CONNECTORS).unwrap();
     std::fs::write(dir.join("test.yaml"), yaml).unwrap();
     let loaded = config::load(dir, &NoEnv);
-    assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
+    assert!(
+        loaded.diagnostics.is_empty(),
+        "{}",
+        loaded.diagnostics.iter().map(|d| format!("{:?} {} ({:?})\n", d.place, d.message, d.help)).collect::<String>()
+    );
     Arc::new(loaded.config)
 }
 
@@ -115,8 +119,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let config = load(dir.path(), yaml);
         let clock = Clock::manual(start());
-        let manifest =
-            |name: &str| config.connections[&ConnectionName::parse(name).unwrap()].manifest.clone();
+        let manifest = |name: &str| config.connections[&ConnectionName::parse(name).unwrap()].manifest.clone();
         let shop = Fake::new(manifest("shop"), clock.clone(), "s", key_lives);
         let books = Fake::new(manifest("books"), clock.clone(), "b", key_lives);
         Self { config, clock, shop, books, store: Arc::new(MemoryStore::new()), dir }
