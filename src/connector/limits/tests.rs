@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     future::Future,
     pin::pin,
     task::{Context, Poll, Waker},
@@ -220,6 +221,29 @@ fn the_queue_is_part_of_the_estimate() {
     let mut context = Context::from_waker(Waker::noop());
     assert!(first.as_mut().poll(&mut context).is_pending() && second.as_mut().poll(&mut context).is_pending());
     assert!(matches!(now(&limits), Poll::Ready(Err(CallError::Throttled { .. }))), "two minutes are too long");
+}
+
+#[test]
+fn a_deadline_that_has_almost_come_is_an_error_and_no_panic() {
+    let (clock, registry) = registry();
+    let limits = registry.of(&connection("a", "t", &[Limit::InFlight(1)]), Priority::Automatic);
+    let held = now(&limits);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut late = pin!(limits.acquire(Duration::from_micros(500)));
+    assert!(late.as_mut().poll(&mut context).is_pending());
+    clock.advance(Duration::from_millis(1));
+    assert!(matches!(late.as_mut().poll(&mut context), Poll::Ready(Err(CallError::Throttled { .. }))));
+    drop(held);
+    assert_eq!(drain(&limits.with_priority(Priority::Manual)).min(1), 1, "nobody is left in the queue");
+}
+
+#[test]
+fn absurd_spans_do_no_harm() {
+    let (_, registry) = registry();
+    let limits = registry.of(&connection("a", "t", &[per_tenant(0, Duration::MAX)]), Priority::Automatic);
+    assert_eq!(drain(&limits), 1);
+    limits.block(Duration::MAX);
+    assert!(matches!(now(&limits), Poll::Ready(Err(CallError::Throttled { .. }))));
 }
 
 #[test]
