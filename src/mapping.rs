@@ -2,15 +2,21 @@
 //!
 //! Pure: cells in, cells out. Looking up a linked record is a question to the [`Lookups`] the caller brings.
 
+pub mod each;
 mod filter;
 mod key;
+mod transform;
 mod translate;
+
+#[cfg(test)]
+mod tests;
 
 pub use filter::{Verdict, admit};
 pub use key::{match_key, normalize};
-pub use translate::{MapError, field_cell, invert, put, same, translate};
+pub use transform::{invert, is_normalising};
+pub use translate::{MapError, field_cell, put, same, translate, with_unique_suffix};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
     config::PipelineName,
@@ -28,4 +34,9 @@ pub trait Lookups {
 
     /// The present day in the integration's time zone.
     fn today(&self) -> NaiveDate;
+
+    /// The day of an instant in the integration's time zone. Unless told otherwise, in UTC.
+    fn day(&self, instant: DateTime<Utc>) -> NaiveDate {
+        instant.date_naive()
+    }
 }
