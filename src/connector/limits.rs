@@ -106,14 +106,18 @@ impl LimitRegistry {
         let mut pools = vec![block];
         if !connection.unlimited {
             for limit in &manifest.limits {
-                pools.push(match *limit {
+                let at = match *limit {
                     Limit::Requests { count, per, scope } => {
                         pool(self.who(connection, scope), What::Window(per), &|| Pool::Window(Window::new(count, per)))
                     }
                     Limit::InFlight(max) => pool(self.who(connection, Scope::Tenant), What::InFlight, &|| {
                         Pool::InFlight { max: max.max(1), now: 0 }
                     }),
-                });
+                };
+                // A limit that is written twice takes one place, not two.
+                if !pools.contains(&at) {
+                    pools.push(at);
+                }
             }
         }
         drop(state);
@@ -247,16 +251,16 @@ impl Limits {
         }
     }
 
-    /// The remote says that `left` requests are left of the windows of length `per`.
-    pub fn learn(&self, per: Duration, left: u32) {
+    /// The remote says that `left` requests are left of a window of length `per`: of the first limit of that span in
+    /// the manifest (`nth` 0), or of a later one. A number that speaks of one tenant must never be taken for what is
+    /// left to all of them.
+    pub fn learn(&self, per: Duration, nth: usize, left: u32) {
         let now = self.registry.clock.monotonic();
         let mut state = self.registry.lock();
-        for at in self.pools.iter() {
-            if let Some(Pool::Window(window)) = state.pools.get_mut(*at)
-                && window.per() == per
-            {
-                window.learn(now, left);
-            }
+        let of_span = |at: &&usize| matches!(state.pools.get(**at), Some(Pool::Window(window)) if window.per() == per);
+        let found = self.pools.iter().filter(of_span).nth(nth).copied();
+        if let Some(Pool::Window(window)) = found.and_then(|at| state.pools.get_mut(at)) {
+            window.learn(now, left);
         }
     }
 

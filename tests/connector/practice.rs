@@ -139,11 +139,13 @@ async fn xero() -> (Xero, Shop) {
     manifest.limits = vec![
         Limit::Requests { count: 60, per: Duration::from_mins(1), scope },
         Limit::Requests { count: 5000, per: Duration::from_hours(24), scope },
+        Limit::Requests { count: 10_000, per: Duration::from_mins(1), scope: Scope::App },
         Limit::InFlight(5),
     ];
     manifest.throttled.remaining = vec![
         ("X-MinLimit-Remaining".to_owned(), Duration::from_mins(1)),
         ("X-DayLimit-Remaining".to_owned(), Duration::from_hours(24)),
+        ("X-AppMinLimit-Remaining".to_owned(), Duration::from_mins(1)),
     ];
     let connection = Connection {
         auth: Auth::Bearer(Secret::Known(SecretString::from(xero.token().to_owned()))),
