@@ -116,7 +116,7 @@ fn xero_contacts() -> Resource {
             changed_since: Some(ChangedSince {
                 place: SincePlace::Header("If-Modified-Since".to_owned()),
                 format: SinceFormat::IsoSeconds,
-                overlap: Duration::from_secs(60),
+                overlap: Duration::from_mins(1),
                 misses: vec![],
             }),
         }),
@@ -137,13 +137,15 @@ async fn xero() -> (Xero, Shop) {
     manifest.headers = vec![("xero-tenant-id".to_owned(), "${tenant}".to_owned())];
     let scope = Scope::Tenant;
     manifest.limits = vec![
-        Limit::Requests { count: 60, per: Duration::from_secs(60), scope },
-        Limit::Requests { count: 5000, per: Duration::from_secs(86_400), scope },
+        Limit::Requests { count: 60, per: Duration::from_mins(1), scope },
+        Limit::Requests { count: 5000, per: Duration::from_hours(24), scope },
+        Limit::Requests { count: 10_000, per: Duration::from_mins(1), scope: Scope::App },
         Limit::InFlight(5),
     ];
     manifest.throttled.remaining = vec![
-        ("X-MinLimit-Remaining".to_owned(), Duration::from_secs(60)),
-        ("X-DayLimit-Remaining".to_owned(), Duration::from_secs(86_400)),
+        ("X-MinLimit-Remaining".to_owned(), Duration::from_mins(1)),
+        ("X-DayLimit-Remaining".to_owned(), Duration::from_hours(24)),
+        ("X-AppMinLimit-Remaining".to_owned(), Duration::from_mins(1)),
     ];
     let connection = Connection {
         auth: Auth::Bearer(Secret::Known(SecretString::from(xero.token().to_owned()))),
@@ -274,7 +276,7 @@ async fn xeros_limits_are_never_met() {
     }
     shop.run(async {
         while let Some(done) = calls.join_next().await {
-            done.unwrap()
+            done.unwrap();
         }
     })
     .await;
@@ -282,7 +284,7 @@ async fn xeros_limits_are_never_met() {
     assert_eq!(xero.log().reads(), 150);
     // 54 go at once, and then 54 a minute.
     let took = shop.clock.monotonic();
-    assert!(took >= Duration::from_secs(120) && took < Duration::from_secs(200), "{took:?}");
+    assert!(took >= Duration::from_mins(2) && took < Duration::from_secs(200), "{took:?}");
 }
 
 #[tokio::test]

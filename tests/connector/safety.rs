@@ -135,6 +135,21 @@ async fn answers_that_are_too_large_are_not_read() {
     assert_eq!(server.requests().len(), 3, "a large answer is not asked for again");
 }
 
+#[tokio::test]
+async fn a_packed_answer_that_breaks_off_is_no_answer() {
+    let whole = bomb();
+    let head = whole.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    let half = String::from_utf8_lossy(&whole[..head]).replace(&BOMB.len().to_string(), &(BOMB.len() - 9).to_string());
+    let half = [half.as_bytes(), &whole[head..whole.len() - 9]].concat();
+    let server = Server::start(move |_, _| Act::Say(half.clone())).await;
+    let shop = Shop::at(&server);
+    match shop.run(shop.connector.pull(&shop.resource, &START)).await {
+        Err(CallError::Unknown(message)) => assert!(message.contains("broke off"), "{message}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(server.requests().len(), 4);
+}
+
 /// A gzip answer of 41 bytes that unpacks to 5,000 spaces.
 fn bomb() -> Vec<u8> {
     let packed: &[u8] = &BOMB;

@@ -87,11 +87,7 @@ pub fn write(method: &str, target: &str) -> Write {
         batch: None,
         answer: AnswerKind::Body,
         record: path("$"),
-        idempotency: Some(Idempotency {
-            header: "Idempotency-Key".to_owned(),
-            max: 40,
-            keeps: Duration::from_secs(360),
-        }),
+        idempotency: Some(Idempotency { header: "Idempotency-Key".to_owned(), max: 40, keeps: Duration::from_mins(6) }),
         version: None,
         duplicate: Some(regex::Regex::new("already (exists|assigned)").unwrap()),
     }
@@ -128,7 +124,7 @@ pub fn manifest(resource: Resource) -> Manifest {
         auth: vec![],
         limits: vec![],
         throttled: Throttled { status: 429, wait: ThrottleWait::RetryAfter, remaining: vec![] },
-        in_doubt: Duration::from_secs(60),
+        in_doubt: Duration::from_mins(1),
         timeout: Duration::from_secs(20),
         error_messages: vec![path("$.problem")],
         resources: [(resource.name.clone(), Arc::new(resource))].into(),
@@ -194,7 +190,7 @@ impl Shop {
 
 /// A connection with a limit of so many requests a minute.
 pub fn per_minute(count: u32) -> Vec<Limit> {
-    let per = Duration::from_secs(60);
+    let per = Duration::from_mins(1);
     vec![Limit::Requests { count, per, scope: reconciled::connector::Scope::Tenant }]
 }
 

@@ -65,7 +65,7 @@ async fn the_same_call_is_the_same_bytes_however_often_it_is_sent() {
     assert_eq!(requests[0].header("idempotency-key"), Some("run-1/step-1"));
     assert_eq!(requests[0].header("x-tenant"), Some("t-1"));
     assert_eq!(requests[0].header("x-none"), None);
-    assert_eq!(call.key_lives, Some(Duration::from_secs(360)));
+    assert_eq!(call.key_lives, Some(Duration::from_mins(6)));
 }
 
 #[tokio::test]

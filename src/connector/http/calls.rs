@@ -83,7 +83,7 @@ impl HttpConnector {
                 let words = self.words(&reply);
                 match wait {
                     Some(wait) if wait > LONGEST_WAIT => {
-                        Attempt::Failed(self.limits.throttled(self.shared.clock.monotonic() + wait))
+                        Attempt::Failed(self.limits.throttled(self.shared.clock.monotonic().saturating_add(wait)))
                     }
                     wait => {
                         Attempt::Again(CallError::Unknown(format!("{at}: answered {}: {words}", reply.status)), wait)
@@ -114,7 +114,7 @@ impl HttpConnector {
             };
             let at = format!("`{} {}`", call.method, path_only(&call.target));
             if let Err((error, wait)) = self.check_throttle(&reply, attempt) {
-                if attempt >= TRIES || self.shared.clock.monotonic() + wait > deadline {
+                if attempt >= TRIES || self.shared.clock.monotonic().saturating_add(wait) > deadline {
                     return Err(error);
                 }
                 continue;
@@ -146,7 +146,7 @@ impl HttpConnector {
         };
         let wait = wait.max(Duration::from_secs(1));
         self.limits.block(wait);
-        Err((self.limits.throttled(self.shared.clock.monotonic() + wait), wait))
+        Err((self.limits.throttled(self.shared.clock.monotonic().saturating_add(wait)), wait))
     }
 
     /// `Retry-After`, in seconds or as a date, which is read by the remote's own clock.

@@ -132,10 +132,12 @@ impl HttpConnector {
     }
 
     fn learn(&self, headers: &HeaderMap) {
-        for (name, per) in &self.shared.connection.manifest.throttled.remaining {
+        let known = &self.shared.connection.manifest.throttled.remaining;
+        for (position, (name, per)) in known.iter().enumerate() {
             let left = headers.get(name.as_str()).and_then(|value| value.to_str().ok()?.trim().parse::<i64>().ok());
             if let Some(left) = left {
-                self.limits.learn(*per, u32::try_from(left.max(0)).unwrap_or(u32::MAX));
+                let nth = known.iter().take(position).filter(|(_, other)| other == per).count();
+                self.limits.learn(*per, nth, u32::try_from(left.max(0)).unwrap_or(u32::MAX));
             }
         }
     }
