@@ -21,7 +21,7 @@ use std::{
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use self::tree::Tree;
+use self::tree::{Tree, is_locked};
 use super::{FORMAT, Group, Key, Store, StoreError, format_key, frame, lineage_key, probe_key};
 
 /// A [`Store`] in a folder, for one process at a time.
@@ -54,6 +54,7 @@ impl SledStore {
     pub const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
 
     /// Opens the store in `dir`, which is made (mode 0700) if it is not there. `cache_bytes` bounds sled's page cache.
+    /// Blocks: half a second when the store is in use, longer when a large one was not closed properly.
     ///
     /// # Errors
     ///
@@ -165,12 +166,6 @@ fn open_tree(dir: &Path, cache_bytes: u64) -> Result<Tree, StoreError> {
             StoreError::failed("open", error)
         }
     })
-}
-
-/// sled 0.34.7 has no kind of its own for this (config.rs, `try_lock`).
-fn is_locked(error: &::sled::Error) -> bool {
-    let ::sled::Error::Io(error) = error else { return false };
-    error.kind() == io::ErrorKind::WouldBlock || error.to_string().starts_with("could not acquire lock")
 }
 
 /// Checks the format, or makes a new store known: format and lineage, durable with their folder.
