@@ -2,8 +2,8 @@
 //!
 //! Reads and commits take microseconds and run where they are called; only a flush waits for the disk, on a thread
 //! of its own. Flushes asked for while one runs share the next. After sled or the disk failed, every call fails
-//! with the first cause until [`SledStore::probe`] could open the store again: sled does not get over an I/O error
-//! by itself, and the page cache may show what the disk does not have.
+//! with the first cause, for good: sled does not get over an I/O error by itself, and the page cache may show what the
+//! disk does not have. [`SledStore::reopen`] gives a new store once there is room again.
 
 mod tree;
 
@@ -44,7 +44,7 @@ enum State {
     Open(Tree),
     Failed {
         cause: String,
-        /// Kept until it is opened again, so that nobody else takes the lock.
+        /// Kept until the store is opened again, so that nobody else takes the lock.
         tree: Option<Tree>,
     },
 }
@@ -88,22 +88,31 @@ impl SledStore {
         }
     }
 
-    /// Tries whether the store works: writes a little and flushes it. A failed store is opened anew for that; what
-    /// was committed but never flushed may then be gone, so go on as after a restart.
+    /// Tries whether the store works: writes a little and flushes it.
     ///
     /// # Errors
     ///
-    /// When it does not work (yet): then it stays failed.
+    /// When it does not, with the first cause.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        if self.failure().is_some() {
-            let inner = Arc::clone(&self.inner);
-            let reopened = tokio::task::spawn_blocking(move || inner.reopen()).await;
-            reopened.map_err(|error| StoreError::failed("open", error))??;
-        }
         let mut group = Group::default();
         group.put(probe_key(), frame::encode(&fastrand::u32(..)));
         self.commit(vec![group]).await?;
         self.flush().await
+    }
+
+    /// Opens a failed store anew and probes it. This one stays failed for good, so that nobody who committed to it
+    /// can take a flush of the new one for theirs: what was committed but never flushed may be gone, and whoever
+    /// uses the new store begins as after a restart.
+    ///
+    /// # Errors
+    ///
+    /// When it does not work (yet), or this store has not failed. Try again later.
+    pub async fn reopen(&self) -> Result<Self, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        let opened = tokio::task::spawn_blocking(move || inner.reopen()).await;
+        let store = opened.map_err(|error| StoreError::failed("open", error))??;
+        store.probe().await?;
+        Ok(store)
     }
 }
 
@@ -126,17 +135,14 @@ impl Inner {
         result
     }
 
-    /// The lock is free meanwhile: the calls that come in are told of the failure, not kept waiting.
-    fn reopen(&self) -> Result<(), StoreError> {
+    fn reopen(&self) -> Result<SledStore, StoreError> {
         let old = match &mut *self.write() {
-            State::Open(_) => return Ok(()),
+            State::Open(_) => return Err(StoreError::failed("open", "it is open and has not failed")),
             State::Failed { tree, .. } => tree.take(),
         };
         // Closed first: it holds the folder's lock.
         drop(old);
-        let tree = open_tree(&self.path, self.cache_bytes)?;
-        *self.write() = State::Open(tree);
-        Ok(())
+        SledStore::open(&self.path, self.cache_bytes)
     }
 }
 
@@ -235,10 +241,11 @@ impl Store for SledStore {
         if *flushed == commits {
             return Ok(());
         }
-        let result = tokio::task::spawn_blocking(flusher).await;
-        let result = result.map_err(|error| StoreError::failed("flush", error));
-        let result = result.and_then(|result| result.map_err(|error| StoreError::failed("flush", error)));
-        self.inner.note(result)?;
+        let done = match tokio::task::spawn_blocking(flusher).await {
+            Ok(done) => done.map_err(|error| StoreError::failed("flush", error)),
+            Err(panicked) => Err(StoreError::failed("flush", panicked)),
+        };
+        self.inner.note(done)?;
         *flushed = commits;
         Ok(())
     }

@@ -10,7 +10,7 @@
 //!   journal itself did not reach the disk, none;
 //! * `pieces`: a value longer than [`PIECE`] is cut up and stored there first; then the value at its key only names
 //!   the pieces. sled would put a page of long values into a file of its own, which it does not make durable
-//!   (pagecache/blob_io.rs of 0.34.7 never syncs).
+//!   (`pagecache/blob_io.rs` of 0.34.7 never syncs).
 //!
 //! They are apart because sled writes a whole page anew for every ten changes in it.
 
@@ -84,7 +84,7 @@ impl Tree {
         let (db, file) = (self.db.clone(), Arc::clone(&self.file));
         move || {
             db.flush()?;
-            // On Linux sled's flush is `sync_file_range` (pagecache/iobuf.rs), which leaves out the file's length and
+            // On Linux sled's flush is `sync_file_range` (`pagecache/iobuf.rs`), which leaves out the file's length and
             // the drive's cache: a power cut could take what it "flushed".
             Ok(file.sync_data()?)
         }
@@ -269,7 +269,7 @@ fn journal_key(part: usize) -> [u8; size_of::<usize>()] {
 }
 
 /// Whether another process, or a store of this one, holds the folder. sled 0.34.7 has no kind of its own for this
-/// (config.rs, `try_lock`).
+/// (`config.rs`, `try_lock`).
 pub(super) fn is_locked(error: &::sled::Error) -> bool {
     let ::sled::Error::Io(error) = error else { return false };
     error.kind() == io::ErrorKind::WouldBlock || error.to_string().starts_with("could not acquire lock")

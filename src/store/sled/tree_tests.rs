@@ -142,9 +142,9 @@ fn a_log_that_was_cut_off_holds_a_prefix_of_whole_groups() {
         let mut torn = log.clone();
         let at = rng.usize(0..torn.len());
         if cut % 2 == 0 {
-            torn.truncate(at)
+            torn.truncate(at);
         } else {
-            torn[at..].fill(0)
+            torn[at..].fill(0);
         }
         fs::write(copy.join("db"), torn).unwrap();
 
