@@ -237,11 +237,11 @@ impl Store for SledStore {
         // Whoever waits here while another's flush runs finds it done, or does it for all who wait behind.
         let mut flushed = self.flushed.lock().await;
         let commits = self.inner.commits.load(Ordering::SeqCst);
-        let flusher = self.inner.read().tree("flush")?.flusher();
+        let work = self.inner.read().tree("flush")?.flusher();
         if *flushed == commits {
             return Ok(());
         }
-        let done = match tokio::task::spawn_blocking(flusher).await {
+        let done = match tokio::task::spawn_blocking(work).await {
             Ok(done) => done.map_err(|error| StoreError::failed("flush", error)),
             Err(panicked) => Err(StoreError::failed("flush", panicked)),
         };
