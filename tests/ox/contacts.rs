@@ -36,7 +36,10 @@ async fn ox_02_a_changed_detail_on_the_website_is_updated_in_xero() {
     site.sync().await;
     site.approve().await;
     site.sync().await;
-    site.sandbox.website.edit("contacts", &jane, json!({ "mobile": "021 555 1", "postal": { "city": "Nelson" } })).unwrap();
+    site.sandbox
+        .website
+        .edit("contacts", &jane, json!({ "mobile": "021 555 1", "postal": { "city": "Nelson" } }))
+        .unwrap();
     site.sync().await;
     let there = Site::one(&site.xero("Contacts"), "Name", "Jane Doe");
     let mobile = there["Phones"].as_array().unwrap().iter().find(|p| p["PhoneType"] == "MOBILE").unwrap();
@@ -91,7 +94,10 @@ async fn ox_05_a_changed_detail_of_a_customer_in_xero_is_updated_on_the_website(
     site.sync().await;
     site.approve().await;
     site.sync().await;
-    site.sandbox.xero.edit("Contacts", &there, json!({ "EmailAddress": "new@tomer.example", "LastName": "Tomber" })).unwrap();
+    site.sandbox
+        .xero
+        .edit("Contacts", &there, json!({ "EmailAddress": "new@tomer.example", "LastName": "Tomber" }))
+        .unwrap();
     site.sync().await;
     let here = Site::one(&site.website("contacts"), "first_name", "Cus");
     assert_eq!((here["email"].as_str(), here["last_name"].as_str()), (Some("new@tomer.example"), Some("Tomber")));

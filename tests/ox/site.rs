@@ -34,12 +34,10 @@ impl Site {
     /// Starts at 4:00 pm on 1 June 2026 in Auckland.
     pub async fn start() -> Self {
         let clock = Clock::manual(afternoon());
-        let sandbox = Sandbox::start_with(
-            WebsiteOptions::new(clock.clone()),
-            XeroOptions::new(clock.clone()).unlimited(),
-        )
-        .await
-        .unwrap();
+        let sandbox =
+            Sandbox::start_with(WebsiteOptions::new(clock.clone()), XeroOptions::new(clock.clone()).unlimited())
+                .await
+                .unwrap();
         let env = Env(BTreeMap::from([
             ("WEBSITE_URL", sandbox.website.url().to_string()),
             ("WEBSITE_TOKEN", sandbox.website.token().to_owned()),
@@ -167,10 +165,7 @@ impl Site {
         let (first, last) = name.split_once(' ').unwrap_or((name, ""));
         self.sandbox
             .xero
-            .insert(
-                "Contacts",
-                json!({ "Name": name, "FirstName": first, "LastName": last, "EmailAddress": email }),
-            )
+            .insert("Contacts", json!({ "Name": name, "FirstName": first, "LastName": last, "EmailAddress": email }))
             .unwrap()
     }
 
