@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     config::{Content, Pipeline, PipelineName},
-    mapping::Verdict,
-    record::{RecordId, Side},
+    mapping::{Verdict, field_cell, same},
+    record::{Projection, RecordId, Side},
     store::{Approval, Atomic, Changes, Choice, Due, HeldRun, MatchKey, Parked, Spill, Stage},
     sync::{
         Born, Candidate, Context, Damage, Finding, FindingKind, Fresh, FreshDecision, Link, RecordWrite, TierHits,
@@ -34,13 +34,19 @@ const SHOWN: usize = 20;
 pub(super) struct Planned {
     pub steps: Spill<Step>,
     pub damage: [Damage; 2],
-    /// Records that a step of this plan links, by hash: they are not linked in the store yet, and nothing else may be
-    /// decided about them. A collision only puts a record off to the next round.
+    /// Records that a step of this plan writes, links or makes a counterpart for, by hash, and the match keys of those
+    /// it makes: the store does not know of it yet, and nothing else may be decided about them. A collision only puts
+    /// a record off to the next round.
     claimed: HashSet<u64>,
 }
 
 fn claim(side: Side, id: &RecordId) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(id.as_str().as_bytes(), side.index() as u64)
+}
+
+/// The claim of a record to be made: nobody else of this key may be made by the same plan, on either side.
+fn claim_key(tier: usize, text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), 2 + tier as u64)
 }
 
 /// Match keys that several spilled records share: tier and key to the records.
@@ -77,9 +83,15 @@ impl Run<'_> {
 
     async fn plan_spilled(&mut self, pipeline: &Arc<Pipeline>, planned: &mut Planned) -> Result<(), EngineError> {
         let Some(spill) = self.spills.remove(&pipeline.name) else { return Ok(()) };
-        let twins = twins(pipeline, &spill)?;
+        let (twins, last) = twins(pipeline, &spill)?;
+        let mut place = 0_usize;
         for chunk in spill.chunks(CHUNK) {
-            let chunk = chunk?;
+            let mut chunk = chunk?;
+            // Of a record that was read twice (a listing shifts while it is read) the last reading counts.
+            chunk.retain(|newcomer| {
+                place += 1;
+                last.get(&claim(newcomer.side, &newcomer.fresh.observation.id)).is_none_or(|last| *last == place)
+            });
             self.plan_newcomers(pipeline, chunk, &twins, planned).await?;
         }
         if self.request.mode == Mode::Plan {
@@ -131,7 +143,7 @@ impl Run<'_> {
                 match fresh {
                     Some(fresh) if fresh.spec_hash == pipeline.end(side).spec_hash => {
                         let old_keys = keys_of(pipeline, side, &fresh.observation.projection);
-                        newcomers.push(Newcomer { side, fresh, stored: true, old_keys });
+                        newcomers.push(Newcomer { side, fresh, stored: true, changed: false, old_keys });
                     }
                     // Not known (any more), or read under another spec: the pull that reads it makes it due again.
                     _ => changes.together(|atomic| atomic.done(&pipeline.name, side, id)),
@@ -153,7 +165,8 @@ impl Run<'_> {
         let context = Context { pipeline, lookups: &known, now: self.engine.clock.now() };
         let mut changes = Changes::new();
         for link in links {
-            if self.is_busy(&pipeline.name, &link) {
+            // Due under both its ids it would be decided about twice.
+            if self.is_busy(&pipeline.name, &link) || !planned.claimed.insert(claim(Side::Source, &link.source)) {
                 continue;
             }
             let decision = decide_link(&context, &link);
@@ -217,7 +230,19 @@ impl Run<'_> {
             }
             let hits = self.hits(pipeline, &newcomer, indexed, twins).await?;
             match decide_new(&context, side, &newcomer.fresh, &hits) {
+                FreshDecision::Create(_) if self.may_be_ours(pipeline, &newcomer) => {
+                    let why = "it may be what a write of unknown outcome made";
+                    self.keep_newcomer(&mut changes, pipeline, newcomer, why);
+                }
                 FreshDecision::Create(write) => {
+                    let keys = keys_of(pipeline, side, &newcomer.fresh.observation.projection);
+                    let keys: Vec<u64> = keys.iter().map(|(tier, text)| claim_key(*tier, text)).collect();
+                    if keys.iter().any(|key| planned.claimed.contains(key)) {
+                        self.keep_newcomer(&mut changes, pipeline, newcomer, "another of the same key is made first");
+                        continue;
+                    }
+                    planned.claimed.extend(keys);
+                    planned.claimed.insert(claim(side, &id));
                     let label = &newcomer.fresh.observation.label;
                     self.note_step(pipeline, planned, label, &id, Verb::Create, &write);
                     planned.steps.push(&Step::Create { newcomer: Box::new(newcomer), write })?;
@@ -238,12 +263,26 @@ impl Run<'_> {
                     self.list_findings(pipeline, side, &id, &label, std::slice::from_ref(&finding));
                     let parked = self.parked_newcomer(pipeline, side, &newcomer.fresh, &finding, &candidates).await?;
                     let again = again_on.map(|day| self.start_of(day)).or_else(|| next_try(&parked));
+                    // What waits for another pipeline to be read in full is woken by nobody: ask again in each run.
+                    let unread = matches!(finding.kind, FindingKind::Waiting(_)) && waits_for.is_empty();
+                    let again = again.or_else(|| unread.then(|| self.engine.clock.now()));
                     self.leave(&mut changes, pipeline, newcomer, &parked, &waits_for, again);
                 }
             }
         }
         self.engine.ledger.commit(changes).await?;
         Ok(())
+    }
+
+    /// Whether a record may be what one of our own creates made, of which we do not know whether it was carried out.
+    fn may_be_ours(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
+        self.open_creates.iter().any(|(name, side, write)| {
+            *name == pipeline.name
+                && *side == newcomer.side
+                && write
+                    .as_ref()
+                    .is_none_or(|write| holds(pipeline, newcomer.side, &newcomer.fresh.observation.projection, write))
+        })
     }
 
     /// Two records that match: the link is decided about at once, as any link without history.
@@ -255,7 +294,8 @@ impl Run<'_> {
         planned: &mut Planned,
     ) -> Result<(), EngineError> {
         let other_keys = keys_of(pipeline, newcomer.side.other(), &other.observation.projection);
-        let other = Newcomer { side: newcomer.side.other(), fresh: other, stored: true, old_keys: other_keys };
+        let other =
+            Newcomer { side: newcomer.side.other(), fresh: other, stored: true, changed: false, old_keys: other_keys };
         let both = if newcomer.side == Side::Source { [newcomer, other] } else { [other, newcomer] };
         let mut questions = Questions::new(pipeline);
         for newcomer in &both {
@@ -361,10 +401,9 @@ impl Run<'_> {
         // A rejected source record of a one-way pipeline can be nobody's candidate; it needs no match keys.
         let matchable = !parked.is_empty() || pipeline.writes(side) || !waits_for.is_empty();
         let keys = if matchable { keys_of(pipeline, side, &newcomer.fresh.observation.projection) } else { Vec::new() };
+        let meanwhile = self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone()));
         changes.together(|atomic| {
-            if !newcomer.stored {
-                atomic.fresh(&pipeline.name, side, &newcomer.fresh);
-            } else if newcomer.old_keys != keys || again.is_none() {
+            if (!newcomer.stored || newcomer.changed) && !meanwhile {
                 atomic.fresh(&pipeline.name, side, &newcomer.fresh);
             }
             reindex(atomic, &pipeline.name, side, &id, &newcomer.old_keys, &keys);
@@ -422,6 +461,9 @@ impl Run<'_> {
             return;
         }
         let (side, id) = (newcomer.side, newcomer.fresh.observation.id.clone());
+        if newcomer.changed && self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone())) {
+            return; // remembered as it was read last, and due
+        }
         let keys = keys_of(pipeline, side, &newcomer.fresh.observation.projection);
         let at = self.engine.clock.now();
         changes.together(|atomic| {
@@ -642,16 +684,21 @@ impl Run<'_> {
 
 /// Finds spilled records that share a match key with another one. Keys are counted by hash first, so that memory holds
 /// texts only for the few that really are shared.
-fn twins(pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twins, EngineError> {
+///
+/// Also finds records that were spilled more than once: by [`claim`], the place (from 1) of the last reading.
+fn twins(pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<(Twins, HashMap<u64, usize>), EngineError> {
     let mut twins = Twins::new();
-    if pipeline.tiers.is_empty() {
-        return Ok(twins);
-    }
+    let (mut ids, mut last, mut place) = (HashSet::new(), HashMap::new(), 0_usize);
     let hash = |tier: usize, text: &str| xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), tier as u64);
     let mut once = HashSet::new();
     let mut often = HashSet::new();
     for chunk in spill.chunks(CHUNK) {
         for newcomer in chunk? {
+            place += 1;
+            let id = claim(newcomer.side, &newcomer.fresh.observation.id);
+            if !ids.insert(id) {
+                last.insert(id, place);
+            }
             for (tier, text) in keys_of(pipeline, newcomer.side, &newcomer.fresh.observation.projection) {
                 let hash = hash(tier, &text);
                 if !once.insert(hash) {
@@ -661,7 +708,7 @@ fn twins(pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twins, EngineEr
         }
     }
     if often.is_empty() {
-        return Ok(twins);
+        return Ok((twins, last));
     }
     for chunk in spill.chunks(CHUNK) {
         for newcomer in chunk? {
@@ -676,7 +723,17 @@ fn twins(pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twins, EngineEr
             }
         }
     }
-    Ok(twins)
+    Ok((twins, last))
+}
+
+/// Whether a reading of `side` holds every value of a create.
+pub(super) fn holds(pipeline: &Pipeline, side: Side, projection: &Projection, write: &RecordWrite) -> bool {
+    write.fields.iter().all(|sent| {
+        let Some(field) = pipeline.fields.iter().find(|field| field.id == sent.field) else { return true };
+        matches!(field.content, Content::Each(_))
+            || field.end(side).masked
+            || field_cell(field, side, projection).is_ok_and(|cell| same(field, side, &sent.value, &cell))
+    })
 }
 
 fn note_parked(atomic: &mut Atomic, pipeline: &Pipeline, side: Side, id: &RecordId, parked: &[Parked]) {
