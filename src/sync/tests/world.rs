@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::build::*;
 use crate::{
-    config::{Blanks, Field, Pipeline},
+    config::{Blanks, Field, OnLeave, Pipeline},
     mapping,
     record::{Cell, Side},
     sync::{
@@ -397,6 +397,9 @@ impl World {
                 "{}: {side} is {now:?}, known is {known:?}",
                 field.name
             );
+        }
+        if self.pipeline.on_leave == OnLeave::Pause && link.marks.iter().any(|mark| mark.paused) {
+            return;
         }
         let open = state.pending_source.is_some() || state.pending_target.is_some() || state.base.is_none();
         let both_ways = Side::BOTH.into_iter().all(|side| writable(&self.pipeline, field, side));
