@@ -105,8 +105,8 @@ impl Asked<'_> {
                 answer(blank == *wanted, format!("{name} {is}"), None)
             }
             Operator::Matches(pattern) => {
-                let text = cell.value().and_then(|value| text_of(value).ok());
-                let holds = text.is_some_and(|text| pattern.is_match(&text));
+                let written = cell.value().and_then(|value| text_of(value).ok());
+                let holds = written.is_some_and(|written| pattern.is_match(&written));
                 say(holds, "matches ", "does not match ", &shorten(pattern.as_str()))
             }
             Operator::GreaterThan(bound) => {
