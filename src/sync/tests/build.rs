@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use crate::{
     config::{
-        Amount, Auth, Blanks, Conflicts, Connection, ConnectionName, Content, Creates, Differences, Drift, End, Field,
-        FieldEnd, FieldId, Filter, FirstRun, Flow, Guards, IntegrationName, KeyPair, OnLeave, Operator, Pipeline,
-        PipelineName, Test, Then, Tier, WriteWhen,
+        Amount, Auth, Blanks, Conflicts, Connection, ConnectionName, Content, Creates, Differences, Drift, Each, End,
+        Field, FieldEnd, FieldId, Filter, FirstRun, Flow, Guards, IntegrationName, KeyPair, OnLeave, Operator,
+        Pipeline, PipelineName, Test, Then, Tier, WriteWhen,
     },
     connector::{FieldTable, LabelTemplate, Manifest, Resource, ThrottleWait, Throttled},
     mapping::Lookups,
@@ -178,6 +178,22 @@ pub fn constant<'p>(pipeline: &'p mut Pipeline, value: Value, target: &str) -> &
     field.ends[0] = FieldEnd::default();
     field.flow = Flow::ToTarget;
     field.content = Content::Constant(value);
+    field
+}
+
+/// Adds a list of lines from `$.lines` to `$.LineItems`: `title` is `Description`, `no` belongs to `LineItemID`.
+pub fn lines(pipeline: &mut Pipeline) -> &mut Field {
+    let mut inner = self::pipeline();
+    add(&mut inner, "$.title", "$.Description");
+    inner.fields[0].flow = Flow::ToTarget;
+    let field = add(pipeline, "$.lines", "$.LineItems");
+    field.flow = Flow::ToTarget;
+    field.content = Content::Each(Box::new(Each {
+        source_key: path("$.no"),
+        target_key: path("$.LineItemID"),
+        fields: inner.fields,
+        removes: false,
+    }));
     field
 }
 

@@ -235,8 +235,8 @@ fn any_field(rng: &mut Rng, pipeline: &mut Pipeline, source: &str, target: &str)
     field.differences = any_differences(rng);
     if rng.u8(..3) == 0 {
         let step = [Transform::Trim, Transform::Lowercase][rng.usize(..2)].clone();
-        let content = |backward| Content::Mapped { join: None, forward: vec![step], backward, reference: None };
-        field.content = content(Some(Vec::new()));
+        field.content =
+            Content::Mapped { join: None, forward: vec![step], backward: Some(Vec::new()), reference: None };
     }
     for end in &mut field.ends {
         end.canon.trim = rng.u8(..4) == 0;

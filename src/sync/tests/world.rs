@@ -334,9 +334,9 @@ impl World {
 
     fn hits(&self, side: Side, id: &str) -> Vec<TierHits> {
         let key = |side: Side, id: &str, tier: usize| {
-            let read = self.pipeline.end(side).spec.read(&self.remotes[side.index()].shown(id));
             let key = &self.pipeline.tiers[tier].keys[0];
-            key.canons[side.index()].key(read.cell(key.slots[side.index()]))
+            let path = path(&key.names[side.index()]);
+            key.canons[side.index()].key(&path.read(&self.remotes[side.index()].records[id]))
         };
         let found = |side: Side, wanted: &str, tier: usize, except: &str| -> Vec<Candidate> {
             let records = self.remotes[side.index()].records.keys();
