@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     FieldPark, FieldState, Finding, FindingKind, Link, Mark, Why,
     merge::{Outcome, Stamps, merge},
+    observe::carried,
     view::View,
 };
 use crate::{
@@ -175,6 +176,7 @@ impl<'a> Draft<'a> {
                 self.find(FindingKind::Waiting(pipeline.clone()), view, message);
                 self.decision.waits_for.push((pipeline, id));
             }
+            Outcome::Write { to, .. } if self.array_unread(view, to) => self.decision.unread = true,
             Outcome::Write { to, value, why } => {
                 self.unpark(view);
                 self.pair(view);
@@ -187,6 +189,11 @@ impl<'a> Draft<'a> {
                 });
             }
         }
+    }
+
+    /// Whether the write would go into an array whose rest is not known as it is now.
+    fn array_unread(&self, view: &View<'_>, to: Side) -> bool {
+        carried(self.pipeline, view.field, to).is_some_and(|(path, _)| !self.old.mark(to).carried.contains_key(path))
     }
 
     /// Whatever was parked is no longer.

@@ -6,11 +6,11 @@ use super::{
     Born, Context, FieldState, FieldWrite, Finding, Link, Observation, RecordWrite,
     answer::Sent,
     decide_link, expect,
-    observe::{mark_mut, observe, redefine},
+    observe::{carried, mark_mut, observe, redefine},
     view::{observed, same},
 };
 use crate::{
-    config::{Content, Field},
+    config::{Content, Field, Pipeline},
     mapping::{self, each::compose},
     record::{Cell, Projection, RecordId, Side},
 };
@@ -93,8 +93,7 @@ fn settle(
         Some(answer) => {
             observe(pipeline, &mut link, write.side, answer, true);
         }
-        // The next reading is news even if it is what was read before the write: then the write was not taken.
-        None => mark_mut(&mut link, write.side).hash = 0,
+        None => unanswered(pipeline, &mut link, write),
     }
     let decision = decide_link(context, &link);
     let mut link = decision.link.unwrap_or(link);
@@ -104,6 +103,19 @@ fn settle(
         findings.extend(expect::check(pipeline, &link, write.side, values, origin));
     }
     Settled { link, findings, again: !decision.writes.is_empty() || !decision.waits_for.is_empty() }
+}
+
+/// The next reading is news even if it is what was read before the write: then the write was not taken. Arrays that
+/// were written into must be read before they are written into again.
+fn unanswered(pipeline: &Pipeline, link: &mut Link, write: &RecordWrite) {
+    let mark = mark_mut(link, write.side);
+    mark.hash = 0;
+    for sent in &write.fields {
+        let field = pipeline.fields.iter().find(|field| field.id == sent.field);
+        if let Some((path, _)) = field.and_then(|field| carried(pipeline, field, write.side)) {
+            mark.carried.remove(path);
+        }
+    }
 }
 
 /// What became of one sent value.

@@ -163,17 +163,38 @@ fn our_own_writes_stamp_is_no_edit() {
     let record = json!({ "a": "1", "b": "1" });
     let mut link = agreed(&p, &record, &record);
     lay(&mut link, Side::Target, &json!({ "a": "1", "b": "2" }), 1);
-    // At 20 we write b to the source, which stamps it so.
+    // The source's own edit of a was at 5. At 20 we write b to the source, which stamps it so, as every later reading
+    // tells. The target's edit of a at 10 is the newer one.
+    lay(&mut link, Side::Source, &json!({ "a": "2", "b": "1" }), 5);
     let links = Links::default();
-    let write = decide(&p, &link).writes.remove(0);
-    let mut answer = reading(&p, Side::Source, "s1", &json!({ "a": "1", "b": "2" }));
+    let mut write = decide(&p, &link).writes.remove(0);
+    write.fields.retain(|sent| sent.field == p.fields[1].id);
+    let mut answer = reading(&p, Side::Source, "s1", &json!({ "a": "2", "b": "2" }));
     answer.edited_at = Some(at(20));
     let mut link = settle_update(&context(&p, &links), &link, &write, Some(&answer)).link;
-    lay(&mut link, Side::Source, &json!({ "a": "1", "b": "2" }), 20);
-    // The source's own edit of a at 5, on another server, is only told now; the target's was at 10.
-    lay(&mut link, Side::Source, &json!({ "a": "2", "b": "2" }), 5);
+    lay(&mut link, Side::Source, &json!({ "a": "2", "b": "2" }), 20);
+    assert_eq!(link.marks[0].edited_at, Some(at(5)));
     lay(&mut link, Side::Target, &json!({ "a": "3", "b": "2" }), 10);
     assert_eq!(written(&decide(&p, &link)), [(Side::Source, json!("3"))]);
+}
+
+#[test]
+fn an_array_written_without_an_answer_is_read_before_it_is_written_again() {
+    let mut p = pipeline();
+    add(&mut p, "$.mobile", "$.Phones[?(@.T=='MOBILE')].N");
+    add(&mut p, "$.fax", "$.Phones[?(@.T=='FAX')].N");
+    let phones =
+        |mobile: &str, fax: &str| json!({ "Phones": [{ "T": "MOBILE", "N": mobile }, { "T": "FAX", "N": fax }] });
+    let mut link = agreed(&p, &json!({ "mobile": "1", "fax": "1" }), &phones("1", "1"));
+    see(&p, &mut link, Side::Source, &json!({ "mobile": "2", "fax": "1" }));
+    let mut link = settle(&p, &link, None).link;
+    see(&p, &mut link, Side::Source, &json!({ "mobile": "2", "fax": "3" }));
+    let decision = decide(&p, &link);
+    assert!(decision.unread && decision.writes.is_empty(), "the array as it was known would bring the old mobile back");
+    see(&p, &mut link, Side::Target, &phones("2", "1"));
+    let decision = decide(&p, &link);
+    let sent = body(&p, &decision.writes[0], Some(link.mark(Side::Target))).unwrap();
+    assert_eq!(sent, phones("2", "3"));
 }
 
 fn hit(candidates: &[(&str, bool)], rivals: &[(&str, bool)]) -> Vec<TierHits> {

@@ -10,7 +10,7 @@ use super::build::*;
 use crate::{
     config::{Blanks, Field, OnLeave, Pipeline},
     mapping,
-    record::{Cell, Side},
+    record::{Cell, Side, Slot},
     sync::{
         Born, Candidate, Change, Context, Decision, Finding, Fresh, FreshDecision, Link, Observation, RecordWrite,
         Settled, TierHits, Why, body, decide_link, decide_new, link_matched, observe, park_refused, settle_create,
@@ -86,6 +86,8 @@ pub struct World {
     pub rng: Rng,
     /// How many more times somebody edits a record while our write is being answered.
     pub mischief: u32,
+    /// Values typed into a target's list of phones, in elements that are not mapped.
+    pub foreign: Vec<(String, Value)>,
     refused: BTreeSet<(Side, String, u64)>,
     clock: i64,
 }
@@ -100,6 +102,7 @@ impl World {
             typed: BTreeMap::new(),
             rng,
             mischief: 0,
+            foreign: Vec::new(),
             refused: BTreeSet::new(),
             clock: 0,
         }
@@ -115,6 +118,16 @@ impl World {
         let path = &field.end(side).paths[0];
         if path.write(record, &Cell::Value(value.clone())).is_ok() {
             self.typed.insert((side, id.to_owned(), position), path.read(record));
+        }
+    }
+
+    /// A person adds a phone of a type that is not mapped, on the target.
+    pub fn type_phone(&mut self, id: &str) {
+        let phone = json!({ "T": "F", "N": format!("foreign {}", self.foreign.len()) });
+        let record = self.remotes[1].records.get_mut(id).unwrap();
+        if let Value::Array(phones) = record.as_object_mut().unwrap().entry("Phones").or_insert(json!([])) {
+            phones.push(phone.clone());
+            self.foreign.push((id.to_owned(), phone));
         }
     }
 
@@ -335,7 +348,9 @@ impl World {
     fn hits(&self, side: Side, id: &str) -> Vec<TierHits> {
         let key = |side: Side, id: &str, tier: usize| {
             let key = &self.pipeline.tiers[tier].keys[0];
-            let path = path(&key.names[side.index()]);
+            let Slot::Value(path) = &self.pipeline.end(side).spec.slots[key.slots[side.index()]] else {
+                unreachable!()
+            };
             key.canons[side.index()].key(&path.read(&self.remotes[side.index()].records[id]))
         };
         let found = |side: Side, wanted: &str, tier: usize, except: &str| -> Vec<Candidate> {
@@ -376,6 +391,11 @@ impl World {
             for position in 0..self.pipeline.fields.len() {
                 self.check_quiet_field(&link, position, &decision.findings);
             }
+        }
+        for (id, phone) in &self.foreign {
+            let phones = &self.remotes[1].records[id]["Phones"];
+            let kept = phones.as_array().is_some_and(|phones| phones.contains(phone));
+            assert!(kept, "{phone} of {id} is lost: {phones}");
         }
         for ((side, id, position), typed) in &self.typed {
             let field = &self.pipeline.fields[*position];
