@@ -79,6 +79,8 @@ fn note(link: &mut Link, side: Side, observation: &Observation) -> Change {
 fn lay(pipeline: &Pipeline, link: &mut Link, side: Side, observation: &Observation, own_write: bool) -> Change {
     let mut change = tidy(pipeline, link);
     let mark = mark_mut(link, side);
+    // The first reading after a write that was not answered is the answer to it.
+    let own_write = own_write || mark.hash == 0;
     if mark.gone != observation.gone {
         mark.gone = observation.gone;
         change = Change::Moved;
@@ -90,7 +92,9 @@ fn lay(pipeline: &Pipeline, link: &mut Link, side: Side, observation: &Observati
     let mut moved = false;
     for field in &pipeline.fields {
         let state = link.fields.entry(field.id).or_default();
-        change = change.max(Change::noted_if(redefine(field, state)));
+        if redefine(field, state) {
+            change = Change::Moved;
+        }
         moved |= match lay_field(pipeline, field, state, side, observation) {
             Change::Moved => true,
             other => {

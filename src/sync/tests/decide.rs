@@ -123,6 +123,7 @@ fn when_a_field_is_written() {
     check(&p, "a", json!("b"), json!("a"), "");
     check(&p, "a", json!("b"), json!(""), "target=b changed on the source");
     check(&p, "", json!("b"), json!(""), "target=b changed on the source");
+    check(&p, "a", json!("b"), json!("c"), "");
 }
 
 #[test]

@@ -179,6 +179,17 @@ fn our_own_writes_stamp_is_no_edit() {
 }
 
 #[test]
+fn the_stamp_of_a_write_that_was_not_answered_is_no_edit() {
+    let p = with_fields(&["a", "b"]);
+    let mut link = settle(&p, &edited(&p), None).link;
+    let mut seen = reading(&p, Side::Target, "t1", &json!({ "a": "2", "b": "typed before, told with our stamp" }));
+    seen.edited_at = Some(at(20));
+    observe(&p, &mut link, Side::Target, &seen, false);
+    assert_eq!(link.marks[1].edited_at, None);
+    assert_eq!(written(&decide(&p, &link)).len(), 1);
+}
+
+#[test]
 fn an_array_written_without_an_answer_is_read_before_it_is_written_again() {
     let mut p = pipeline();
     add(&mut p, "$.mobile", "$.Phones[?(@.T=='MOBILE')].N");
