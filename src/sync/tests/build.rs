@@ -66,8 +66,8 @@ fn end(name: &str) -> End {
         auth: Vec::new(),
         limits: Vec::new(),
         throttled: Throttled { status: 429, wait: ThrottleWait::RetryAfter, remaining: Vec::new() },
-        in_doubt: Duration::from_secs(60),
-        timeout: Duration::from_secs(60),
+        in_doubt: Duration::from_mins(1),
+        timeout: Duration::from_mins(1),
         error_messages: Vec::new(),
         resources: BTreeMap::new(),
     };
@@ -214,8 +214,13 @@ pub fn tier(pipeline: &mut Pipeline, source: &str, target: &str, then: Then) {
 pub fn only(pipeline: &mut Pipeline, side: Side, text: &str, value: Value) {
     let end = &mut pipeline.ends[side.index()];
     let slot = end.spec.slot(Slot::Value(path(text)));
-    let test = Test { slot, path: text.to_owned(), canon: Canon::default(), operator: Operator::Equals(value) };
-    end.filter = Filter::Test(test);
+    let condition = Test { slot, path: text.to_owned(), canon: Canon::default(), operator: Operator::Equals(value) };
+    end.filter = Filter::Test(condition);
+}
+
+/// A record with this value of `a`.
+pub fn record_a(value: Value) -> Value {
+    Value::Object([("a".to_owned(), value)].into_iter().collect())
 }
 
 /// A reading of one record.

@@ -11,7 +11,7 @@ use crate::{
 
 #[track_caller]
 fn check(pipeline: &Pipeline, source: Value, target: Value, expected: Option<(Side, &str, Why)>, parked: bool) {
-    let decision = decide(pipeline, &matched(pipeline, &json!({ "a": source }), &json!({ "a": target })));
+    let decision = decide(pipeline, &matched(pipeline, &record_a(source), &record_a(target)));
     let sent = decision.writes.first().map(|write| (write.side, write.fields[0].clone()));
     assert_eq!(
         sent.map(|(side, sent)| (side, sent.value, sent.why)),

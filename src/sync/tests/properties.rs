@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{
     build::*,
-    world::{Quirk, Remote, World},
+    remote::{Quirk, Remote},
+    world::World,
 };
 use crate::{
     config::{
@@ -16,6 +17,8 @@ use crate::{
 };
 
 const WORLDS: u64 = 10_000;
+
+const QUIRKS: [Quirk; 4] = [Quirk::Ignores, Quirk::Trims, Quirk::Lowers, Quirk::Cuts];
 
 #[test]
 fn ten_thousand_worlds() {
@@ -181,7 +184,6 @@ fn any_remote(rng: &mut Rng, pipeline: &Pipeline, side: Side) -> Remote {
         if field.end(side).masked {
             remote.masked.insert(name.to_owned());
         }
-        const QUIRKS: [Quirk; 4] = [Quirk::Ignores, Quirk::Trims, Quirk::Lowers, Quirk::Cuts];
         if rng.u8(..4) == 0 {
             remote.quirks.insert(name.to_owned(), QUIRKS[rng.usize(..4)]);
         }

@@ -151,7 +151,7 @@ fn other_phones_are_carried_as_they_are_now() {
 #[test]
 fn our_own_writes_stamp_is_no_edit() {
     let mut p = with_fields(&["a", "b"]);
-    let skew = std::time::Duration::from_secs(60);
+    let skew = std::time::Duration::from_mins(1);
     for field in &mut p.fields {
         field.conflicts = Conflicts::NewestWins { skew, otherwise: Fallback::Park };
     }
