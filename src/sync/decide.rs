@@ -67,7 +67,8 @@ pub struct Decision {
     pub waits_for: Vec<(PipelineName, RecordId)>,
     /// A field was never observed on this side: read it in full before deciding.
     pub unread: bool,
-    /// The day on which it must be looked at again without any change.
+    /// The day on which it must be looked at again without any change. No rule of a linked pair depends on the day:
+    /// always `None` from [`decide_link`]; a filter with `on_leave: pause` is the caller's to judge.
     pub again_on: Option<NaiveDate>,
 }
 

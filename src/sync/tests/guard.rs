@@ -67,6 +67,14 @@ fn bodies_hold_what_is_written_and_the_rest_of_arrays() {
 }
 
 #[test]
+fn a_value_to_be_cleared_is_sent_as_null() {
+    let p = with_fields(&["a"]);
+    let mut write = write(Some("t1"), &[("x", "")]);
+    (write.fields[0].field, write.fields[0].value) = (p.fields[0].id, Cell::Absent);
+    assert_eq!(body(&p, &write, None).unwrap(), json!({ "a": null }));
+}
+
+#[test]
 fn a_field_that_is_no_longer_there_is_an_error() {
     let error = body(&pipeline(), &write(None, &[("", "x")]), None).unwrap_err();
     assert!(error.to_string().contains("no longer has this field"));

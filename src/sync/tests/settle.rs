@@ -91,6 +91,19 @@ fn without_an_answer_a_newer_reading_stands() {
 }
 
 #[test]
+fn two_unanswered_writes_that_were_not_taken_leave_the_first_base() {
+    let p = with_fields(&["a", "other"]);
+    let mut link = settle(&p, &edited(&p), None).link;
+    see(&p, &mut link, Side::Source, &json!({ "a": "c", "other": "o" }));
+    let mut link = settle(&p, &link, None).link;
+    see(&p, &mut link, Side::Target, &json!({ "a": "a", "other": "o" }));
+    let state = state(&p, &link, 0);
+    assert_eq!(state.base, Some(["a".into(), "a".into()]));
+    assert_eq!((&state.pending_source, &state.pending_target), (&Some("c".into()), &None));
+    assert_eq!(codes(&decide(&p, &link).findings), [ParkCode::NotTaken]);
+}
+
+#[test]
 fn a_refused_update_waits_for_a_change() {
     let p = with_fields(&["a", "other"]);
     let link = edited(&p);

@@ -162,7 +162,9 @@ impl World {
         assert!(!write.fields.is_empty());
         for sent in &write.fields {
             let (_, field) = self.field(sent);
-            assert!(writable(&self.pipeline, field, write.side), "{} against its direction", field.name);
+            let flows = self.pipeline.flow.writes(write.side) && field.flow.writes(write.side);
+            assert!(flows && !field.end(write.side).read_only, "{} against its direction", field.name);
+            assert!(!field.end(write.side.other()).masked, "{}: a mask is sent", field.name);
             let allowed = field.blanks == Blanks::Propagate || matches!(sent.why, Why::Resolved(_));
             assert!(allowed || !sent.value.is_blank(), "{}: a blank is sent: {sent:?}", field.name);
         }
