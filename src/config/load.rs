@@ -68,6 +68,9 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
         tables: BTreeMap::new(),
         pipelines: written.pipeline_names(),
     };
+    for name in &written.failed[2] {
+        cx.manifests.insert(name.clone(), None);
+    }
     cx.connections = written
         .connections
         .iter()
@@ -75,6 +78,7 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
             let made = resolve::connection(&cx, &entry.name, &entry.value).filter(|_| entry.errors == 0);
             (entry.name.value.clone(), made.map(Arc::new))
         })
+        .chain(written.failed[0].iter().map(|name| (name.clone(), None)))
         .collect();
     cx.tables = written
         .tables
@@ -83,6 +87,7 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
             let table = resolve::table(&entry.name, &entry.value, &report);
             (entry.name.value.clone(), (entry.errors == 0).then_some(table))
         })
+        .chain(written.failed[1].iter().map(|name| (name.clone(), None)))
         .collect();
     let integrations = written.integrations.iter().filter_map(|entry| resolve::integration(&cx, entry));
     let mut drafts: Vec<_> = integrations.collect();
@@ -133,6 +138,10 @@ struct Written {
     tables: Vec<Entry<TableW>>,
     integrations: Vec<Entry<IntegrationW>>,
     pipelines: Vec<Entry<PipelineW>>,
+    /// Connections, tables and connectors of which nothing could be read.
+    failed: [Vec<String>; 3],
+    /// Full names of pipelines of which nothing could be read.
+    failed_pipelines: Vec<String>,
     /// Kind and name of everything, with its first place.
     names: BTreeMap<(&'static str, String), Span>,
 }
@@ -149,6 +158,13 @@ impl Written {
                 );
             }
         }
+        for (at, failed) in [names_failed(&top.connections), names_failed(&top.tables), names_failed(&top.connectors)]
+            .into_iter()
+            .enumerate()
+        {
+            self.failed[at].extend(failed);
+        }
+        self.failed_pipelines.extend(names_failed(&top.pipelines));
         let names = &mut self.names;
         self.connectors.extend(unique(top.connectors, "connector", names, report));
         self.connections.extend(unique(top.connections, "connection", names, report));
@@ -161,11 +177,18 @@ impl Written {
     fn pipeline_names(&self) -> BTreeSet<PipelineName> {
         let inner = self.integrations.iter().flat_map(|integration| {
             let pipelines = integration.value.pipelines.iter().flat_map(|named| &named.entries);
-            pipelines.map(|entry| format!("{}/{}", integration.name.value, entry.name.value))
+            let failed = integration.value.pipelines.iter().flat_map(|named| &named.failed);
+            let names = pipelines.map(|entry| &entry.name).chain(failed);
+            names.map(|name| format!("{}/{}", integration.name.value, name.value))
         });
         let top = self.pipelines.iter().map(|entry| entry.name.value.clone());
-        inner.chain(top).filter_map(|name| PipelineName::parse(&name).ok()).collect()
+        let failed = self.failed_pipelines.iter().cloned();
+        inner.chain(top).chain(failed).filter_map(|name| PipelineName::parse(&name).ok()).collect()
     }
+}
+
+fn names_failed<T>(named: &Option<Named<T>>) -> Vec<String> {
+    named.iter().flat_map(|named| &named.failed).map(|name| name.value.clone()).collect()
 }
 
 /// The entries whose name is new; others are reported with both places.

@@ -87,7 +87,7 @@ impl Builder<'_> {
                 }
                 let plain = style == ScalarStyle::Plain;
                 let scalar = Scalar { text: text.into_owned(), written: None, holes: Vec::new(), plain };
-                self.value(Node { span: here, value: NodeValue::Scalar(scalar) }, anchor, 1)
+                self.value(Node { span: here, owner: None, value: NodeValue::Scalar(scalar) }, anchor, 1)
             }
             Event::SequenceStart(_, anchor, _) => self.open(here, NodeValue::Seq(Vec::new()), anchor),
             Event::MappingStart(style, anchor, _) => {
@@ -125,7 +125,7 @@ impl Builder<'_> {
             );
             return false;
         }
-        self.stack.push(Open { node: Node { span, value }, anchor, key: None, weight: 1 });
+        self.stack.push(Open { node: Node { span, owner: None, value }, anchor, key: None, weight: 1 });
         true
     }
 
@@ -172,7 +172,10 @@ fn key(report: &Report, node: Node) -> Key {
     }
 }
 
-fn add_entry(report: &Report, map: &mut Map, key: Key, node: Node) {
+fn add_entry(report: &Report, map: &mut Map, key: Key, mut node: Node) {
+    if matches!(&node.value, NodeValue::Map(inner) if !inner.flow) {
+        node.owner = Some(key.span);
+    }
     if key.text == "<<" {
         report.add(
             error("config::merge_key", key.span, "merge keys (`<<`) are not part of YAML 1.2 and are not read")

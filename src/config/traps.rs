@@ -21,11 +21,15 @@ pub(crate) fn syntax(file: u32, text: &str, offset: usize, failure: &ScanError) 
             .label("read as an alias, and nothing has that name")
             .help(format!("put it in quotes: {}", quoted_value(line)));
     }
-    if let Some(tab) = line.find('\t').filter(|_| is_tab(failure.kind()) || line.trim_start_matches(' ').starts_with('\t'))
-    {
-        return error("config::yaml_tab", span(tab, tab + 1), "a tab stands where YAML wants spaces")
+    if let Some(at) = indenting_tab(text, line_start) {
+        return error("config::yaml_tab", Span { file, start: at, end: at + 1 }, "a tab stands where YAML wants spaces")
             .label("a tab")
             .help("indent with spaces");
+    }
+    if let Some(at) = open_quote(line) {
+        return error("config::yaml_quote", span(at, at + 1), "a quote on this line is not closed")
+            .label("the last one opened")
+            .help("close the quote, or put the whole text into quotes of the other kind");
     }
     // The parser may notice a trap only on a later line than the one it is on; look a little back.
     for (start, line) in lines_back(text, line_start, line).take(3) {
@@ -45,14 +49,24 @@ pub(crate) fn syntax(file: u32, text: &str, offset: usize, failure: &ScanError) 
         .help("check indentation and quotes on this line and the one before")
 }
 
-const fn is_tab(kind: &ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::TabNotAllowed
-            | ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabInIndentation
-            | ErrorKind::TabAtBlockScalarStart
-    )
+/// A tab in the indentation of this line or one of the next two, where the parser noticed only what came of it.
+fn indenting_tab(text: &str, line_start: usize) -> Option<usize> {
+    let mut start = line_start;
+    for line in text.get(line_start..)?.split_inclusive('\n').take(3) {
+        let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = line.get(..indentation).and_then(|blank| blank.find('\t')) {
+            return Some(start + tab);
+        }
+        start += line.len();
+    }
+    None
+}
+
+/// The last double quote of a line on which their number is odd.
+fn open_quote(line: &str) -> Option<usize> {
+    let code = line.split(" #").next().unwrap_or_default();
+    let odd = code.replace("\\\"", "").matches('"').count() % 2 == 1;
+    odd.then(|| code.rfind('"')).flatten()
 }
 
 fn lines_back<'t>(text: &'t str, start: usize, line: &'t str) -> impl Iterator<Item = (usize, &'t str)> {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::{
-        Blanks, Conflicts, Differences, Drift, End, Expectation, FirstRun, Flow, IntegrationName, KeyPair, Keep, OnLeave,
+        Blanks, Conflicts, Differences, End, Expectation, FirstRun, Flow, IntegrationName, KeyPair, Keep, OnLeave,
         Pipeline, PipelineName, Then, Tier, Unique, WriteWhen,
         diagnostic::error,
         source::Span,
@@ -115,7 +115,7 @@ impl<'a, 'c> Maker<'a, 'c> {
                 self.needs.push((found, other.span, Need::Needs));
             }
         }
-        self.check_calls(creates, drift, &tiers, &resolved);
+        self.check_calls(creates, &tiers, &resolved);
         let named = |wanted: &[Need]| {
             let mut names: Vec<PipelineName> =
                 self.needs.iter().filter(|(_, _, need)| wanted.contains(need)).map(|(name, ..)| name.clone()).collect();
@@ -274,7 +274,6 @@ impl<'a, 'c> Maker<'a, 'c> {
     fn check_calls(
         &self,
         creates: crate::config::Creates,
-        drift: Drift,
         tiers: &[Tier],
         fields: &[crate::config::Field],
     ) {
@@ -283,7 +282,8 @@ impl<'a, 'c> Maker<'a, 'c> {
             let refuse = |code, message: String, help: &str| {
                 self.cx.report.add(error(code, end.span, message).help(help.to_owned()));
             };
-            let reads = self.flow.writes(side.other()) || !tiers.is_empty() || drift != Drift::Leave;
+            // Drift that cannot be read was reported where it is asked for.
+            let reads = self.flow.writes(side.other()) || !tiers.is_empty();
             if reads && end.resource.list.is_none() {
                 refuse(
                     "config::not_listable",
@@ -358,10 +358,10 @@ fn later(cx: &Cx<'_>, written: &PipelineW) {
 
 /// Keys that belong to the integration.
 fn check_own_keys(cx: &Cx<'_>, written: &PipelineW) {
-    for key in written.given() {
-        if matches!(key, "automatic" | "apply" | "timezone" | "debounce" | "schedule") {
+    for (key, span) in written.given() {
+        if matches!(*key, "automatic" | "apply" | "timezone" | "debounce" | "schedule") {
             cx.report.add(
-                error("config::misplaced_key", written.span, format!("`{key}` belongs to the integration, not to one of its pipelines"))
+                error("config::misplaced_key", *span, format!("`{key}` belongs to the integration, not to one of its pipelines"))
                     .help(format!("move `{key}` beside `pipelines:`")),
             );
         }

@@ -168,12 +168,15 @@ impl Decode for ResourceRefW {
             for (key, value) in &map.entries {
                 match key.text.as_str() {
                     "resource" => {}
+                    "id" if map.get("each").is_some() => {}
                     "each" | "id" => report.add(
                         error("config::not_in_this_version", key.span, "a source of one record per element is not in this version")
                             .label("not in this version")
                             .help("give the resource alone: source: connection/resource"),
                     ),
-                    _ => super::unknown_key(key, value, map, &["resource", "each", "id"], "a source", report),
+                    _ => {
+                        super::unknown_key(key, value, map, &["resource", "each", "id"], "a source", report);
+                    }
                 }
             }
             let Some(name) = map.get("resource") else {
