@@ -102,7 +102,7 @@ impl<'a, 'c> Maker<'a, 'c> {
         let resolved = fields.all(written.fields.as_deref().unwrap_or_default());
         let (needs, writes) = (fields.needs, fields.writes);
         self.needs.extend(needs);
-        if resolved.is_empty() && entry.errors == 0 {
+        if written.fields.as_ref().is_some_and(Vec::is_empty) && entry.errors == 0 {
             cx.report.add(
                 error("config::no_fields", entry.name.span, "this pipeline has no fields, so it keeps nothing the same")
                     .help("add fields: [ { source: $.email, target: $.EmailAddress } ]"),
