@@ -7,8 +7,7 @@ use std::{
 };
 
 use super::{
-    Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, PipelineName, Sources,
-    builtin,
+    Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, PipelineName, Sources, builtin,
     diagnostic::{Report, error},
     files, parse,
     placeholders::{self, EnvSource},
@@ -52,7 +51,8 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
     let report = Report::default();
     let mut sources = Sources::default();
     let toml = dir.join("reconciled.toml").exists().then(|| files::read(dir, "reconciled.toml", &mut sources, &report));
-    let settings = settings::settings(dir, toml.flatten().as_ref().map(|file| (file.number, file.text.as_str())), env, &report);
+    let settings =
+        settings::settings(dir, toml.flatten().as_ref().map(|file| (file.number, file.text.as_str())), env, &report);
     let mut written = Written::default();
     for file in files::read_all(dir, &mut sources, &report) {
         if let Some(top) = read(file.number, &file.text, env, &mut sources, &report) {
@@ -158,13 +158,17 @@ impl Written {
                 );
             }
         }
-        for (at, failed) in [names_failed(&top.connections), names_failed(&top.tables), names_failed(&top.connectors)]
-            .into_iter()
-            .enumerate()
+        for (at, failed) in [
+            names_failed(top.connections.as_ref()),
+            names_failed(top.tables.as_ref()),
+            names_failed(top.connectors.as_ref()),
+        ]
+        .into_iter()
+        .enumerate()
         {
             self.failed[at].extend(failed);
         }
-        self.failed_pipelines.extend(names_failed(&top.pipelines));
+        self.failed_pipelines.extend(names_failed(top.pipelines.as_ref()));
         let names = &mut self.names;
         self.connectors.extend(unique(top.connectors, "connector", names, report));
         self.connections.extend(unique(top.connections, "connection", names, report));
@@ -187,18 +191,18 @@ impl Written {
     }
 }
 
-fn names_failed<T>(named: &Option<Named<T>>) -> Vec<String> {
-    named.iter().flat_map(|named| &named.failed).map(|name| name.value.clone()).collect()
+fn names_failed<T>(named: Option<&Named<T>>) -> Vec<String> {
+    named.into_iter().flat_map(|named| &named.failed).map(|name| name.value.clone()).collect()
 }
 
 /// The entries whose name is new; others are reported with both places.
 fn unique<T>(
-    named: Option<Named<T>>,
+    written: Option<Named<T>>,
     kind: &'static str,
     names: &mut BTreeMap<(&'static str, String), Span>,
     report: &Report,
 ) -> Vec<Entry<T>> {
-    let entries = named.map(|named| named.entries).unwrap_or_default();
+    let entries = written.map(|map| map.entries).unwrap_or_default();
     entries
         .into_iter()
         .filter(|entry| {

@@ -3,7 +3,7 @@
 //! They are put into the parsed tree, never into the text of a file: a value with a quote or a colon in it stays one
 //! value.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, hash::BuildHasher, path::Path};
 
 use secrecy::SecretString;
 
@@ -30,7 +30,7 @@ impl EnvSource for ProcessEnv {
     }
 }
 
-impl EnvSource for HashMap<String, String> {
+impl<S: BuildHasher> EnvSource for HashMap<String, String, S> {
     fn var(&self, name: &str) -> Option<String> {
         self.get(name).cloned()
     }
@@ -143,7 +143,9 @@ fn unknown(hole: &str, span: Span) -> super::diagnostic::Finding {
             let near = super::nearest::nearest(kind, ["env", "file", "credential"]).unwrap_or("env");
             format!("did you mean `${{{near}:{rest}}}`?")
         }
-        None => format!("an environment variable is written `${{env:{hole}}}`, or with a default `${{env:{hole}:-value}}`"),
+        None => {
+            format!("an environment variable is written `${{env:{hole}}}`, or with a default `${{env:{hole}:-value}}`")
+        }
     };
     error("config::placeholder", span, format!("`${{{hole}}}` is not a placeholder")).help(help)
 }

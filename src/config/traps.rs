@@ -22,9 +22,13 @@ pub(crate) fn syntax(file: u32, text: &str, offset: usize, failure: &ScanError) 
             .help(format!("put it in quotes: {}", quoted_value(line)));
     }
     if let Some(at) = indenting_tab(text, line_start) {
-        return error("config::yaml_tab", Span { file, start: at, end: at + 1 }, "a tab stands where YAML wants spaces")
-            .label("a tab")
-            .help("indent with spaces");
+        return error(
+            "config::yaml_tab",
+            Span { file, start: at, end: at + 1 },
+            "a tab stands where YAML wants spaces",
+        )
+        .label("a tab")
+        .help("indent with spaces");
     }
     if let Some(at) = open_quote(line) {
         return error("config::yaml_quote", span(at, at + 1), "a quote on this line is not closed")
@@ -114,9 +118,8 @@ fn path(rest: &str) -> String {
     for (at, c) in rest.char_indices() {
         match c {
             '[' => depth += 1,
-            ']' if depth == 0 => return rest.get(..at).unwrap_or_default().to_owned(),
-            ']' => depth -= 1,
-            ' ' | ',' | '}' if depth == 0 => return rest.get(..at).unwrap_or_default().to_owned(),
+            ']' if depth > 0 => depth -= 1,
+            ']' | ' ' | ',' | '}' if depth == 0 => return rest.get(..at).unwrap_or_default().to_owned(),
             _ => {}
         }
     }

@@ -119,16 +119,14 @@ impl<T: JsonSchema> JsonSchema for Named<T> {
 
 impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node, report: &Report) -> Option<Self> {
-        match &node.value {
-            NodeValue::Seq(items) => Some(items.iter().filter_map(|item| T::decode(item, report)).collect()),
-            _ => {
-                report.add(
-                    error("config::wrong_shape", node.span, format!("a list is wanted here, not {}", node.kind()))
-                        .help("write [ … ], or one item a line, each after `- `"),
-                );
-                None
-            }
-        }
+        let NodeValue::Seq(items) = &node.value else {
+            report.add(
+                error("config::wrong_shape", node.span, format!("a list is wanted here, not {}", node.kind()))
+                    .help("write [ … ], or one item a line, each after `- `"),
+            );
+            return None;
+        };
+        Some(items.iter().filter_map(|item| T::decode(item, report)).collect())
     }
 }
 

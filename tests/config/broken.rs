@@ -53,7 +53,8 @@ fn every_mistake_names_its_place_and_its_remedy() {
                 bad.push(format!("{name}: shows {secret}\n{text}"));
             }
         }
-        let positions: Vec<String> = loaded.diagnostics.iter().filter_map(reconciled::config::Diagnostic::position).collect();
+        let positions: Vec<String> =
+            loaded.diagnostics.iter().filter_map(reconciled::config::Diagnostic::position).collect();
         insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(name.as_str(), format!("{}\n{text}", positions.join("\n")));
         });

@@ -4,8 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use reconciled::{
     config::{
-        Amount, Blanks, Conflicts, Content, Creates, Differences, Drift, Field, Filter, Flow, OnLeave, Operator, Pipeline,
-        Transform, load,
+        Amount, Blanks, Conflicts, Content, Creates, Differences, Drift, Field, Filter, Flow, OnLeave, Operator,
+        Pipeline, Transform, load,
     },
     record::Side,
 };
@@ -138,7 +138,11 @@ fn normalizing_goes_both_ways_and_other_steps_are_turned_round() {
 #[test]
 fn a_field_keeps_its_number_and_definition_when_others_change() {
     let one = contacts("two-way", "", "{ source: $.first_name, target: $.FirstName }");
-    let other = contacts("two-way", "creates: none", "{ source: $.last_name, target: $.LastName }, { target: $.FirstName, source: $.first_name, conflicts: source-wins }");
+    let other = contacts(
+        "two-way",
+        "creates: none",
+        "{ source: $.last_name, target: $.LastName }, { target: $.FirstName, source: $.first_name, conflicts: source-wins }",
+    );
     let changed = contacts("two-way", "", "{ source: $.first_name, target: $.FirstName, transform: trim }");
     assert_eq!(one.fields[1].id, other.fields[2].id);
     assert_eq!(one.fields[1].definition, other.fields[2].definition);
@@ -151,13 +155,18 @@ fn a_field_keeps_its_number_and_definition_when_others_change() {
 #[test]
 fn layout_order_of_keys_and_schedules_do_not_change_what_a_pipeline_does() {
     let one = contacts("two-way", "creates: none", "");
-    let same = contacts("two-way", "schedule: { poll: { shop: 2m } }\n    debounce: 5m\n    # a remark\n    creates:   none", "");
+    let same = contacts(
+        "two-way",
+        "schedule: { poll: { shop: 2m } }\n    debounce: 5m\n    # a remark\n    creates:   none",
+        "",
+    );
     assert_eq!(one.hash, same.hash);
 }
 
 #[test]
 fn numbers_stay_the_same_from_build_to_build() {
-    let found = contacts("two-way", "", "{ source: $.first_name, target: $.FirstName, transform: [ trim, { prefix: x } ] }");
+    let found =
+        contacts("two-way", "", "{ source: $.first_name, target: $.FirstName, transform: [ trim, { prefix: x } ] }");
     let field = &found.fields[1];
     // Stored beside bases: if this fails, every base of every user would be forgotten.
     assert_eq!((field.id.0, field.definition), (GOLDEN.0, GOLDEN.1));

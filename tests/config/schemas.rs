@@ -16,7 +16,10 @@ fn current(name: &str, schema: &Value) {
         fs::write(&path, &text).unwrap();
     }
     let stored = fs::read_to_string(&path).unwrap_or_default();
-    assert!(stored == text, "schemas/{name} is not what the types say; run this test with UPDATE=1 and look at the change");
+    assert!(
+        stored == text,
+        "schemas/{name} is not what the types say; run this test with UPDATE=1 and look at the change"
+    );
 }
 
 #[test]
@@ -57,8 +60,10 @@ fn what_the_decoder_takes_fits_the_schema() {
     }
     let connector = jsonschema::validator_for(&connector_schema()).unwrap();
     for file in yaml_files(&root().join("connectors")) {
-        let errors: Vec<String> =
-            connector.iter_errors(&yaml(&file)).map(|error| format!("{} at {}", error, error.instance_path())).collect();
+        let errors: Vec<String> = connector
+            .iter_errors(&yaml(&file))
+            .map(|error| format!("{} at {}", error, error.instance_path()))
+            .collect();
         assert!(errors.is_empty(), "{}: {errors:#?}", file.display());
     }
 }

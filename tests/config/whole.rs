@@ -31,7 +31,10 @@ const SOUND: &str = "pipelines:
 fn every_mistake_of_every_file_is_found_at_once() {
     let loaded = read(&[
         ("a.yaml", CONNECTIONS),
-        ("b/one.yaml", "pipelines:\n  a: { sorce: shop/contacts, target: xero/contact, direction: both, fields: [ { source: $.nme } ] }\n"),
+        (
+            "b/one.yaml",
+            "pipelines:\n  a: { sorce: shop/contacts, target: xero/contact, direction: both, fields: [ { source: $.nme } ] }\n",
+        ),
         ("b/two.yml", "tables:\n  t: { row: {} }\nintegrations:\n  x: { timezone: Mars, pipelines: { P: 1 } }\n"),
         ("c.yaml", "connections: [\n"),
     ]);
@@ -153,7 +156,8 @@ fn secrets_are_needed_only_when_used_and_are_never_printed() {
     let text = CONNECTIONS.replace("\"${env:XERO_TOKEN}\"", "literal-s3cr3t");
     let dir = files(&[("a.yaml", &text), ("b.yaml", SOUND)]);
     let with = |token: Option<&str>| {
-        let env: HashMap<String, String> = token.map(|token| ("SHOP_TOKEN".to_owned(), token.to_owned())).into_iter().collect();
+        let env: HashMap<String, String> =
+            token.map(|token| ("SHOP_TOKEN".to_owned(), token.to_owned())).into_iter().collect();
         load(dir.path(), &env)
     };
     let loaded = with(None);
@@ -183,12 +187,18 @@ fn diagnostics_are_plain_data() {
 
 #[test]
 fn settings_have_defaults_and_paths_are_relative_to_the_folder() {
-    let dir = files(&[("reconciled.toml", "state_dir = \"state\"\nlog = \"debug\"\nstop_deadline = \"5s\"\n[store]\ncache_mib = 8\n")]);
+    let dir = files(&[(
+        "reconciled.toml",
+        "state_dir = \"state\"\nlog = \"debug\"\nstop_deadline = \"5s\"\n[store]\ncache_mib = 8\n",
+    )]);
     let loaded = load(dir.path(), &HashMap::new());
     assert_eq!(codes(&loaded), [""; 0]);
     let settings = loaded.config.settings;
     assert_eq!(settings.state_dir, dir.path().join("state"));
-    assert_eq!((settings.log.as_str(), settings.stop_deadline.as_secs(), settings.store_cache_bytes), ("debug", 5, 8 << 20));
+    assert_eq!(
+        (settings.log.as_str(), settings.stop_deadline.as_secs(), settings.store_cache_bytes),
+        ("debug", 5, 8 << 20)
+    );
     let none = files(&[]);
     let settings = load(none.path(), &HashMap::new()).config.settings;
     assert_eq!(settings.state_dir.to_str(), Some("/var/lib/reconciled"));
@@ -196,5 +206,8 @@ fn settings_have_defaults_and_paths_are_relative_to_the_folder() {
     let systemd = [("STATE_DIRECTORY", "/var/lib/a:/var/lib/b"), ("RUNTIME_DIRECTORY", "/run/a")];
     let env: HashMap<String, String> = systemd.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let settings = load(none.path(), &env).config.settings;
-    assert_eq!((settings.state_dir.to_str(), settings.socket.to_str()), (Some("/var/lib/a"), Some("/run/a/reconciled.sock")));
+    assert_eq!(
+        (settings.state_dir.to_str(), settings.socket.to_str()),
+        (Some("/var/lib/a"), Some("/run/a/reconciled.sock"))
+    );
 }

@@ -11,8 +11,8 @@ use crate::{
         written::{At, AuthWordW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
     },
     connector::{
-        AuthKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest, Resource, Scope, Setting, SettingKind,
-        ThrottleWait, Throttled,
+        AuthKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest, Resource, Scope, Setting,
+        SettingKind, ThrottleWait, Throttled,
     },
     record::Path,
 };
@@ -37,8 +37,8 @@ pub(crate) fn manifest(name: &At<String>, written: &ManifestW, report: &Report) 
             auth: Vec::new(),
             limits: Vec::new(),
             throttled: Throttled { status: 429, wait: ThrottleWait::RetryAfter, remaining: Vec::new() },
-            in_doubt: Duration::from_secs(60),
-            timeout: Duration::from_secs(60),
+            in_doubt: Duration::from_mins(1),
+            timeout: Duration::from_mins(1),
             error_messages: Vec::new(),
             resources: std::collections::BTreeMap::new(),
         };
@@ -109,7 +109,8 @@ fn setting(written: &SettingW, report: &Report) -> Option<Setting> {
         Some(SettingKindW::Enum) => {
             let Some(values) = &written.values else {
                 report.add(
-                    error("config::missing_key", written.span, "an enum needs `values`").help("add values: [ first, second ]"),
+                    error("config::missing_key", written.span, "an enum needs `values`")
+                        .help("add values: [ first, second ]"),
                 );
                 return None;
             };
@@ -187,9 +188,8 @@ fn throttled(written: &crate::config::written::ThrottledW, report: &Report) -> T
         },
     };
     let status = written.status.as_ref().map_or(429, |status| calls::status(status, report));
-    let remaining = entries(written.remaining.as_ref())
-        .map(|entry| (entry.name.value.clone(), entry.value.value))
-        .collect();
+    let remaining =
+        entries(written.remaining.as_ref()).map(|entry| (entry.name.value.clone(), entry.value.value)).collect();
     Throttled { status, wait, remaining }
 }
 
@@ -204,7 +204,7 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         .into_iter()
         .flatten()
         .find_map(|write| write.version.as_ref()?.from.as_ref())
-        .map(|path| path.value.clone());
+        .map(|path| path.value.0.clone());
     let list = written.list.as_ref().and_then(|list| calls::list(list, &fields, report));
     let create = written.create.as_ref().and_then(|write| calls::write(write, true, report));
     let update = written.update.as_ref().and_then(|write| calls::write(write, false, report));

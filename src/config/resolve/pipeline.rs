@@ -9,11 +9,13 @@ use super::{
 };
 use crate::{
     config::{
-        Blanks, Conflicts, Differences, End, Expectation, FirstRun, Flow, IntegrationName, KeyPair, Keep, OnLeave,
+        Blanks, Conflicts, Differences, End, Expectation, FirstRun, Flow, IntegrationName, Keep, KeyPair, OnLeave,
         Pipeline, PipelineName, Then, Tier, Unique, WriteWhen,
         diagnostic::error,
         source::Span,
-        written::{At, DirectionW, Entry, FirstApplyW, FirstRunW, OneOrMany, PairW, PipelineW, ThenW, TierW, TransformW},
+        written::{
+            At, DirectionW, Entry, FirstApplyW, FirstRunW, OneOrMany, PairW, PipelineW, ThenW, TierW, TransformW,
+        },
     },
     connector::WriteKind,
     record::{Canon, Kind, Path, Side, SlotIndex},
@@ -30,8 +32,13 @@ pub(crate) struct Home<'a> {
 }
 
 /// Resolves a pipeline. `None` when it, or what it uses, holds mistakes.
-pub(crate) fn pipeline(cx: &Cx<'_>, entry: &Entry<PipelineW>, name: &PipelineName, home: &Home<'_>) -> Option<Resolved> {
-    let (made, broken) = cx.report.watch(|| Maker::new(cx, entry, home)?.make(name, entry));
+pub(crate) fn pipeline(
+    cx: &Cx<'_>,
+    entry: &Entry<PipelineW>,
+    name: &PipelineName,
+    home: &Home<'_>,
+) -> Option<Resolved> {
+    let (made, broken) = cx.report.watch(|| Some(Maker::new(cx, entry, home)?.make(name, entry)));
     made.filter(|_| !broken && entry.errors == 0)
 }
 
@@ -55,10 +62,9 @@ impl<'a, 'c> Maker<'a, 'c> {
         let target = written.target.as_ref().and_then(|at| end(cx, Side::Target, at));
         let flow = match written.direction.as_ref().map(|at| at.value) {
             Some(DirectionW::TwoWay) => Flow::TwoWay,
-            Some(DirectionW::ToTarget) => Flow::ToTarget,
             Some(DirectionW::ToSource) => Flow::ToSource,
-            // Reported already; the rest is checked all the same.
-            None => Flow::ToTarget,
+            // None was reported already; the rest is checked all the same.
+            Some(DirectionW::ToTarget) | None => Flow::ToTarget,
         };
         let ends = [source?, target?];
         if ends[0].connection.name == ends[1].connection.name && ends[0].resource.name == ends[1].resource.name {
@@ -71,7 +77,7 @@ impl<'a, 'c> Maker<'a, 'c> {
         Some(Self { cx, written, home, ends, flow, needs: Vec::new() })
     }
 
-    fn make(mut self, name: &PipelineName, entry: &Entry<PipelineW>) -> Option<Resolved> {
+    fn make(mut self, name: &PipelineName, entry: &Entry<PipelineW>) -> Resolved {
         let (cx, written) = (self.cx, self.written);
         let first_run = written.first_run.as_ref().or(self.home.first_run);
         let conflicts =
@@ -82,7 +88,8 @@ impl<'a, 'c> Maker<'a, 'c> {
             .flatten()
             .find_map(|first| first.differences.as_ref())
             .map_or(Differences::FillBlanks, |at| policy::differences(at.value));
-        let approve = first_run.and_then(|first| first.apply.as_ref()).map(|at| at.value) != Some(FirstApplyW::Automatic);
+        let approve =
+            first_run.and_then(|first| first.apply.as_ref()).map(|at| at.value) != Some(FirstApplyW::Automatic);
         let creates = policy::creates(cx, written.creates.as_ref(), self.flow);
         let drift = policy::drift(cx, written.drift.as_ref(), self.flow, &self.ends);
         let tiers = self.tiers();
@@ -104,8 +111,12 @@ impl<'a, 'c> Maker<'a, 'c> {
         self.needs.extend(needs);
         if written.fields.as_ref().is_some_and(Vec::is_empty) && entry.errors == 0 {
             cx.report.add(
-                error("config::no_fields", entry.name.span, "this pipeline has no fields, so it keeps nothing the same")
-                    .help("add fields: [ { source: $.email, target: $.EmailAddress } ]"),
+                error(
+                    "config::no_fields",
+                    entry.name.span,
+                    "this pipeline has no fields, so it keeps nothing the same",
+                )
+                .help("add fields: [ { source: $.email, target: $.EmailAddress } ]"),
             );
         }
         let expect = self.expect();
@@ -147,7 +158,7 @@ impl<'a, 'c> Maker<'a, 'c> {
                 [finish(source, source_filter), finish(target, target_filter)]
             },
         };
-        Some(Resolved { pipeline, span: entry.name.span, needs: self.needs, writes, filters })
+        Resolved { pipeline, span: entry.name.span, needs: self.needs, writes, filters }
     }
 
     fn filters(&mut self) -> [crate::config::Filter; 2] {
@@ -174,7 +185,8 @@ impl<'a, 'c> Maker<'a, 'c> {
     }
 
     fn tier(&mut self, written: &TierW) -> Option<Tier> {
-        const FORMS: &str = "write { source: $.email, target: $.EmailAddress }, or { all: [ { source: …, target: … }, … ] }";
+        const FORMS: &str =
+            "write { source: $.email, target: $.EmailAddress }, or { all: [ { source: …, target: … }, … ] }";
         let then = match written.then.as_ref().map(|then| then.value) {
             None | Some(ThenW::Link) => Then::Link,
             Some(ThenW::Propose) => Then::Propose,
@@ -186,9 +198,7 @@ impl<'a, 'c> Maker<'a, 'c> {
             }
             _ => {
                 if written.broken.is_empty() {
-                    self.cx.report.add(
-                        error("config::bad_match", written.span, "this is no match tier").help(FORMS),
-                    );
+                    self.cx.report.add(error("config::bad_match", written.span, "this is no match tier").help(FORMS));
                 }
                 return None;
             }
@@ -271,12 +281,7 @@ impl<'a, 'c> Maker<'a, 'c> {
     }
 
     /// The systems must be able to do what the pipeline asks.
-    fn check_calls(
-        &self,
-        creates: crate::config::Creates,
-        tiers: &[Tier],
-        fields: &[crate::config::Field],
-    ) {
+    fn check_calls(&self, creates: crate::config::Creates, tiers: &[Tier], fields: &[crate::config::Field]) {
         for side in Side::BOTH {
             let end = &self.ends[side.index()];
             let refuse = |code, message: String, help: &str| {
@@ -350,8 +355,12 @@ fn later(cx: &Cx<'_>, written: &PipelineW) {
     }
     if let Some(when) = &written.when {
         cx.report.add(
-            error("config::not_in_this_version", when.span, "`when` belongs to templates, which are not in this version")
-                .help("remove it"),
+            error(
+                "config::not_in_this_version",
+                when.span,
+                "`when` belongs to templates, which are not in this version",
+            )
+            .help("remove it"),
         );
     }
 }
@@ -361,8 +370,12 @@ fn check_own_keys(cx: &Cx<'_>, written: &PipelineW) {
     for (key, span) in written.given() {
         if matches!(*key, "automatic" | "apply" | "timezone" | "debounce" | "schedule") {
             cx.report.add(
-                error("config::misplaced_key", *span, format!("`{key}` belongs to the integration, not to one of its pipelines"))
-                    .help(format!("move `{key}` beside `pipelines:`")),
+                error(
+                    "config::misplaced_key",
+                    *span,
+                    format!("`{key}` belongs to the integration, not to one of its pipelines"),
+                )
+                .help(format!("move `{key}` beside `pipelines:`")),
             );
         }
     }

@@ -11,7 +11,7 @@ use crate::config::{
 };
 
 /// How often everything is read, unless said.
-const FULL_READ: Duration = Duration::from_secs(24 * 3600);
+const FULL_READ: Duration = Duration::from_hours(24);
 /// Shortest poll interval: a slip of the pen must not use up a day's calls.
 const SHORTEST: Duration = Duration::from_secs(1);
 
@@ -78,7 +78,8 @@ pub(crate) fn schedule(cx: &Cx<'_>, written: Option<&ScheduleW>, connections: &B
 fn check_interval(cx: &Cx<'_>, written: &At<Duration>) {
     if written.value < SHORTEST {
         cx.report.add(
-            error("config::bad_duration", written.span, "an interval is at least 1s").help("write 2m or longer; see `calls a day`"),
+            error("config::bad_duration", written.span, "an interval is at least 1s")
+                .help("write 2m or longer; see `calls a day`"),
         );
     }
 }

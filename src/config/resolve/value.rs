@@ -31,8 +31,12 @@ pub(crate) fn one(kind: Kind, raw: &At<Raw>, report: &Report) -> Option<Value> {
     let text = raw.value.text.as_str();
     let wrong = |wanted: &str, help: &str| {
         report.add(
-            error("config::wrong_kind", raw.span, format!("`{text}` is not {wanted}, and the field holds nothing else"))
-                .help(help.to_owned()),
+            error(
+                "config::wrong_kind",
+                raw.span,
+                format!("`{text}` is not {wanted}, and the field holds nothing else"),
+            )
+            .help(help.to_owned()),
         );
         None
     };
@@ -80,6 +84,7 @@ mod tests {
     use crate::config::source::Span;
 
     #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "a table reads better with values")]
     fn check(kind: Kind, text: &str, plain: bool, expected: Option<Value>) {
         let report = Report::default();
         let raw = At { value: Raw { text: text.to_owned(), plain }, span: Span::default() };

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use regex::Regex;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::{At, Decode, Later, Named, OneOrMany, Raw, words, written};
+use super::{At, Decode, FromText, Later, Named, OneOrMany, Raw, words, written};
 use crate::{
     config::{
         diagnostic::Report,
@@ -117,7 +117,7 @@ written! {
         need id: At<Path>,
         /// Where the stamp of the last change is.
         may updated_at: UpdatedAtW,
-        /// What to call a record: "{first_name} {last_name}".
+        /// What to call a record: `"{first_name} {last_name}"`.
         may label: At<String>,
         /// Address of a record in the system's own pages, with {id}.
         may web_url: At<String>,
@@ -248,9 +248,8 @@ impl Decode for FieldTypeW {
     fn decode(node: &Node, report: &Report) -> Option<Self> {
         match &node.value {
             NodeValue::Map(_) => FieldTypeMapW::decode(node, report).map(Self),
-            _ => At::<KindW>::decode(node, report).map(|kind| {
-                Self(FieldTypeMapW { span: node.span, is_type: Some(kind), ..FieldTypeMapW::default() })
-            }),
+            _ => At::<KindW>::decode(node, report)
+                .map(|kind| Self(FieldTypeMapW { span: node.span, is_type: Some(kind), ..FieldTypeMapW::default() })),
         }
     }
 }
@@ -294,7 +293,7 @@ written! {
         may param: At<String>,
         /// Query parameter and value of the size.
         may size: SizeW,
-        /// number: `short-page`, or { page_count: PATH }. Default: short-page.
+        /// number: `short-page`, or `{ page_count: PATH }`. Default: short-page.
         may end: EndW,
         /// cursor: where the next one is.
         may next: At<Path>,
@@ -464,13 +463,31 @@ written! {
         need keeps: At<Duration>,
     }
 }
+/// Where the version of a record is.
+#[derive(Clone, Debug)]
+pub(crate) struct VersionPlace(pub Path);
+
+impl FromText for VersionPlace {
+    const WANTED: &'static str = "the place of a version in a record";
+    const HELP: &'static str = "write the path of the version in the record's body, as $.version";
+    fn from_text(text: &str, plain: bool) -> Result<Self, (String, usize)> {
+        if text == "etag" {
+            return Err(("versions from the ETag header are not in this version".to_owned(), 0));
+        }
+        Path::from_text(text, plain).map(Self)
+    }
+    fn schema() -> Schema {
+        Path::schema()
+    }
+}
+
 written! {
     /// A guard against overwriting a newer version.
     VersionW as "version" {
         /// The request header.
         need header: At<String>,
-        /// Where the version is in a record.
-        need from: At<Path>,
+        /// Where the version is in a record. (`etag`, the header of an answer, is not in this version.)
+        need from: At<VersionPlace>,
         /// The status of a stale version. Default: 412.
         may stale: At<u32>,
     }

@@ -6,7 +6,8 @@ use chrono::NaiveDate;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    AmountW, At, CronLine, Decode, FieldW, FiltersW, FromText, Later, Named, OneOrMany, TransformW, text_of, words, written,
+    AmountW, At, CronLine, Decode, FieldW, FiltersW, FromText, Later, Named, OneOrMany, TransformW, text_of, words,
+    written,
 };
 use crate::{
     config::{
@@ -170,9 +171,13 @@ impl Decode for ResourceRefW {
                     "resource" => {}
                     "id" if map.get("each").is_some() => {}
                     "each" | "id" => report.add(
-                        error("config::not_in_this_version", key.span, "a source of one record per element is not in this version")
-                            .label("not in this version")
-                            .help("give the resource alone: source: connection/resource"),
+                        error(
+                            "config::not_in_this_version",
+                            key.span,
+                            "a source of one record per element is not in this version",
+                        )
+                        .label("not in this version")
+                        .help("give the resource alone: source: connection/resource"),
                     ),
                     _ => {
                         super::unknown_key(key, value, map, &["resource", "each", "id"], "a source", report);
@@ -266,33 +271,28 @@ const CONFLICT_FORMS: &str = "write `conflicts: park` (or `source-wins`, `target
 
 impl Decode for ConflictsW {
     fn decode(node: &Node, report: &Report) -> Option<Self> {
-        match &node.value {
-            NodeValue::Map(map) => match map.entries.as_slice() {
-                [(key, value)] if key.text == "newest-wins" => {
-                    Box::<NewestW>::decode(value, report).map(|mut newest| {
-                        newest.span = key.span;
-                        Self::Newest(newest)
-                    })
-                }
-                _ => {
-                    let span = map.entries.first().map_or(node.span, |(key, _)| key.span);
-                    report.add(error("config::bad_value", span, "this is no rule for conflicts").help(CONFLICT_FORMS));
-                    None
-                }
-            },
-            _ => {
-                let scalar = text_of(node, "a rule for conflicts", report)?;
-                if scalar.text == "newest-wins" {
-                    return Some(Self::Newest(Box::new(NewestW { span: node.span, ..NewestW::default() })));
-                }
-                let Some(value) = WinnerW::of(&scalar.text) else {
-                    report.add(
-                        error("config::bad_word", node.span, format!("`{}` is no rule for conflicts", scalar.shown()))
-                            .help(CONFLICT_FORMS),
-                    );
-                    return None;
-                };
-                Some(Self::Plain(At { value, span: node.span }))
+        let refuse = |finding: crate::config::diagnostic::Finding| {
+            report.add(finding.help(CONFLICT_FORMS));
+            None
+        };
+        if let NodeValue::Map(map) = &node.value {
+            if let [(key, value)] = map.entries.as_slice()
+                && key.text == "newest-wins"
+            {
+                let newest = Box::<NewestW>::decode(value, report)?;
+                return Some(Self::Newest(Box::new(NewestW { span: key.span, ..*newest })));
+            }
+            let span = map.entries.first().map_or(node.span, |(key, _)| key.span);
+            return refuse(error("config::bad_value", span, "this is no rule for conflicts"));
+        }
+        let scalar = text_of(node, "a rule for conflicts", report)?;
+        if scalar.text == "newest-wins" {
+            return Some(Self::Newest(Box::new(NewestW { span: node.span, ..NewestW::default() })));
+        }
+        match WinnerW::of(&scalar.text) {
+            Some(value) => Some(Self::Plain(At { value, span: node.span })),
+            None => {
+                refuse(error("config::bad_word", node.span, format!("`{}` is no rule for conflicts", scalar.shown())))
             }
         }
     }
@@ -333,13 +333,13 @@ written! {
     }
 }
 
-const DELETE_FORMS: &str = "write `deletes: ignore`, or per direction `deletes: { to-target: ignore, to-source: ignore }`";
+const DELETE_FORMS: &str =
+    "write `deletes: ignore`, or per direction `deletes: { to-target: ignore, to-source: ignore }`";
 
 impl Decode for DeletesW {
     fn decode(node: &Node, report: &Report) -> Option<Self> {
-        let propagating = |at: &Option<At<DeleteW>>| {
-            at.as_ref().filter(|at| at.value == DeleteW::Propagate).map(|at| at.span)
-        };
+        let propagating =
+            |at: &Option<At<DeleteW>>| at.as_ref().filter(|at| at.value == DeleteW::Propagate).map(|at| at.span);
         if matches!(&node.value, NodeValue::Map(_)) {
             let map = DeletesMapW::decode(node, report)?;
             return Some(Self { propagate: propagating(&map.to_target).or_else(|| propagating(&map.to_source)) });
