@@ -5,11 +5,16 @@
 //! is `None`.
 
 mod basics;
+mod calls;
 mod connections;
+mod field_types;
 mod fields;
 mod filters;
+mod forms;
+mod integrations;
 mod manifest;
 mod pipelines;
+mod policies;
 mod top;
 
 use std::borrow::Cow;
@@ -17,11 +22,16 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 pub(crate) use basics::*;
+pub(crate) use calls::*;
 pub(crate) use connections::*;
+pub(crate) use field_types::*;
 pub(crate) use fields::*;
 pub(crate) use filters::*;
+pub(crate) use forms::{or_short, short_or_long};
+pub(crate) use integrations::*;
 pub(crate) use manifest::*;
 pub(crate) use pipelines::*;
+pub(crate) use policies::*;
 pub(crate) use top::*;
 
 use super::{
