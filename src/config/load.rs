@@ -63,7 +63,7 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
         report: &report,
         env,
         config_dir: dir,
-        manifests: manifests(&written.connectors, env, &mut sources, &report),
+        manifests: manifests(&written.connectors, &report),
         connections: BTreeMap::new(),
         tables: BTreeMap::new(),
         pipelines: written.pipeline_names(),
@@ -114,7 +114,7 @@ fn finish(draft: resolve::Draft) -> Option<(IntegrationName, Arc<super::Integrat
 }
 
 /// One file: text to tree to written maps.
-fn read(file: u32, text: &str, env: &dyn EnvSource, sources: &mut Sources, report: &Report) -> Option<TopW> {
+pub(super) fn read(file: u32, text: &str, env: &dyn EnvSource, sources: &mut Sources, report: &Report) -> Option<TopW> {
     let before = report.errors();
     let Some(mut node) = parse::parse(file, text, report) else {
         if report.errors() > before {
@@ -224,20 +224,9 @@ fn unique<T>(
 }
 
 /// The built-in connectors, with what the user changed, and the user's own.
-fn manifests(
-    own: &[Entry<ManifestW>],
-    env: &dyn EnvSource,
-    sources: &mut Sources,
-    report: &Report,
-) -> BTreeMap<String, Option<Arc<Manifest>>> {
-    let mut found: BTreeMap<String, Option<Manifest>> = BTreeMap::new();
-    for (name, text) in builtin::MANIFESTS {
-        let number = sources.add(name.to_owned(), text);
-        let top = read(number, text, env, sources, report);
-        for entry in top.and_then(|top| top.connectors).map(|named| named.entries).unwrap_or_default() {
-            found.insert(entry.name.value.clone(), resolve::manifest(&entry.name, &entry.value, report));
-        }
-    }
+fn manifests(own: &[Entry<ManifestW>], report: &Report) -> BTreeMap<String, Option<Arc<Manifest>>> {
+    let mut found: BTreeMap<String, Option<Manifest>> =
+        builtin::manifests().iter().map(|(name, manifest)| (name.clone(), Some(manifest.clone()))).collect();
     for entry in own {
         let name = &entry.name.value;
         let built_in = found.get(name).cloned().flatten().filter(|_| entry.value.resources.is_none());

@@ -49,8 +49,55 @@ pub(crate) fn syntax(file: u32, text: &str, offset: usize, failure: &ScanError) 
                 .help(format!("write \"{}\"", path(line.get(at.0..).unwrap_or_default())));
         }
     }
-    error("config::yaml", here, format!("this is not YAML: {}", failure.info()))
-        .help("check indentation and quotes on this line and the one before")
+    if let Some((at, bracket)) = open_bracket(text, line_start) {
+        let close = if bracket == '[' { ']' } else { '}' };
+        return error(
+            "config::yaml_bracket",
+            Span { file, start: at, end: at + 1 },
+            format!("this `{bracket}` is not closed"),
+        )
+        .label("opened here")
+        .help(format!("close it with `{close}`"));
+    }
+    error("config::yaml", here, format!("this is not YAML: {}", failure.info())).help(remedy(failure.kind()))
+}
+
+/// What most often helps.
+fn remedy(kind: &ErrorKind) -> String {
+    match kind {
+        ErrorKind::UnexpectedCharacter { character } => {
+            format!("text that begins with `{}` needs quotes", character.escape_default())
+        }
+        ErrorKind::MappingValueNotAllowed => "text with `: ` in it needs quotes".to_owned(),
+        ErrorKind::ExpectedBlockMappingKey => {
+            "keys of one map begin in the same column; check the indentation of this line and those before".to_owned()
+        }
+        ErrorKind::SimpleKeyExpected => "a key is followed by a colon and a space: `key: value`".to_owned(),
+        _ => "check indentation and quotes on this line and the one before".to_owned(),
+    }
+}
+
+/// The last bracket that is open at the end of the line before, where it was opened not far away.
+fn open_bracket(text: &str, line_start: usize) -> Option<(usize, char)> {
+    let mut open = Vec::new();
+    let mut quote = None;
+    let from = lines_back(text, line_start, "").take(6).last().map_or(0, |(start, _)| start);
+    let mut previous = ' ';
+    let mut comment = false;
+    for (at, c) in text.get(from..line_start)?.char_indices() {
+        match (quote, c) {
+            (_, '\n') => (quote, comment) = (None, false),
+            (Some(mark), c) if c == mark && !comment => quote = None,
+            _ if comment || quote.is_some() => {}
+            (_, '"' | '\'') if !previous.is_alphanumeric() => quote = Some(c),
+            (_, '#') if previous == ' ' => comment = true,
+            (_, '[' | '{') => open.push((from + at, c)),
+            (_, ']' | '}') => drop(open.pop()),
+            _ => {}
+        }
+        previous = c;
+    }
+    open.pop()
 }
 
 /// A tab in the indentation of this line or one of the next two, where the parser noticed only what came of it.

@@ -181,10 +181,10 @@ fn schedules_and_windows_are_resolved() {
     let (integration, contacts) = loaded.config.pipelines().next().unwrap();
     assert_eq!(integration.timezone.name(), "Pacific/Auckland");
     let window = integration.debounce.unwrap();
-    assert_eq!((window.wait, window.max_wait), (Duration::from_secs(120), Duration::from_secs(120)));
+    assert_eq!((window.wait, window.max_wait), (Duration::from_mins(2), Duration::from_mins(2)));
     let schedule = &integration.schedule;
-    assert_eq!(schedule.full_read, Some(Duration::from_secs(12 * 3600)));
-    assert_eq!(schedule.after_idle, Some(Duration::from_secs(24 * 3600)));
+    assert_eq!(schedule.full_read, Some(Duration::from_hours(12)));
+    assert_eq!(schedule.after_idle, Some(Duration::from_hours(24)));
     assert_eq!((schedule.cron.len(), schedule.poll.len()), (2, 1));
     assert_eq!(contacts.name.as_str(), "acme/contacts", "referred to comes first");
     assert!(!contacts.first_run.approve);
@@ -192,6 +192,6 @@ fn schedules_and_windows_are_resolved() {
     assert_eq!(contacts.fields[2].differences, Differences::SourceWins);
     let least = folder("tests/configs/valid/least");
     let (integration, _) = least.config.pipelines().next().unwrap();
-    assert_eq!(integration.schedule.full_read, Some(Duration::from_secs(24 * 3600)), "the default");
+    assert_eq!(integration.schedule.full_read, Some(Duration::from_hours(24)), "the default");
     assert_eq!(integration.name.as_str(), "contacts", "a pipeline of the top level is an integration of its own");
 }

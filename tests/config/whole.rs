@@ -170,6 +170,31 @@ fn secrets_are_needed_only_when_used_and_are_never_printed() {
 }
 
 #[test]
+fn a_file_that_does_not_parse_shows_no_secret_either() {
+    let text = "connections:\n  shop: { connector: website, auth: { token: s3cr3t-one } }\n  xero: { auth: { token: s3cr3t-two }\n  # password: s3cr3t-three\nx: y\n";
+    let loaded = read(&[("a.yaml", text)]);
+    assert_eq!(loaded.diagnostics.len(), 1);
+    let printed = format!("{} {:?}", loaded.render(false), loaded.sources);
+    assert!(!printed.contains("s3cr3t"), "{printed}");
+}
+
+#[test]
+fn thousands_of_mistakes_are_cut_short() {
+    let lines: Vec<String> = (0..20_000).map(|key| format!("k{key}: 1")).collect();
+    let text = lines.join("\n");
+    let loaded = read(&[("a.yaml", &text)]);
+    assert_eq!(loaded.diagnostics.len(), 501);
+    assert_eq!(loaded.diagnostics.last().unwrap().message, "and 19500 more errors");
+}
+
+#[test]
+fn a_link_that_leads_back_up_is_not_followed_for_ever() {
+    let dir = files(&[("sub/a.yaml", CONNECTIONS)]);
+    std::os::unix::fs::symlink(dir.path(), dir.path().join("sub/up")).unwrap();
+    assert_eq!(codes(&load(dir.path(), &HashMap::new())), [""; 0]);
+}
+
+#[test]
 fn diagnostics_are_plain_data() {
     let loaded = read(&[("a.yaml", "pipelnes: {}\n")]);
     assert_eq!(

@@ -79,17 +79,14 @@ impl<'a, 'c> Maker<'a, 'c> {
 
     fn make(mut self, name: &PipelineName, entry: &Entry<PipelineW>) -> Resolved {
         let (cx, written) = (self.cx, self.written);
-        let first_run = written.first_run.as_ref().or(self.home.first_run);
+        let first_runs = [written.first_run.as_ref(), self.home.first_run];
         let conflicts =
             written.conflicts.as_ref().map_or(Conflicts::Park, |rule| policy::conflicts(cx, rule, &self.ends));
         let blanks = written.blanks.as_ref().map_or(Blanks::Keep, |at| policy::blanks(at.value));
-        let differences = [written.first_run.as_ref(), self.home.first_run]
-            .into_iter()
-            .flatten()
-            .find_map(|first| first.differences.as_ref())
-            .map_or(Differences::FillBlanks, |at| policy::differences(at.value));
-        let approve =
-            first_run.and_then(|first| first.apply.as_ref()).map(|at| at.value) != Some(FirstApplyW::Automatic);
+        let differences = first_runs.into_iter().flatten().find_map(|first| first.differences.as_ref());
+        let differences = differences.map_or(Differences::FillBlanks, |at| policy::differences(at.value));
+        let apply = first_runs.into_iter().flatten().find_map(|first| first.apply.as_ref());
+        let approve = apply.is_none_or(|at| at.value == FirstApplyW::Approve);
         let creates = policy::creates(cx, written.creates.as_ref(), self.flow);
         let drift = policy::drift(cx, written.drift.as_ref(), self.flow, &self.ends);
         let tiers = self.tiers();
