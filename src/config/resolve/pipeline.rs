@@ -63,8 +63,10 @@ impl<'a, 'c> Maker<'a, 'c> {
         let flow = match written.direction.as_ref().map(|at| at.value) {
             Some(DirectionW::TwoWay) => Flow::TwoWay,
             Some(DirectionW::ToSource) => Flow::ToSource,
-            // None was reported already; the rest is checked all the same.
-            Some(DirectionW::ToTarget) | None => Flow::ToTarget,
+            Some(DirectionW::ToTarget) => Flow::ToTarget,
+            // That was reported already; the rest is checked as what it was most likely meant to be.
+            None if written.fields.iter().flatten().any(|field| field.direction.is_some()) => Flow::TwoWay,
+            None => Flow::ToTarget,
         };
         let ends = [source?, target?];
         if ends[0].connection.name == ends[1].connection.name && ends[0].resource.name == ends[1].resource.name {
