@@ -21,7 +21,7 @@ use crate::{
     store::{Approval, Atomic, Changes, Choice, Due, HeldRun, MatchKey, Parked, Spill, Stage},
     sync::{
         Born, Candidate, Context, Damage, Finding, FindingKind, Fresh, FreshDecision, Link, RecordWrite, TierHits,
-        decide_link, decide_new, judge, link_matched,
+        decide_link, decide_new, judge, link_matched, UniqueRank, unique_rank,
     },
 };
 
@@ -44,7 +44,14 @@ fn claim(side: Side, id: &RecordId) -> u64 {
 }
 
 /// Match keys that several spilled records share: tier and key to the records.
-type Twins = HashMap<(usize, String), Vec<(RecordId, String)>>;
+type Twins = HashMap<(usize, String), Vec<Twin>>;
+
+/// A spilled record that shares a match key with another.
+struct Twin {
+    id: RecordId,
+    label: String,
+    rank: UniqueRank,
+}
 
 impl Run<'_> {
     /// One round for one pipeline. Returns whether anything was written, so that another round may find work.
@@ -152,6 +159,7 @@ impl Run<'_> {
         let known = self.known_for_links(pipeline, &links).await?;
         let context = Context { pipeline, lookups: &known, now: self.engine.clock.now() };
         let mut changes = Changes::new();
+        let mut unread = Vec::new();
         for link in links {
             if self.is_busy(&pipeline.name, &link) {
                 continue;
@@ -159,6 +167,9 @@ impl Run<'_> {
             let decision = decide_link(&context, &link);
             let moved = decision.link.is_some();
             let link = decision.link.unwrap_or(link);
+            if decision.unread {
+                unread.push(link.clone());
+            }
             self.list_findings(pipeline, Side::Source, &link.source, &link.label, &decision.findings);
             let parked = self.parked_of(pipeline, &link, &decision.findings).await?;
             changes.together(|atomic| {
@@ -185,6 +196,23 @@ impl Run<'_> {
             }
         }
         self.engine.ledger.commit(changes).await?;
+        for link in unread {
+            self.read_unread(pipeline, &link).await?;
+        }
+        Ok(())
+    }
+
+    /// A value that must be known was never read: the record is read by id, once a run, and decided about in the next
+    /// round.
+    async fn read_unread(&mut self, pipeline: &Arc<Pipeline>, link: &Link) -> Result<(), EngineError> {
+        if !self.read_by_id.insert((pipeline.name.clone(), link.source.clone())) {
+            return Ok(());
+        }
+        for side in Side::BOTH {
+            if pipeline.end(side).resource.get.is_some() && !self.is_down(&pipeline.end(side).connection.name) {
+                self.read_record(pipeline, side, link.id(side)).await?;
+            }
+        }
         Ok(())
     }
 
@@ -298,21 +326,42 @@ impl Run<'_> {
                 for id in ids.into_iter().filter(|id| at_side != side || id != own) {
                     let Some(candidate) = self.candidate(pipeline, at_side, id).await? else { continue };
                     if at_side == side {
-                        hits.rivals.push(candidate);
+                        if self.outranks(pipeline, side, &candidate, &newcomer.fresh).await? {
+                            hits.rivals.push(candidate);
+                        }
                     } else {
                         hits.candidates.push(candidate);
                     }
                 }
             }
-            for (id, label) in twins.get(&(tier, text)).into_iter().flatten().filter(|(id, _)| id != own) {
-                if !hits.rivals.iter().any(|rival| rival.id == *id) && hits.rivals.len() < SHOWN {
-                    let label = label.clone();
-                    hits.rivals.push(Candidate { id: id.clone(), label, linked_with: None, admitted: true });
+            for twin in twins.get(&(tier, text)).into_iter().flatten().filter(|twin| twin.id != *own) {
+                let ranked = pipeline.unique.is_some() && side == Side::Source;
+                let behind = ranked && twin.rank > unique_rank(pipeline, side, &newcomer.fresh);
+                if !behind && !hits.rivals.iter().any(|rival| rival.id == twin.id) && hits.rivals.len() < SHOWN {
+                    let (id, label) = (twin.id.clone(), twin.label.clone());
+                    hits.rivals.push(Candidate { id, label, linked_with: None, admitted: true });
                 }
             }
             all.push(hits);
         }
         Ok(all)
+    }
+
+    /// Whether another record of the same key is a rival. Under `unique:` only one that comes first is: linked, or
+    /// earlier in the order.
+    async fn outranks(
+        &self,
+        pipeline: &Pipeline,
+        side: Side,
+        other: &Candidate,
+        fresh: &Fresh,
+    ) -> Result<bool, EngineError> {
+        if pipeline.unique.is_none() || side != Side::Source || other.linked_with.is_some() {
+            return Ok(true);
+        }
+        let others = self.engine.ledger.fresh(&pipeline.name, side, std::slice::from_ref(&other.id)).await?;
+        let rank = unique_rank(pipeline, side, fresh);
+        Ok(others.into_iter().flatten().any(|other| unique_rank(pipeline, side, &other) < rank))
     }
 
     async fn candidate(&self, pipeline: &Pipeline, side: Side, id: RecordId) -> Result<Option<Candidate>, EngineError> {
@@ -670,7 +719,8 @@ fn twins(pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twins, EngineEr
                 if often.contains(&hash(tier, &text)) {
                     let group = twins.entry((tier, text)).or_default();
                     if group.len() <= SHOWN {
-                        group.push((seen.id.clone(), seen.label.clone()));
+                        let rank = unique_rank(pipeline, newcomer.side, &newcomer.fresh);
+                        group.push(Twin { id: seen.id.clone(), label: seen.label.clone(), rank });
                     }
                 }
             }
