@@ -192,7 +192,8 @@ fn one_writer_or_a_reason_why_two_do_no_harm() {
     let plain = "fields: [ { source: $.email, target: $.EmailAddress } ]";
     let on_create = "fields: [ { source: $.email, target: $.EmailAddress, write: on-create } ]";
     let shared = "fields: [ { source: $.email, target: $.EmailAddress, shared: true } ]";
-    let filter = |status: &str| format!("filters: {{ target: {{ path: $.ContactStatus, equals: {status} }} }}\n    {plain}");
+    let filter =
+        |status: &str| format!("filters: {{ target: {{ path: $.ContactStatus, equals: {status} }} }}\n    {plain}");
     let clash = vec!["config::two_writers"];
     assert_eq!(two_writers(plain, plain), clash);
     assert_eq!(two_writers(plain, shared), clash);

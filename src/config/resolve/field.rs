@@ -4,6 +4,8 @@ mod ends;
 mod flow;
 mod list;
 
+pub(crate) use flow::of as flow_of;
+
 use super::{
     Cx, Need, Written,
     ends::{Declared, EndBuilder},
