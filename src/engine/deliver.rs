@@ -188,7 +188,7 @@ impl Run<'_> {
         }
         let fresh = Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed };
         if attached.spill {
-            self.spill(&pipeline.name, Newcomer { side, fresh, stored, old_keys })?;
+            self.spill(&pipeline, &Newcomer { side, fresh, stored, old_keys })?;
             return Ok(true);
         }
         let originates = pipeline.writes(side.other());

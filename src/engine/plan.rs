@@ -8,20 +8,22 @@ use std::{collections::HashSet, sync::Arc};
 
 pub(super) use notes::field_name;
 
-use hits::{Twins, twins};
+use hits::Twins;
+pub(super) use hits::KeyCount;
 use notes::{next_try, note_parked};
 
 use super::{
     EngineError, Mode, Verb,
+    apply::Baskets,
     deliver::keys_of,
     lookups::{Known, Questions},
     run::Run,
     step::{Newcomer, Step},
 };
 use crate::{
-    config::{Content, Pipeline, PipelineName},
+    config::{ApplyMode, Content, Pipeline, PipelineName},
     record::{RecordId, Side},
-    store::{Changes, Due, Spill},
+    store::{Changes, Due, Spill, Stage},
     sync::{Born, Context, Damage, Fresh, FreshDecision, Link, decide_link, decide_new, link_matched},
 };
 
@@ -30,9 +32,18 @@ const CHUNK: usize = 500;
 /// Candidates and rivals listed for a person.
 const SHOWN: usize = 20;
 
+/// Where the steps of a plan go.
+enum Steps {
+    /// To a file, until the guards have judged all of them.
+    Spilled(Spill<Step>),
+    /// Straight to be applied: nothing is left for a guard to judge (an approved first run).
+    Direct(Vec<Step>),
+}
+
 /// The steps of one plan, and what they would do to each side.
 pub(super) struct Planned {
-    pub steps: Spill<Step>,
+    steps: Steps,
+    count: u64,
     pub damage: [Damage; 2],
     /// Records that a step of this plan links, by hash: they are not linked in the store yet, and nothing else may be
     /// decided about them. A collision only puts a record off to the next round.
@@ -43,38 +54,85 @@ fn claim(side: Side, id: &RecordId) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(id.as_str().as_bytes(), side.index() as u64)
 }
 
+impl Planned {
+    fn new(steps: Steps) -> Self {
+        Self { steps, count: 0, damage: [Damage::default(); 2], claimed: HashSet::new() }
+    }
+
+    fn push(&mut self, step: Step) -> Result<(), EngineError> {
+        self.count += 1;
+        match &mut self.steps {
+            Steps::Spilled(spill) => spill.push(&step)?,
+            Steps::Direct(steps) => steps.push(step),
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
 impl Run<'_> {
     /// One round for one pipeline. Returns whether anything was written, so that another round may find work.
     pub(super) async fn plan_and_apply(&mut self, pipeline: &Arc<Pipeline>, round: usize) -> Result<bool, EngineError> {
-        let mut planned =
-            Planned { steps: Spill::new(&self.engine.temp), damage: [Damage::default(); 2], claimed: HashSet::new() };
+        let mut wrote = false;
+        if round == 0 && self.writes_at_once(pipeline).await? {
+            wrote = self.plan_and_apply_spilled(pipeline).await?;
+        }
+        let mut planned = Planned::new(Steps::Spilled(Spill::new(&self.engine.temp)));
         if round == 0 {
             self.plan_spilled(pipeline, &mut planned).await?;
         }
         self.plan_due(pipeline, &mut planned).await?;
-        let steps = planned.steps.len() as u64;
-        self.report_of(&pipeline.name).planned += steps;
-        if let Some(held) = self.guard(pipeline, &planned).await? {
+        self.report_of(&pipeline.name).planned += planned.count;
+        let held = self.guard(pipeline, &planned).await?;
+        let Steps::Spilled(steps) = planned.steps else { return Ok(wrote) };
+        if let Some(held) = held {
             self.report_of(&pipeline.name).held = Some(held);
             if self.request.mode == Mode::Sync {
-                self.keep_planned(pipeline, planned.steps).await?;
+                self.keep_planned(pipeline, steps).await?;
             }
-            return Ok(false);
+            return Ok(wrote);
         }
-        if self.request.mode != Mode::Sync || steps == 0 {
-            return Ok(false);
+        if self.request.mode != Mode::Sync || steps.is_empty() {
+            return Ok(wrote);
         }
-        if self.integration.apply == crate::config::ApplyMode::Observe {
-            self.keep_planned(pipeline, planned.steps).await?;
-            return Ok(false);
+        if self.integration.apply == ApplyMode::Observe {
+            self.keep_planned(pipeline, steps).await?;
+            return Ok(wrote);
         }
-        self.apply(pipeline, planned.steps).await?;
+        self.apply(pipeline, steps).await?;
         Ok(true)
+    }
+
+    /// Whether no guard has to see the whole plan before its first write: an approved first run is exempt.
+    async fn writes_at_once(&mut self, pipeline: &Pipeline) -> Result<bool, EngineError> {
+        let approved = self.state_mut(&pipeline.name).await?.stage == Stage::Approved;
+        Ok(approved && self.request.mode == Mode::Sync && self.integration.apply == ApplyMode::Automatic)
+    }
+
+    /// Decides about what was spilled and applies it chunk by chunk, batches filled across chunks.
+    async fn plan_and_apply_spilled(&mut self, pipeline: &Arc<Pipeline>) -> Result<bool, EngineError> {
+        let Some(spill) = self.spills.remove(&pipeline.name) else { return Ok(false) };
+        let twins = self.twins(pipeline, &spill)?;
+        let mut planned = Planned::new(Steps::Direct(Vec::new()));
+        let mut baskets = Baskets::default();
+        for chunk in spill.chunks(CHUNK) {
+            self.plan_newcomers(pipeline, chunk?, &twins, &mut planned).await?;
+            if let Steps::Direct(steps) = &mut planned.steps {
+                let steps = std::mem::take(steps);
+                self.apply_steps(pipeline, &mut baskets, steps).await?;
+            }
+        }
+        self.apply_rest(pipeline, baskets).await?;
+        self.report_of(&pipeline.name).planned += planned.count;
+        Ok(planned.count > 0)
     }
 
     async fn plan_spilled(&mut self, pipeline: &Arc<Pipeline>, planned: &mut Planned) -> Result<(), EngineError> {
         let Some(spill) = self.spills.remove(&pipeline.name) else { return Ok(()) };
-        let twins = twins(pipeline, &spill)?;
+        let twins = self.twins(pipeline, &spill)?;
         for chunk in spill.chunks(CHUNK) {
             let chunk = chunk?;
             self.plan_newcomers(pipeline, chunk, &twins, planned).await?;
@@ -182,7 +240,7 @@ impl Run<'_> {
             });
             for write in decision.writes {
                 self.note_step(pipeline, planned, &link.label, &link.source, Verb::Update, &write);
-                planned.steps.push(&Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
+                planned.push(Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
             }
         }
         self.engine.ledger.commit(changes).await?;
@@ -238,7 +296,7 @@ impl Run<'_> {
                 FreshDecision::Create(write) => {
                     let label = &newcomer.fresh.observation.label;
                     self.note_step(pipeline, planned, label, &id, Verb::Create, &write);
-                    planned.steps.push(&Step::Create { newcomer: Box::new(newcomer), write })?;
+                    planned.push(Step::Create { newcomer: Box::new(newcomer), write })?;
                 }
                 FreshDecision::Link { with } => {
                     let other = self.engine.ledger.fresh(&pipeline.name, side.other(), &[with.clone()]).await?;
@@ -286,10 +344,10 @@ impl Run<'_> {
         let link = decision.link.unwrap_or(link);
         self.list_findings(pipeline, Side::Source, &link.source, &link.label, &decision.findings);
         self.note_link(pipeline, &link);
-        planned.steps.push(&Step::Link { link: Box::new(link.clone()), newcomers: Box::new(both) })?;
+        planned.push(Step::Link { link: Box::new(link.clone()), newcomers: Box::new(both) })?;
         for write in decision.writes {
             self.note_step(pipeline, planned, &link.label, &link.source, Verb::Update, &write);
-            planned.steps.push(&Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
+            planned.push(Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
         }
         Ok(())
     }

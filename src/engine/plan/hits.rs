@@ -101,35 +101,48 @@ impl Run<'_> {
     }
 }
 
-/// Finds spilled records that share a match key with another one. Keys are counted by hash first, so that memory holds
-/// texts only for the few that really are shared.
-pub(super) fn twins(pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twins, EngineError> {
-    let mut twins = Twins::new();
-    if pipeline.tiers.is_empty() {
-        return Ok(twins);
-    }
-    let hash = |tier: usize, text: &str| xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), tier as u64);
-    let mut once = HashSet::new();
-    let mut often = HashSet::new();
-    for chunk in spill.chunks(CHUNK) {
-        for newcomer in chunk? {
-            for (tier, text) in keys_of(pipeline, newcomer.side, &newcomer.fresh.observation.projection) {
-                let hash = hash(tier, &text);
-                if !once.insert(hash) {
-                    often.insert(hash);
-                }
+/// Counts match keys by hash, so that memory holds texts only for the few that are really shared.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct KeyCount {
+    once: HashSet<u64>,
+    often: HashSet<u64>,
+}
+
+impl KeyCount {
+    /// Counts the keys of a record.
+    pub fn count(&mut self, keys: &[(usize, String)]) {
+        for key in keys {
+            let hash = Self::hash(key);
+            if !self.once.insert(hash) {
+                self.often.insert(hash);
             }
         }
     }
-    if often.is_empty() {
-        return Ok(twins);
+
+    fn is_shared(&self, key: &(usize, String)) -> bool {
+        self.often.contains(&Self::hash(key))
     }
-    for chunk in spill.chunks(CHUNK) {
-        for newcomer in chunk? {
-            let seen = &newcomer.fresh.observation;
-            for (tier, text) in keys_of(pipeline, newcomer.side, &seen.projection) {
-                if often.contains(&hash(tier, &text)) {
-                    let group = twins.entry((tier, text)).or_default();
+
+    fn hash((tier, text): &(usize, String)) -> u64 {
+        xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), *tier as u64)
+    }
+}
+
+impl Run<'_> {
+    /// The spilled records that share a match key with another one.
+    pub(super) fn twins(&mut self, pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twins, EngineError> {
+        let mut twins = Twins::new();
+        let Some(keys) = self.spilled_keys.remove(&pipeline.name).filter(|keys| !keys.often.is_empty()) else {
+            return Ok(twins);
+        };
+        for chunk in spill.chunks(CHUNK) {
+            for newcomer in chunk? {
+                let seen = &newcomer.fresh.observation;
+                for key in keys_of(pipeline, newcomer.side, &seen.projection) {
+                    if !keys.is_shared(&key) {
+                        continue;
+                    }
+                    let group = twins.entry(key).or_default();
                     if group.len() <= SHOWN {
                         let rank = unique_rank(pipeline, newcomer.side, &newcomer.fresh);
                         group.push(Twin { id: seen.id.clone(), label: seen.label.clone(), rank });
@@ -137,6 +150,6 @@ pub(super) fn twins(pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twin
                 }
             }
         }
+        Ok(twins)
     }
-    Ok(twins)
 }

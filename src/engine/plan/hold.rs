@@ -120,7 +120,7 @@ impl Run<'_> {
         pipeline: &Pipeline,
         planned: &Planned,
     ) -> Result<Option<HeldReport>, EngineError> {
-        if planned.steps.is_empty() {
+        if planned.is_empty() {
             return Ok(None);
         }
         let now = self.engine.clock.now();
