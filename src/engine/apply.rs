@@ -1,6 +1,10 @@
 //! Carrying a plan out: batches are filled, recorded, flushed, sent and settled.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     EngineError,
@@ -37,13 +41,9 @@ pub(super) struct Item {
     pub newcomer: Option<Newcomer>,
 }
 
-/// Items of one kind to one side, waiting for the batch to fill.
-#[derive(Debug)]
-struct Basket {
-    side: Side,
-    kind: WriteKind,
-    items: Vec<Item>,
-}
+/// Items waiting for their batch to fill, by whether they update and the side written; creates go first.
+#[derive(Debug, Default)]
+pub(super) struct Baskets(BTreeMap<(bool, Side), Vec<Item>>);
 
 /// Where a batch goes.
 pub(super) struct Destination {
@@ -56,43 +56,52 @@ pub(super) struct Destination {
 impl Run<'_> {
     /// Applies the steps of a plan.
     pub(super) async fn apply(&mut self, pipeline: &Arc<Pipeline>, steps: Spill<Step>) -> Result<(), EngineError> {
-        let mut baskets: Vec<Basket> = Vec::new();
-        for kind in [WriteKind::Create, WriteKind::Update] {
-            for side in [Side::Target, Side::Source] {
-                baskets.push(Basket { side, kind, items: Vec::new() });
-            }
-        }
+        let mut baskets = Baskets::default();
         for chunk in steps.chunks(CHUNK) {
-            for step in chunk? {
-                let (kind, item) = match step {
-                    Step::Link { link, newcomers } => {
-                        self.apply_link(pipeline, *link, &newcomers).await?;
-                        continue;
-                    }
-                    Step::Create { newcomer, write } => {
-                        let seen = &newcomer.fresh.observation;
-                        let (origin, label) = (seen.id.clone(), seen.label.clone());
-                        (WriteKind::Create, Item { origin, label, write, newcomer: Some(*newcomer) })
-                    }
-                    Step::Update { source, label, write } => {
-                        (WriteKind::Update, Item { origin: source, label, write, newcomer: None })
-                    }
-                };
-                let Some(basket) = baskets.iter_mut().find(|b| b.kind == kind && b.side == item.write.side) else {
+            self.apply_steps(pipeline, &mut baskets, chunk?).await?;
+        }
+        self.apply_rest(pipeline, baskets).await
+    }
+
+    /// Applies steps; a batch goes out when it is full.
+    pub(super) async fn apply_steps(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        baskets: &mut Baskets,
+        steps: Vec<Step>,
+    ) -> Result<(), EngineError> {
+        for step in steps {
+            let (kind, item) = match step {
+                Step::Link { link, newcomers } => {
+                    self.apply_link(pipeline, *link, &newcomers).await?;
                     continue;
-                };
-                basket.items.push(item);
-                let size = pipeline.end(basket.side).resource.batch_size(kind).max(1);
-                if basket.items.len() >= size {
-                    let items = std::mem::take(&mut basket.items);
-                    let (side, kind) = (basket.side, basket.kind);
-                    self.send_all(pipeline, side, kind, items).await?;
                 }
+                Step::Create { newcomer, write } => {
+                    let seen = &newcomer.fresh.observation;
+                    let (origin, label) = (seen.id.clone(), seen.label.clone());
+                    (WriteKind::Create, Item { origin, label, write, newcomer: Some(*newcomer) })
+                }
+                Step::Update { source, label, write } => {
+                    (WriteKind::Update, Item { origin: source, label, write, newcomer: None })
+                }
+            };
+            let side = item.write.side;
+            let items = baskets.0.entry((kind == WriteKind::Update, side)).or_default();
+            items.push(item);
+            if items.len() >= pipeline.end(side).resource.batch_size(kind).max(1) {
+                let items = std::mem::take(items);
+                self.send_all(pipeline, side, kind, items).await?;
             }
         }
-        for basket in baskets {
-            if !basket.items.is_empty() {
-                self.send_all(pipeline, basket.side, basket.kind, basket.items).await?;
+        Ok(())
+    }
+
+    /// Sends what is left in the baskets.
+    pub(super) async fn apply_rest(&mut self, pipeline: &Arc<Pipeline>, baskets: Baskets) -> Result<(), EngineError> {
+        for ((update, side), items) in baskets.0 {
+            if !items.is_empty() {
+                let kind = if update { WriteKind::Update } else { WriteKind::Create };
+                self.send_all(pipeline, side, kind, items).await?;
             }
         }
         Ok(())

@@ -260,7 +260,7 @@ impl Run<'_> {
         }
         let fresh = Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed, released };
         if attached.spill {
-            self.spill(&pipeline.name, Newcomer { side, fresh, stored, changed: true, old_keys })?;
+            self.spill(&pipeline, &Newcomer { side, fresh, stored, changed: true, old_keys })?;
             return Ok(true);
         }
         let originates = pipeline.writes(side.other());

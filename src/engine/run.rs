@@ -1,7 +1,7 @@
 //! The order of events of one run.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -12,6 +12,7 @@ use super::{
     Engine, EngineError, Mode, PipelineReport, RunReport, RunRequest, Trouble,
     deliver::{keys_of, keys_of_linked, reindex},
     lookups::{Known, Questions},
+    plan::KeyCount,
     pull::{Attached, PullOrder, Pulled, ResourceKey},
     step::Newcomer,
 };
@@ -36,6 +37,7 @@ pub(super) struct Run<'e> {
     pub pulled: HashMap<ResourceKey, Pulled>,
     pub states: HashMap<PipelineName, PipelineState>,
     pub spills: HashMap<PipelineName, Spill<Newcomer>>,
+    pub spilled_keys: HashMap<PipelineName, KeyCount>,
     /// Records with an open intent: what became of them is not known, so nothing is decided about them.
     pub busy: HashSet<(PipelineName, Side, RecordId)>,
     /// Creates whose outcome is not known: pipeline and written side. What appears there may be what they made, and
@@ -47,6 +49,8 @@ pub(super) struct Run<'e> {
     pub read_meanwhile: HashSet<(PipelineName, Side, RecordId)>,
     /// Pipelines that dissolved links: both sides are read in full by the next run.
     pub released: HashSet<PipelineName>,
+    /// Links read by id in this run because a value had never been read.
+    pub read_by_id: HashSet<(PipelineName, RecordId)>,
     pub reports: BTreeMap<PipelineName, PipelineReport>,
     pub troubles: Vec<Trouble>,
     pub changes_seen: bool,
@@ -85,11 +89,13 @@ impl Engine {
             pulled: HashMap::new(),
             states: HashMap::new(),
             spills: HashMap::new(),
+            spilled_keys: HashMap::new(),
             busy: HashSet::new(),
             open_creates: Vec::new(),
             doubtful: Vec::new(),
             read_meanwhile: HashSet::new(),
             released: HashSet::new(),
+            read_by_id: HashSet::new(),
             reports: BTreeMap::new(),
             troubles: Vec::new(),
             changes_seen: false,
@@ -342,10 +348,18 @@ impl Run<'_> {
         Ok(questions.fetch(&self.engine.ledger, &self.states, mark_of, (self.today(), zone)).await?)
     }
 
-    pub(super) fn spill(&mut self, pipeline: &PipelineName, newcomer: Newcomer) -> Result<(), EngineError> {
-        let temp = self.engine.temp.clone();
-        let spill = self.spills.entry(pipeline.clone()).or_insert_with(|| Spill::new(&temp));
-        Ok(spill.push(&newcomer)?)
+    pub(super) fn spill(&mut self, pipeline: &Pipeline, newcomer: &Newcomer) -> Result<(), EngineError> {
+        let keys = keys_of(pipeline, newcomer.side, &newcomer.fresh.observation.projection);
+        self.spilled_keys.entry(pipeline.name.clone()).or_default().count(
+            newcomer.side,
+            &newcomer.fresh.observation.id,
+            &keys,
+        );
+        let spill = match self.spills.entry(pipeline.name.clone()) {
+            Entry::Occupied(spill) => spill.into_mut(),
+            Entry::Vacant(place) => place.insert(Spill::new(&self.engine.temp)),
+        };
+        Ok(spill.push(newcomer)?)
     }
 
     pub(super) fn trouble(&mut self, connection: &ConnectionName, error: &CallError) {

@@ -86,6 +86,31 @@ pub struct Mark {
     pub carried: BTreeMap<String, Cell>,
 }
 
+/// A base is stored once where both sides hold the same JSON, which is the rule.
+mod pair {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+    use crate::record::Cell;
+
+    pub fn serialize<S: Serializer>(base: &Option<[Cell; 2]>, serializer: S) -> Result<S::Ok, S::Error> {
+        match base {
+            Some([source, target]) if source == target => [source].serialize(serializer),
+            Some(both) => both.serialize(serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[Cell; 2]>, D::Error> {
+        let mut cells = Option::<Vec<Cell>>::deserialize(deserializer)?.unwrap_or_default();
+        match (cells.pop(), cells.pop()) {
+            (Some(target), Some(source)) if cells.is_empty() => Ok(Some([source, target])),
+            (Some(both), None) => Ok(Some([both.clone(), both])),
+            (None, _) => Ok(None),
+            _ => Err(D::Error::custom("a base has one value or two")),
+        }
+    }
+}
+
 /// What is known of one field of a link.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FieldState {
@@ -93,7 +118,7 @@ pub struct FieldState {
     #[serde(rename = "d", default)]
     pub definition: u32,
     /// The values (source, target) at which both sides last agreed. `None` is "no history", which is not null.
-    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none", with = "pair")]
     pub base: Option<[Cell; 2]>,
     /// Source value observed and not agreed.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
@@ -110,6 +135,23 @@ pub struct FieldState {
     /// Elements of an `each` field that belong together.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub pairs: Vec<ElementPair>,
+    /// A write that the remote did not answer: the base holds what was sent until the next reading tells.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub believed: Option<Box<Belief>>,
+}
+
+/// What a field was before a write that the remote did not answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Belief {
+    /// The side written to.
+    #[serde(rename = "w")]
+    pub side: Side,
+    /// The base before.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<[Cell; 2]>,
+    /// The value there, as last read.
+    #[serde(rename = "v")]
+    pub before: Cell,
 }
 
 /// Why a field of a link is put aside.
