@@ -8,7 +8,7 @@ use std::{
 };
 
 use reconciled::{
-    config::Field,
+    config::{Field, PipelineName},
     connector::WriteKind,
     engine::{EngineError, Mode, RunReport, RunRequest},
     record::{RecordId, Side},
@@ -206,6 +206,12 @@ impl History {
         }
     }
 
+    /// The pipeline of contacts, alone or of an integration.
+    fn contacts(&self) -> PipelineName {
+        let mut all = self.world.config.pipelines();
+        all.find(|(_, pipeline)| pipeline.name.as_str().ends_with("contacts")).unwrap().1.name.clone()
+    }
+
     fn calm(&self) {
         for system in &self.people.lock().unwrap().systems {
             system.hook(None);
@@ -325,12 +331,12 @@ impl History {
             all.into_iter().find(|record| record["id"] == id.as_str())
         };
         wrong.extend(ledger::faults(&engine, real).await);
-        let name = self.world.pipeline("contacts");
+        let name = self.contacts();
         let links = ledger::links(&engine.ledger, &name).await;
         let intents = ledger::rows(&engine.ledger, Space::Intent).await;
         let parked = ledger::rows(&engine.ledger, Space::Parked).await;
         let is_parked = |side: Side, id: &str| {
-            parked.iter().any(|row| row[0] == "contacts" && row[1] == side.to_string()[..1] && row[2] == id)
+            parked.iter().any(|row| row[0] == name.as_str() && row[1] == side.to_string()[..1] && row[2] == id)
         };
         for row in &intents {
             let connection = reconciled::config::ConnectionName::parse(&row[0]).unwrap();
@@ -350,7 +356,13 @@ impl History {
             .collect();
         assert!(fields.len() >= 3, "fields are recognised by their names: {fields:?}");
         self.no_duplicates(&people, &mut wrong);
-        self.nothing_missing(&people, &links, &is_parked, &mut wrong).await;
+        let mut released = Vec::new();
+        for side in Side::BOTH {
+            let fresh = engine.ledger.list_fresh(&name, side, None).await.unwrap().0;
+            released.extend(fresh.into_iter().filter(|f| f.released).map(|f| (side, f.observation.id.to_string())));
+        }
+        let is_listed = |side: Side, id: &str| is_parked(side, id) || released.contains(&(side, id.to_owned()));
+        self.nothing_missing(&people, &links, &is_listed, &mut wrong);
         self.agreement(&people, &links, &fields, &mut wrong);
         if std::ptr::eq(self.kind.yaml, SALES) {
             let sold = self.world.shop.written().iter().any(|(_, id, values)| {
@@ -399,7 +411,7 @@ impl History {
         }
     }
 
-    async fn nothing_missing(
+    fn nothing_missing(
         &self,
         people: &People,
         links: &[Link],
@@ -418,7 +430,7 @@ impl History {
     }
 
     fn agreement(&self, people: &People, links: &[Link], fields: &[&str], wrong: &mut Vec<String>) {
-        let (_, pipeline) = self.world.config.pipeline(&self.world.pipeline("contacts")).unwrap();
+        let (_, pipeline) = self.world.config.pipeline(&self.contacts()).unwrap();
         let blank = |value: &Value| value.is_null() || value == "";
         let record = |side: Side, id: &RecordId| {
             people.system(side).all("contacts").into_iter().find(|record| record["id"] == id.as_str())
@@ -453,7 +465,7 @@ impl History {
                 let parked = state.is_some_and(|state| state.parked.is_some());
                 let pending = state.is_some_and(|s| s.pending_source.is_some() || s.pending_target.is_some());
                 let cleared = values.iter().any(|value| blank(value)) && pending;
-                if !same && !parked && !cleared && !(frozen && pending) {
+                if !same && !parked && !cleared && !frozen {
                     wrong.push(format!(
                         "{field} of {}/{}: {values:?} differ unlisted: {state:?}",
                         link.source, link.target
@@ -464,7 +476,8 @@ impl History {
                         (side, link.id(side).to_string(), FIELDS[FIELDS.iter().position(|f| f == field).unwrap()]);
                     let Some((typed, when)) = people.last.get(&place) else { continue };
                     let (own, other) = (values[side.index()], values[side.other().index()]);
-                    if own == typed || (blank(own) && blank(typed)) {
+                    // A blank may be filled by a value that was there before, at the first contact.
+                    if own == typed || blank(typed) {
                         continue;
                     }
                     // Overwritten: only by what somebody typed on the other side, later.
