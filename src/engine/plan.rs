@@ -201,8 +201,10 @@ impl Run<'_> {
                         let old_keys = keys_of(pipeline, side, &fresh.observation.projection);
                         newcomers.push(Newcomer { side, fresh, stored: true, changed: false, old_keys });
                     }
-                    // Not known (any more), or read under another spec: the pull that reads it makes it due again.
-                    _ => changes.together(|atomic| atomic.done(&pipeline.name, side, id)),
+                    // Read under another spec, of a configuration that came and went: the next run reads everything.
+                    Some(_) => self.state_mut(&pipeline.name).await?.read[side.index()] = 0,
+                    // Not known (any more): the pull that reads it makes it due again.
+                    None => changes.together(|atomic| atomic.done(&pipeline.name, side, id)),
                 }
             }
         }

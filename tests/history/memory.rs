@@ -391,7 +391,14 @@ impl History {
                 if owner.0 == side {
                     wrong.push(format!("{id} was made on the {side} from a name typed there at {owner:?}"));
                 }
-                if let Some(first) = made.insert(owner.clone(), id.clone()) {
+                // A record that a person deleted, or gave another key, before we knew of it cannot be found again.
+                let hidden = |id: &str| {
+                    people.deleted.contains(&(side, id.to_owned()))
+                        || ["email", "code"].iter().any(|key| people.last.contains_key(&(side, id.to_owned(), key)))
+                };
+                if let Some(first) = made.insert(owner.clone(), id.clone())
+                    && !hidden(&first)
+                {
                     wrong.push(format!("of {owner:?} came {first} and {id}"));
                 }
             }
