@@ -341,9 +341,10 @@ impl History {
         for row in &intents {
             let connection = reconciled::config::ConnectionName::parse(&row[0]).unwrap();
             for (number, intent) in engine.ledger.intents(&connection).await.unwrap() {
-                let listed = intent.items.iter().all(|item| is_parked(intent.side.other(), item.origin.as_str()));
+                let listed = intent.items.iter().all(|item| item.done || is_parked(intent.side.other(), item.origin.as_str()));
                 if number == row[1] && !listed {
-                    wrong.push(format!("an intent is open: {intent:?}"));
+                    let items: Vec<_> = intent.items.iter().map(|item| (&item.origin, item.done)).collect();
+                    wrong.push(format!("an intent is open, first sent {}: {items:?}", intent.first_sent));
                 }
             }
         }
@@ -380,27 +381,25 @@ impl History {
 
     /// Every record that we made comes of one record of the other side, and of no record do two come.
     fn no_duplicates(&self, people: &People, wrong: &mut Vec<String>) {
-        let mut made: BTreeMap<(Side, String), String> = BTreeMap::new();
+        let mut made: BTreeMap<(Side, String), Vec<(Side, String)>> = BTreeMap::new();
         for side in Side::BOTH {
             for (kind, id, values) in people.system(side).written() {
                 let Some(name) = values["name"].as_str().filter(|_| kind == WriteKind::Create) else { continue };
-                let Some(owner) = people.owners.get(name) else {
-                    wrong.push(format!("{id} was made with a name that nobody typed: {values}"));
-                    continue;
-                };
-                if owner.0 == side {
-                    wrong.push(format!("{id} was made on the {side} from a name typed there at {owner:?}"));
+                match people.owners.get(name) {
+                    Some(owner) => made.entry(owner.clone()).or_default().push((side, id)),
+                    None => wrong.push(format!("{id} was made with a name that nobody typed: {values}")),
                 }
-                // A record that a person deleted, or gave another key, before we knew of it cannot be found again.
-                let hidden = |id: &str| {
-                    people.deleted.contains(&(side, id.to_owned()))
-                        || ["email", "code"].iter().any(|key| people.last.contains_key(&(side, id.to_owned(), key)))
-                };
-                if let Some(first) = made.insert(owner.clone(), id.clone())
-                    && !hidden(&first)
-                {
-                    wrong.push(format!("of {owner:?} came {first} and {id}"));
-                }
+            }
+        }
+        for (owner, made) in made {
+            // A record that a person deleted, or gave another key, before we knew of it cannot be found again.
+            let hidden = made.iter().any(|(side, id)| {
+                let place = |key| (*side, id.clone(), key);
+                people.deleted.contains(&(*side, id.clone()))
+                    || ["email", "code"].into_iter().any(|key| people.last.contains_key(&place(key)))
+            });
+            if !hidden && (made.len() > 1 || made[0].0 == owner.0) {
+                wrong.push(format!("of {owner:?} came {made:?}"));
             }
         }
     }

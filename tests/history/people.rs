@@ -161,6 +161,8 @@ impl People {
         self.type_in(side, &id, field, other);
         if !before.is_null() {
             self.type_in(side, &id, field, before);
+            // What is as it was when both agreed is no edit to anybody who did not watch.
+            self.last.remove(&(side, id, field));
         }
     }
 
