@@ -259,9 +259,9 @@ impl Run<'_> {
             self.note_references(changes, &pipeline, &observation, &old_reference.unwrap_or_default()).await?;
         }
         let fresh = Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed, released };
-        // What a create of unknown outcome made is looked up in the store.
-        let awaited = || self.doubtful.iter().any(|(_, open)| open.pipeline == pipeline.name && open.side == side);
-        if attached.spill && !awaited() {
+        // Creates of unknown outcome are looked up in the store, and what they were made from is taken from there.
+        let awaited = self.doubtful.iter().any(|(_, open)| open.pipeline == pipeline.name);
+        if attached.spill && !awaited {
             self.spill(&pipeline, &Newcomer { side, fresh, stored, changed: true, old_keys })?;
             return Ok(true);
         }

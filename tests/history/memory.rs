@@ -286,8 +286,14 @@ impl History {
                 if request.full { " full" } else { "" },
                 if crashes { ", crashing" } else { "" }
             ));
+            let before = [self.world.shop.written().len(), self.world.books.written().len()];
             let result = self.run(request).await;
             self.calm();
+            for (system, before) in [&self.world.shop, &self.world.books].into_iter().zip(before) {
+                for (kind, id, values) in &system.written()[before..] {
+                    self.say(format!("  {kind:?} {id} {values}"));
+                }
+            }
             if result.is_err() {
                 self.say("  crashed");
                 self.world.store = Arc::new(self.world.store.crash(self.rng.u64(..)));
@@ -341,7 +347,8 @@ impl History {
         for row in &intents {
             let connection = reconciled::config::ConnectionName::parse(&row[0]).unwrap();
             for (number, intent) in engine.ledger.intents(&connection).await.unwrap() {
-                let listed = intent.items.iter().all(|item| item.done || is_parked(intent.side.other(), item.origin.as_str()));
+                let listed =
+                    intent.items.iter().all(|item| item.done || is_parked(intent.side.other(), item.origin.as_str()));
                 if number == row[1] && !listed {
                     let items: Vec<_> = intent.items.iter().map(|item| (&item.origin, item.done)).collect();
                     wrong.push(format!("an intent is open, first sent {}: {items:?}", intent.first_sent));
@@ -532,6 +539,12 @@ async fn live(seed: u64) -> Outcome {
     history.rest().await;
     let wrong = history.check().await;
     if !wrong.is_empty() {
+        if std::env::var_os("DUMP").is_some() {
+            for (key, value) in history.world.store.entries() {
+                let row = key.parts().join(" ");
+                println!("{}: {row} {}", key.as_bytes()[0] as char, String::from_utf8_lossy(&value));
+            }
+        }
         let story = history.people.lock().unwrap().story.join("\n");
         panic!(
             "SEED={seed} HISTORIES=1 shows it again (keys {:?}, versions {})\n{story}\n\n{}",
