@@ -348,6 +348,7 @@ impl Run<'_> {
         parked.next_try = None;
         changes.together(|atomic| atomic.park(&pipeline.name, side, &item.origin, &[parked]));
         self.busy.insert((pipeline.name.clone(), side, item.origin.clone()));
+        self.unknown.insert((pipeline.name.clone(), side, item.origin.clone()));
         self.open_creates.push((pipeline.name.clone(), intent.side, Some(item.write.clone())));
         Ok(())
     }

@@ -46,6 +46,8 @@ pub(super) struct Run<'e> {
     /// Creates whose outcome is not known: pipeline and written side. What appears there may be what they made, and
     /// has no counterpart made for it: nothing at all while they are fresh, later what holds the values sent.
     pub open_creates: Vec<(PipelineName, Side, Option<RecordWrite>)>,
+    /// Records listed because nobody can tell whether their counterpart was made.
+    pub unknown: HashSet<(PipelineName, Side, RecordId)>,
     /// Creates that can no longer take effect; they are looked up after the pull.
     pub doubtful: Vec<(String, Intent)>,
     /// Records without a link that were read again while a plan was under way: the store knows them better.
@@ -95,6 +97,7 @@ impl Engine {
             spilled_keys: HashMap::new(),
             busy: HashSet::new(),
             open_creates: Vec::new(),
+            unknown: HashSet::new(),
             doubtful: Vec::new(),
             read_meanwhile: HashSet::new(),
             released: HashSet::new(),

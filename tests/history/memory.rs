@@ -399,10 +399,12 @@ impl History {
             }
         }
         for (owner, made) in made {
-            // A record that a person deleted, or gave another key, before we knew of it cannot be found again.
+            // A record that a person deleted or archived, or gave another key, before we knew of it cannot be found
+            // again.
             let hidden = made.iter().any(|(side, id)| {
                 let place = |key| (*side, id.clone(), key);
                 people.deleted.contains(&(*side, id.clone()))
+                    || people.archived.contains(&(*side, id.clone()))
                     || ["email", "code"].into_iter().any(|key| people.last.contains_key(&place(key)))
             });
             if !hidden && (made.len() > 1 || made[0].0 == owner.0) {
