@@ -8,6 +8,7 @@ mod client;
 mod execute;
 mod paused;
 pub mod protocol;
+pub mod schedule;
 mod status;
 
 pub use client::{Client, ClientError};
