@@ -72,6 +72,8 @@ pub struct Remembered {
 pub struct Ended {
     /// Something failed that passes, or records were left over: try again.
     pub again: bool,
+    /// Only a part of the integration was run: what waits for another attempt still does.
+    pub partial: bool,
     /// As [`Remembered::due`].
     pub due: Option<DateTime<Utc>>,
     /// As [`Remembered::read_in_full`].
@@ -170,6 +172,12 @@ impl Agenda {
         self.asked.get_or_insert_with(|| why.to_owned());
     }
 
+    /// When the last run ended.
+    #[must_use]
+    pub const fn last_run(&self) -> Option<DateTime<Utc>> {
+        self.last_run
+    }
+
     /// Whether a run goes on, as far as the agenda was told.
     #[must_use]
     pub const fn is_running(&self) -> bool {
@@ -196,7 +204,7 @@ impl Agenda {
         if ended.again {
             self.retry.run = true;
             self.try_again(now);
-        } else {
+        } else if !ended.partial {
             self.retry = Retry::default();
         }
     }
