@@ -367,13 +367,16 @@ impl Agenda {
         Some(plus(self.last_run?, self.integration.schedule.after_idle?))
     }
 
-    /// An overdue full read waits for the run of an open window, and after a run that could not do it, for the retry.
+    /// When a full read starts by itself. One that is overdue makes the next run a full one (the engine sees to that),
+    /// so it starts only if no run is known to come within another interval; and after a run that could not do it, not
+    /// at once.
     fn full_read(&self) -> Option<DateTime<Utc>> {
-        if self.window.is_some() || self.retry.at.is_some() {
-            return None;
-        }
         let every = self.integration.schedule.full_read?;
         let due = plus(self.read_in_full?, every);
+        let next = [self.closes(), self.idle(), self.crons().map(|(_, at)| at).min(), self.retry.at];
+        if next.into_iter().flatten().any(|next| next <= plus(due, every)) {
+            return None;
+        }
         Some(self.last_run.map_or(due, |ended| due.max(plus(ended, RETRY_MOST.min(every)))))
     }
 }

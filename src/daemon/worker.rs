@@ -40,6 +40,18 @@ pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
             }
             continue;
         }
+        if slot.peek(|state| state.unsure) {
+            match outlook::look(&shared.engine, &slot.integration).await {
+                Ok(looked) => slot.with(|state| {
+                    state.unsure = false;
+                    if let Some(agenda) = state.agenda.as_mut().filter(|_| looked.waiting) {
+                        agenda.saw_change(now);
+                    }
+                }),
+                Err(error) => shared.health.failed(&error, now),
+            }
+            continue;
+        }
         let next = slot.with(|state| {
             let agenda = state.agenda.as_mut()?;
             let action = agenda.fire(now);

@@ -263,6 +263,13 @@ fn an_overdue_full_read_starts_a_run_unless_a_window_is_open_and_does_not_press_
         drive(&mut agenda.clone(), "2026-06-02 09:00:00", "2026-06-02 10:10:00", &[World::Hook("2026-06-02 09:58:00")]);
     assert_eq!(did, ["10:03:00 window closed"], "the engine makes it a full one");
 
+    let mut shop = integration(Tz::UTC, &[], None);
+    shop.schedule = Schedule { full_read: Some(secs(24 * HOUR)), after_idle: Some(secs(24 * HOUR)), ..shop.schedule };
+    let remembered = Remembered { read_in_full: Some(at("2026-06-01 10:00:00")), ..ran("2026-06-01 12:00:00") };
+    let mut idle = Agenda::new(Arc::new(shop), remembered, at("2026-06-02 09:00:00"));
+    let did = drive(&mut idle, "2026-06-02 09:00:00", "2026-06-03 09:00:00", &[]);
+    assert_eq!(did, ["12:00:00 idle for 1day"], "the engine makes this one full too");
+
     assert!(matches!(agenda.fire(at("2026-06-02 10:00:00")), Some(Action::Run { full: true, .. })));
     let old = Some(at("2026-06-01 10:00:00"));
     agenda.run_ended(at("2026-06-02 10:00:10"), &Ended { read_in_full: old, ..Ended::default() });
