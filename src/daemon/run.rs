@@ -157,10 +157,13 @@ async fn conclude(
             }
             if counts && is_whole(request) {
                 let passes = matches!(error, RunError::Engine(EngineError::Store(_)) | RunError::Stopping);
-                slot.poke(|agenda| match passes {
-                    true => agenda.run_failed(&request.why),
-                    // It may have written some of it; what is left is due.
-                    false => agenda.run_ended(now, &Ended { again: true, ..Ended::default() }),
+                slot.poke(|agenda| {
+                    if passes {
+                        agenda.run_failed(&request.why);
+                    } else {
+                        // It may have written some of it; what is left is due.
+                        agenda.run_ended(now, &Ended { again: true, ..Ended::default() });
+                    }
                 });
             }
             return outcome;

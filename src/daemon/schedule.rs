@@ -30,7 +30,7 @@ use crate::config::{ConnectionName, Integration};
 /// First wait before something that failed is tried again.
 const RETRY_FIRST: Duration = Duration::from_secs(30);
 /// Longest wait before something that failed is tried again.
-const RETRY_MOST: Duration = Duration::from_secs(15 * 60);
+const RETRY_MOST: Duration = Duration::from_mins(15);
 
 /// Something to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Agenda {
     /// The agenda of an integration that begins (again) now: one that never ran runs at once, and one that left
     /// changes unwritten opens its window.
     #[must_use]
-    pub fn new(integration: Arc<Integration>, remembered: Remembered, now: DateTime<Utc>) -> Self {
+    pub fn new(integration: Arc<Integration>, remembered: &Remembered, now: DateTime<Utc>) -> Self {
         let polled = integration.schedule.poll.keys().map(|connection| (connection.clone(), now)).collect();
         let mut agenda = Self {
             asked: remembered.last_run.is_none().then(|| "first start".to_owned()),

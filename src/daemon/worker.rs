@@ -33,7 +33,7 @@ pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
         if slot.peek(|state| state.agenda.is_none()) {
             match remembered(&shared, &slot).await {
                 Ok(remembered) => {
-                    let agenda = Agenda::new(slot.integration.clone(), remembered, now);
+                    let agenda = Agenda::new(slot.integration.clone(), &remembered, now);
                     slot.with(|state| state.agenda = Some(agenda));
                 }
                 Err(error) => shared.health.failed(&error, now),

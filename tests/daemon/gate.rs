@@ -1,9 +1,13 @@
 //! A door before a system: it can be shut (calls hang) or broken (calls fail).
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use reconciled::{
+    clock::Clock,
     connector::{
         Answer, CallError, Connector, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Resource, WriteItem,
         WriteKind,
@@ -18,6 +22,7 @@ pub struct Gate {
     system: Arc<Fake>,
     shut: watch::Sender<bool>,
     broken: Mutex<Option<CallError>>,
+    slow: Mutex<Option<(Clock, Duration)>>,
     /// Calls that stand before the door.
     pub waiting: watch::Sender<usize>,
 }
@@ -25,7 +30,7 @@ pub struct Gate {
 impl Gate {
     pub fn before(system: Arc<Fake>) -> Arc<Self> {
         let (shut, waiting) = (watch::Sender::new(false), watch::Sender::new(0));
-        Arc::new(Self { system, shut, broken: Mutex::new(None), waiting })
+        Arc::new(Self { system, shut, broken: Mutex::new(None), slow: Mutex::new(None), waiting })
     }
 
     pub fn shut(&self, shut: bool) {
@@ -34,6 +39,11 @@ impl Gate {
 
     pub fn fail_with(&self, error: Option<CallError>) {
         *self.broken.lock().unwrap() = error;
+    }
+
+    /// Every call takes so long by this clock.
+    pub fn take(&self, clock: &Clock, long: Duration) {
+        *self.slow.lock().unwrap() = Some((clock.clone(), long));
     }
 
     /// Returns when a call stands before the shut door.
@@ -45,6 +55,10 @@ impl Gate {
         self.waiting.send_modify(|waiting| *waiting += 1);
         self.shut.subscribe().wait_for(|shut| !*shut).await.unwrap();
         self.waiting.send_modify(|waiting| *waiting -= 1);
+        let slow = self.slow.lock().unwrap().clone();
+        if let Some((clock, long)) = slow {
+            clock.sleep(long).await;
+        }
         self.broken.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 }

@@ -25,7 +25,7 @@ use reconciled::{
 use support::World;
 
 /// One integration that polls the shop every two minutes and has a window of two.
-const SHOP: &str = r#"
+const SHOP: &str = r"
 integrations:
   acme:
     first_run: { apply: automatic }
@@ -48,7 +48,7 @@ integrations:
         fields:
           - { source: $.number, target: $.number, write: on-create }
           - { source: $.total, target: $.total }
-"#;
+";
 
 /// A daemon in a world.
 struct Live {

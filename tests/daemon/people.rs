@@ -18,6 +18,9 @@ use tokio::{
 
 use crate::{Live, SHOP, World, at, bounded, by_hand, integration};
 
+/// Whether an answer is right.
+type Check = fn(&Response) -> bool;
+
 struct Listening {
     live: Live,
     path: PathBuf,
@@ -41,7 +44,7 @@ async fn every_request_is_answered_over_the_socket() {
     let contacts = live.world.pipeline("acme/contacts");
     let mut client = Client::connect(&path).await.unwrap();
     let jane = live.world.shop.all("contacts")[0]["id"].as_str().unwrap().to_owned();
-    let checks: Vec<(Request, fn(&Response) -> bool)> = vec![
+    let checks: [(Request, Check); 11] = [
         (Request::Ping, |answer| matches!(answer, Response::Pong { pid, .. } if *pid == std::process::id())),
         (Request::Status, |answer| {
             let Response::Status(status) = answer else { return false };

@@ -1,5 +1,7 @@
 //! When the daemon looks and runs.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::{Live, SHOP, World, at, support::start};
@@ -84,7 +86,7 @@ async fn many_hints_are_one_run() {
 async fn what_one_integration_reads_wakes_another_that_uses_it() {
     let world = World::new(&format!(
         "{SHOP}{}",
-        r#"
+        r"
   other:
     first_run: { apply: automatic }
     debounce: 1m
@@ -98,7 +100,7 @@ async fn what_one_integration_reads_wakes_another_that_uses_it() {
         fields:
           - { source: $.city, target: $.city }
           - { source: $.email, target: $.email, write: on-create }
-"#
+"
     ));
     let jane = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "city": "Oslo"}));
     let live = Live::start(world).await;
@@ -117,8 +119,25 @@ async fn an_integration_that_is_not_automatic_does_nothing_until_it_is_asked() {
     live.until("03 04:00:00").await;
     assert_eq!(live.world.shop.clone().count("contacts"), 1);
     assert_eq!(live.told("acme").await, Vec::<String>::new());
-    assert_eq!(reconciled::connector::Connector::requests(&*live.world.shop), Default::default());
+    assert_eq!(
+        reconciled::connector::Connector::requests(&*live.world.shop),
+        reconciled::connector::Requests::default()
+    );
     live.call(reconciled::daemon::protocol::Request::Run(crate::by_hand("acme", reconciled::engine::Mode::Sync))).await;
     assert_eq!(live.world.books.count("contacts"), 1);
     assert!(live.daemon.status().integrations[0].last_run.unwrap() > start());
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_the_clock_gets_its_time() {
+    let live = Live::start(World::new(SHOP)).await;
+    live.until("01 04:01:00").await;
+    live.shop.take(&live.world.clock, Duration::from_secs(50));
+    live.world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    live.until("01 04:12:00").await;
+    assert_eq!(live.world.books.count("contacts"), 1);
+    let runs = live.runs("acme").await;
+    assert_eq!(runs.len(), 2, "{:?}", live.told("acme").await);
+    assert_eq!(runs[1].started, at("01 04:04:00"), "seen by the poll that was meant for 04:02, however slow it was");
+    assert!((runs[1].ended - runs[1].started).num_seconds() >= 100, "{:?}", runs[1].ended);
 }

@@ -18,7 +18,7 @@ use crate::{Live, SHOP, World, at, bounded, by_hand, connection, support::Fake};
 fn two() -> String {
     format!(
         "{SHOP}{}",
-        r#"
+        r"
   other:
     first_run: { apply: automatic }
     debounce: 2m
@@ -35,7 +35,7 @@ fn two() -> String {
 connections:
   shop-b: { connector: shop, auth: { token: a } }
   books-b: { connector: books, auth: { token: b } }
-"#
+"
     )
 }
 
@@ -52,7 +52,7 @@ async fn a_remote_that_hangs_delays_nobody_who_does_not_need_it() {
     let live = Live::start_among(world, settings, [("shop-b", shop_b.clone()), ("books-b", books_b.clone())]).await;
     live.until("01 04:01:00").await;
     live.shop.shut(true);
-    live.world.clock.advance(Duration::from_secs(60));
+    live.world.clock.advance(Duration::from_mins(1));
     bounded(live.shop.someone_waits()).await;
     // The clock is moved by hand: the daemon does not settle while a poll hangs.
     shop_b.insert("contacts", json!({"name": "Ann", "email": "ann@x.example"}));
@@ -200,7 +200,7 @@ async fn a_stop_does_not_wait_longer_than_its_deadline_and_the_next_start_finish
     live.world.shop.insert("contacts", json!({"name": "Joe", "email": "joe@x.example"}));
     live.until("01 04:03:00").await;
     live.books.shut(true);
-    live.world.clock.advance(Duration::from_secs(60));
+    live.world.clock.advance(Duration::from_mins(1));
     bounded(live.books.someone_waits()).await;
     let daemon = live.daemon.clone();
     let stop = tokio::spawn(async move { daemon.stop().await });
