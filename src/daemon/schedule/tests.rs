@@ -96,7 +96,10 @@ fn drive(agenda: &mut Agenda, from: &str, to: &str, world: &[World]) -> Vec<Stri
                 Action::Run { why, full } => {
                     let taken = edits.iter().filter(|edit| **edit <= now).count();
                     edits.retain(|edit| *edit > now);
-                    let read_in_full = if full { Some(now) } else { agenda.read_in_full };
+                    // As the engine does: an overdue full read makes any run a full one.
+                    let every = agenda.integration.schedule.full_read;
+                    let overdue = agenda.read_in_full.zip(every).is_some_and(|(read, every)| plus(read, every) <= now);
+                    let read_in_full = if full || overdue { Some(now) } else { agenda.read_in_full };
                     did.push(format!("{stamp} {why}{}", if taken > 0 { format!(" +{taken}") } else { String::new() }));
                     agenda.run_ended(now, &Ended { read_in_full, ..Ended::default() });
                 }
