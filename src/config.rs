@@ -1,11 +1,38 @@
 //! Configuration: what a person wrote, and what it means.
 //!
-//! Files are read into a tree that remembers the place of every value, decoded into *written* types (shape only,
-//! every mistake gathered), and then *resolved*: names become references, paths are compiled, durations are
-//! durations. Holding a [`Config`] proves that the checks ran.
+//! Files are read into a [tree](tree) that remembers the place of every value, decoded into *written* types (shape
+//! only, every mistake gathered), and then *resolved*: names become references, paths are compiled, durations are
+//! durations. [`load`] does all of it and never fails as a whole: it returns what is sound, and a [`Diagnostic`] with
+//! place, cause and remedy for everything that is not. Holding a [`Config`] proves that the checks ran.
 
+mod builtin;
+mod cost;
+mod cron_line;
+mod diagnostic;
+mod duration;
+mod files;
+mod load;
 mod names;
+mod nearest;
+mod parse;
+mod placeholders;
+mod render;
+mod resolve;
 mod resolved;
+mod schema;
+mod settings;
+mod source;
+mod traps;
+mod tree;
+mod written;
 
+pub use cost::{Cost, CostLine, cost};
+pub use diagnostic::{Diagnostic, Severity};
+pub use load::{Loaded, load};
 pub use names::{ConnectionName, IntegrationName, NameError, PipelineName};
+pub use placeholders::{EnvSource, ProcessEnv};
+pub use render::render;
+pub use resolve::LeftOut;
 pub use resolved::*;
+pub use schema::{config_schema, connector_schema};
+pub use source::{Place, Sources};

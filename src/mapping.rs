@@ -5,14 +5,18 @@
 pub mod each;
 mod filter;
 mod key;
+mod transform;
 mod translate;
 
-pub use each::with_unique_suffix;
+#[cfg(test)]
+mod tests;
+
 pub use filter::{Verdict, admit};
 pub use key::{match_key, normalize};
-pub use translate::{MapError, field_cell, invert, put, same, translate};
+pub use transform::{invert, is_normalising};
+pub use translate::{MapError, field_cell, put, same, translate, with_unique_suffix};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
     config::PipelineName,
@@ -20,7 +24,7 @@ use crate::{
 };
 
 /// What mapping needs to know of the world beyond one record. All answers are fetched before planning begins.
-pub trait Lookups: Send + Sync {
+pub trait Lookups {
     /// The id on the other side of the record `id` that `pipeline` links, where `side` says which side `id` is on.
     fn linked(&self, pipeline: &PipelineName, side: Side, id: &RecordId) -> Option<RecordId>;
 
@@ -30,4 +34,9 @@ pub trait Lookups: Send + Sync {
 
     /// The present day in the integration's time zone.
     fn today(&self) -> NaiveDate;
+
+    /// The day of an instant in the integration's time zone. Unless told otherwise, in UTC.
+    fn day(&self, instant: DateTime<Utc>) -> NaiveDate {
+        instant.date_naive()
+    }
 }

@@ -3,10 +3,14 @@
 use serde_json::Value;
 use thiserror::Error;
 
-use super::Lookups;
+use super::{
+    Lookups, each,
+    key::normalize,
+    transform::{apply, is_normalising, text_of, unfit},
+};
 use crate::{
-    config::{Field, PipelineName, Transform},
-    record::{Cell, Projection, RecordId, Side, WriteError},
+    config::{Content, Field, Join, PipelineName, Transform},
+    record::{Cell, Kind, Projection, RecordId, Side, WriteError, text},
 };
 
 /// Why a value has no counterpart. The field is parked (or waits), never guessed.
@@ -50,50 +54,184 @@ pub enum MapError {
 }
 
 /// The cell of `field` on `side`: the value of its slot, or for several slots an array of their values (null for
-/// absent ones). A constant's source cell is the constant itself.
+/// absent ones), absent if all are blank. A constant's source cell is the constant itself.
 ///
 /// # Errors
 ///
 /// When a path names several values.
-pub fn field_cell(_field: &Field, _side: Side, _projection: &Projection) -> Result<Cell, MapError> {
-    unimplemented!()
+pub fn field_cell(field: &Field, side: Side, projection: &Projection) -> Result<Cell, MapError> {
+    let end = field.end(side);
+    if let (Content::Constant(value), Side::Source) = (&field.content, side) {
+        return Ok(Cell::Value(value.clone()));
+    }
+    if let [slot] = end.slots.as_slice() {
+        let cell = projection.cell(*slot);
+        return one_value(field, side, 0, cell).map(|()| cell.clone());
+    }
+    let cells = end.slots.iter().map(|slot| projection.cell(*slot));
+    gather(field, side, cells)
 }
 
-/// What `cell` of the side `from` is on the other side. Not for `each` fields. Blank stays blank unless a transform
-/// says otherwise.
+/// The cells of several paths as one array; absent if all are blank.
+pub(super) fn gather<'c>(field: &Field, side: Side, cells: impl Iterator<Item = &'c Cell>) -> Result<Cell, MapError> {
+    let (mut values, mut blank) = (Vec::new(), true);
+    for (position, cell) in cells.enumerate() {
+        one_value(field, side, position, cell)?;
+        blank &= cell.is_blank();
+        values.push(cell.value().cloned().unwrap_or_default());
+    }
+    Ok(if blank { Cell::Absent } else { Cell::Value(Value::Array(values)) })
+}
+
+fn one_value(field: &Field, side: Side, position: usize, cell: &Cell) -> Result<(), MapError> {
+    match cell {
+        Cell::Several(count) => {
+            let path = field.end(side).paths.get(position).map_or(field.name.as_str(), |path| path.as_str());
+            Err(MapError::Several { path: path.to_owned(), count: *count })
+        }
+        Cell::Absent | Cell::Value(_) => Ok(()),
+    }
+}
+
+/// What `cell` of the side `from` is on the other side. Not for `each` fields (see [`each::compose`]). Blank stays
+/// blank unless a transform says otherwise.
 ///
 /// # Errors
 ///
 /// When it has no counterpart.
-pub fn translate(_field: &Field, _from: Side, _cell: &Cell, _lookups: &dyn Lookups) -> Result<Cell, MapError> {
-    unimplemented!()
+pub fn translate(field: &Field, from: Side, cell: &Cell, lookups: &dyn Lookups) -> Result<Cell, MapError> {
+    let Content::Mapped { join, forward, backward, reference } = &field.content else {
+        return match (&field.content, from) {
+            (Content::Constant(value), Side::Source) => Ok(Cell::Value(value.clone())),
+            _ => Err(MapError::OneWay),
+        };
+    };
+    one_value(field, from, 0, cell)?;
+    match (from, join, backward) {
+        (Side::Source, join, _) => {
+            let joined = match join {
+                Some(join) => joined(join, cell)?,
+                None => cell.clone(),
+            };
+            let value = forward.iter().try_fold(joined, |cell, step| apply(step, cell))?;
+            refer(field, reference.as_ref(), from, value, lookups)
+        }
+        (Side::Target, None, Some(backward)) => {
+            let value = refer(field, reference.as_ref(), from, cell.clone(), lookups)?;
+            backward.iter().try_fold(value, |cell, step| apply(step, cell))
+        }
+        (Side::Target, _, _) => Err(MapError::OneWay),
+    }
+}
+
+/// The parts that are not blank, with the separator between them.
+fn joined(join: &Join, cell: &Cell) -> Result<Cell, MapError> {
+    let Cell::Value(Value::Array(parts)) = cell else {
+        return Ok(cell.clone());
+    };
+    let mut text = String::new();
+    for part in parts.iter().filter(|part| !Cell::Value((*part).clone()).is_blank()) {
+        if !text.is_empty() {
+            text.push_str(&join.separator);
+        }
+        text.push_str(&text_of(part)?);
+    }
+    Ok(if text.is_empty() { Cell::Absent } else { Cell::Value(text.into()) })
+}
+
+/// The id linked to the one in `cell`, if the field is a reference.
+fn refer(
+    field: &Field,
+    reference: Option<&PipelineName>,
+    from: Side,
+    cell: Cell,
+    lookups: &dyn Lookups,
+) -> Result<Cell, MapError> {
+    let Some(pipeline) = reference else {
+        return Ok(cell);
+    };
+    if cell.is_blank() {
+        return Ok(cell);
+    }
+    let id = match &cell {
+        Cell::Value(Value::String(id)) => RecordId::from(id.as_str()),
+        Cell::Value(Value::Number(id)) => RecordId::from(id.as_str()),
+        Cell::Value(other) => return Err(unfit(other, "the id of a record")),
+        Cell::Absent | Cell::Several(_) => return Ok(cell),
+    };
+    let Some(linked) = lookups.linked(pipeline, from, &id) else {
+        return Err(MapError::Waiting { pipeline: pipeline.clone(), id });
+    };
+    // Ids are kept as text; a side that counts its records wants its number back.
+    let number = match field.end(from.other()).canon.kind {
+        Kind::Integer | Kind::Decimal => linked.as_str().parse::<serde_json::Number>().ok(),
+        _ => None,
+    };
+    Ok(Cell::Value(number.map_or_else(|| Value::from(linked.as_str()), Value::Number)))
+}
+
+/// The target's cell with the field's `unique_suffix` behind it, for when the target already has a record of this
+/// value. The value gives way where the target has a maximum length: a suffix that is cut off makes nothing unique.
+/// Returned as it is if the field has no suffix.
+#[must_use]
+pub fn with_unique_suffix(field: &Field, cell: &Cell, source_id: &RecordId) -> Cell {
+    let (Content::Mapped { join: Some(Join { unique_suffix: Some(suffix), .. }), .. }, Some(value)) =
+        (&field.content, cell.as_str())
+    else {
+        return cell.clone();
+    };
+    let suffix = suffix.replace("{id}", source_id.as_str());
+    let room = field.end(Side::Target).canon.max.map(|max| max.saturating_sub(suffix.chars().count()));
+    let value = room.map_or(value, |room| text::cut(value, room));
+    Cell::Value(format!("{value}{suffix}").into())
 }
 
 /// Whether two cells of `side` are the same value to this field: under the side's canonical form and the field's own
 /// normalising steps.
 #[must_use]
-pub fn same(_field: &Field, _side: Side, _a: &Cell, _b: &Cell) -> bool {
-    unimplemented!()
+pub fn same(field: &Field, side: Side, a: &Cell, b: &Cell) -> bool {
+    if a == b {
+        return true;
+    }
+    let steps: &[Transform] = match &field.content {
+        Content::Each(each) => return each::same(each, side, a, b),
+        Content::Constant(_) => &[],
+        Content::Mapped { forward, .. } => normalising(forward, side),
+    };
+    let canon = &field.end(side).canon;
+    if steps.is_empty() { canon.same(a, b) } else { canon.same(&normalize(steps, a), &normalize(steps, b)) }
+}
+
+/// The normalising steps that stand at this side's end of the mapping: what they take away does not count there.
+fn normalising(forward: &[Transform], side: Side) -> &[Transform] {
+    let kept = match side {
+        Side::Source => {
+            let count = forward.iter().take_while(|step| is_normalising(step)).count();
+            forward.get(..count)
+        }
+        Side::Target => {
+            let count = forward.iter().rev().take_while(|step| is_normalising(step)).count();
+            forward.get(forward.len() - count..)
+        }
+    };
+    kept.unwrap_or_default()
 }
 
 /// Puts a cell of `side` into `body` at the field's path. A write into an array starts from `carried`, the array as
-/// the remote has it now, so that the rest of it goes back unchanged.
+/// the remote has it now, so that the rest of it goes back unchanged; what an earlier field put there stays.
 ///
 /// # Errors
 ///
 /// When the place cannot be created.
-pub fn put(
-    _field: &Field,
-    _side: Side,
-    _cell: &Cell,
-    _carried: Option<&Cell>,
-    _body: &mut Value,
-) -> Result<(), WriteError> {
-    unimplemented!()
-}
-
-/// The steps that lead back, or `None` if one of them is lossy.
-#[must_use]
-pub fn invert(_steps: &[Transform]) -> Option<Vec<Transform>> {
-    unimplemented!()
+pub fn put(field: &Field, side: Side, cell: &Cell, carried: Option<&Cell>, body: &mut Value) -> Result<(), WriteError> {
+    let [path] = field.end(side).paths.as_slice() else {
+        let message = format!("the field has no one path on the {side}");
+        return Err(WriteError { path: field.name.clone(), message });
+    };
+    if let (Some(array), Some(now @ Cell::Value(Value::Array(_)))) = (path.carried_array(), carried)
+        && !array.hits(body)
+    {
+        array.write(body, now)?;
+    }
+    path.write(body, cell)
 }

@@ -167,6 +167,10 @@ pub enum Transform {
     Prefix(String),
     /// Invertible: puts text behind.
     Suffix(String),
+    /// Invertible: takes this text off the front; a value without it has no counterpart. The way back of `Prefix`.
+    StripPrefix(String),
+    /// Invertible: takes this text off the end; a value without it has no counterpart. The way back of `Suffix`.
+    StripSuffix(String),
     /// Lossy: an instant becomes the calendar date in this zone.
     Date(Tz),
     /// Lossy: every match of the expression is replaced.

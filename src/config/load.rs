@@ -1,0 +1,227 @@
+//! Loading: from a folder to everything that is sound in it, and every mistake.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+use super::{
+    Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, PipelineName, Sources,
+    builtin,
+    diagnostic::{Report, error},
+    files, parse,
+    placeholders::{self, EnvSource},
+    resolve::{self, Cx},
+    settings,
+    source::Span,
+    written::{At, ConnectionW, Decode as _, Entry, IntegrationW, Later, ManifestW, Named, PipelineW, TableW, TopW},
+};
+use crate::connector::Manifest;
+
+/// What a configuration folder holds.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// All that is sound.
+    pub config: Config,
+    /// Every mistake of every file, in the order of files and places.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Pipelines that hold no mistake themselves, but need one that does.
+    pub left_out: Vec<LeftOut>,
+    /// The texts, for showing mistakes.
+    pub sources: Sources,
+}
+
+impl Loaded {
+    /// Whether there is an error (not only warnings).
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// The diagnostics as text with snippets.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        super::render(&self.diagnostics, &self.sources, colour)
+    }
+}
+
+/// Reads a configuration folder. Never fails as a whole: what is wrong is in `diagnostics`, and the rest is usable.
+#[must_use]
+pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
+    let report = Report::default();
+    let mut sources = Sources::default();
+    let toml = dir.join("reconciled.toml").exists().then(|| files::read(dir, "reconciled.toml", &mut sources, &report));
+    let settings = settings::settings(dir, toml.flatten().as_ref().map(|file| (file.number, file.text.as_str())), env, &report);
+    let mut written = Written::default();
+    for file in files::read_all(dir, &mut sources, &report) {
+        if let Some(top) = read(file.number, &file.text, env, &mut sources, &report) {
+            written.add(top, &report);
+        }
+    }
+    let mut cx = Cx {
+        report: &report,
+        env,
+        config_dir: dir,
+        manifests: manifests(&written.connectors, env, &mut sources, &report),
+        connections: BTreeMap::new(),
+        tables: BTreeMap::new(),
+        pipelines: written.pipeline_names(),
+    };
+    cx.connections = written
+        .connections
+        .iter()
+        .map(|entry| {
+            let made = resolve::connection(&cx, &entry.name, &entry.value).filter(|_| entry.errors == 0);
+            (entry.name.value.clone(), made.map(Arc::new))
+        })
+        .collect();
+    cx.tables = written
+        .tables
+        .iter()
+        .map(|entry| {
+            let table = resolve::table(&entry.name, &entry.value, &report);
+            (entry.name.value.clone(), (entry.errors == 0).then_some(table))
+        })
+        .collect();
+    let integrations = written.integrations.iter().filter_map(|entry| resolve::integration(&cx, entry));
+    let mut drafts: Vec<_> = integrations.collect();
+    drafts.extend(written.pipelines.iter().filter_map(|entry| resolve::top_level(&cx, entry)));
+    resolve::one_writer(&cx, &mut drafts);
+    let left_out = resolve::settle(&cx, &mut drafts);
+    let config = Config {
+        settings,
+        connections: connections(&cx),
+        integrations: drafts.into_iter().filter_map(finish).collect(),
+    };
+    let diagnostics = report.close(&sources);
+    Loaded { config, diagnostics, left_out, sources }
+}
+
+fn connections(cx: &Cx<'_>) -> BTreeMap<ConnectionName, Arc<super::Connection>> {
+    cx.connections.values().flatten().map(|connection| (connection.name.clone(), Arc::clone(connection))).collect()
+}
+
+fn finish(draft: resolve::Draft) -> Option<(IntegrationName, Arc<super::Integration>)> {
+    let mut integration = draft.integration;
+    integration.pipelines = draft.pipelines.into_iter().map(|resolved| Arc::new(resolved.pipeline)).collect();
+    (!integration.pipelines.is_empty()).then(|| (integration.name.clone(), Arc::new(integration)))
+}
+
+/// One file: text to tree to written maps.
+fn read(file: u32, text: &str, env: &dyn EnvSource, sources: &mut Sources, report: &Report) -> Option<TopW> {
+    let before = report.errors();
+    let Some(mut node) = parse::parse(file, text, report) else {
+        if report.errors() > before {
+            placeholders::hide_likely_secrets(file, text, sources);
+        }
+        return None;
+    };
+    placeholders::hide_secrets(&node, false, sources);
+    placeholders::fill(&mut node, env, false, report);
+    if node.is_null() {
+        return None;
+    }
+    TopW::decode(&node, report)
+}
+
+/// Everything that was written, in any file.
+#[derive(Default)]
+struct Written {
+    connectors: Vec<Entry<ManifestW>>,
+    connections: Vec<Entry<ConnectionW>>,
+    tables: Vec<Entry<TableW>>,
+    integrations: Vec<Entry<IntegrationW>>,
+    pipelines: Vec<Entry<PipelineW>>,
+    /// Kind and name of everything, with its first place.
+    names: BTreeMap<(&'static str, String), Span>,
+}
+
+impl Written {
+    fn add(&mut self, top: TopW, report: &Report) {
+        for (later, what) in
+            [(&top.grants, "grants"), (&top.templates, "templates"), (&top.notifications, "notifications")]
+        {
+            if let Some(Later { span }) = later {
+                report.add(
+                    error("config::not_in_this_version", *span, format!("`{what}` is not in this version"))
+                        .help(format!("remove the map `{what}`; everything else in this file is read")),
+                );
+            }
+        }
+        let names = &mut self.names;
+        self.connectors.extend(unique(top.connectors, "connector", names, report));
+        self.connections.extend(unique(top.connections, "connection", names, report));
+        self.tables.extend(unique(top.tables, "table", names, report));
+        self.integrations.extend(unique(top.integrations, "integration", names, report));
+        // A pipeline of the top level is an integration of its own, so both share their names.
+        self.pipelines.extend(unique(top.pipelines, "integration", names, report));
+    }
+
+    fn pipeline_names(&self) -> BTreeSet<PipelineName> {
+        let inner = self.integrations.iter().flat_map(|integration| {
+            let pipelines = integration.value.pipelines.iter().flat_map(|named| &named.entries);
+            pipelines.map(|entry| format!("{}/{}", integration.name.value, entry.name.value))
+        });
+        let top = self.pipelines.iter().map(|entry| entry.name.value.clone());
+        inner.chain(top).filter_map(|name| PipelineName::parse(&name).ok()).collect()
+    }
+}
+
+/// The entries whose name is new; others are reported with both places.
+fn unique<T>(
+    named: Option<Named<T>>,
+    kind: &'static str,
+    names: &mut BTreeMap<(&'static str, String), Span>,
+    report: &Report,
+) -> Vec<Entry<T>> {
+    let entries = named.map(|named| named.entries).unwrap_or_default();
+    entries
+        .into_iter()
+        .filter(|entry| {
+            let At { value, span } = &entry.name;
+            let first = *names.entry((kind, value.clone())).or_insert(*span);
+            if first == *span {
+                return true;
+            }
+            let what = if kind == "integration" { "integration or pipeline" } else { kind };
+            report.add(
+                error("config::defined_twice", *span, format!("the {what} `{value}` is defined twice"))
+                    .label("defined again")
+                    .also(first, format!("`{value}` is defined first here"))
+                    .help("rename or remove one of them"),
+            );
+            false
+        })
+        .collect()
+}
+
+/// The built-in connectors, with what the user changed, and the user's own.
+fn manifests(
+    own: &[Entry<ManifestW>],
+    env: &dyn EnvSource,
+    sources: &mut Sources,
+    report: &Report,
+) -> BTreeMap<String, Option<Arc<Manifest>>> {
+    let mut found: BTreeMap<String, Option<Manifest>> = BTreeMap::new();
+    for (name, text) in builtin::MANIFESTS {
+        let number = sources.add(name.to_owned(), text);
+        let top = read(number, text, env, sources, report);
+        for entry in top.and_then(|top| top.connectors).map(|named| named.entries).unwrap_or_default() {
+            found.insert(entry.name.value.clone(), resolve::manifest(&entry.name, &entry.value, report));
+        }
+    }
+    for entry in own {
+        let name = &entry.name.value;
+        let built_in = found.get(name).cloned().flatten().filter(|_| entry.value.resources.is_none());
+        let made = match built_in {
+            Some(mut manifest) => {
+                let ((), broken) = report.watch(|| resolve::amend(&mut manifest, &entry.value, report));
+                (!broken).then_some(manifest)
+            }
+            None => resolve::manifest(&entry.name, &entry.value, report),
+        };
+        found.insert(name.clone(), made.filter(|_| entry.errors == 0));
+    }
+    found.into_iter().map(|(name, manifest)| (name, manifest.map(Arc::new))).collect()
+}

@@ -1,0 +1,99 @@
+//! Written to resolved: names become references, defaults are filled in, and what cannot work is refused.
+
+mod connection;
+mod ends;
+mod field;
+mod filter;
+mod hash;
+mod integration;
+mod manifest;
+mod order;
+mod pipeline;
+mod policy;
+mod schedule;
+mod steps;
+mod table;
+mod value;
+mod writers;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+pub(crate) use connection::connection;
+pub(crate) use hash::node_hash;
+pub(crate) use integration::{Draft, integration, top_level};
+pub(crate) use manifest::{amend, manifest};
+pub use order::LeftOut;
+pub(crate) use order::settle;
+pub(crate) use table::{KnownTable, table};
+pub(crate) use writers::one_writer;
+
+use super::{
+    Connection, PipelineName,
+    diagnostic::Report,
+    placeholders::EnvSource,
+    source::Span,
+};
+use crate::connector::Manifest;
+
+/// What resolving needs to know.
+pub(crate) struct Cx<'a> {
+    /// Where mistakes go.
+    pub report: &'a Report,
+    /// The environment.
+    pub env: &'a dyn EnvSource,
+    /// The configuration folder.
+    pub config_dir: &'a Path,
+    /// Connectors by name; `None` for those with mistakes.
+    pub manifests: BTreeMap<String, Option<Arc<Manifest>>>,
+    /// Connections by name; `None` for those with mistakes.
+    pub connections: BTreeMap<String, Option<Arc<Connection>>>,
+    /// Tables by name; `None` for those with mistakes.
+    pub tables: BTreeMap<String, Option<KnownTable>>,
+    /// Every pipeline's full name, with mistakes or not.
+    pub pipelines: BTreeSet<PipelineName>,
+}
+
+/// A resolved pipeline, with the places that later checks speak of.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolved {
+    /// The pipeline.
+    pub pipeline: super::Pipeline,
+    /// Where its name is.
+    pub span: Span,
+    /// Where each of `needs` is said.
+    pub needs: Vec<(PipelineName, Span, Need)>,
+    /// What it writes.
+    pub writes: Vec<Written>,
+    /// Hash of its filters, and whether it has any.
+    pub filters: Option<u64>,
+}
+
+/// Why a pipeline needs another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// `needs:`.
+    Needs,
+    /// `reference:`.
+    Reference,
+    /// `referenced_by:`.
+    ReferencedBy,
+}
+
+/// A path that a pipeline writes.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    /// On which side.
+    pub side: crate::record::Side,
+    /// The path.
+    pub path: crate::record::Path,
+    /// Whether it writes on every change.
+    pub always: bool,
+    /// `shared: true`.
+    pub shared: bool,
+    /// Where it is said.
+    pub span: Span,
+}

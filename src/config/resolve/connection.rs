@@ -1,0 +1,265 @@
+//! Connections.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use url::Url;
+
+use super::Cx;
+use crate::{
+    config::{
+        Auth, Connection, ConnectionName,
+        diagnostic::error,
+        nearest::suggest,
+        placeholders,
+        source::Span,
+        written::{At, ConnectionW, HeaderAuthW, SecretText},
+    },
+    connector::{AuthKind, Manifest, SettingKind},
+};
+
+/// Resolves a connection. `None` when it holds mistakes.
+pub(crate) fn connection(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connection> {
+    let (made, broken) = cx.report.watch(|| make(cx, name, written));
+    made.filter(|_| !broken)
+}
+
+fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connection> {
+    let parsed = match ConnectionName::parse(&name.value) {
+        Ok(parsed) => Some(parsed),
+        Err(cause) => {
+            cx.report.add(error("config::bad_name", name.span, cause.to_string()).help("choose another name"));
+            None
+        }
+    };
+    if let Some(grant) = &written.grant {
+        cx.report.add(
+            error("config::not_in_this_version", grant.span, "grants are not in this version")
+                .help("give the login here: auth: { token: \"${env:NAME}\" }"),
+        );
+    }
+    let manifest = manifest(cx, written.connector.as_ref()?)?;
+    let settings = settings(cx, name, written, &manifest);
+    let base_url = base_url(cx, name, written, &manifest, &settings);
+    let auth = auth(cx, name, written, &manifest);
+    Some(Connection {
+        name: parsed?,
+        base_url: base_url?,
+        tenant: written.tenant.as_ref().map(|tenant| tenant.value.clone()),
+        settings,
+        auth: auth?,
+        unlimited: written.unlimited.as_ref().is_some_and(|unlimited| unlimited.value),
+        manifest,
+    })
+}
+
+fn manifest(cx: &Cx<'_>, written: &At<String>) -> Option<Arc<Manifest>> {
+    let (kind, version) = match written.value.split_once('@') {
+        Some((kind, version)) => (kind, Some(version)),
+        None => (written.value.as_str(), None),
+    };
+    if !cx.manifests.contains_key(kind) && matches!(kind, "file" | "sql" | "inbox") {
+        cx.report.add(
+            error("config::not_in_this_version", written.span, format!("the connector `{kind}` is not in this version"))
+                .help("connectors described by a manifest are: give one under `connectors:`"),
+        );
+        return None;
+    }
+    let Some(known) = cx.manifests.get(kind) else {
+        cx.report.add(
+            error("config::unknown_connector", written.span, format!("there is no connector `{kind}`"))
+                .label("not known")
+                .maybe_help(suggest(kind, cx.manifests.keys().map(String::as_str))),
+        );
+        return None;
+    };
+    // One with mistakes was reported where it is written.
+    let manifest = known.as_ref()?;
+    if let Some(version) = version
+        && version != manifest.version.to_string()
+    {
+        cx.report.add(
+            error("config::connector_version", written.span, format!("there is no version {version} of `{kind}`"))
+                .help(format!("this program has {kind}@{}", manifest.version)),
+        );
+        return None;
+    }
+    Some(Arc::clone(manifest))
+}
+
+fn settings(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Manifest) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for entry in written.settings.iter().flat_map(|named| &named.entries) {
+        let (key, value) = (&entry.name, &entry.value);
+        let Some(setting) = manifest.settings.get(&key.value) else {
+            cx.report.add(
+                error("config::unknown_setting", key.span, format!("`{}` asks for no setting `{}`", manifest.name, key.value))
+                    .label("not known")
+                    .maybe_help(suggest(&key.value, manifest.settings.keys().map(String::as_str))),
+            );
+            continue;
+        };
+        match &setting.kind {
+            SettingKind::Text => {}
+            SettingKind::Url => {
+                url(cx, value);
+            }
+            SettingKind::Enum(values) if values.contains(&value.value) => {}
+            SettingKind::Enum(values) => cx.report.add(
+                error("config::bad_word", value.span, format!("`{}` is not one of the values of `{}`", value.value, key.value))
+                    .maybe_help(suggest(&value.value, values.iter().map(String::as_str))),
+            ),
+        }
+        found.insert(key.value.clone(), value.value.clone());
+    }
+    if let (Some(url), true) = (&written.base_url, manifest.settings.contains_key("base_url")) {
+        found.entry("base_url".to_owned()).or_insert_with(|| url.value.clone());
+    }
+    for (key, setting) in &manifest.settings {
+        if found.contains_key(key) {
+            continue;
+        }
+        if let Some(default) = &setting.default {
+            found.insert(key.clone(), default.clone());
+        } else if setting.required {
+            let help = if key == "base_url" {
+                "add base_url: https://…".to_owned()
+            } else {
+                format!("add settings: {{ {key}: … }}")
+            };
+            let why = if setting.description.is_empty() { String::new() } else { format!(": {}", setting.description) };
+            cx.report.add(
+                error("config::missing_setting", name.span, format!("`{}` needs the setting `{key}`{why}", manifest.name))
+                    .help(help),
+            );
+        }
+    }
+    found
+}
+
+fn url(cx: &Cx<'_>, written: &At<String>) -> Option<Url> {
+    const HELP: &str = "write the whole address: https://shop.example/sync/v1";
+    match Url::parse(&written.value) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+            if !url.username().is_empty() || url.password().is_some() {
+                cx.report.add(
+                    error("config::bad_url", written.span, "an address must not hold a login")
+                        .help("put the login below `auth:`, as { user, password } or { token }"),
+                );
+                return None;
+            }
+            Some(url)
+        }
+        Ok(_) => {
+            cx.report.add(error("config::bad_url", written.span, "this is no http or https address").help(HELP));
+            None
+        }
+        Err(cause) => {
+            cx.report.add(error("config::bad_url", written.span, format!("this is no address: {cause}")).help(HELP));
+            None
+        }
+    }
+}
+
+fn base_url(
+    cx: &Cx<'_>,
+    name: &At<String>,
+    written: &ConnectionW,
+    manifest: &Manifest,
+    settings: &BTreeMap<String, String>,
+) -> Option<Url> {
+    if let Some(base_url) = &written.base_url {
+        return url(cx, base_url);
+    }
+    let template = manifest.base_url.as_deref().unwrap_or_default();
+    let mut text = template.to_owned();
+    for (key, value) in settings {
+        text = text.replace(&format!("${{settings.{key}}}"), value);
+    }
+    if text.is_empty() || text.contains("${settings.") {
+        // Where a setting is missing, that was said; `base_url` failing to decode was, too.
+        cx.report.add(
+            error("config::missing_key", name.span, format!("the connection `{}` needs `base_url`", name.value))
+                .label("where is it?")
+                .help("add base_url: https://shop.example/sync/v1"),
+        );
+        return None;
+    }
+    url(cx, &At { value: text, span: name.span })
+}
+
+fn secret(cx: &Cx<'_>, written: &SecretText) -> Option<crate::config::Secret> {
+    placeholders::secret(&written.scalar, written.span, cx.env, cx.config_dir, cx.report)
+}
+
+fn auth(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Manifest) -> Option<Auth> {
+    let forms = || {
+        let forms: Vec<String> = manifest.auth.iter().map(form).collect();
+        if forms.is_empty() {
+            "write auth: { token: \"${env:NAME}\" }, { user: …, password: … } or { header: { name: …, value: … } }".to_owned()
+        } else {
+            format!("`{}` takes {}", manifest.name, forms.join(" or "))
+        }
+    };
+    let Some(auth) = &written.auth else {
+        if manifest.auth.is_empty() || manifest.auth.contains(&AuthKind::None) || written.grant.is_some() {
+            return Some(Auth::None);
+        }
+        cx.report.add(
+            error("config::missing_key", name.span, format!("the connection `{}` needs `auth`", name.value))
+                .label("how to log in?")
+                .help(forms()),
+        );
+        return None;
+    };
+    let refuse = |span: Span, what: &str| {
+        cx.report.add(error("config::bad_auth", span, what.to_owned()).help(forms()));
+        None
+    };
+    let takes = |kind: &dyn Fn(&AuthKind) -> bool| manifest.auth.is_empty() || manifest.auth.iter().any(kind);
+    let span = auth.span;
+    match (&auth.token, &auth.user, &auth.password, &auth.header) {
+        (Some(token), None, None, None) => {
+            if !takes(&|kind| *kind == AuthKind::Bearer) {
+                return refuse(span, &format!("`{}` takes no token", manifest.name));
+            }
+            secret(cx, token).map(Auth::Bearer)
+        }
+        (None, Some(user), Some(password), None) => {
+            if !takes(&|kind| *kind == AuthKind::Basic) {
+                return refuse(span, &format!("`{}` takes no user and password", manifest.name));
+            }
+            secret(cx, password).map(|password| Auth::Basic { user: user.value.clone(), password })
+        }
+        (None, None, None, Some(header)) => {
+            if !takes(&|kind| matches!(kind, AuthKind::Header(_))) {
+                return refuse(span, &format!("`{}` takes no key in a header", manifest.name));
+            }
+            let (name, value) = match header {
+                HeaderAuthW::Pair(pair) => (pair.name.as_ref()?.value.clone(), pair.value.as_ref()?),
+                HeaderAuthW::Value(value) => {
+                    let known = manifest.auth.iter().find_map(|kind| match kind {
+                        AuthKind::Header(name) => Some(name.clone()),
+                        _ => None,
+                    });
+                    let Some(name) = known else {
+                        return refuse(value.span, "which header holds the key?");
+                    };
+                    (name, value)
+                }
+            };
+            secret(cx, value).map(|value| Auth::Header { name, value })
+        }
+        // An unknown key inside was reported already.
+        (None, None, None, None) if cx.report.errors() > 0 => None,
+        _ => refuse(span, "a login is a token, a user with a password, or a header; one of them"),
+    }
+}
+
+fn form(kind: &AuthKind) -> String {
+    match kind {
+        AuthKind::None => "no login".to_owned(),
+        AuthKind::Bearer => "auth: { token: \"${env:NAME}\" }".to_owned(),
+        AuthKind::Basic => "auth: { user: …, password: \"${env:NAME}\" }".to_owned(),
+        AuthKind::Header(_) => "auth: { header: \"${env:NAME}\" }".to_owned(),
+    }
+}

@@ -1,0 +1,168 @@
+//! The two ends of a pipeline while it is being made.
+
+use std::sync::Arc;
+
+use super::{Cx, manifest::no_fields};
+use crate::{
+    config::{
+        Connection,
+        diagnostic::error,
+        nearest::suggest,
+        source::Span,
+        written::{At, ResourceRefW},
+    },
+    connector::{FieldTable, FieldType, Resource},
+    record::{Canon, Kind, Path, ProjectionSpec, Side, Slot, SlotIndex},
+};
+
+/// One end.
+#[derive(Clone, Debug)]
+pub(crate) struct EndBuilder {
+    /// Which side it is.
+    pub side: Side,
+    /// The account.
+    pub connection: Arc<Connection>,
+    /// The collection.
+    pub resource: Arc<Resource>,
+    /// What is read so far.
+    pub spec: ProjectionSpec,
+    /// Where the end is named.
+    pub span: Span,
+}
+
+impl EndBuilder {
+    /// The slot of a value.
+    pub(crate) fn value(&mut self, path: &Path) -> SlotIndex {
+        self.spec.slot(Slot::Value(path.clone()))
+    }
+
+    /// For people: `acme-xero/contacts`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}", self.connection.name, self.resource.name)
+    }
+}
+
+/// Finds the account and the collection that a pipeline names.
+pub(crate) fn end(cx: &Cx<'_>, side: Side, written: &ResourceRefW) -> Option<EndBuilder> {
+    let At { value, span } = &written.name;
+    let Some((connection_name, resource_name)) = value.split_once('/') else {
+        cx.report.add(
+            error("config::bad_resource", *span, format!("`{value}` does not say connection/resource"))
+                .maybe_help(cx.connections.keys().next().map(|name| format!("write it as {name}/contacts"))),
+        );
+        return None;
+    };
+    let Some(connection) = cx.connections.get(connection_name) else {
+        cx.report.add(
+            error("config::unknown_connection", *span, format!("there is no connection `{connection_name}`"))
+                .label("not known")
+                .maybe_help(
+                    suggest(connection_name, cx.connections.keys().map(String::as_str))
+                        .or_else(|| Some("describe it under `connections:`".to_owned())),
+                ),
+        );
+        return None;
+    };
+    // One with mistakes was reported where it is written.
+    let connection = connection.as_ref()?;
+    let resources = &connection.manifest.resources;
+    let Some(resource) = resources.get(resource_name) else {
+        cx.report.add(
+            error(
+                "config::unknown_resource",
+                span.at_offset(connection_name.len() + 1),
+                format!("`{connection_name}` ({}) has no resource `{resource_name}`", connection.manifest.name),
+            )
+            .label("not known")
+            .maybe_help(suggest(resource_name, resources.keys().map(String::as_str))),
+        );
+        return None;
+    };
+    Some(EndBuilder {
+        side,
+        connection: Arc::clone(connection),
+        resource: Arc::clone(resource),
+        spec: ProjectionSpec::default(),
+        span: *span,
+    })
+}
+
+/// What a manifest says of a path.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Declared<'t> {
+    /// How values compare.
+    pub canon: Canon,
+    /// The remote refuses or ignores writes to it, or to what it is in.
+    pub read_only: bool,
+    /// The remote answers with a mask.
+    pub masked: bool,
+    /// The field, if it is declared.
+    pub field: Option<&'t FieldType>,
+}
+
+impl<'t> Declared<'t> {
+    /// The fields below, as far as they are known.
+    pub(crate) fn children(&self) -> &'t FieldTable {
+        self.field.and_then(|field| field.children.as_ref()).unwrap_or_else(|| no_fields())
+    }
+}
+
+/// Looks a path up in a table of fields; a misspelt one is reported with the nearest name.
+pub(crate) fn declared<'t>(
+    cx: &Cx<'_>,
+    table: &'t FieldTable,
+    owner: &str,
+    path: &Path,
+    span: Span,
+) -> Option<Declared<'t>> {
+    let mut found = Declared::default();
+    let mut table = table;
+    let mut so_far = String::from("$");
+    for name in path.names() {
+        let Some(field) = table.fields.get(name) else {
+            if table.open {
+                return Some(Declared { canon: Canon::default(), field: None, ..found });
+            }
+            let below = if so_far == "$" { owner.to_owned() } else { format!("`{so_far}` of {owner}") };
+            cx.report.add(
+                error("config::unknown_field", inside(span, path, name), format!("{below} has no field `{name}`"))
+                    .label("not known")
+                    .maybe_help(suggest(name, table.fields.keys().map(String::as_str))),
+            );
+            return None;
+        };
+        so_far = format!("{so_far}.{name}");
+        found = Declared {
+            canon: field.canon.clone(),
+            read_only: found.read_only || field.read_only,
+            masked: field.masked,
+            field: Some(field),
+        };
+        match &field.children {
+            Some(children) => table = children,
+            None if matches!(field.kind(), Kind::Any | Kind::Object | Kind::List) => table = no_fields(),
+            None => table = scalar(),
+        }
+    }
+    Some(found)
+}
+
+/// Below a single value there is nothing.
+fn scalar() -> &'static FieldTable {
+    static NONE: FieldTable = FieldTable { fields: std::collections::BTreeMap::new(), open: false };
+    &NONE
+}
+
+/// The place of a name inside a path inside a file.
+fn inside(span: Span, path: &Path, name: &str) -> Span {
+    let text = path.as_str();
+    let quote = match (span.end - span.start).checked_sub(text.len()) {
+        Some(0) => 0,
+        Some(2) => 1,
+        _ => return span,
+    };
+    match text.find(name) {
+        Some(at) => Span { file: span.file, start: span.start + quote + at, end: span.start + quote + at + name.len() },
+        None => span,
+    }
+}

@@ -1,0 +1,67 @@
+//! Lists, mapped element by element.
+
+use super::{FORMS, Fields, Scope, short};
+use crate::{
+    config::{
+        Content, Each, Field,
+        diagnostic::error,
+        resolve::hash,
+        written::{At, FieldW},
+    },
+    record::{Kind, Path, Side},
+};
+
+impl Fields<'_, '_> {
+    pub(super) fn list(&mut self, written: &FieldW, scope: &Scope<'_>) -> Option<Field> {
+        let each = written.each.as_ref()?;
+        if scope.element.is_some() {
+            self.report(
+                error("config::not_in_this_version", each.span, "a list inside an element of a list is not in this version")
+                    .help("map the values of the outer list only"),
+            );
+            return None;
+        }
+        let Some(fields) = &written.fields else {
+            self.report(error("config::missing_key", written.span, "`each` needs `fields`").help(FORMS));
+            return None;
+        };
+        let flow = self.flow_of(written, scope)?;
+        let mut paths: Vec<At<Path>> = Vec::new();
+        for (side, path) in [(Side::Source, each.source.as_ref()?), (Side::Target, each.target.as_ref()?)] {
+            let path = self.path(side, path, scope)?;
+            let declared = self.declared(side, &path, scope)?;
+            if !matches!(declared.canon.kind, Kind::Any | Kind::List) {
+                self.report(
+                    error("config::wrong_kind", path.span, format!("`{}` is no list", path.value.as_str()))
+                        .help("name a list, or map the value without `each`"),
+                );
+                return None;
+            }
+            paths.push(path);
+        }
+        let [source, target] = paths.as_slice() else { return None };
+        let tables = [
+            self.declared(Side::Source, source, scope)?.children(),
+            self.declared(Side::Target, target, scope)?.children(),
+        ];
+        let inner = Scope { tables, prefix: [None, None], element: Some(flow) };
+        let key = each.key.as_ref()?;
+        let (source_key, target_key) = (key.source.as_ref()?, key.target.as_ref()?);
+        self.declared(Side::Source, source_key, &inner);
+        self.declared(Side::Target, target_key, &inner);
+        let mut found = Vec::new();
+        self.some(fields, &inner, &mut found);
+        let id = hash::field_id("each", &[source.value.as_str()], target.value.as_str());
+        let name = format!("{}[] -> {}[]", short(&source.value), short(&target.value));
+        let content = Content::Each(Box::new(Each {
+            source_key: source_key.value.clone(),
+            target_key: target_key.value.clone(),
+            fields: found.into_iter().map(|(field, _)| field).collect(),
+            removes: each.removes.as_ref().is_some_and(|removes| removes.value),
+        }));
+        let source_end = self.end(Side::Source, std::slice::from_ref(source), scope, flow, written)?;
+        let target_end = self.end(Side::Target, std::slice::from_ref(target), scope, flow, written)?;
+        self.check_read_only(written, [&source_end, &target_end], flow);
+        Some(self.finish(written, id, name, [source_end, target_end], flow, content))
+    }
+}

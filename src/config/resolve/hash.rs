@@ -1,0 +1,192 @@
+//! Numbers that stay the same from build to build.
+//!
+//! Everything is written into a row of bytes by hand, tagged and with lengths, and hashed by XXH3. Neither `Debug`
+//! nor the standard library's hashes promise to stay as they are.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::{
+    config::{
+        Content, Field, FieldId, Transform, UnknownKey,
+        tree::{Node, NodeValue},
+    },
+    record::{ProjectionSpec, Slot},
+};
+
+/// Bytes being gathered.
+#[derive(Debug, Default)]
+pub(crate) struct Bytes(Vec<u8>);
+
+impl Bytes {
+    /// A text, with its length, so that no two rows of texts give the same bytes.
+    pub(crate) fn text(&mut self, text: &str) -> &mut Self {
+        self.0.extend_from_slice(&(text.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    /// A number.
+    pub(crate) fn number(&mut self, number: u64) -> &mut Self {
+        self.0.extend_from_slice(&number.to_le_bytes());
+        self
+    }
+
+    /// The hash.
+    pub(crate) fn hash(&self) -> u64 {
+        xxh3_64(&self.0)
+    }
+
+    /// The lower half of the hash.
+    #[allow(clippy::cast_possible_truncation, reason = "half of a hash is wanted")]
+    pub(crate) fn short(&self) -> u32 {
+        self.hash() as u32
+    }
+}
+
+/// The number of a field: its paths, and what kind of field it is.
+pub(crate) fn field_id(kind: &str, source: &[&str], target: &str) -> FieldId {
+    let mut bytes = Bytes::default();
+    bytes.text("field").text(kind).number(source.len() as u64);
+    for path in source {
+        bytes.text(path);
+    }
+    bytes.text(target);
+    FieldId(bytes.short())
+}
+
+/// The hash of what a field does to values.
+pub(crate) fn definition(content: &Content) -> u32 {
+    let mut bytes = Bytes::default();
+    self::content(&mut bytes, content);
+    bytes.short()
+}
+
+fn content(bytes: &mut Bytes, content: &Content) {
+    match content {
+        Content::Mapped { join, forward, backward, reference } => {
+            bytes.text("mapped");
+            if let Some(join) = join {
+                bytes.text("join").text(&join.separator).text(join.unique_suffix.as_deref().unwrap_or_default());
+            }
+            steps(bytes, forward);
+            match backward {
+                Some(back) => steps(bytes.text("back"), back),
+                None => {
+                    bytes.text("no way back");
+                }
+            }
+            bytes.text(reference.as_ref().map_or("", |name| name.as_str()));
+        }
+        Content::Constant(value) => {
+            bytes.text("constant").text(&value.to_string());
+        }
+        Content::Each(each) => {
+            bytes.text("each").text(each.source_key.as_str()).text(each.target_key.as_str());
+            bytes.number(u64::from(each.removes)).number(each.fields.len() as u64);
+            for field in &each.fields {
+                element_field(bytes, field);
+            }
+        }
+    }
+}
+
+fn element_field(bytes: &mut Bytes, field: &Field) {
+    bytes.number(u64::from(field.id.0)).number(u64::from(field.definition));
+}
+
+fn steps(bytes: &mut Bytes, steps: &[Transform]) {
+    bytes.number(steps.len() as u64);
+    for step in steps {
+        self::step(bytes, step);
+    }
+}
+
+fn step(bytes: &mut Bytes, step: &Transform) {
+    match step {
+        Transform::Trim => bytes.text("trim"),
+        Transform::Lowercase => bytes.text("lowercase"),
+        Transform::Uppercase => bytes.text("uppercase"),
+        Transform::CollapseSpaces => bytes.text("collapse_spaces"),
+        Transform::Phone => bytes.text("phone"),
+        Transform::Divide(by) => bytes.text("divide").text(&by.normalize().to_string()),
+        Transform::Multiply(by) => bytes.text("multiply").text(&by.normalize().to_string()),
+        Transform::Round(places) => bytes.text("round").number(u64::from(*places)),
+        Transform::Prefix(text) => bytes.text("prefix").text(text),
+        Transform::Suffix(text) => bytes.text("suffix").text(text),
+        Transform::StripPrefix(text) => bytes.text("strip_prefix").text(text),
+        Transform::StripSuffix(text) => bytes.text("strip_suffix").text(text),
+        Transform::Date(zone) => bytes.text("date").text(zone.name()),
+        Transform::Replace { pattern, with } => bytes.text("replace").text(pattern.as_str()).text(with),
+        Transform::Split { on, index } => bytes.text("split").text(on).number(*index as u64),
+        Transform::Truncate(length) => bytes.text("truncate").number(*length as u64),
+        Transform::Default(value) => bytes.text("default").text(&value.to_string()),
+        Transform::Text => bytes.text("text"),
+        Transform::Number => bytes.text("number"),
+        Transform::Words { yes, no } => bytes.text("words").text(yes).text(no),
+        Transform::Lookup(lookup) => {
+            bytes.text("lookup").number(u64::from(lookup.reversed));
+            match &lookup.unknown {
+                UnknownKey::Park => bytes.text("park"),
+                UnknownKey::Keep => bytes.text("keep"),
+                UnknownKey::Value(value) => bytes.text("value").text(value),
+            };
+            for rows in [&lookup.table.rows, &lookup.table.reverse] {
+                bytes.number(rows.len() as u64);
+                for (key, value) in rows {
+                    bytes.text(key).text(value);
+                }
+            }
+            bytes
+        }
+    };
+}
+
+/// The hash of what is read.
+pub(crate) fn spec(spec: &ProjectionSpec) -> u32 {
+    let mut bytes = Bytes::default();
+    for slot in &spec.slots {
+        let (kind, path) = match slot {
+            Slot::Value(path) => ("value", path),
+            Slot::Count(path) => ("count", path),
+            Slot::Test(path) => ("test", path),
+        };
+        bytes.text(kind).text(path.as_str());
+    }
+    bytes.short()
+}
+
+/// Keys that say when things happen, not what.
+const WHEN: [&str; 4] = ["automatic", "apply", "debounce", "schedule"];
+
+/// The hash of a written value: keys in any order, layout and comments left out.
+pub(crate) fn node_hash(node: &Node) -> u64 {
+    let mut bytes = Bytes::default();
+    self::node(&mut bytes, node, true);
+    bytes.hash()
+}
+
+fn node(bytes: &mut Bytes, node: &Node, top: bool) {
+    match &node.value {
+        NodeValue::Scalar(scalar) => {
+            // A variable that is not set, or a secret, counts as written.
+            let text = if scalar.holes.is_empty() { &scalar.text } else { scalar.shown() };
+            bytes.text("scalar").text(text);
+        }
+        NodeValue::Seq(items) => {
+            bytes.text("list").number(items.len() as u64);
+            for item in items {
+                self::node(bytes, item, false);
+            }
+        }
+        NodeValue::Map(map) => {
+            let mut entries: Vec<_> =
+                map.entries.iter().filter(|(key, _)| !(top && WHEN.contains(&key.text.as_str()))).collect();
+            entries.sort_by(|a, b| a.0.text.cmp(&b.0.text));
+            bytes.text("map").number(entries.len() as u64);
+            for (key, value) in entries {
+                bytes.text(&key.text);
+                self::node(bytes, value, false);
+            }
+        }
+    }
+}

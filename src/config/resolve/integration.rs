@@ -1,0 +1,171 @@
+//! Integrations, and pipelines at the top level, which are integrations of their own.
+
+use std::collections::BTreeSet;
+
+use chrono_tz::Tz;
+
+use super::{Cx, Resolved, pipeline, schedule};
+use crate::config::{
+    ApplyMode, Integration, IntegrationName, PipelineName,
+    diagnostic::error,
+    nearest::suggest,
+    written::{ApplyW, At, DebounceW, Entry, IntegrationW, PipelineW, ScheduleW},
+};
+
+/// An integration with its pipelines before order is brought into them.
+pub(crate) struct Draft {
+    /// The integration, without pipelines.
+    pub integration: Integration,
+    /// Those without mistakes.
+    pub pipelines: Vec<Resolved>,
+}
+
+impl Cx<'_> {
+    /// The full name of a pipeline named in another: one of the same integration, else one of the top level.
+    pub(crate) fn find_pipeline(&self, written: &At<String>, within: Option<&IntegrationName>) -> Option<PipelineName> {
+        let candidates = [
+            within.map(|integration| format!("{integration}/{}", written.value)),
+            Some(written.value.clone()),
+        ];
+        let found = candidates
+            .into_iter()
+            .flatten()
+            .filter_map(|name| PipelineName::parse(&name).ok())
+            .find(|name| self.pipelines.contains(name));
+        if found.is_none() {
+            let names = self.pipelines.iter().map(PipelineName::as_str).map(|name| match within {
+                Some(integration) => name.strip_prefix(&format!("{integration}/")).unwrap_or(name),
+                None => name,
+            });
+            let names: Vec<&str> = names.collect();
+            self.report.add(
+                error("config::unknown_pipeline", written.span, format!("there is no pipeline `{}`", written.value))
+                    .label("not known")
+                    .maybe_help(suggest(&written.value, names.iter().copied())),
+            );
+        }
+        found
+    }
+
+    fn integration_name(&self, name: &At<String>) -> Option<IntegrationName> {
+        match IntegrationName::parse(&name.value) {
+            Ok(name) => Some(name),
+            Err(cause) => {
+                self.report.add(error("config::bad_name", name.span, cause.to_string()).help("choose another name"));
+                None
+            }
+        }
+    }
+}
+
+/// The parts an integration and a pipeline at the top level have in common.
+struct Common<'a> {
+    automatic: Option<&'a At<bool>>,
+    apply: Option<&'a At<ApplyW>>,
+    timezone: Option<&'a At<Tz>>,
+    debounce: Option<&'a DebounceW>,
+    schedule: Option<&'a ScheduleW>,
+}
+
+impl Common<'_> {
+    fn make(&self, cx: &Cx<'_>, name: &IntegrationName, connections: &BTreeSet<String>) -> Integration {
+        Integration {
+            name: name.clone(),
+            automatic: self.automatic.is_none_or(|at| at.value),
+            apply: match self.apply.map(|at| at.value) {
+                None | Some(ApplyW::Automatic) => ApplyMode::Automatic,
+                Some(ApplyW::Observe) => ApplyMode::Observe,
+            },
+            timezone: self.timezone.map_or(Tz::UTC, |at| at.value),
+            debounce: schedule::debounce(cx, self.debounce),
+            schedule: schedule::schedule(cx, self.schedule, connections),
+            pipelines: Vec::new(),
+        }
+    }
+}
+
+/// The names of connections a pipeline mentions, broken or not.
+fn mentioned(written: &PipelineW) -> impl Iterator<Item = String> {
+    [&written.source, &written.target]
+        .into_iter()
+        .flatten()
+        .filter_map(|end| end.name.value.split_once('/'))
+        .map(|(connection, _)| connection.to_owned())
+}
+
+/// Resolves an integration. `None` when it holds mistakes outside its pipelines.
+pub(crate) fn integration(cx: &Cx<'_>, entry: &Entry<IntegrationW>) -> Option<Draft> {
+    let written = &entry.value;
+    let (made, broken) = cx.report.watch(|| {
+        for later in [&written.template, &written.with, &written.overrides].into_iter().flatten() {
+            cx.report.add(
+                error("config::not_in_this_version", later.span, "templates are not in this version")
+                    .help("write the pipelines out under `pipelines:`"),
+            );
+        }
+        if written.pipelines.is_none() && written.template.is_none() && !written.broken.contains(&"pipelines") {
+            cx.report.add(
+                error("config::missing_key", entry.name.span, "an integration needs `pipelines`")
+                    .help("add pipelines: { contacts: { source: …, target: …, … } }"),
+            );
+        }
+        let pipelines = written.pipelines.as_ref().map(|named| named.entries.as_slice()).unwrap_or_default();
+        let connections = pipelines.iter().flat_map(|entry| mentioned(&entry.value)).collect();
+        let common = Common {
+            automatic: written.automatic.as_ref(),
+            apply: written.apply.as_ref(),
+            timezone: written.timezone.as_ref(),
+            debounce: written.debounce.as_ref(),
+            schedule: written.schedule.as_ref(),
+        };
+        cx.integration_name(&entry.name).map(|name| common.make(cx, &name, &connections))
+    });
+    let name = made.as_ref().map(|integration| integration.name.clone())?;
+    let home =
+        pipeline::Home { integration: &name, within: Some(&name), first_run: written.first_run.as_ref() };
+    let pipelines: Vec<Resolved> = written
+        .pipelines
+        .iter()
+        .flat_map(|named| &named.entries)
+        .filter_map(|entry| {
+            let full = full_name(cx, &format!("{name}/{}", entry.name.value), &entry.name)?;
+            pipeline::pipeline(cx, entry, &full, &home)
+        })
+        .collect();
+    // A mistake inside one pipeline makes the entry unsound, but takes only that pipeline.
+    let theirs: usize = written.pipelines.iter().flat_map(|named| &named.entries).map(|entry| entry.errors).sum();
+    made.filter(|_| !broken && entry.errors == theirs).map(|integration| Draft { integration, pipelines })
+}
+
+/// Resolves a pipeline of the top level.
+pub(crate) fn top_level(cx: &Cx<'_>, entry: &Entry<PipelineW>) -> Option<Draft> {
+    let written = &entry.value;
+    let (made, broken) = cx.report.watch(|| {
+        let name = cx.integration_name(&entry.name)?;
+        let common = Common {
+            automatic: written.automatic.as_ref(),
+            apply: written.apply.as_ref(),
+            timezone: written.timezone.as_ref(),
+            debounce: written.debounce.as_ref(),
+            schedule: written.schedule.as_ref(),
+        };
+        Some(common.make(cx, &name, &mentioned(written).collect()))
+    });
+    let integration = made?;
+    let home = pipeline::Home { integration: &integration.name, within: None, first_run: None };
+    let full = full_name(cx, &entry.name.value, &entry.name)?;
+    let resolved = pipeline::pipeline(cx, entry, &full, &home);
+    let name = integration.name.clone();
+    debug_assert_eq!(name.as_str(), full.as_str(), "a pipeline of the top level names its integration");
+    (!broken).then(|| Draft { integration, pipelines: resolved.into_iter().collect() })
+}
+
+fn full_name(cx: &Cx<'_>, full: &str, written: &At<String>) -> Option<PipelineName> {
+    match PipelineName::parse(full) {
+        Ok(name) => Some(name),
+        Err(cause) => {
+            cx.report.add(error("config::bad_name", written.span, cause.to_string()).help("choose another name"));
+            None
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Connector manifests.
+
+mod calls;
+mod fields;
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    config::{
+        diagnostic::{Report, error},
+        written::{At, AuthWordW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
+    },
+    connector::{
+        AuthKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest, Resource, Scope, Setting, SettingKind,
+        ThrottleWait, Throttled,
+    },
+    record::Path,
+};
+
+/// Makes a manifest of what was written. `None` when it holds mistakes.
+pub(crate) fn manifest(name: &At<String>, written: &ManifestW, report: &Report) -> Option<Manifest> {
+    let (manifest, broken) = report.watch(|| {
+        if written.resources.is_none() {
+            report.add(
+                error("config::missing_key", name.span, format!("the connector `{}` needs `resources`", name.value))
+                    .label("not built in, so it must be described in full")
+                    .help("describe its resources, or give the name of a built-in connector to change that"),
+            );
+        }
+        let mut manifest = Manifest {
+            name: name.value.clone(),
+            version: 1,
+            settings: std::collections::BTreeMap::new(),
+            base_url: None,
+            headers: Vec::new(),
+            query: Vec::new(),
+            auth: Vec::new(),
+            limits: Vec::new(),
+            throttled: Throttled { status: 429, wait: ThrottleWait::RetryAfter, remaining: Vec::new() },
+            in_doubt: Duration::from_secs(60),
+            timeout: Duration::from_secs(60),
+            error_messages: Vec::new(),
+            resources: std::collections::BTreeMap::new(),
+        };
+        amend(&mut manifest, written, report);
+        manifest
+    });
+    (!broken).then_some(manifest)
+}
+
+/// Changes a manifest as written: what is given replaces what was.
+pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Report) {
+    if let Some(extends) = &written.extends {
+        report.add(
+            error("config::not_in_this_version", extends.span, "`extends` is not in this version")
+                .help("to change a built-in connector, give a connector of the same name without `resources`"),
+        );
+    }
+    if let Some(version) = &written.version {
+        manifest.version = version.value;
+    }
+    for entry in entries(written.settings.as_ref()) {
+        if let Some(setting) = setting(&entry.value, report) {
+            manifest.settings.insert(entry.name.value.clone(), setting);
+        }
+    }
+    if let Some(url) = &written.base_url {
+        manifest.base_url = Some(url.value.clone());
+    }
+    if let Some(headers) = &written.headers {
+        manifest.headers = calls::pairs(Some(headers));
+    }
+    if let Some(query) = &written.query {
+        manifest.query = calls::pairs(Some(query));
+    }
+    if let Some(kinds) = &written.auth {
+        manifest.auth = kinds.0.iter().filter_map(|kind| auth_kind(kind, report)).collect();
+    }
+    if let Some(limits) = &written.limits {
+        manifest.limits = limits.iter().filter_map(|limit| self::limit(limit, report)).collect();
+    }
+    if let Some(throttled) = &written.throttled {
+        manifest.throttled = self::throttled(throttled, report);
+    }
+    if let Some(in_doubt) = &written.in_doubt {
+        manifest.in_doubt = in_doubt.value;
+    }
+    if let Some(timeout) = &written.timeout {
+        manifest.timeout = timeout.value;
+    }
+    if let Some(paths) = &written.error_messages {
+        manifest.error_messages = paths.0.iter().map(|path| path.value.clone()).collect();
+    }
+    for entry in entries(written.resources.as_ref()) {
+        if let Some(resource) = resource(&entry.name, &entry.value, report) {
+            manifest.resources.insert(entry.name.value.clone(), Arc::new(resource));
+        }
+    }
+}
+
+pub(super) fn entries<T>(named: Option<&Named<T>>) -> impl Iterator<Item = &crate::config::written::Entry<T>> {
+    named.into_iter().flat_map(|named| &named.entries)
+}
+
+fn setting(written: &SettingW, report: &Report) -> Option<Setting> {
+    let kind = match written.is_type.as_ref().map(|kind| kind.value) {
+        None | Some(SettingKindW::Text) => SettingKind::Text,
+        Some(SettingKindW::Url) => SettingKind::Url,
+        Some(SettingKindW::Enum) => {
+            let Some(values) = &written.values else {
+                report.add(
+                    error("config::missing_key", written.span, "an enum needs `values`").help("add values: [ first, second ]"),
+                );
+                return None;
+            };
+            SettingKind::Enum(values.iter().map(|value| value.value.clone()).collect())
+        }
+    };
+    Some(Setting {
+        kind,
+        required: written.required.as_ref().is_some_and(|required| required.value),
+        default: written.default.as_ref().map(|default| default.value.clone()),
+        description: written.description.as_ref().map(|text| text.value.clone()).unwrap_or_default(),
+    })
+}
+
+fn auth_kind(written: &crate::config::written::AuthKindW, report: &Report) -> Option<AuthKind> {
+    Some(match written.kind.as_ref()?.value {
+        AuthWordW::None => AuthKind::None,
+        AuthWordW::Bearer => AuthKind::Bearer,
+        AuthWordW::Basic => AuthKind::Basic,
+        AuthWordW::Header => {
+            let Some(header) = &written.header else {
+                report.add(
+                    error("config::missing_key", written.span, "a header login needs `header`")
+                        .help("write { kind: header, header: X-Api-Key }"),
+                );
+                return None;
+            };
+            AuthKind::Header(header.value.clone())
+        }
+    })
+}
+
+fn limit(written: &crate::config::written::LimitW, report: &Report) -> Option<Limit> {
+    const FORMS: &str = "write { requests: 60, per: 1m, scope: tenant } or { in_flight: 5 }";
+    let zero = |count: &At<u32>| {
+        if count.value == 0 {
+            report.add(error("config::bad_value", count.span, "a limit of 0 allows nothing").help(FORMS));
+        }
+    };
+    let scope = match written.scope.as_ref().map(|scope| scope.value) {
+        Some(ScopeW::Key) => Scope::Key,
+        None | Some(ScopeW::Tenant) => Scope::Tenant,
+        Some(ScopeW::Host) => Scope::Host,
+        Some(ScopeW::App) => Scope::App,
+    };
+    match (&written.requests, &written.per, &written.in_flight) {
+        (Some(count), Some(per), None) if !per.value.is_zero() => {
+            zero(count);
+            Some(Limit::Requests { count: count.value, per: per.value, scope })
+        }
+        (None, None, Some(count)) => {
+            zero(count);
+            Some(Limit::InFlight(count.value))
+        }
+        _ => {
+            report.add(error("config::bad_value", written.span, "this is no limit").help(FORMS));
+            None
+        }
+    }
+}
+
+fn throttled(written: &crate::config::written::ThrottledW, report: &Report) -> Throttled {
+    let wait = match written.wait.as_ref() {
+        None => ThrottleWait::RetryAfter,
+        Some(wait) if wait.value == "retry-after" => ThrottleWait::RetryAfter,
+        Some(wait) => match crate::config::duration::parse(&wait.value) {
+            Ok(fixed) => ThrottleWait::Fixed(fixed),
+            Err(why) => {
+                report.add(
+                    error("config::bad_value", wait.span, format!("`{}` is no wait: {why}", wait.value))
+                        .help("write `retry-after` or a duration as 60s"),
+                );
+                ThrottleWait::RetryAfter
+            }
+        },
+    };
+    let status = written.status.as_ref().map_or(429, |status| calls::status(status, report));
+    let remaining = entries(written.remaining.as_ref())
+        .map(|entry| (entry.name.value.clone(), entry.value.value))
+        .collect();
+    Throttled { status, wait, remaining }
+}
+
+fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<Resource> {
+    let mut fields = fields::table(written.fields.as_ref(), written.open.as_ref(), report);
+    let id = written.id.as_ref()?.value.clone();
+    fields::declare_id(&mut fields, &id);
+    if let Some(updated_at) = &written.updated_at {
+        fields::declare_stamp(&mut fields, &updated_at.0);
+    }
+    let version = [&written.create, &written.update]
+        .into_iter()
+        .flatten()
+        .find_map(|write| write.version.as_ref()?.from.as_ref())
+        .map(|path| path.value.clone());
+    let list = written.list.as_ref().and_then(|list| calls::list(list, &fields, report));
+    let create = written.create.as_ref().and_then(|write| calls::write(write, true, report));
+    let update = written.update.as_ref().and_then(|write| calls::write(write, false, report));
+    let label = written.label.as_ref().map(|label| self::label(label, report)).unwrap_or_default();
+    let gone_when = written.gone_when.as_ref().and_then(|gone| {
+        let path = gone.path.as_ref()?;
+        let values = calls::values(gone.equals.as_ref(), gone.is_in.as_ref(), gone.span, report);
+        Some(GoneWhen { path: path.value.clone(), values })
+    });
+    Some(Resource {
+        name: name.value.clone(),
+        id,
+        updated_at: written.updated_at.as_ref().and_then(|at| at.0.path.as_ref()).map(|path| path.value.clone()),
+        version,
+        label,
+        web_url: written.web_url.as_ref().map(|url| url.value.clone()),
+        fields,
+        list,
+        get: written.get.as_ref().and_then(|get| calls::get(&get.0)),
+        create,
+        update,
+        gone_when,
+        merged_into: written.merged_into.as_ref().map(|path| path.value.clone()),
+    })
+}
+
+/// `"{first_name} {last_name}"`.
+fn label(written: &At<String>, report: &Report) -> LabelTemplate {
+    let mut parts = Vec::new();
+    let mut rest = written.value.as_str();
+    while let Some((text, after)) = rest.split_once('{') {
+        if !text.is_empty() {
+            parts.push(LabelPart::Text(text.to_owned()));
+        }
+        let Some((place, after)) = after.split_once('}') else {
+            report.add(
+                error("config::bad_value", written.span, "a `{` in a label has no `}`").help("write label: \"{name}\""),
+            );
+            return LabelTemplate { parts };
+        };
+        match Path::parse(&format!("$.{place}")) {
+            Ok(path) => parts.push(LabelPart::Value(path)),
+            Err(cause) => report.add(
+                error("config::bad_path", written.span, format!("`{{{place}}}` names no value: {cause}"))
+                    .help("write the path without `$.`: {name} or {postal.city}"),
+            ),
+        }
+        rest = after;
+    }
+    if !rest.is_empty() {
+        parts.push(LabelPart::Text(rest.to_owned()));
+    }
+    LabelTemplate { parts }
+}
+
+/// The declared type at a path: found, nothing known, or not there.
+pub(super) fn no_fields() -> &'static FieldTable {
+    static OPEN: FieldTable = FieldTable { fields: std::collections::BTreeMap::new(), open: true };
+    &OPEN
+}

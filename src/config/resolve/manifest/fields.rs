@@ -1,0 +1,113 @@
+//! The fields that a manifest lists.
+
+use super::entries;
+use crate::{
+    config::{
+        diagnostic::{Report, error},
+        written::{At, FieldTypeMapW, FieldTypeW, FormatW, KindW, Named, StampW, UpdatedAtMapW},
+    },
+    connector::{FieldTable, FieldType, WireFormat},
+    record::{Canon, Kind, Path},
+};
+
+/// The table of a resource, object or list element.
+pub(super) fn table(
+    written: Option<&Named<FieldTypeW>>,
+    open: Option<&At<bool>>,
+    report: &Report,
+) -> FieldTable {
+    let fields = entries(written).map(|entry| (entry.name.value.clone(), field(&entry.value.0, report))).collect();
+    FieldTable { fields, open: open.map_or(written.is_none(), |open| open.value) }
+}
+
+fn field(written: &FieldTypeMapW, report: &Report) -> FieldType {
+    let yes = |flag: &Option<At<bool>>| flag.as_ref().is_some_and(|flag| flag.value);
+    let word = written.is_type.as_ref().map_or(KindW::Any, |kind| kind.value);
+    let kind = match word {
+        KindW::Any => Kind::Any,
+        KindW::Text | KindW::Phone => Kind::Text,
+        KindW::Decimal => Kind::Decimal,
+        KindW::Integer => Kind::Integer,
+        KindW::Boolean => Kind::Boolean,
+        KindW::Date => Kind::Date,
+        KindW::Datetime => Kind::Datetime,
+        KindW::Id => Kind::Id,
+        KindW::Object => Kind::Object,
+        KindW::List => Kind::List,
+    };
+    let format = match written.format.as_ref().map(|format| format.value) {
+        None | Some(FormatW::Plain) => WireFormat::Plain,
+        Some(FormatW::MsDate) => WireFormat::MsDate,
+        Some(FormatW::NumberText) => WireFormat::NumberText,
+        Some(FormatW::EpochSeconds) => WireFormat::EpochSeconds,
+        Some(FormatW::IsoNoZone) => WireFormat::IsoNoZone,
+    };
+    let fits = match format {
+        WireFormat::Plain => true,
+        WireFormat::MsDate => matches!(kind, Kind::Date | Kind::Datetime),
+        WireFormat::NumberText => matches!(kind, Kind::Decimal | Kind::Integer),
+        WireFormat::EpochSeconds | WireFormat::IsoNoZone => kind == Kind::Datetime,
+    };
+    if !fits && let Some(at) = &written.format {
+        report.add(
+            error("config::bad_value", at.span, "this format does not go with the type")
+                .help("ms-date goes with date and datetime, number-text with decimal and integer, the others with datetime"),
+        );
+    }
+    let size = |at: &Option<At<u32>>| at.as_ref().and_then(|at| usize::try_from(at.value).ok());
+    let children = written.fields.as_ref().map(|fields| table(Some(fields), written.open.as_ref(), report));
+    FieldType {
+        canon: Canon {
+            kind,
+            blanks_distinct: yes(&written.distinct_blanks),
+            trim: yes(&written.trim),
+            collapse_spaces: yes(&written.collapse_spaces),
+            ignore_case: yes(&written.ignore_case),
+            phone: word == KindW::Phone,
+            places: written.places.as_ref().map(|places| places.value),
+            precision_ms: written.precision.as_ref().and_then(|span| u32::try_from(span.value.as_millis()).ok()),
+            max: size(&written.max),
+        },
+        format,
+        read_only: yes(&written.read_only),
+        masked: yes(&written.masked),
+        children,
+        description: written.description.as_ref().map(|text| text.value.clone()).unwrap_or_default(),
+    }
+}
+
+/// The name of a field at the top of a record.
+fn top(path: &Path) -> Option<String> {
+    match path.names().as_slice() {
+        [name] => Some((*name).to_owned()),
+        _ => None,
+    }
+}
+
+/// An id is a field, whether listed or not: read-only, never folded.
+pub(super) fn declare_id(table: &mut FieldTable, id: &Path) {
+    if let Some(name) = top(id) {
+        table.fields.entry(name).or_insert_with(|| FieldType {
+            canon: Canon { kind: Kind::Id, ..Canon::default() },
+            read_only: true,
+            ..FieldType::default()
+        });
+    }
+}
+
+/// So is the stamp of the last change, in its own format.
+pub(super) fn declare_stamp(table: &mut FieldTable, written: &UpdatedAtMapW) {
+    let Some(name) = written.path.as_ref().and_then(|path| top(&path.value)) else { return };
+    let field = table.fields.entry(name).or_insert_with(|| FieldType {
+        canon: Canon { kind: Kind::Datetime, ..Canon::default() },
+        read_only: true,
+        ..FieldType::default()
+    });
+    field.format = match written.format.as_ref().map(|format| format.value) {
+        None => field.format,
+        Some(StampW::Rfc3339) => WireFormat::Plain,
+        Some(StampW::MsDate) => WireFormat::MsDate,
+        Some(StampW::EpochSeconds) => WireFormat::EpochSeconds,
+        Some(StampW::IsoNoZone) => WireFormat::IsoNoZone,
+    };
+}

@@ -1,0 +1,84 @@
+//! When an integration looks.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::Cx;
+use crate::config::{
+    ConnectionName, Debounce, Schedule,
+    diagnostic::error,
+    nearest::suggest,
+    written::{At, DebounceW, ScheduleW},
+};
+
+/// How often everything is read, unless said.
+const FULL_READ: Duration = Duration::from_secs(24 * 3600);
+/// Shortest poll interval: a slip of the pen must not use up a day's calls.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Resolves the batch window.
+pub(crate) fn debounce(cx: &Cx<'_>, written: Option<&DebounceW>) -> Option<Debounce> {
+    let written = &written?.0;
+    let wait = written.wait.as_ref()?.value;
+    let max_wait = written.max_wait.as_ref().map_or(wait, |max| max.value);
+    if let Some(max) = written.max_wait.as_ref().filter(|max| max.value < wait) {
+        cx.report.add(
+            error("config::bad_value", max.span, "max_wait is shorter than wait")
+                .help("give max_wait at least as long as wait, or leave it out"),
+        );
+    }
+    (!wait.is_zero()).then_some(Debounce { wait, max_wait })
+}
+
+/// Resolves a schedule. `connections` are those of the integration's pipelines.
+pub(crate) fn schedule(cx: &Cx<'_>, written: Option<&ScheduleW>, connections: &BTreeSet<String>) -> Schedule {
+    let mut schedule = Schedule { full_read: Some(FULL_READ), ..Schedule::default() };
+    let Some(written) = written else { return schedule };
+    for entry in written.poll.iter().flat_map(|poll| &poll.entries) {
+        let name = &entry.name;
+        if !connections.contains(&name.value) {
+            let message = if cx.connections.contains_key(&name.value) {
+                format!("no pipeline here uses the connection `{}`", name.value)
+            } else {
+                format!("there is no connection `{}`", name.value)
+            };
+            cx.report.add(
+                error("config::unknown_connection", name.span, message)
+                    .label("polled for nothing")
+                    .maybe_help(suggest(&name.value, connections.iter().map(String::as_str))),
+            );
+            continue;
+        }
+        check_interval(cx, &entry.value);
+        if let Ok(parsed) = ConnectionName::parse(&name.value) {
+            schedule.poll.insert(parsed, entry.value.value);
+        }
+    }
+    if let Some(sync) = &written.sync {
+        if let Some(later) = &sync.spread {
+            cx.report.add(
+                error("config::not_in_this_version", later.span, "`spread` is not in this version")
+                    .help("remove it; runs start at the time given"),
+            );
+        }
+        if let Some(idle) = &sync.after_idle {
+            check_interval(cx, idle);
+            schedule.after_idle = Some(idle.value);
+        }
+        schedule.cron = sync.cron.iter().flat_map(|lines| &lines.0).flat_map(|line| line.value.0.clone()).collect();
+    }
+    if let Some(every) = written.full_read.as_ref().and_then(|full| full.0.every.as_ref()) {
+        if let Some(interval) = every.value.0 {
+            check_interval(cx, &At { value: interval, span: every.span });
+        }
+        schedule.full_read = every.value.0;
+    }
+    schedule
+}
+
+fn check_interval(cx: &Cx<'_>, written: &At<Duration>) {
+    if written.value < SHORTEST {
+        cx.report.add(
+            error("config::bad_duration", written.span, "an interval is at least 1s").help("write 2m or longer; see `calls a day`"),
+        );
+    }
+}

@@ -1,0 +1,48 @@
+//! Lookup tables.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::config::{
+    Table,
+    diagnostic::Report,
+    source::Span,
+    written::{At, Named, TableW},
+};
+
+/// A table, and whether it leads back.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownTable {
+    /// The table.
+    pub table: Arc<Table>,
+    /// Two keys with the same value, where there is no `reverse:` to decide between them.
+    pub ambiguous: Option<(String, String, String)>,
+    /// Where it is.
+    pub span: Span,
+}
+
+/// Resolves a table.
+pub(crate) fn table(name: &At<String>, written: &TableW, _report: &Report) -> KnownTable {
+    let rows = pairs(written.rows.as_ref());
+    let mut reverse = pairs(written.reverse.as_ref());
+    let mut ambiguous = None;
+    if written.reverse.is_none() {
+        for (key, value) in &rows {
+            if let Some(first) = reverse.insert(value.clone(), key.clone()) {
+                ambiguous.get_or_insert((value.clone(), first, key.clone()));
+            }
+        }
+        if ambiguous.is_some() {
+            reverse.clear();
+        }
+    }
+    let table = Arc::new(Table { name: name.value.clone(), rows, reverse });
+    KnownTable { table, ambiguous, span: name.span }
+}
+
+fn pairs(named: Option<&Named<At<String>>>) -> BTreeMap<String, String> {
+    named
+        .into_iter()
+        .flat_map(|named| &named.entries)
+        .map(|entry| (entry.name.value.clone(), entry.value.value.clone()))
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! `reconciled.toml`, read into the same tree as YAML, so that its mistakes are found and shown in the same way.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Settings,
+    diagnostic::{Report, error},
+    placeholders::{self, EnvSource},
+    source::Span,
+    tree::{Key, Map, Node, NodeValue, Scalar},
+    written::{At, Decode as _, SettingsW},
+};
+
+/// The settings of a folder: `reconciled.toml` over the defaults. `None` when it holds mistakes.
+pub(crate) fn settings(
+    dir: &Path,
+    written: Option<(u32, &str)>,
+    env: &dyn EnvSource,
+    report: &Report,
+) -> Settings {
+    let decoded = written.and_then(|(file, text)| {
+        let mut node = tree(file, text, report)?;
+        placeholders::fill(&mut node, env, false, report);
+        SettingsW::decode(&node, report)
+    });
+    let written = decoded.unwrap_or_default();
+    if let Some(later) = &written.listen {
+        report.add(
+            error("config::not_in_this_version", later.span, "listening is not in this version")
+                .help("remove [listen]; commands reach the daemon over its unix socket"),
+        );
+    }
+    // Of several folders systemd gives the first is ours.
+    let folder = |name: &str, default: &str| {
+        let given = env.var(name).filter(|value| !value.is_empty());
+        let first = given.as_deref().and_then(|value| value.split(':').next()).map(PathBuf::from);
+        first.unwrap_or_else(|| PathBuf::from(default))
+    };
+    let path = |at: &At<String>| dir.join(&at.value);
+    let log = written.log.as_ref().map_or_else(|| "info".to_owned(), |at| at.value.clone());
+    if let (Some(at), Err(cause)) = (&written.log, tracing_subscriber::EnvFilter::try_new(&log)) {
+        report.add(
+            error("config::bad_value", at.span, format!("this is no log filter: {cause}"))
+                .help("write info, debug, or info,reconciled=debug"),
+        );
+    }
+    Settings {
+        config_dir: dir.to_owned(),
+        state_dir: written.state_dir.as_ref().map_or_else(|| folder("STATE_DIRECTORY", "/var/lib/reconciled"), path),
+        socket: written
+            .socket
+            .as_ref()
+            .map_or_else(|| folder("RUNTIME_DIRECTORY", "/run/reconciled").join("reconciled.sock"), path),
+        log,
+        stop_deadline: written.stop_deadline.as_ref().map_or(Duration::from_secs(20), |at| at.value),
+        store_cache_bytes: written
+            .store
+            .as_ref()
+            .and_then(|store| store.cache_mib.as_ref())
+            .map_or(64, |at| at.value)
+            .saturating_mul(1024 * 1024),
+    }
+}
+
+fn tree(file: u32, text: &str, report: &Report) -> Option<Node> {
+    match DeTable::parse(text) {
+        Ok(table) => {
+            let whole = Span { file, start: 0, end: text.len() };
+            Some(Node { span: whole, value: NodeValue::Map(map(file, table.get_ref())) })
+        }
+        Err(cause) => {
+            let at = cause.span().unwrap_or(0..0);
+            let span = Span { file, start: at.start, end: at.end.max(at.start) };
+            report.add(
+                error("config::toml", span, format!("this is not TOML: {}", cause.message()))
+                    .help("text needs quotes in TOML: state_dir = \"/var/lib/reconciled\""),
+            );
+            None
+        }
+    }
+}
+
+fn map(file: u32, table: &DeTable<'_>) -> Map {
+    let span = |range: std::ops::Range<usize>| Span { file, start: range.start, end: range.end };
+    let mut entries: Vec<(Key, Node)> = table
+        .iter()
+        .map(|(key, value)| {
+            let key = Key { text: key.get_ref().to_string(), span: span(key.span()) };
+            (key, Node { span: span(value.span()), value: node(file, value.get_ref()) })
+        })
+        .collect();
+    entries.sort_by_key(|(key, _)| key.span.start);
+    Map { entries, flow: false }
+}
+
+fn node(file: u32, value: &DeValue<'_>) -> NodeValue {
+    let scalar = |text: String, plain: bool| NodeValue::Scalar(Scalar { text, written: None, holes: Vec::new(), plain });
+    match value {
+        DeValue::String(text) => scalar(text.to_string(), false),
+        DeValue::Integer(number) => scalar(number.as_str().to_owned(), true),
+        DeValue::Float(number) => scalar(number.as_str().to_owned(), true),
+        DeValue::Boolean(truth) => scalar(truth.to_string(), true),
+        DeValue::Datetime(instant) => scalar(instant.to_string(), true),
+        DeValue::Array(items) => NodeValue::Seq(
+            items
+                .iter()
+                .map(|item| Node {
+                    span: Span { file, start: item.span().start, end: item.span().end },
+                    value: node(file, item.get_ref()),
+                })
+                .collect(),
+        ),
+        DeValue::Table(table) => NodeValue::Map(map(file, table)),
+    }
+}

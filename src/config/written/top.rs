@@ -1,0 +1,51 @@
+//! The maps a file may hold.
+
+use super::{At, ConnectionW, IntegrationW, Later, ManifestW, Named, PipelineW, TableW, written};
+
+written! {
+    /// A configuration file of reconciled. Every file may hold any of these maps; files are only containers.
+    TopW as "a configuration file" {
+        /// How to speak to other kinds of systems than those built in.
+        may connectors: Named<ManifestW>,
+        /// Logins shared by connections. Not in this version.
+        may grants: Later,
+        /// Accounts on systems.
+        may connections: Named<ConnectionW>,
+        /// Lookup tables.
+        may tables: Named<TableW>,
+        /// Integrations to be made many times. Not in this version.
+        may templates: Later,
+        /// Pipelines that are switched on and off together.
+        may integrations: Named<IntegrationW>,
+        /// Pipelines that are each an integration of their own.
+        may pipelines: Named<PipelineW>,
+        /// Who is told what. Not in this version.
+        may notifications: Later,
+    }
+}
+
+written! {
+    /// The daemon's own settings, `reconciled.toml`.
+    SettingsW as "reconciled.toml" {
+        /// The folder of the store. Default: $STATE_DIRECTORY, else /var/lib/reconciled.
+        may state_dir: At<String>,
+        /// The unix socket for commands. Default: in $RUNTIME_DIRECTORY, else /run/reconciled.
+        may socket: At<String>,
+        /// What to log: error, warn, info, debug, trace, or per target. Default: info.
+        may log: At<String>,
+        /// How long a stop may take. Default: 20s.
+        may stop_deadline: At<std::time::Duration>,
+        /// The store.
+        may store: StoreW,
+        /// Where to listen. Not in this version.
+        may listen: Later,
+    }
+}
+
+written! {
+    /// The store.
+    StoreW as "store" {
+        /// Memory it may use as cache, in MiB. Default: 64.
+        may cache_mib: At<u64>,
+    }
+}
