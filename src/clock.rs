@@ -129,7 +129,7 @@ mod tests {
         let sleeper = {
             let clock = clock.clone();
             tokio::spawn(async move {
-                clock.sleep_until(Duration::from_secs(60)).await;
+                clock.sleep_until(Duration::from_mins(1)).await;
                 clock.now()
             })
         };

@@ -8,8 +8,6 @@
 //!
 //! Beside its HTTP side each system has a hand for tests: [`Website::insert`], [`Xero::edit`] and their like do what a
 //! person at that system's screen would do, with the same rules and stamps, but without limits, keys and log.
-//!
-//! [`Clock`]: crate::clock::Clock
 
 mod call;
 mod faults;
@@ -22,11 +20,61 @@ mod website;
 mod wire;
 mod xero;
 
+use std::io;
+
+use crate::clock::Clock;
+
 pub use faults::{Fault, FaultRule, Faults};
 pub use log::{Counts, LogEntry, RequestLog};
 pub use seed::{Oddity, SeedPlan, Seeded, income_account, seed};
 pub use website::{Website, WebsiteOptions};
 pub use xero::{Xero, XeroLimits, XeroOptions};
+
+/// A website and a Xero side by side on one clock; the usual pair of the demo and the tests.
+#[derive(Debug)]
+pub struct Sandbox {
+    /// The practice website.
+    pub website: Website,
+    /// The practice Xero.
+    pub xero: Xero,
+    clock: Clock,
+}
+
+impl Sandbox {
+    /// Starts both on free loopback ports, Xero with its documented limits.
+    ///
+    /// # Errors
+    ///
+    /// When a port cannot be bound.
+    pub async fn start(clock: Clock) -> io::Result<Self> {
+        Self::start_with(WebsiteOptions::new(clock.clone()), XeroOptions::new(clock)).await
+    }
+
+    /// Starts both as told. The website's clock is the one that [`Sandbox::seed`] counts back from.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be bound.
+    pub async fn start_with(website: WebsiteOptions, xero: XeroOptions) -> io::Result<Self> {
+        let clock = website.clock.clone();
+        Ok(Self { website: Website::start(website).await?, xero: Xero::start(xero).await?, clock })
+    }
+
+    /// Fills both; see [`seed`].
+    ///
+    /// # Errors
+    ///
+    /// When a system refuses a record, which it does only when it was not empty.
+    pub fn seed(&self, plan: &SeedPlan) -> Result<Seeded, Refused> {
+        seed(&self.website, &self.xero, self.clock.now(), plan)
+    }
+
+    /// Stops both and waits for open requests.
+    pub async fn stop(self) {
+        self.website.stop().await;
+        self.xero.stop().await;
+    }
+}
 
 /// A practice system would not take a change made by hand, for the reasons it would show on its screen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -37,3 +37,6 @@ pub use reason::{Finding, FindingKind, ParkCode, Why};
 pub use refuse::park_refused;
 pub use settle::{Settled, settle_create, settle_update};
 pub use unique::{UniqueRank, unique_key, unique_rank};
+
+#[cfg(test)]
+mod tests;

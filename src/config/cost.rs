@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{Config, ConnectionName, Connection};
+use super::{Config, Connection, ConnectionName};
 use crate::{connector::Limit, record::Side};
 
 const DAY: u64 = 24 * 3600;

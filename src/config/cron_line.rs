@@ -38,8 +38,7 @@ pub(crate) fn parse(line: &str) -> Result<Vec<Cron>, String> {
     let hours = numbers("hour", hour, 0, 23, &[])?;
     let days = numbers("day of the month", day, 1, 31, &[])?;
     let months = numbers("month", month, 1, 12, &MONTHS)?;
-    let mut weekdays: Vec<u32> =
-        values("weekday", weekday, 0, 7, &DAYS)?.into_iter().map(|day| day % 7).collect();
+    let mut weekdays: Vec<u32> = values("weekday", weekday, 0, 7, &DAYS)?.into_iter().map(|day| day % 7).collect();
     weekdays.sort_unstable();
     weekdays.dedup();
     let names = if weekdays.len() == 7 {
@@ -48,11 +47,7 @@ pub(crate) fn parse(line: &str) -> Result<Vec<Cron>, String> {
         weekdays.iter().filter_map(|day| DAYS.get(*day as usize).copied()).collect::<Vec<_>>().join(",")
     };
     let both = !day.starts_with('*') && !weekday.starts_with('*');
-    let schedules = if both {
-        vec![(days, "*".to_owned()), ("*".to_owned(), names)]
-    } else {
-        vec![(days, names)]
-    };
+    let schedules = if both { vec![(days, "*".to_owned()), ("*".to_owned(), names)] } else { vec![(days, names)] };
     schedules
         .into_iter()
         .map(|(days, names)| {
@@ -73,7 +68,8 @@ fn list(values: &[u32], low: u32, high: u32) -> String {
 /// The values that a field names, sorted.
 fn values(name: &str, text: &str, low: u32, high: u32, names: &[&str]) -> Result<Vec<u32>, String> {
     let wrong = |part: &str| {
-        let words = if names.is_empty() { String::new() } else { format!(", or {} to {}", names[0], names[names.len() - 1]) };
+        let words =
+            if names.is_empty() { String::new() } else { format!(", or {} to {}", names[0], names[names.len() - 1]) };
         format!("`{part}` is no {name}: it goes from {low} to {high}{words}")
     };
     let number = |part: &str| -> Result<u32, String> {
@@ -144,7 +140,10 @@ mod tests {
         check("0 6 * * 6", &["11-07 06:00"]);
         check("0 6 * * sun", &["11-01 06:00"]);
         check("0 6 * * Mon", &["11-02 06:00"]);
-        check("0 6 * * 1-5", &["11-02 06:00", "11-03 06:00", "11-04 06:00", "11-05 06:00", "11-06 06:00", "11-09 06:00"]);
+        check(
+            "0 6 * * 1-5",
+            &["11-02 06:00", "11-03 06:00", "11-04 06:00", "11-05 06:00", "11-06 06:00", "11-09 06:00"],
+        );
         check("0 6 * * 5-7", &["11-01 06:00", "11-06 06:00", "11-07 06:00", "11-08 06:00"]);
         check("0 6 * * fri-sat", &["11-06 06:00", "11-07 06:00", "11-13 06:00"]);
         check("0 6 * * */2", &["11-01 06:00", "11-03 06:00", "11-05 06:00", "11-07 06:00", "11-08 06:00"]);

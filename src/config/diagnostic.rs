@@ -130,9 +130,8 @@ impl Report {
     /// Adds a finding, unless the very same is there already (an alias is decoded once per use).
     pub(crate) fn add(&self, finding: Finding) {
         let mut findings = self.findings.borrow_mut();
-        let known = findings
-            .iter()
-            .any(|f| f.code == finding.code && f.span == finding.span && f.message == finding.message);
+        let known =
+            findings.iter().any(|f| f.code == finding.code && f.span == finding.span && f.message == finding.message);
         if !known {
             findings.push(finding);
         }

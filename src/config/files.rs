@@ -57,10 +57,9 @@ pub(crate) fn read(dir: &Path, name: &str, sources: &mut Sources, report: &Repor
             let number = sources.add(name.to_owned(), &text);
             Some(Text { number, text })
         }
-        Err(cause) => refuse(
-            format!("{name} is not UTF-8 (byte {})", cause.utf8_error().valid_up_to()),
-            "save it as UTF-8",
-        ),
+        Err(cause) => {
+            refuse(format!("{name} is not UTF-8 (byte {})", cause.utf8_error().valid_up_to()), "save it as UTF-8")
+        }
     }
 }
 

@@ -7,8 +7,7 @@ use std::{
 };
 
 use super::{
-    Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, PipelineName, Sources,
-    builtin,
+    Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, PipelineName, Sources, builtin,
     diagnostic::{Report, error},
     files, parse,
     placeholders::{self, EnvSource},
@@ -52,7 +51,8 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
     let report = Report::default();
     let mut sources = Sources::default();
     let toml = dir.join("reconciled.toml").exists().then(|| files::read(dir, "reconciled.toml", &mut sources, &report));
-    let settings = settings::settings(dir, toml.flatten().as_ref().map(|file| (file.number, file.text.as_str())), env, &report);
+    let settings =
+        settings::settings(dir, toml.flatten().as_ref().map(|file| (file.number, file.text.as_str())), env, &report);
     let mut written = Written::default();
     for file in files::read_all(dir, &mut sources, &report) {
         if let Some(top) = read(file.number, &file.text, env, &mut sources, &report) {

@@ -34,7 +34,9 @@ pub(crate) fn suggest<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>
     all.dedup();
     match all.len() {
         0 => None,
-        1..=24 => Some(format!("there is: {}", all.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))),
+        1..=24 => {
+            Some(format!("there is: {}", all.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
+        }
         count => Some(format!(
             "there are {count}, among them: {}",
             all.iter().take(12).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")

@@ -143,7 +143,9 @@ fn unknown(hole: &str, span: Span) -> super::diagnostic::Finding {
             let near = super::nearest::nearest(kind, ["env", "file", "credential"]).unwrap_or("env");
             format!("did you mean `${{{near}:{rest}}}`?")
         }
-        None => format!("an environment variable is written `${{env:{hole}}}`, or with a default `${{env:{hole}:-value}}`"),
+        None => {
+            format!("an environment variable is written `${{env:{hole}}}`, or with a default `${{env:{hole}:-value}}`")
+        }
     };
     error("config::placeholder", span, format!("`${{{hole}}}` is not a placeholder")).help(help)
 }

@@ -31,12 +31,7 @@ pub(crate) use order::settle;
 pub(crate) use table::{KnownTable, table};
 pub(crate) use writers::one_writer;
 
-use super::{
-    Connection, PipelineName,
-    diagnostic::Report,
-    placeholders::EnvSource,
-    source::Span,
-};
+use super::{Connection, PipelineName, diagnostic::Report, placeholders::EnvSource, source::Span};
 use crate::connector::Manifest;
 
 /// What resolving needs to know.

@@ -17,12 +17,7 @@ use super::{
 };
 
 /// The settings of a folder: `reconciled.toml` over the defaults. `None` when it holds mistakes.
-pub(crate) fn settings(
-    dir: &Path,
-    written: Option<(u32, &str)>,
-    env: &dyn EnvSource,
-    report: &Report,
-) -> Settings {
+pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSource, report: &Report) -> Settings {
     let decoded = written.and_then(|(file, text)| {
         let mut node = tree(file, text, report)?;
         placeholders::fill(&mut node, env, false, report);
@@ -99,7 +94,8 @@ fn map(file: u32, table: &DeTable<'_>) -> Map {
 }
 
 fn node(file: u32, value: &DeValue<'_>) -> NodeValue {
-    let scalar = |text: String, plain: bool| NodeValue::Scalar(Scalar { text, written: None, holes: Vec::new(), plain });
+    let scalar =
+        |text: String, plain: bool| NodeValue::Scalar(Scalar { text, written: None, holes: Vec::new(), plain });
     match value {
         DeValue::String(text) => scalar(text.to_string(), false),
         DeValue::Integer(number) => scalar(number.as_str().to_owned(), true),

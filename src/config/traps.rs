@@ -21,7 +21,8 @@ pub(crate) fn syntax(file: u32, text: &str, offset: usize, failure: &ScanError) 
             .label("read as an alias, and nothing has that name")
             .help(format!("put it in quotes: {}", quoted_value(line)));
     }
-    if let Some(tab) = line.find('\t').filter(|_| is_tab(failure.kind()) || line.trim_start_matches(' ').starts_with('\t'))
+    if let Some(tab) =
+        line.find('\t').filter(|_| is_tab(failure.kind()) || line.trim_start_matches(' ').starts_with('\t'))
     {
         return error("config::yaml_tab", span(tab, tab + 1), "a tab stands where YAML wants spaces")
             .label("a tab")

@@ -46,7 +46,8 @@ pub struct Page {
     pub records: Vec<RemoteRecord>,
     /// The next page, or `None` when the listing ended properly.
     pub next: Option<String>,
-    /// The server's clock when it answered (its `Date` header), for the next `since`.
+    /// An instant of the server's clock (its `Date` header) at or before which it began to answer, for the next
+    /// `since`: the time that the answer took is taken off already.
     pub server_time: Option<DateTime<Utc>>,
 }
 

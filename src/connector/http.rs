@@ -32,6 +32,7 @@ mod list;
 mod login;
 mod messages;
 mod prepare;
+mod tls;
 mod transport;
 
 /// Largest body that is read, unless [`HttpConnector::with_max_body`] says otherwise: 64 MiB. XPM's whole-list

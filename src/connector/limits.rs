@@ -6,7 +6,7 @@
 //! behind it that need different accounts. All waiting is on the [`Clock`].
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque, hash_map::RandomState},
+    collections::hash_map::RandomState,
     hash::BuildHasher,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -16,13 +16,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret;
 use tokio::sync::oneshot;
 
-use self::window::{Pool, Window};
+use self::{
+    queue::{PoolKey, State, Waiter, What},
+    window::{Pool, Window},
+};
 use super::{CallError, Limit, Scope};
 use crate::{
     clock::Clock,
     config::{Auth, Connection, Secret},
 };
 
+mod queue;
 mod window;
 
 #[cfg(test)]
@@ -48,36 +52,6 @@ pub struct LimitRegistry {
     clock: Clock,
     hasher: RandomState,
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    pools: Vec<Pool>,
-    index: HashMap<PoolKey, usize>,
-    queue: VecDeque<Waiter>,
-    next_ticket: u64,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct PoolKey {
-    connector: String,
-    who: String,
-    what: What,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum What {
-    Window(Duration),
-    InFlight,
-    Block,
-}
-
-#[derive(Debug)]
-struct Waiter {
-    ticket: u64,
-    pools: Arc<[usize]>,
-    priority: Priority,
-    granted: oneshot::Sender<()>,
 }
 
 /// The limits as one connection meets them.
@@ -132,14 +106,18 @@ impl LimitRegistry {
         let mut pools = vec![block];
         if !connection.unlimited {
             for limit in &manifest.limits {
-                pools.push(match *limit {
+                let at = match *limit {
                     Limit::Requests { count, per, scope } => {
                         pool(self.who(connection, scope), What::Window(per), &|| Pool::Window(Window::new(count, per)))
                     }
                     Limit::InFlight(max) => pool(self.who(connection, Scope::Tenant), What::InFlight, &|| {
                         Pool::InFlight { max: max.max(1), now: 0 }
                     }),
-                });
+                };
+                // A limit that is written twice takes one place, not two.
+                if !pools.contains(&at) {
+                    pools.push(at);
+                }
             }
         }
         drop(state);
@@ -198,77 +176,6 @@ const fn width(scope: Scope) -> u8 {
     }
 }
 
-impl State {
-    /// Lets everybody go who can, in order: people first, then by arrival. A waiter that cannot go keeps its place at
-    /// the pools that refuse it, and only there.
-    fn serve(&mut self, now: Duration) {
-        let mut refusing = HashSet::new();
-        let mut going = HashSet::new();
-        for priority in [Priority::Manual, Priority::Automatic] {
-            for waiter in self.queue.iter().filter(|waiter| waiter.priority == priority) {
-                if waiter.pools.iter().any(|pool| refusing.contains(pool)) {
-                    continue;
-                }
-                let before = refusing.len();
-                for at in waiter.pools.iter() {
-                    if self.pools.get_mut(*at).is_some_and(|pool| !pool.admits(now, priority)) {
-                        refusing.insert(*at);
-                    }
-                }
-                if refusing.len() == before {
-                    for at in waiter.pools.iter() {
-                        if let Some(pool) = self.pools.get_mut(*at) {
-                            pool.begin();
-                        }
-                    }
-                    going.insert(waiter.ticket);
-                }
-            }
-        }
-        if !going.is_empty() {
-            for waiter in std::mem::take(&mut self.queue) {
-                if going.contains(&waiter.ticket) {
-                    // A waiter that went away meanwhile gives its place back when its ticket is dropped.
-                    let _ = waiter.granted.send(());
-                } else {
-                    self.queue.push_back(waiter);
-                }
-            }
-        }
-    }
-
-    /// When a request could go that arrives now; with `queued`, behind everybody who waits already.
-    fn when(&mut self, limits: &Limits, now: Duration, queued: bool) -> Option<Duration> {
-        let mut latest = Some(now);
-        for at in limits.pools.iter() {
-            let ahead = if queued { self.ahead(*at, limits.priority) } else { 0 };
-            if let Some(pool) = self.pools.get_mut(*at) {
-                match (pool.when(now, ahead, limits.priority), latest) {
-                    (Some(time), Some(so_far)) => latest = Some(time.max(so_far)),
-                    _ => latest = None,
-                }
-            }
-        }
-        latest
-    }
-
-    fn ahead(&self, pool: usize, priority: Priority) -> u32 {
-        let before = |waiter: &&Waiter| {
-            waiter.pools.contains(&pool) && (priority == Priority::Automatic || waiter.priority == Priority::Manual)
-        };
-        u32::try_from(self.queue.iter().filter(before).count()).unwrap_or(u32::MAX)
-    }
-
-    fn end(&mut self, pools: &[usize], now: Duration, counted: bool) {
-        for at in pools {
-            if let Some(pool) = self.pools.get_mut(*at) {
-                pool.end(now, counted);
-            }
-        }
-        self.serve(now);
-    }
-}
-
 impl Limits {
     /// The same limits, met with another priority.
     #[must_use]
@@ -322,7 +229,7 @@ impl Limits {
                     drop(state);
                     return Err(self.throttled(time.unwrap_or_default().max(now + Duration::from_secs(1))));
                 }
-                time.unwrap_or(deadline).clamp(now + Duration::from_millis(1), deadline)
+                time.unwrap_or(deadline).min(deadline).max(now + Duration::from_millis(1))
             };
             tokio::select! {
                 biased;
@@ -344,16 +251,16 @@ impl Limits {
         }
     }
 
-    /// The remote says that `left` requests are left of the windows of length `per`.
-    pub fn learn(&self, per: Duration, left: u32) {
+    /// The remote says that `left` requests are left of a window of length `per`: of the first limit of that span in
+    /// the manifest (`nth` 0), or of a later one. A number that speaks of one tenant must never be taken for what is
+    /// left to all of them.
+    pub fn learn(&self, per: Duration, nth: usize, left: u32) {
         let now = self.registry.clock.monotonic();
         let mut state = self.registry.lock();
-        for at in self.pools.iter() {
-            if let Some(Pool::Window(window)) = state.pools.get_mut(*at)
-                && window.per() == per
-            {
-                window.learn(now, left);
-            }
+        let of_span = |at: &&usize| matches!(state.pools.get(**at), Some(Pool::Window(window)) if window.per() == per);
+        let found = self.pools.iter().filter(of_span).nth(nth).copied();
+        if let Some(Pool::Window(window)) = found.and_then(|at| state.pools.get_mut(at)) {
+            window.learn(now, left);
         }
     }
 

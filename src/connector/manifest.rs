@@ -113,6 +113,8 @@ pub struct Throttled {
     /// How long to wait.
     pub wait: ThrottleWait,
     /// Headers that say how many requests are left, with the span they speak of (`X-MinLimit-Remaining`: 1 minute).
+    /// Where several limits have the same span, the headers of that span are in the order of the limits: for Xero, the
+    /// tenant's minute before the app's.
     pub remaining: Vec<(String, Duration)>,
 }
 

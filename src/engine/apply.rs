@@ -239,6 +239,8 @@ impl Run<'_> {
             Err(CallError::Unknown(reason)) => {
                 self.trouble(&name, &CallError::Unknown(reason));
                 self.leave_open(pipeline, &intent);
+                // The cursor moves on; what becomes of them is decided from what is remembered.
+                self.put_back(pipeline, items).await?;
                 Ok(Sent::Done)
             }
             Err(CallError::Refused { message, .. }) => {

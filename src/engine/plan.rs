@@ -34,6 +34,13 @@ const SHOWN: usize = 20;
 pub(super) struct Planned {
     pub steps: Spill<Step>,
     pub damage: [Damage; 2],
+    /// Records that a step of this plan links, by hash: they are not linked in the store yet, and nothing else may be
+    /// decided about them. A collision only puts a record off to the next round.
+    claimed: HashSet<u64>,
+}
+
+fn claim(side: Side, id: &RecordId) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(id.as_str().as_bytes(), side.index() as u64)
 }
 
 /// Match keys that several spilled records share: tier and key to the records.
@@ -42,7 +49,8 @@ type Twins = HashMap<(usize, String), Vec<(RecordId, String)>>;
 impl Run<'_> {
     /// One round for one pipeline. Returns whether anything was written, so that another round may find work.
     pub(super) async fn plan_and_apply(&mut self, pipeline: &Arc<Pipeline>, round: usize) -> Result<bool, EngineError> {
-        let mut planned = Planned { steps: Spill::new(&self.engine.temp), damage: [Damage::default(); 2] };
+        let mut planned =
+            Planned { steps: Spill::new(&self.engine.temp), damage: [Damage::default(); 2], claimed: HashSet::new() };
         if round == 0 {
             self.plan_spilled(pipeline, &mut planned).await?;
         }
@@ -198,11 +206,13 @@ impl Run<'_> {
             self.engine.ledger.has_match_keys(&pipeline.name, Side::Target).await?,
         ];
         let mut changes = Changes::new();
-        // Records matched earlier in this chunk are not linked in the store yet.
-        let mut claimed: HashSet<RecordId> = HashSet::new();
         for newcomer in newcomers {
             let (side, id) = (newcomer.side, newcomer.fresh.observation.id.clone());
-            if self.busy.contains(&(pipeline.name.clone(), side, id.clone())) || claimed.contains(&id) {
+            if planned.claimed.contains(&claim(side, &id)) {
+                continue;
+            }
+            if self.busy.contains(&(pipeline.name.clone(), side, id.clone())) {
+                self.keep_newcomer(&mut changes, pipeline, newcomer, "the outcome of its last write is unknown");
                 continue;
             }
             let hits = self.hits(pipeline, &newcomer, indexed, twins).await?;
@@ -214,8 +224,13 @@ impl Run<'_> {
                 }
                 FreshDecision::Link { with } => {
                     let other = self.engine.ledger.fresh(&pipeline.name, side.other(), &[with.clone()]).await?;
-                    let Some(other) = other.into_iter().next().flatten() else { continue };
-                    claimed.insert(with);
+                    let unknown = self.busy.contains(&(pipeline.name.clone(), side.other(), with.clone()));
+                    let other = other.into_iter().next().flatten().filter(|_| !unknown);
+                    let (Some(other), false) = (other, planned.claimed.contains(&claim(side.other(), &with))) else {
+                        self.keep_newcomer(&mut changes, pipeline, newcomer, "its match is being decided about");
+                        continue;
+                    };
+                    planned.claimed.extend([claim(side, &id), claim(side.other(), &with)]);
                     self.plan_match(pipeline, newcomer, other, planned).await?;
                 }
                 FreshDecision::Leave { finding, candidates, waits_for, again_on } => {

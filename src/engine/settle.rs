@@ -68,6 +68,14 @@ impl Run<'_> {
                 ItemAnswer::Unknown { reason } => {
                     tracing::warn!(event = "write.unknown", pipeline = %pipeline.name, record = %item.origin, %reason);
                     unknown += 1;
+                    if let Some(newcomer) = newcomer {
+                        self.keep_newcomer(
+                            &mut changes,
+                            pipeline,
+                            newcomer,
+                            "the outcome of its last write is unknown",
+                        );
+                    }
                 }
             }
         }

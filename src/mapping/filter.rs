@@ -59,6 +59,7 @@ impl Asked<'_> {
     fn holds(&self, filter: &Filter) -> Answer {
         match filter {
             Filter::All(parts) => all(parts.iter().map(|part| self.holds(part))),
+            Filter::Any(parts) if parts.is_empty() => answer(false, "there is no condition to fulfil".to_owned(), None),
             // At least one holds, if not all fail.
             Filter::Any(parts) => not(all(parts.iter().map(|part| not(self.holds(part))))),
             Filter::Not(part) => not(self.holds(part)),
@@ -104,8 +105,8 @@ impl Asked<'_> {
                 answer(blank == *wanted, format!("{name} {is}"), None)
             }
             Operator::Matches(pattern) => {
-                let text = cell.value().and_then(|value| text_of(value).ok());
-                let holds = text.is_some_and(|text| pattern.is_match(&text));
+                let written = cell.value().and_then(|value| text_of(value).ok());
+                let holds = written.is_some_and(|written| pattern.is_match(&written));
                 say(holds, "matches ", "does not match ", &shorten(pattern.as_str()))
             }
             Operator::GreaterThan(bound) => {
@@ -228,3 +229,6 @@ fn show(value: &Value) -> String {
         other => shorten(&other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

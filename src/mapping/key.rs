@@ -19,6 +19,8 @@ pub fn match_key(tier: &Tier, side: Side, projection: &Projection) -> Option<Str
         let slot = *pair.slots.get(side.index())?;
         let [source, target] = &pair.canons;
         let key = source.union(target).key(&normalize(&pair.normalize, projection.cell(slot)))?;
+        // Where neither system declares what it holds, one's number may be the other's text.
+        let key = key.strip_prefix("\0n").or(key.strip_prefix("\0b")).map(str::to_owned).unwrap_or(key);
         if let [_] = tier.keys.as_slice() {
             return Some(key);
         }

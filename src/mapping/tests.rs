@@ -220,6 +220,11 @@ fn a_join_skips_blanks_and_has_no_way_back() {
     assert_eq!(name(["Jane".into(), "  ".into()]), "Jane".into());
     assert_eq!(name([Value::Null.into(), Cell::Absent]), Cell::Absent);
     assert_eq!(translate(&field, Side::Target, &"Jane Doe".into(), &World::default()), Err(MapError::OneWay));
+    let mut trimmed = joined_name(None);
+    trimmed.ends[0].canon.trim = true;
+    let parts = |first: &str| Cell::Value(json!([first, null]));
+    assert!(same(&trimmed, Side::Source, &parts("Jane "), &parts("Jane")));
+    assert!(!same(&trimmed, Side::Source, &parts("Jane"), &parts("Joan")));
     let several = Projection { cells: vec!["Jane".into(), Cell::Several(2)] };
     let error = field_cell(&field, Side::Source, &several).unwrap_err();
     assert_eq!(error, MapError::Several { path: "$.last".into(), count: 2 });
@@ -306,6 +311,8 @@ fn match_keys_of_both_sides_meet_where_either_side_sees_no_difference() {
     assert_eq!(key(Side::Source, " Jane@X ").as_deref(), Some("jane@x"));
     assert_eq!(key(Side::Source, "Jane@X"), key(Side::Target, "jane@x"));
     assert_eq!(key(Side::Source, "  "), None);
+    let number = match_key(&tier, Side::Source, &Projection { cells: vec![json!(1042).into()] });
+    assert_eq!(number, key(Side::Target, "1042"));
 }
 
 proptest! {

@@ -187,7 +187,8 @@ pub fn with_unique_suffix(field: &Field, cell: &Cell, source_id: &RecordId) -> C
 }
 
 /// Whether two cells of `side` are the same value to this field: under the side's canonical form and the field's own
-/// normalising steps.
+/// normalising steps. The parts of a joined field compare one by one; the cells of an `each` field are the views that
+/// [`each::restrict`] makes.
 #[must_use]
 pub fn same(field: &Field, side: Side, a: &Cell, b: &Cell) -> bool {
     if a == b {
@@ -199,6 +200,12 @@ pub fn same(field: &Field, side: Side, a: &Cell, b: &Cell) -> bool {
         Content::Mapped { forward, .. } => normalising(forward, side),
     };
     let canon = &field.end(side).canon;
+    if let (true, Some(Value::Array(a)), Some(Value::Array(b))) =
+        (field.end(side).slots.len() > 1, a.value(), b.value())
+    {
+        let same = |(a, b): (&Value, &Value)| canon.same(&Cell::Value(a.clone()), &Cell::Value(b.clone()));
+        return a.len() == b.len() && a.iter().zip(b).all(same);
+    }
     if steps.is_empty() { canon.same(a, b) } else { canon.same(&normalize(steps, a), &normalize(steps, b)) }
 }
 

@@ -39,6 +39,7 @@ pub enum Kind {
 /// The equivalences under which the values of one field of one system are compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools)] // Independent equivalences, each named as in a manifest.
 pub struct Canon {
     /// The kind of value.
     pub kind: Kind,
@@ -249,10 +250,11 @@ impl Kind {
     fn union(self, other: Self) -> Self {
         match (self, other) {
             (a, b) if a == b => a,
-            (Self::Any, kind) | (kind, Self::Any) => kind,
             (number @ (Self::Decimal | Self::Integer), Self::Decimal | Self::Integer | Self::Text | Self::Id)
             | (Self::Text | Self::Id, number @ (Self::Decimal | Self::Integer)) => number,
-            (kind @ (Self::Boolean | Self::Date | Self::Datetime), Self::Text)
+            (Self::Any, kind)
+            | (kind, Self::Any)
+            | (kind @ (Self::Boolean | Self::Date | Self::Datetime), Self::Text)
             | (Self::Text, kind @ (Self::Boolean | Self::Date | Self::Datetime)) => kind,
             _ => Self::Text,
         }

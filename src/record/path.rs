@@ -1,4 +1,4 @@
-//! Paths: JSONPath, compiled once, read often, and written where that is well defined.
+//! Paths: `JSONPath`, compiled once, read often, and written where that is well defined.
 //!
 //! The text is parsed by `jsonpath-rust` (RFC 9535). What nearly all paths are made of, member names, positions and
 //! elements selected by equality, becomes a row of [`step::Step`]s that is followed directly and without copies; the
@@ -28,7 +28,7 @@ use thiserror::Error;
 use super::Cell;
 use step::Step;
 
-/// A compiled JSONPath. Cheap to clone; equal to another if both were written alike.
+/// A compiled `JSONPath`. Cheap to clone; equal to another if both were written alike.
 #[derive(Clone)]
 pub struct Path(Arc<Inner>);
 
@@ -73,7 +73,7 @@ impl Path {
     ///
     /// # Errors
     ///
-    /// When the text is not JSONPath, or longer or more deeply nested than anybody would write.
+    /// When the text is not `JSONPath`, or longer or more deeply nested than anybody would write.
     pub fn parse(text: &str) -> Result<Self, PathError> {
         let query = compile::query(text)?;
         let program = match compile::steps(&query) {
@@ -88,7 +88,7 @@ impl Path {
     ///
     /// # Errors
     ///
-    /// When the text is not a JSONPath filter.
+    /// When the text is not a `JSONPath` filter.
     pub fn predicate(text: &str) -> Result<Self, PathError> {
         Ok(Self::new(text.to_owned(), Program::Predicate(compile::predicate(text)?)))
     }
@@ -239,7 +239,7 @@ impl Path {
     ///
     /// # Errors
     ///
-    /// When the joined text is not JSONPath.
+    /// When the joined text is not `JSONPath`.
     pub fn join(&self, rest: &Self) -> Result<Self, PathError> {
         let tail = rest.as_str().strip_prefix('$').unwrap_or(rest.as_str());
         Self::parse(&format!("{}{tail}", self.0.text))
@@ -257,20 +257,20 @@ impl Path {
                     Step::Index(_) | Step::Select(_) => None,
                 })
                 .collect(),
-            Program::Query(query) => query
-                .segments
-                .iter()
-                .map_while(|segment| match segment {
-                    Segment::Selector(selector) => Some(selector),
-                    Segment::Selectors(_) | Segment::Descendant(_) => None,
-                })
-                .filter_map(|selector| match selector {
-                    Selector::Name(name) => Some(name.as_str()),
-                    _ => None,
-                })
-                .collect(),
+            Program::Query(query) => predicate::segment_names(&query.segments),
             Program::Predicate(_) => Vec::new(),
         }
+    }
+
+    /// For each value that a [`Path::predicate`] asks for, the member names that lead to it from the record
+    /// (`@.a.b == 1 || @.c` gives `a`, `b` and `c`): what a manifest's list of fields can check. Empty for other paths.
+    #[must_use]
+    pub fn condition_names(&self) -> Vec<Vec<&str>> {
+        let mut found = Vec::new();
+        if let Program::Predicate(filter) = &self.0.program {
+            predicate::names(filter, &mut found);
+        }
+        found
     }
 
     /// Whether this was made by [`Path::predicate`].

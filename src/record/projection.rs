@@ -103,7 +103,9 @@ fn feed(hasher: &mut Xxh3Default, value: &Value) {
         Value::Array(items) => {
             hasher.update(b"a");
             feed_length(hasher, items.len());
-            items.iter().for_each(|item| feed(hasher, item));
+            for item in items {
+                feed(hasher, item);
+            }
         }
         Value::Object(members) => {
             hasher.update(b"o");

@@ -1,9 +1,12 @@
 //! Fault switches: what goes wrong between a client and a practice system, on demand.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// One way for a request to go wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +88,9 @@ impl FaultRule {
         self
     }
 
-    /// Strikes a fitting request with this probability (0 to 1), drawn from the seed of the system.
+    /// Strikes a fitting request with this probability (0 to 1). The draw depends on the system's seed, on the
+    /// request, and on how often it came before, but not on what other requests do at the same time: so a history can
+    /// be repeated although its requests run side by side.
     #[must_use]
     pub fn probability(mut self, probability: f64) -> Self {
         self.probability = Some(probability);
@@ -111,15 +116,17 @@ pub struct Faults(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     rules: Vec<FaultRule>,
-    random: fastrand::Rng,
+    seed: u64,
+    /// How often each request was drawn for.
+    drawn: HashMap<u64, u64>,
     delay: Duration,
     struck: u64,
 }
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        let random = fastrand::Rng::with_seed(seed);
-        Self(Arc::new(Mutex::new(State { rules: Vec::new(), random, delay: Duration::ZERO, struck: 0 })))
+        let state = State { rules: Vec::new(), seed, drawn: HashMap::new(), delay: Duration::ZERO, struck: 0 };
+        Self(Arc::new(Mutex::new(state)))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -160,7 +167,8 @@ impl Faults {
 
     pub(crate) fn strike(&self, method: &str, path: &str, body: &[u8]) -> Option<Fault> {
         let mut guard = self.lock();
-        let State { rules, random, struck, .. } = &mut *guard;
+        let State { rules, seed, drawn, struck, .. } = &mut *guard;
+        let mut chance = None;
         let mut fault = None;
         for rule in rules.iter_mut() {
             if rule.times == Some(0) || !rule.fits(method, path, body) {
@@ -170,8 +178,14 @@ impl Faults {
                 rule.skip -= 1;
                 continue;
             }
-            if rule.probability.is_some_and(|probability| random.f64() >= probability) {
-                continue;
+            if let Some(probability) = rule.probability {
+                // Each rule draws anew.
+                let mut random = chance.take().unwrap_or_else(|| random_for(*seed, drawn, method, path, body));
+                let passes = random.f64() >= probability;
+                chance = Some(random);
+                if passes {
+                    continue;
+                }
             }
             if let Some(left) = &mut rule.times {
                 *left -= 1;
@@ -183,6 +197,15 @@ impl Faults {
         rules.retain(|rule| rule.times != Some(0));
         fault
     }
+}
+
+/// A random source of a request's own.
+fn random_for(seed: u64, drawn: &mut HashMap<u64, u64>, method: &str, path: &str, body: &[u8]) -> fastrand::Rng {
+    let text = [method.as_bytes(), path.as_bytes(), body].join(&0);
+    let hash = xxh3_64_with_seed(&text, seed);
+    let times = drawn.entry(hash).or_default();
+    *times += 1;
+    fastrand::Rng::with_seed(hash ^ times.wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 /// Whether `text` fits `pattern`, in which `*` stands for any text, also none.
@@ -246,5 +269,22 @@ mod tests {
         };
         assert_eq!(run(7), run(7));
         assert_ne!(run(7), run(8));
+        assert!((16..48).contains(&run(7).iter().filter(|struck| **struck).count()));
+    }
+
+    #[test]
+    fn other_requests_in_between_change_no_draw() {
+        let run = |others: usize| -> Vec<bool> {
+            let faults = Faults::new(3);
+            faults.add(FaultRule::new(Fault::DropAfter).probability(0.5));
+            let draw = |_| {
+                for other in 0..others {
+                    faults.strike("POST", "/other", &[u8::try_from(other).unwrap()]);
+                }
+                faults.strike("GET", "/", b"").is_some()
+            };
+            (0..32).map(draw).collect()
+        };
+        assert_eq!(run(0), run(3));
     }
 }

@@ -120,7 +120,7 @@ async fn handle<S: System>(
 ) -> Result<Response, Infallible> {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
-        return Ok(respond(front.system.refuse(413, None), &front.clock));
+        return Ok(respond(&front.system.refuse(413, None), &front.clock));
     };
     let in_flight = front.in_flight.fetch_add(1, Ordering::AcqRel) + 1;
     let guard = InFlight(Arc::clone(&front));
@@ -138,7 +138,7 @@ async fn handle<S: System>(
         let answer = front.system.answer(&call);
         front.log.answered(number, call.method.is_safe(), answer.status, answer.items);
         drop(guard);
-        return Ok(respond(answer, &front.clock));
+        return Ok(respond(&answer, &front.clock));
     }
     // A real system goes on working when its client hangs up, so the work must not end with the connection's task.
     let work = tokio::spawn(async move {
@@ -204,25 +204,25 @@ async fn struck<S: System>(front: &Front<S>, line: &Line, call: &Call, number: u
         }
         Some(Fault::CloseMidBody) => {
             front.log.answered(number, call.method.is_safe(), answer.status, answer.items);
-            close_mid_body(answer, &front.clock)
+            close_mid_body(&answer, &front.clock)
         }
         _ => {
             front.log.answered(number, call.method.is_safe(), answer.status, answer.items);
-            respond(answer, &front.clock)
+            respond(&answer, &front.clock)
         }
     }
 }
 
-fn respond(answer: Answer, clock: &Clock) -> Response {
+fn respond(answer: &Answer, clock: &Clock) -> Response {
     let body = Body::from(answer.body.clone());
-    dress(&answer, body, clock)
+    dress(answer, body, clock)
 }
 
 /// Promises the whole length, sends half, and ends the connection.
-fn close_mid_body(answer: Answer, clock: &Clock) -> Response {
+fn close_mid_body(answer: &Answer, clock: &Clock) -> Response {
     let half = answer.body.slice(..answer.body.len() / 2);
     let chunks = [Ok::<Bytes, io::Error>(half), Err(io::ErrorKind::ConnectionReset.into())];
-    let mut response = dress(&answer, Body::from_stream(stream::iter(chunks)), clock);
+    let mut response = dress(answer, Body::from_stream(stream::iter(chunks)), clock);
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
     response
 }

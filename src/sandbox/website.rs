@@ -110,8 +110,8 @@ impl Website {
     #[must_use]
     pub fn list(&self, resource: &str) -> Vec<Value> {
         let state = self.site.state();
-        let shelf = state.shelf(resource).and_then(|shelf| state.shelves.get(shelf));
-        shelf.map_or_else(Vec::new, |shelf| shelf.all().filter_map(|text| serde_json::from_str(text).ok()).collect())
+        let stock = state.shelf(resource).and_then(|stock| state.shelves.get(stock));
+        stock.map_or_else(Vec::new, |stock| stock.all().filter_map(|text| serde_json::from_str(text).ok()).collect())
     }
 
     /// How many records a resource holds.
@@ -145,8 +145,8 @@ impl Website {
     /// What the contract refuses.
     pub fn insert_at(&self, resource: &str, record: Value, at: DateTime<Utc>) -> Result<String, Refused> {
         let mut state = self.site.state();
-        let shelf = state.shelf(resource).ok_or_else(|| Refused::because(format!("no resource `{resource}`")))?;
-        Ok(state.create(shelf, object(record)?, at)?)
+        let stock = state.shelf(resource).ok_or_else(|| Refused::because(format!("no resource `{resource}`")))?;
+        Ok(state.create(stock, object(record)?, at)?)
     }
 
     /// Changes the properties that `patch` names, as a person at the site would.
@@ -156,8 +156,8 @@ impl Website {
     /// What the contract refuses.
     pub fn edit(&self, resource: &str, id: &str, patch: Value) -> Result<(), Refused> {
         let mut state = self.site.state();
-        let shelf = state.shelf(resource).ok_or_else(|| Refused::because(format!("no resource `{resource}`")))?;
-        Ok(state.patch(shelf, id, object(patch)?, None, self.clock.now())?)
+        let stock = state.shelf(resource).ok_or_else(|| Refused::because(format!("no resource `{resource}`")))?;
+        Ok(state.patch(stock, id, object(patch)?, None, self.clock.now())?)
     }
 
     /// Deletes a record, as a person at the site would.
@@ -167,9 +167,9 @@ impl Website {
     /// When there is none.
     pub fn remove(&self, resource: &str, id: &str) -> Result<(), Refused> {
         let mut state = self.site.state();
-        let shelf = state.shelf(resource).and_then(|shelf| state.shelves.get_mut(shelf));
-        let shelf = shelf.ok_or_else(|| Refused::because(format!("no resource `{resource}`")))?;
-        Ok(shelf.remove(id)?)
+        let stock = state.shelf(resource).and_then(|stock| state.shelves.get_mut(stock));
+        let stock = stock.ok_or_else(|| Refused::because(format!("no resource `{resource}`")))?;
+        Ok(stock.remove(id)?)
     }
 
     /// Adds `count` plain contacts for a benchmark: one in ten has the company blank, and `subscribed` is true for
@@ -181,10 +181,10 @@ impl Website {
     pub fn fill_contacts(&self, count: usize) {
         let now = self.clock.now();
         let mut state = self.site.state();
-        let shelf = state.shelf("contacts").expect("contacts are part of the contract");
+        let stock = state.shelf("contacts").expect("contacts are part of the contract");
         for number in 1..=count {
             let Value::Object(record) = plain_contact(number) else { continue };
-            state.create(shelf, record, now).expect("a plain contact fits the contract");
+            state.create(stock, record, now).expect("a plain contact fits the contract");
         }
     }
 }

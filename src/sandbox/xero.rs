@@ -1,7 +1,7 @@
 //! The practice Xero: the Accounting API as far as it is documented, for contacts, invoices, payments, accounts, tax
 //! rates and the organisation.
 //!
-//! Facts come from Xero's accounting docs and its OpenAPI file (`tests/openapi/`), against which the answers are
+//! Facts come from Xero's accounting docs and its `OpenAPI` file (`tests/openapi/`), against which the answers are
 //! checked. Where the docs are silent, the practice Xero does what is hardest for a client: a POST overwrites a
 //! namesake, a part of an address replaces the whole address, a failing batch saves nothing. Message texts that are
 //! not documented are marked "guess" in the code.
@@ -21,6 +21,7 @@ mod payments;
 mod replay;
 mod settings;
 mod shelf;
+mod status;
 mod text;
 mod view;
 
@@ -229,9 +230,10 @@ impl Xero {
         let patch = match Kind::parse(resource) {
             Some(Kind::Contacts) => json!({ "ContactStatus": "ARCHIVED" }),
             Some(Kind::Invoices) => {
-                let draft = self.service.state().org.invoices.get(parse_id(id)?).is_some_and(|invoice| {
-                    matches!(invoice.status, invoices::Status::Draft | invoices::Status::Submitted)
-                });
+                let draft =
+                    self.service.state().org.invoices.get(parse_id(id)?).is_some_and(|invoice| {
+                        matches!(invoice.status, status::Status::Draft | status::Status::Submitted)
+                    });
                 json!({ "Status": if draft { "DELETED" } else { "VOIDED" } })
             }
             Some(Kind::Payments) | None => json!({ "Status": "DELETED" }),

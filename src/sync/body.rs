@@ -6,7 +6,7 @@ use super::{Mark, RecordWrite, observe::carried_cell};
 use crate::{
     config::{Content, Pipeline},
     mapping,
-    record::WriteError,
+    record::{Cell, WriteError},
 };
 
 /// The body of a write: only the values it writes, at their places, arrays carried whole. `mark` is what was last
@@ -27,7 +27,10 @@ pub fn body(pipeline: &Pipeline, write: &RecordWrite, mark: Option<&Mark>) -> Re
             Content::Each(_) => None,
             _ => mark.and_then(|mark| carried_cell(pipeline, field, write.side, mark)),
         };
-        mapping::put(field, write.side, &sent.value, carried, &mut body)?;
+        // What is absent is not sent at all; a value to be cleared is sent as null.
+        let null = Cell::Value(Value::Null);
+        let value = if sent.value == Cell::Absent { &null } else { &sent.value };
+        mapping::put(field, write.side, value, carried, &mut body)?;
     }
     Ok(body)
 }

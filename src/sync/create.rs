@@ -47,11 +47,12 @@ fn value(context: &Context<'_>, side: Side, record: &Fresh, field: &Field, from:
     }
     let value = match &field.content {
         Content::Constant(constant) => Cell::Value(constant.clone()),
-        Content::Each(each) => mapping::each::translate(each, side, from, &Cell::Absent, &[], context.lookups)?,
+        Content::Each(_) if side == Side::Target => return Err(MapError::OneWay),
+        Content::Each(_) => mapping::each::compose(field, from, None, &[], context.lookups)?.array,
         Content::Mapped { .. } => mapping::translate(field, side, from, context.lookups)?,
     };
     Ok(match side {
-        Side::Source if record.suffixed => mapping::with_unique_suffix(field, value, &record.observation.id),
+        Side::Source if record.suffixed => mapping::with_unique_suffix(field, &value, &record.observation.id),
         _ => value,
     })
 }

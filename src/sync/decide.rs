@@ -177,6 +177,7 @@ impl<'a> Draft<'a> {
             }
             Outcome::Write { to, value, why } => {
                 self.unpark(view);
+                self.pair(view);
                 self.writes[to.index()].push(FieldWrite {
                     field: view.field.id,
                     value,
@@ -192,6 +193,13 @@ impl<'a> Draft<'a> {
     fn unpark(&mut self, view: &View<'_>) {
         if view.state.parked.is_some() {
             self.state(view.field.id).parked = None;
+        }
+    }
+
+    /// Remembers elements that were found to belong together.
+    fn pair(&mut self, view: &View<'_>) {
+        if *view.pairs != *view.state.pairs {
+            self.state(view.field.id).pairs = view.pairs.to_vec();
         }
     }
 
@@ -211,6 +219,7 @@ impl<'a> Draft<'a> {
         (state.pending_source, state.pending_target, state.parked, state.winner) = (None, None, None, None);
         state.base = Some(base);
         state.definition = view.field.definition;
+        self.pair(view);
     }
 
     fn park(&mut self, view: &View<'_>, code: super::ParkCode, message: String) {

@@ -217,13 +217,11 @@ fn first(view: &View<'_>) -> Outcome {
 /// Sends the present value of `from` across, unless a rule keeps it.
 fn send(view: &View<'_>, from: Side, why: Why) -> Outcome {
     let to = from.other();
-    let value = match view.across(from) {
-        Ok(value) => value,
+    let value = match view.cross(from) {
+        Ok(crossing) if crossing.there => return Outcome::Agree,
+        Ok(crossing) => crossing.value,
         Err(error) => return unmappable(error),
     };
-    if view.same(to, &value, view.present(to)) {
-        return Outcome::Agree;
-    }
     let by_hand = matches!(why, Why::Resolved(_));
     if view.keeps_blanks() && !by_hand && view.blank(to, &value) {
         let what = if view.cleared(from) { "cleared" } else { "blank" };

@@ -171,7 +171,7 @@ fn carry(pipeline: &Pipeline, mark: &mut Mark, side: Side, observation: &Observa
 /// The array that a write of `field` on `side` goes into: its path as text, and its slot.
 pub(super) fn carried<'p>(pipeline: &'p Pipeline, field: &'p Field, side: Side) -> Option<(&'p str, usize)> {
     let end = field.end(side);
-    if let Content::Each(_) = field.content {
+    if let (Content::Each(_), Side::Target) = (&field.content, side) {
         return Some((end.paths.first()?.as_str(), *end.slots.first()?));
     }
     let slot = end.carry?;

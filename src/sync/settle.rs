@@ -10,8 +10,8 @@ use super::{
     view::{has_end, observed, same},
 };
 use crate::{
-    config::{Content, Field, Pipeline},
-    mapping,
+    config::{Content, Field},
+    mapping::{self, each::compose},
     record::{Cell, Projection, RecordId, Side},
 };
 
@@ -86,7 +86,7 @@ fn settle(
     for sent in &write.fields {
         if let Some(field) = pipeline.fields.iter().find(|field| field.id == sent.field) {
             let state = link.fields.entry(field.id).or_default();
-            settle_field(pipeline, field, state, write.side, sent, values);
+            settle_field(context, field, state, write, sent, values);
         }
     }
     if let Some(answer) = answer {
@@ -104,25 +104,27 @@ fn settle(
 
 /// What became of one sent value.
 fn settle_field(
-    pipeline: &Pipeline,
+    context: &Context<'_>,
     field: &Field,
     state: &mut FieldState,
-    written: Side,
+    write: &RecordWrite,
     sent: &FieldWrite,
     answer: Option<&Projection>,
 ) {
+    let written = write.side;
     redefine(field, state);
     state.winner = None;
     state.parked = None;
-    let Some(answer) = answer.filter(|_| !field.end(written).masked) else {
+    let answer = answer.filter(|_| !field.end(written).masked);
+    let got = answer.map(|answer| observed(field, written, answer));
+    if let Content::Each(_) = &field.content {
+        learn(context, field, state, write, sent, got.as_ref());
+    }
+    let Some(got) = got else {
         believe(field, state, written, sent);
         return;
     };
-    let got = observed(field, written, answer);
-    if let Content::Each(each) = &field.content {
-        state.pairs = mapping::each::learn(each, &sent.value, &got, &state.pairs);
-    }
-    if same(field, &state.pairs, written, &sent.value, &got) {
+    if taken(context, field, state, written, sent, &got) {
         agree(field, state, written, &sent.from, got);
         *state.pending_mut(written) = None;
         return;
@@ -137,7 +139,40 @@ fn settle_field(
         state.base.as_ref().is_some_and(|base| same(field, &state.pairs, written, &base[written.index()], &got));
     let seen = seen(written, sent.from.clone(), got.clone());
     *state.pending_mut(written) = (!at_base).then_some(got);
-    state.parked = Some(FieldPark { code, message, seen, config: pipeline.hash });
+    state.parked = Some(FieldPark { code, message, seen, config: context.pipeline.hash });
+}
+
+/// Whether the remote has what was sent.
+fn taken(
+    context: &Context<'_>,
+    field: &Field,
+    state: &FieldState,
+    written: Side,
+    sent: &FieldWrite,
+    got: &Cell,
+) -> bool {
+    match field.content {
+        // New elements are sent without the key that the remote gives them: ask whether anything is left to change.
+        Content::Each(_) => {
+            compose(field, &sent.from, Some(got), &state.pairs, context.lookups).is_ok_and(|composed| !composed.changed)
+        }
+        _ => same(field, &state.pairs, written, &sent.value, got),
+    }
+}
+
+/// Learns which element of the answer came of which element of the source; without an answer, which were sent.
+fn learn(
+    context: &Context<'_>,
+    field: &Field,
+    state: &mut FieldState,
+    write: &RecordWrite,
+    sent: &FieldWrite,
+    got: Option<&Cell>,
+) {
+    let before = write.id.as_ref().map(|_| &sent.before);
+    if let Ok(composed) = compose(field, &sent.from, before, &state.pairs, context.lookups) {
+        state.pairs = mapping::each::learn(field, &composed, got.unwrap_or(&sent.value));
+    }
 }
 
 /// Without a word of the remote the sent value is believed, unless another one was read there since the plan.

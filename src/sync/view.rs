@@ -44,7 +44,10 @@ pub(super) fn same(field: &Field, pairs: &[ElementPair], side: Side, a: &Cell, b
     }
     match (&field.content, a, b) {
         (_, Cell::Several(_), _) | (_, _, Cell::Several(_)) => false,
-        (Content::Each(each), _, _) => mapping::each::same(each, side, a, b, pairs),
+        (Content::Each(_), _, _) => {
+            let [a, b] = [a, b].map(|cell| mapping::each::restrict(field, side, cell, pairs));
+            mapping::same(field, side, &a, &b)
+        }
         _ => mapping::same(field, side, a, b),
     }
 }
@@ -66,6 +69,16 @@ pub(super) struct View<'a> {
     present: [Option<Cow<'a, Cell>>; 2],
     /// The target's list as it is now, with the elements that are not ours.
     list: Option<&'a Cell>,
+    /// Elements of a list that belong together.
+    pub pairs: Cow<'a, [ElementPair]>,
+}
+
+/// A value brought across.
+pub(super) struct Crossing {
+    /// The value, in the form of the other side.
+    pub value: Cell,
+    /// Whether the other side holds it already.
+    pub there: bool,
 }
 
 impl<'a> View<'a> {
@@ -84,7 +97,7 @@ impl<'a> View<'a> {
             (Content::Each(_), Some(path)) => link.mark(Side::Target).carried.get(path.as_str()),
             _ => None,
         };
-        Self {
+        let mut view = Self {
             pipeline,
             field,
             state,
@@ -92,6 +105,20 @@ impl<'a> View<'a> {
             base: state.base.as_ref().filter(|_| state.definition == field.definition),
             present: [source, state.present(Side::Target).map(Cow::Borrowed)],
             list,
+            pairs: Cow::Borrowed(&state.pairs),
+        };
+        view.adopt();
+        view
+    }
+
+    /// At the first contact of two lists, elements that are alike belong together.
+    fn adopt(&mut self) {
+        let first = self.base.is_none() && Side::BOTH.into_iter().all(|side| self.known(side).is_some());
+        if let (Content::Each(_), true) = (&self.field.content, first) {
+            let [source, target] = [self.present(Side::Source), self.before(Side::Target)];
+            if let Ok(pairs) = mapping::each::adopt(self.field, source, target, &self.state.pairs, self.lookups) {
+                self.pairs = Cow::Owned(pairs);
+            }
         }
     }
 
@@ -115,7 +142,7 @@ impl<'a> View<'a> {
     }
 
     pub fn same(&self, side: Side, a: &Cell, b: &Cell) -> bool {
-        same(self.field, &self.state.pairs, side, a, b)
+        same(self.field, &self.pairs, side, a, b)
     }
 
     pub fn blank(&self, side: Side, cell: &Cell) -> bool {
@@ -151,26 +178,26 @@ impl<'a> View<'a> {
     }
 
     /// The present value of `from` as it would be written on the other side.
-    pub fn across(&self, from: Side) -> Result<Cell, MapError> {
-        let to = from.other();
-        match &self.field.content {
-            Content::Each(each) => mapping::each::translate(
-                each,
-                from,
-                self.present(from),
-                self.before(to),
-                &self.state.pairs,
-                self.lookups,
-            ),
-            _ => mapping::translate(self.field, from, self.present(from), self.lookups),
+    pub fn cross(&self, from: Side) -> Result<Crossing, MapError> {
+        let (cell, to) = (self.present(from), from.other());
+        match (&self.field.content, from) {
+            (Content::Each(_), Side::Source) => {
+                let now = Some(self.before(to));
+                let composed = mapping::each::compose(self.field, cell, now, &self.pairs, self.lookups)?;
+                Ok(Crossing { value: composed.array, there: !composed.changed })
+            }
+            (Content::Each(_), Side::Target) => Err(MapError::OneWay),
+            _ => {
+                let value = mapping::translate(self.field, from, cell, self.lookups)?;
+                let there = self.same(to, &value, self.present(to));
+                Ok(Crossing { value, there })
+            }
         }
     }
 
     /// Whether both sides hold the same: one of them, brought across in a direction the field knows, is the other.
     pub fn equal(&self) -> bool {
-        Side::BOTH.into_iter().any(|from| {
-            self.field.flow.writes(from.other())
-                && self.across(from).is_ok_and(|want| self.same(from.other(), &want, self.present(from.other())))
-        })
+        let mut ways = Side::BOTH.into_iter().filter(|from| self.field.flow.writes(from.other()));
+        ways.any(|from| self.cross(from).is_ok_and(|crossing| crossing.there))
     }
 }

@@ -59,8 +59,12 @@ fn manifest(cx: &Cx<'_>, written: &At<String>) -> Option<Arc<Manifest>> {
     };
     if !cx.manifests.contains_key(kind) && matches!(kind, "file" | "sql" | "inbox") {
         cx.report.add(
-            error("config::not_in_this_version", written.span, format!("the connector `{kind}` is not in this version"))
-                .help("connectors described by a manifest are: give one under `connectors:`"),
+            error(
+                "config::not_in_this_version",
+                written.span,
+                format!("the connector `{kind}` is not in this version"),
+            )
+            .help("connectors described by a manifest are: give one under `connectors:`"),
         );
         return None;
     }
@@ -92,9 +96,13 @@ fn settings(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Ma
         let (key, value) = (&entry.name, &entry.value);
         let Some(setting) = manifest.settings.get(&key.value) else {
             cx.report.add(
-                error("config::unknown_setting", key.span, format!("`{}` asks for no setting `{}`", manifest.name, key.value))
-                    .label("not known")
-                    .maybe_help(suggest(&key.value, manifest.settings.keys().map(String::as_str))),
+                error(
+                    "config::unknown_setting",
+                    key.span,
+                    format!("`{}` asks for no setting `{}`", manifest.name, key.value),
+                )
+                .label("not known")
+                .maybe_help(suggest(&key.value, manifest.settings.keys().map(String::as_str))),
             );
             continue;
         };
@@ -105,8 +113,12 @@ fn settings(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Ma
             }
             SettingKind::Enum(values) if values.contains(&value.value) => {}
             SettingKind::Enum(values) => cx.report.add(
-                error("config::bad_word", value.span, format!("`{}` is not one of the values of `{}`", value.value, key.value))
-                    .maybe_help(suggest(&value.value, values.iter().map(String::as_str))),
+                error(
+                    "config::bad_word",
+                    value.span,
+                    format!("`{}` is not one of the values of `{}`", value.value, key.value),
+                )
+                .maybe_help(suggest(&value.value, values.iter().map(String::as_str))),
             ),
         }
         found.insert(key.value.clone(), value.value.clone());
@@ -128,8 +140,12 @@ fn settings(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Ma
             };
             let why = if setting.description.is_empty() { String::new() } else { format!(": {}", setting.description) };
             cx.report.add(
-                error("config::missing_setting", name.span, format!("`{}` needs the setting `{key}`{why}", manifest.name))
-                    .help(help),
+                error(
+                    "config::missing_setting",
+                    name.span,
+                    format!("`{}` needs the setting `{key}`{why}", manifest.name),
+                )
+                .help(help),
             );
         }
     }
@@ -195,7 +211,8 @@ fn auth(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Manife
     let forms = || {
         let forms: Vec<String> = manifest.auth.iter().map(form).collect();
         if forms.is_empty() {
-            "write auth: { token: \"${env:NAME}\" }, { user: …, password: … } or { header: { name: …, value: … } }".to_owned()
+            "write auth: { token: \"${env:NAME}\" }, { user: …, password: … } or { header: { name: …, value: … } }"
+                .to_owned()
         } else {
             format!("`{}` takes {}", manifest.name, forms.join(" or "))
         }

@@ -115,7 +115,9 @@ impl Fields<'_, '_> {
         match prefix.join(&written.value) {
             Ok(value) => Some(At { value, span: written.span }),
             Err(cause) => {
-                self.report(error("config::bad_path", written.span, cause.to_string()).help("see `at`, which comes before it"));
+                self.report(
+                    error("config::bad_path", written.span, cause.to_string()).help("see `at`, which comes before it"),
+                );
                 None
             }
         }
@@ -126,7 +128,8 @@ impl Fields<'_, '_> {
         for key in written.given() {
             if !allowed.contains(&key) {
                 self.report(
-                    error("config::misplaced_key", written.span, format!("`{key}` does not go with {what}")).help(FORMS),
+                    error("config::misplaced_key", written.span, format!("`{key}` does not go with {what}"))
+                        .help(FORMS),
                 );
             }
         }
@@ -134,7 +137,11 @@ impl Fields<'_, '_> {
 
     fn one(&mut self, written: &FieldW, scope: &Scope<'_>) -> Option<Field> {
         if written.each.is_some() {
-            self.only(written, "`each`", &["each", "fields", "direction", "write", "conflicts", "differences", "shared"]);
+            self.only(
+                written,
+                "`each`",
+                &["each", "fields", "direction", "write", "conflicts", "differences", "shared"],
+            );
             return self.list(written, scope);
         }
         if written.fields.is_some() {
@@ -144,7 +151,11 @@ impl Fields<'_, '_> {
             return None;
         }
         if written.value.is_some() {
-            self.only(written, "a constant", &["value", "target", "write", "direction", "differences", "conflicts", "shared"]);
+            self.only(
+                written,
+                "a constant",
+                &["value", "target", "write", "direction", "differences", "conflicts", "shared"],
+            );
             return self.constant(written, scope);
         }
         self.mapped(written, scope)
@@ -223,8 +234,12 @@ impl Fields<'_, '_> {
     fn join(&self, written: &FieldW, joined: bool) -> Option<Join> {
         if joined && written.join.is_none() {
             self.report(
-                error("config::missing_key", written.span, "several sources need `join`: what stands between the values")
-                    .help("add join: \" \""),
+                error(
+                    "config::missing_key",
+                    written.span,
+                    "several sources need `join`: what stands between the values",
+                )
+                .help("add join: \" \""),
             );
         }
         if let (Some(join), false) = (&written.join, joined) {
@@ -255,7 +270,8 @@ impl Fields<'_, '_> {
             own.extend(steps::lookup(self.cx, table, written.unknown.as_ref()));
         } else if written.unknown.is_some() {
             self.report(
-                error("config::misplaced_key", written.span, "`unknown` goes with `lookup`").help("add lookup: table-name"),
+                error("config::misplaced_key", written.span, "`unknown` goes with `lookup`")
+                    .help("add lookup: table-name"),
             );
         }
         let reverse = steps::steps(self.cx, written.reverse.as_ref());

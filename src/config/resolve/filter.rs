@@ -2,7 +2,11 @@
 
 use chrono::NaiveDate;
 
-use super::{Cx, Need, ends::{EndBuilder, declared}, value};
+use super::{
+    Cx, Need,
+    ends::{EndBuilder, declared},
+    value,
+};
 use crate::{
     config::{
         DateBound, Filter, IntegrationName, Operator, PipelineName, Test,
@@ -58,7 +62,8 @@ impl Filters<'_, '_> {
         if let Some(parts) = &written.any {
             if parts.is_empty() {
                 self.cx.report.add(
-                    error("config::bad_filter", written.span, "`any` of nothing admits nothing").help("give it filters"),
+                    error("config::bad_filter", written.span, "`any` of nothing admits nothing")
+                        .help("give it filters"),
                 );
             }
             return Some(Filter::Any(self.some(end, parts)));
@@ -159,7 +164,8 @@ impl Filters<'_, '_> {
             let values = list.iter().flat_map(forms).collect::<Vec<_>>();
             if list.is_empty() {
                 self.cx.report.add(
-                    error("config::bad_filter", written.span, "`in` of nothing admits nothing").help("write in: [ a, b ]"),
+                    error("config::bad_filter", written.span, "`in` of nothing admits nothing")
+                        .help("write in: [ a, b ]"),
                 );
             }
             found.push(Operator::In(values));

@@ -23,10 +23,8 @@ pub(crate) struct Draft {
 impl Cx<'_> {
     /// The full name of a pipeline named in another: one of the same integration, else one of the top level.
     pub(crate) fn find_pipeline(&self, written: &At<String>, within: Option<&IntegrationName>) -> Option<PipelineName> {
-        let candidates = [
-            within.map(|integration| format!("{integration}/{}", written.value)),
-            Some(written.value.clone()),
-        ];
+        let candidates =
+            [within.map(|integration| format!("{integration}/{}", written.value)), Some(written.value.clone())];
         let found = candidates
             .into_iter()
             .flatten()
@@ -121,8 +119,7 @@ pub(crate) fn integration(cx: &Cx<'_>, entry: &Entry<IntegrationW>) -> Option<Dr
         cx.integration_name(&entry.name).map(|name| common.make(cx, &name, &connections))
     });
     let name = made.as_ref().map(|integration| integration.name.clone())?;
-    let home =
-        pipeline::Home { integration: &name, within: Some(&name), first_run: written.first_run.as_ref() };
+    let home = pipeline::Home { integration: &name, within: Some(&name), first_run: written.first_run.as_ref() };
     let pipelines: Vec<Resolved> = written
         .pipelines
         .iter()

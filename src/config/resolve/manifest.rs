@@ -11,8 +11,8 @@ use crate::{
         written::{At, AuthWordW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
     },
     connector::{
-        AuthKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest, Resource, Scope, Setting, SettingKind,
-        ThrottleWait, Throttled,
+        AuthKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest, Resource, Scope, Setting,
+        SettingKind, ThrottleWait, Throttled,
     },
     record::Path,
 };
@@ -109,7 +109,8 @@ fn setting(written: &SettingW, report: &Report) -> Option<Setting> {
         Some(SettingKindW::Enum) => {
             let Some(values) = &written.values else {
                 report.add(
-                    error("config::missing_key", written.span, "an enum needs `values`").help("add values: [ first, second ]"),
+                    error("config::missing_key", written.span, "an enum needs `values`")
+                        .help("add values: [ first, second ]"),
                 );
                 return None;
             };
@@ -187,9 +188,8 @@ fn throttled(written: &crate::config::written::ThrottledW, report: &Report) -> T
         },
     };
     let status = written.status.as_ref().map_or(429, |status| calls::status(status, report));
-    let remaining = entries(written.remaining.as_ref())
-        .map(|entry| (entry.name.value.clone(), entry.value.value))
-        .collect();
+    let remaining =
+        entries(written.remaining.as_ref()).map(|entry| (entry.name.value.clone(), entry.value.value)).collect();
     Throttled { status, wait, remaining }
 }
 

@@ -63,15 +63,20 @@ fn check_references(cx: &Cx<'_>, drafts: &mut [Draft]) {
                     }
                 }
                 Need::ReferencedBy => {
-                    let points_here = other
-                        .needs
-                        .iter()
-                        .any(|(target, _, need)| *need == Need::Reference && *target == own.name);
+                    let points_here =
+                        other.needs.iter().any(|(target, _, need)| *need == Need::Reference && *target == own.name);
                     if !points_here {
                         cx.report.add(
-                            error("config::no_reference", *span, format!("no field of `{name}` refers to `{}`", own.name))
-                                .also(other.span, "this pipeline")
-                                .help(format!("add `reference: {}` to the field of `{name}` that holds the id", last(&own.name))),
+                            error(
+                                "config::no_reference",
+                                *span,
+                                format!("no field of `{name}` refers to `{}`", own.name),
+                            )
+                            .also(other.span, "this pipeline")
+                            .help(format!(
+                                "add `reference: {}` to the field of `{name}` that holds the id",
+                                last(&own.name)
+                            )),
                         );
                         refused.insert(own.name.clone());
                     }
@@ -101,7 +106,8 @@ fn circles(cx: &Cx<'_>, drafts: &[Draft]) -> BTreeSet<PipelineName> {
             let mut words: Vec<&str> = circle.iter().map(|name| name.as_str()).collect();
             words.push(name.as_str());
             let next = circle.get(1).copied().unwrap_or(name);
-            let span = resolved.needs.iter().find(|(n, _, need)| n == next && *need != Need::ReferencedBy).map(|(_, s, _)| *s);
+            let span =
+                resolved.needs.iter().find(|(n, _, need)| n == next && *need != Need::ReferencedBy).map(|(_, s, _)| *s);
             cx.report.add(
                 error(
                     "config::circle",
@@ -117,7 +123,10 @@ fn circles(cx: &Cx<'_>, drafts: &[Draft]) -> BTreeSet<PipelineName> {
 }
 
 /// The shortest way from a pipeline over its needs back to itself.
-fn way_back<'p>(known: &BTreeMap<&'p PipelineName, &'p Resolved>, start: &'p PipelineName) -> Option<Vec<&'p PipelineName>> {
+fn way_back<'p>(
+    known: &BTreeMap<&'p PipelineName, &'p Resolved>,
+    start: &'p PipelineName,
+) -> Option<Vec<&'p PipelineName>> {
     let mut came_from: BTreeMap<&PipelineName, &PipelineName> = BTreeMap::new();
     let mut queue = std::collections::VecDeque::from([start]);
     while let Some(at) = queue.pop_front() {

@@ -9,11 +9,13 @@ use super::{
 };
 use crate::{
     config::{
-        Blanks, Conflicts, Differences, Drift, End, Expectation, FirstRun, Flow, IntegrationName, KeyPair, Keep, OnLeave,
-        Pipeline, PipelineName, Then, Tier, Unique, WriteWhen,
+        Blanks, Conflicts, Differences, Drift, End, Expectation, FirstRun, Flow, IntegrationName, Keep, KeyPair,
+        OnLeave, Pipeline, PipelineName, Then, Tier, Unique, WriteWhen,
         diagnostic::error,
         source::Span,
-        written::{At, DirectionW, Entry, FirstApplyW, FirstRunW, OneOrMany, PairW, PipelineW, ThenW, TierW, TransformW},
+        written::{
+            At, DirectionW, Entry, FirstApplyW, FirstRunW, OneOrMany, PairW, PipelineW, ThenW, TierW, TransformW,
+        },
     },
     connector::WriteKind,
     record::{Canon, Kind, Path, Side, SlotIndex},
@@ -30,7 +32,12 @@ pub(crate) struct Home<'a> {
 }
 
 /// Resolves a pipeline. `None` when it, or what it uses, holds mistakes.
-pub(crate) fn pipeline(cx: &Cx<'_>, entry: &Entry<PipelineW>, name: &PipelineName, home: &Home<'_>) -> Option<Resolved> {
+pub(crate) fn pipeline(
+    cx: &Cx<'_>,
+    entry: &Entry<PipelineW>,
+    name: &PipelineName,
+    home: &Home<'_>,
+) -> Option<Resolved> {
     let (made, broken) = cx.report.watch(|| Maker::new(cx, entry, home)?.make(name, entry));
     made.filter(|_| !broken && entry.errors == 0)
 }
@@ -82,7 +89,8 @@ impl<'a, 'c> Maker<'a, 'c> {
             .flatten()
             .find_map(|first| first.differences.as_ref())
             .map_or(Differences::FillBlanks, |at| policy::differences(at.value));
-        let approve = first_run.and_then(|first| first.apply.as_ref()).map(|at| at.value) != Some(FirstApplyW::Automatic);
+        let approve =
+            first_run.and_then(|first| first.apply.as_ref()).map(|at| at.value) != Some(FirstApplyW::Automatic);
         let creates = policy::creates(cx, written.creates.as_ref(), self.flow);
         let drift = policy::drift(cx, written.drift.as_ref(), self.flow, &self.ends);
         let tiers = self.tiers();
@@ -104,8 +112,12 @@ impl<'a, 'c> Maker<'a, 'c> {
         self.needs.extend(needs);
         if resolved.is_empty() && entry.errors == 0 {
             cx.report.add(
-                error("config::no_fields", entry.name.span, "this pipeline has no fields, so it keeps nothing the same")
-                    .help("add fields: [ { source: $.email, target: $.EmailAddress } ]"),
+                error(
+                    "config::no_fields",
+                    entry.name.span,
+                    "this pipeline has no fields, so it keeps nothing the same",
+                )
+                .help("add fields: [ { source: $.email, target: $.EmailAddress } ]"),
             );
         }
         let expect = self.expect();
@@ -174,7 +186,8 @@ impl<'a, 'c> Maker<'a, 'c> {
     }
 
     fn tier(&mut self, written: &TierW) -> Option<Tier> {
-        const FORMS: &str = "write { source: $.email, target: $.EmailAddress }, or { all: [ { source: …, target: … }, … ] }";
+        const FORMS: &str =
+            "write { source: $.email, target: $.EmailAddress }, or { all: [ { source: …, target: … }, … ] }";
         let then = match written.then.as_ref().map(|then| then.value) {
             None | Some(ThenW::Link) => Then::Link,
             Some(ThenW::Propose) => Then::Propose,
@@ -186,9 +199,7 @@ impl<'a, 'c> Maker<'a, 'c> {
             }
             _ => {
                 if written.broken.is_empty() {
-                    self.cx.report.add(
-                        error("config::bad_match", written.span, "this is no match tier").help(FORMS),
-                    );
+                    self.cx.report.add(error("config::bad_match", written.span, "this is no match tier").help(FORMS));
                 }
                 return None;
             }
@@ -350,8 +361,12 @@ fn later(cx: &Cx<'_>, written: &PipelineW) {
     }
     if let Some(when) = &written.when {
         cx.report.add(
-            error("config::not_in_this_version", when.span, "`when` belongs to templates, which are not in this version")
-                .help("remove it"),
+            error(
+                "config::not_in_this_version",
+                when.span,
+                "`when` belongs to templates, which are not in this version",
+            )
+            .help("remove it"),
         );
     }
 }
@@ -361,8 +376,12 @@ fn check_own_keys(cx: &Cx<'_>, written: &PipelineW) {
     for key in written.given() {
         if matches!(key, "automatic" | "apply" | "timezone" | "debounce" | "schedule") {
             cx.report.add(
-                error("config::misplaced_key", written.span, format!("`{key}` belongs to the integration, not to one of its pipelines"))
-                    .help(format!("move `{key}` beside `pipelines:`")),
+                error(
+                    "config::misplaced_key",
+                    written.span,
+                    format!("`{key}` belongs to the integration, not to one of its pipelines"),
+                )
+                .help(format!("move `{key}` beside `pipelines:`")),
             );
         }
     }

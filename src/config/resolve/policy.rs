@@ -6,9 +6,7 @@ use super::{Cx, ends::EndBuilder};
 use crate::config::{
     Amount, Blanks, Conflicts, Creates, Differences, Drift, Fallback, Flow, Guards, OnLeave,
     diagnostic::error,
-    written::{
-        AmountW, At, BlanksW, ConflictsW, CreatesW, DifferencesW, DriftW, GuardsW, OnLeaveW, WinnerW,
-    },
+    written::{AmountW, At, BlanksW, ConflictsW, CreatesW, DifferencesW, DriftW, GuardsW, OnLeaveW, WinnerW},
 };
 
 pub(crate) const fn blanks(written: BlanksW) -> Blanks {
@@ -50,7 +48,10 @@ pub(crate) fn conflicts(cx: &Cx<'_>, written: &ConflictsW, ends: &[EndBuilder; 2
                         error(
                             "config::no_stamps",
                             newest.span,
-                            format!("newest-wins needs the time of the last change on both sides; {} has none", end.name()),
+                            format!(
+                                "newest-wins needs the time of the last change on both sides; {} has none",
+                                end.name()
+                            ),
                         )
                         .help("use park, source-wins or target-wins"),
                     );
@@ -82,8 +83,12 @@ pub(crate) fn creates(cx: &Cx<'_>, written: Option<&At<CreatesW>>, flow: Flow) -
     let against = (creates.to_target && flow == Flow::ToSource) || (creates.to_source && flow == Flow::ToTarget);
     if against {
         cx.report.add(
-            error("config::against_direction", written.span, "records cannot be created against the direction of the pipeline")
-                .help("use the side the pipeline writes, or `none`"),
+            error(
+                "config::against_direction",
+                written.span,
+                "records cannot be created against the direction of the pipeline",
+            )
+            .help("use the side the pipeline writes, or `none`"),
         );
     }
     creates
@@ -129,8 +134,12 @@ pub(crate) fn guards(cx: &Cx<'_>, written: Option<&GuardsW>) -> Guards {
     let Some(written) = written else { return guards };
     if let Some(later) = &written.config_edit {
         cx.report.add(
-            error("config::not_in_this_version", later.span, "a guard on edits of the configuration is not in this version")
-                .help("remove config_edit; `plan` shows what an edit would do"),
+            error(
+                "config::not_in_this_version",
+                later.span,
+                "a guard on edits of the configuration is not in this version",
+            )
+            .help("remove config_edit; `plan` shows what an edit would do"),
         );
     }
     let amount = |at: &At<AmountW>, at_least| match at.value {

@@ -78,7 +78,8 @@ pub(crate) fn schedule(cx: &Cx<'_>, written: Option<&ScheduleW>, connections: &B
 fn check_interval(cx: &Cx<'_>, written: &At<Duration>) {
     if written.value < SHORTEST {
         cx.report.add(
-            error("config::bad_duration", written.span, "an interval is at least 1s").help("write 2m or longer; see `calls a day`"),
+            error("config::bad_duration", written.span, "an interval is at least 1s")
+                .help("write 2m or longer; see `calls a day`"),
         );
     }
 }

@@ -23,8 +23,12 @@ pub(crate) fn normalizing(cx: &Cx<'_>, written: Option<&OneOrMany<TransformW>>) 
     for step in written.into_iter().flat_map(|list| &list.0) {
         if !WORDS.contains(&step.name) {
             cx.report.add(
-                error("config::not_normalizing", step.span, format!("`{}` changes the value, it does not normalize it", step.name))
-                    .help(format!("normalize takes {}; others go under `transform:`", WORDS.join(", "))),
+                error(
+                    "config::not_normalizing",
+                    step.span,
+                    format!("`{}` changes the value, it does not normalize it", step.name),
+                )
+                .help(format!("normalize takes {}; others go under `transform:`", WORDS.join(", "))),
             );
         }
     }
@@ -33,9 +37,10 @@ pub(crate) fn normalizing(cx: &Cx<'_>, written: Option<&OneOrMany<TransformW>>) 
 
 /// The first step that cannot be turned round.
 pub(crate) fn lossy(written: Option<&OneOrMany<TransformW>>) -> Option<&TransformW> {
-    written.into_iter().flat_map(|list| &list.0).find(|step| {
-        matches!(step.name, "round" | "date" | "replace" | "split" | "truncate" | "default")
-    })
+    written
+        .into_iter()
+        .flat_map(|list| &list.0)
+        .find(|step| matches!(step.name, "round" | "date" | "replace" | "split" | "truncate" | "default"))
 }
 
 /// The lookups among the steps, for the check that their tables lead back.
@@ -121,7 +126,10 @@ fn step(cx: &Cx<'_>, written: &TransformW) -> Option<Transform> {
         (StepW::Split(split), _) => {
             let on = split.on.as_ref()?;
             if on.value.is_empty() {
-                cx.report.add(error("config::bad_value", on.span, "the separator is empty").help("write split: { on: \" \", index: 0 }"));
+                cx.report.add(
+                    error("config::bad_value", on.span, "the separator is empty")
+                        .help("write split: { on: \" \", index: 0 }"),
+                );
             }
             Transform::Split { on: on.value.clone(), index: usize::try_from(split.index.as_ref()?.value).ok()? }
         }

@@ -31,8 +31,12 @@ pub(crate) fn one(kind: Kind, raw: &At<Raw>, report: &Report) -> Option<Value> {
     let text = raw.value.text.as_str();
     let wrong = |wanted: &str, help: &str| {
         report.add(
-            error("config::wrong_kind", raw.span, format!("`{text}` is not {wanted}, and the field holds nothing else"))
-                .help(help.to_owned()),
+            error(
+                "config::wrong_kind",
+                raw.span,
+                format!("`{text}` is not {wanted}, and the field holds nothing else"),
+            )
+            .help(help.to_owned()),
         );
         None
     };

@@ -46,9 +46,8 @@ impl<T: FromText> Decode for At<T> {
                 let span = if scalar.written.is_some() { node.span } else { node.span.at_offset(offset + quote) };
                 let span = if offset == 0 { node.span } else { span };
                 let why = if why.is_empty() { String::new() } else { format!(": {why}") };
-                report.add(
-                    error(T::CODE, span, format!("`{}` is not {}{why}", scalar.shown(), T::WANTED)).help(T::HELP),
-                );
+                report
+                    .add(error(T::CODE, span, format!("`{}` is not {}{why}", scalar.shown(), T::WANTED)).help(T::HELP));
                 None
             }
         }
@@ -191,7 +190,8 @@ impl FromText for Duration {
 impl FromText for Path {
     const CODE: &'static str = "config::bad_path";
     const WANTED: &'static str = "a path";
-    const HELP: &'static str = "a path begins with `$`: $.email, $.postal.city, \"$.Phones[?(@.PhoneType=='MOBILE')].PhoneNumber\"";
+    const HELP: &'static str =
+        "a path begins with `$`: $.email, $.postal.city, \"$.Phones[?(@.PhoneType=='MOBILE')].PhoneNumber\"";
     fn from_text(text: &str, _: bool) -> Result<Self, (String, usize)> {
         Self::parse(text).map_err(|error| (error.message, error.offset))
     }
@@ -255,7 +255,8 @@ pub(crate) struct CronLine(pub Vec<Cron>);
 impl FromText for CronLine {
     const CODE: &'static str = "config::bad_cron";
     const WANTED: &'static str = "a crontab line";
-    const HELP: &'static str = "write minute, hour, day of month, month, weekday: \"0 6,18 * * 1-5\" is 6:00 and 18:00 on weekdays";
+    const HELP: &'static str =
+        "write minute, hour, day of month, month, weekday: \"0 6,18 * * 1-5\" is 6:00 and 18:00 on weekdays";
     fn from_text(text: &str, _: bool) -> Result<Self, (String, usize)> {
         cron_line::parse(text).map(Self).map_err(|why| (why, 0))
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{At, Decode, Named, SecretText, Later, written};
+use super::{At, Decode, Later, Named, SecretText, written};
 use crate::config::{
     diagnostic::Report,
     tree::{Node, NodeValue},

@@ -6,7 +6,8 @@ use rust_decimal::Decimal;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    At, BlanksW, ConflictsW, Decode, DifferencesW, DirectionW, OneOrMany, Raw, as_map, not_a_word, text_of, words, written,
+    At, BlanksW, ConflictsW, Decode, DifferencesW, DirectionW, OneOrMany, Raw, as_map, not_a_word, text_of, words,
+    written,
 };
 use crate::{
     config::{
@@ -282,11 +283,20 @@ impl Decode for TransformW {
             );
             return None;
         }
-        let map = as_map(node, report, "one transform", Some("write a word as `trim`, or a map of one key as { divide: 100 }"))?;
+        let map = as_map(
+            node,
+            report,
+            "one transform",
+            Some("write a word as `trim`, or a map of one key as { divide: 100 }"),
+        )?;
         let [(key, value)] = map.entries.as_slice() else {
             report.add(
-                error("config::bad_value", node.span, format!("a transform is one key; this map has {}", map.entries.len()))
-                    .help("write several transforms as a list: [ trim, { divide: 100 } ]"),
+                error(
+                    "config::bad_value",
+                    node.span,
+                    format!("a transform is one key; this map has {}", map.entries.len()),
+                )
+                .help("write several transforms as a list: [ trim, { divide: 100 } ]"),
             );
             return None;
         };
@@ -306,9 +316,8 @@ impl Decode for TransformW {
             "words" => Decode::decode(value, report).map(StepW::Words),
             "lookup" => match &value.value {
                 NodeValue::Map(_) => Decode::decode(value, report).map(StepW::Lookup),
-                _ => At::decode(value, report).map(|table| {
-                    StepW::Lookup(Box::new(LookupW { span, table: Some(table), ..LookupW::default() }))
-                }),
+                _ => At::decode(value, report)
+                    .map(|table| StepW::Lookup(Box::new(LookupW { span, table: Some(table), ..LookupW::default() }))),
             },
             _ => {
                 report.add(

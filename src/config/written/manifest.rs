@@ -248,9 +248,8 @@ impl Decode for FieldTypeW {
     fn decode(node: &Node, report: &Report) -> Option<Self> {
         match &node.value {
             NodeValue::Map(_) => FieldTypeMapW::decode(node, report).map(Self),
-            _ => At::<KindW>::decode(node, report).map(|kind| {
-                Self(FieldTypeMapW { span: node.span, is_type: Some(kind), ..FieldTypeMapW::default() })
-            }),
+            _ => At::<KindW>::decode(node, report)
+                .map(|kind| Self(FieldTypeMapW { span: node.span, is_type: Some(kind), ..FieldTypeMapW::default() })),
         }
     }
 }

@@ -6,7 +6,8 @@ use chrono::NaiveDate;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    AmountW, At, CronLine, Decode, FieldW, FiltersW, FromText, Later, Named, OneOrMany, TransformW, text_of, words, written,
+    AmountW, At, CronLine, Decode, FieldW, FiltersW, FromText, Later, Named, OneOrMany, TransformW, text_of, words,
+    written,
 };
 use crate::{
     config::{
@@ -169,9 +170,13 @@ impl Decode for ResourceRefW {
                 match key.text.as_str() {
                     "resource" => {}
                     "each" | "id" => report.add(
-                        error("config::not_in_this_version", key.span, "a source of one record per element is not in this version")
-                            .label("not in this version")
-                            .help("give the resource alone: source: connection/resource"),
+                        error(
+                            "config::not_in_this_version",
+                            key.span,
+                            "a source of one record per element is not in this version",
+                        )
+                        .label("not in this version")
+                        .help("give the resource alone: source: connection/resource"),
                     ),
                     _ => super::unknown_key(key, value, map, &["resource", "each", "id"], "a source", report),
                 }
@@ -330,13 +335,13 @@ written! {
     }
 }
 
-const DELETE_FORMS: &str = "write `deletes: ignore`, or per direction `deletes: { to-target: ignore, to-source: ignore }`";
+const DELETE_FORMS: &str =
+    "write `deletes: ignore`, or per direction `deletes: { to-target: ignore, to-source: ignore }`";
 
 impl Decode for DeletesW {
     fn decode(node: &Node, report: &Report) -> Option<Self> {
-        let propagating = |at: &Option<At<DeleteW>>| {
-            at.as_ref().filter(|at| at.value == DeleteW::Propagate).map(|at| at.span)
-        };
+        let propagating =
+            |at: &Option<At<DeleteW>>| at.as_ref().filter(|at| at.value == DeleteW::Propagate).map(|at| at.span);
         if matches!(&node.value, NodeValue::Map(_)) {
             let map = DeletesMapW::decode(node, report)?;
             return Some(Self { propagate: propagating(&map.to_target).or_else(|| propagating(&map.to_source)) });

@@ -56,7 +56,7 @@ pub(super) fn with_id(path: &str, id: &RecordId) -> Result<String, String> {
 
 /// Replaces `${settings.x}` and `${tenant}`; `None` when the connection does not give one of them.
 pub(super) fn fill(text: &str, connection: &Connection) -> Option<String> {
-    fill_with(text, connection, |value| value.to_owned())
+    fill_with(text, connection, str::to_owned)
 }
 
 /// As [`fill`], for a path: what is put in is percent-encoded.

@@ -62,15 +62,21 @@ impl Reading<'_> {
         if status == 409 && !duplicate && message.to_lowercase().contains("idempoten") {
             return Err(CallError::Unknown(format!("answered 409: {message}")));
         }
-        if batch {
+        // Of one item, the refusal of the whole is its own.
+        if batch && self.call.ids.len() > 1 {
             return Err(CallError::Refused { status, message });
         }
-        let stale = status == 412 || self.write.version.as_ref().is_some_and(|version| version.stale == status);
+        let stale = self.is_stale(status.into());
         Ok(Answer { items: vec![ItemAnswer::Refused { message, duplicate, stale }] })
     }
 
     fn is_duplicate(&self, message: &str) -> bool {
         self.write.duplicate.as_ref().is_some_and(|pattern| pattern.is_match(message))
+    }
+
+    /// Whether a status, of the whole or of one item, says that the version was stale.
+    fn is_stale(&self, status: u64) -> bool {
+        status == 412 || self.write.version.as_ref().is_some_and(|version| u64::from(version.stale) == status)
     }
 
     /// The remote answers nothing: an update is taken at its word, a create has no id to go by.
@@ -136,7 +142,7 @@ impl Reading<'_> {
         for (sent, place) in self.call.ids.iter().zip(places) {
             let item = place.and_then(|place| answered.get_mut(place)).and_then(Option::take);
             items.push(match item {
-                Some(item) => self.item(batch, item, sent.as_ref()),
+                Some(item) => self.item(batch, &item, sent.as_ref()),
                 None => self.unknown("the answer does not say which of its parts belongs to this record"),
             });
         }
@@ -144,28 +150,30 @@ impl Reading<'_> {
     }
 
     /// What became of one item.
-    fn item(&self, batch: &Batch, item: Value, sent: Option<&RecordId>) -> ItemAnswer {
-        let said = batch.ok.as_ref().map(|ok| ok.path.read(&item).value().map(|value| ok.values.contains(value)));
+    fn item(&self, batch: &Batch, item: &Value, sent: Option<&RecordId>) -> ItemAnswer {
+        let word = batch.ok.as_ref().and_then(|ok| ok.path.read(item).value().cloned());
+        let said = batch.ok.as_ref().map(|ok| word.as_ref().map(|word| ok.values.contains(word)));
+        let stale = word.as_ref().and_then(Value::as_u64).is_some_and(|status| self.is_stale(status));
         let good = match said {
             Some(Some(good)) => good,
             Some(None) => false,
-            None => self.id_in(batch, &item).is_some(),
+            None => self.id_in(batch, item).is_some(),
         };
         if good {
-            return match at(&batch.item_record, &item) {
+            return match at(&batch.item_record, item) {
                 Some(found) => self.written(found, sent),
                 None => self.unknown(&format!("there is no record at `{}`", batch.item_record.as_str())),
             };
         }
-        let words = messages::of_item(&batch.messages, &item);
+        let words = messages::of_item(&batch.messages, item);
         match words {
             Some(words) => {
                 let message = self.reply.scrub(&words);
-                ItemAnswer::Refused { duplicate: self.is_duplicate(&message), message, stale: false }
+                ItemAnswer::Refused { duplicate: self.is_duplicate(&message), message, stale }
             }
             // It said "no" in its own place, only without a reason.
             None if matches!(said, Some(Some(false))) => {
-                ItemAnswer::Refused { message: "the remote gave no reason".to_owned(), duplicate: false, stale: false }
+                ItemAnswer::Refused { message: "the remote gave no reason".to_owned(), duplicate: false, stale }
             }
             None => self.unknown("the answer says neither that it was written nor why not"),
         }

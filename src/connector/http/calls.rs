@@ -21,7 +21,7 @@ const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// No remote is believed that asks for a longer rest than its longest window, a day, and a bit.
-const LONGEST_REST: Duration = Duration::from_secs(25 * 3600);
+const LONGEST_REST: Duration = Duration::from_hours(25);
 
 /// What came of one attempt of a read.
 enum Attempt {
@@ -83,7 +83,7 @@ impl HttpConnector {
                 let words = self.words(&reply);
                 match wait {
                     Some(wait) if wait > LONGEST_WAIT => {
-                        Attempt::Failed(self.limits.throttled(self.shared.clock.monotonic() + wait))
+                        Attempt::Failed(self.limits.throttled(self.shared.clock.monotonic().saturating_add(wait)))
                     }
                     wait => {
                         Attempt::Again(CallError::Unknown(format!("{at}: answered {}: {words}", reply.status)), wait)
@@ -114,7 +114,7 @@ impl HttpConnector {
             };
             let at = format!("`{} {}`", call.method, path_only(&call.target));
             if let Err((error, wait)) = self.check_throttle(&reply, attempt) {
-                if attempt >= TRIES || self.shared.clock.monotonic() + wait > deadline {
+                if attempt >= TRIES || self.shared.clock.monotonic().saturating_add(wait) > deadline {
                     return Err(error);
                 }
                 continue;
@@ -146,20 +146,19 @@ impl HttpConnector {
         };
         let wait = wait.max(Duration::from_secs(1));
         self.limits.block(wait);
-        Err((self.limits.throttled(self.shared.clock.monotonic() + wait), wait))
+        Err((self.limits.throttled(self.shared.clock.monotonic().saturating_add(wait)), wait))
     }
 
     /// `Retry-After`, in seconds or as a date, which is read by the remote's own clock.
     fn retry_after(&self, reply: &Reply) -> Option<Duration> {
         let text = reply.header("retry-after")?.trim();
-        let wait = match text.parse::<f64>() {
-            Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
-            Err(_) => {
-                let until = DateTime::parse_from_rfc2822(text).ok()?;
-                let date = reply.header("date").and_then(|date| DateTime::parse_from_rfc2822(date).ok());
-                let now = date.map_or_else(|| self.shared.clock.now(), |date| date.to_utc());
-                (until.to_utc() - now).to_std().unwrap_or_default()
-            }
+        let wait = if let Ok(seconds) = text.parse::<f64>() {
+            Duration::try_from_secs_f64(seconds).ok()?
+        } else {
+            let until = DateTime::parse_from_rfc2822(text).ok()?;
+            let date = reply.header("date").and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+            let now = date.map_or_else(|| self.shared.clock.now(), |date| date.to_utc());
+            (until.to_utc() - now).to_std().unwrap_or_default()
         };
         Some(wait.min(LONGEST_REST))
     }
@@ -183,10 +182,11 @@ impl HttpConnector {
     /// The remote's own words in an answer that is not a success.
     pub(super) fn words(&self, reply: &Reply) -> String {
         let paths = &self.shared.connection.manifest.error_messages;
+        let silence = || format!("status {} without a reason", reply.status);
         let text = match serde_json::from_slice(&reply.body) {
-            Ok(body) => messages::of(paths, &body).unwrap_or_else(|| "it gave no reason".to_owned()),
-            Err(_) if reply.body.is_empty() => "it gave no reason".to_owned(),
-            Err(_) => format!("it said {}", messages::beginning(&reply.body)),
+            Ok(body) => messages::of(paths, &body).unwrap_or_else(silence),
+            Err(_) if reply.body.is_empty() => silence(),
+            Err(_) => format!("it said {}", reply.beginning()),
         };
         reply.scrub(&text)
     }

@@ -86,13 +86,12 @@ fn join(words: Vec<String>) -> Option<String> {
             distinct.push(word);
         }
     }
-    (!distinct.is_empty()).then(|| shorten(&distinct.join("; ")))
+    (!distinct.is_empty()).then(|| distinct.join("; "))
 }
 
-/// What an answer that is not JSON begins with.
-pub(super) fn beginning(body: &[u8]) -> String {
-    let head = body.get(..200).unwrap_or(body);
-    let text = printable(&String::from_utf8_lossy(head));
+/// What a text begins with, for an answer that is not JSON.
+pub(super) fn beginning(text: &str) -> String {
+    let text = printable(text);
     if text.is_empty() { "nothing".to_owned() } else { format!("`{}`", text.chars().take(80).collect::<String>()) }
 }
 
@@ -102,7 +101,8 @@ pub(super) fn printable(text: &str) -> String {
     clean.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn shorten(text: &str) -> String {
+/// Cuts a message that is too long. Only after the secret was taken out: a cut could leave the half of it.
+pub(super) fn shorten(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((at, _)) => format!("{}…", text.get(..at).unwrap_or(text)),
         None => text.to_owned(),

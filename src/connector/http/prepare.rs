@@ -30,14 +30,12 @@ pub(super) fn prepare(
     if items.is_empty() || items.len() > most {
         return Err(format!("one call writes 1 to {most} records, not {}", items.len()));
     }
-    let bodies = items.iter().map(|item| body(write, codec, kind, item)).collect::<Result<Vec<_>, _>>()?;
     let batch = batch_of(write, items.len());
     let single = if batch.is_none() { items } else { &[] };
+    let part = Part { resource, write, codec, kind, batched: batch.is_some() };
+    let bodies = items.iter().map(|item| part.body(item)).collect::<Result<Vec<_>, _>>()?;
     let (path, body) = match batch {
         Some(batch) => {
-            if kind == WriteKind::Update && write.version.is_some() && items.iter().any(|item| item.version.is_some()) {
-                return Err("a version guards one record, so such updates go one by one".to_owned());
-            }
             let array = Value::Array(bodies);
             let body = match &batch.array {
                 Some(name) => Value::Object([(name.clone(), array)].into_iter().collect()),
@@ -72,19 +70,41 @@ const fn name(kind: WriteKind) -> &'static str {
     }
 }
 
-fn body(write: &Write, codec: &Codec, kind: WriteKind, item: &WriteItem) -> Result<Value, String> {
-    let mut body = item.body.clone();
-    if !body.is_object() {
-        return Err("a record to write must be an object".to_owned());
-    }
-    if kind == WriteKind::Update {
-        let id = item.id.as_ref().ok_or("an update needs the record's id")?;
-        if let Some(path) = &write.id_in_body {
-            path.write(&mut body, &Cell::from(id.as_str())).map_err(|error| error.to_string())?;
+/// What the body of each item depends on.
+struct Part<'a> {
+    resource: &'a Resource,
+    write: &'a Write,
+    codec: &'a Codec,
+    kind: WriteKind,
+    batched: bool,
+}
+
+impl Part<'_> {
+    fn body(&self, item: &WriteItem) -> Result<Value, String> {
+        let mut body = item.body.clone();
+        if !body.is_object() {
+            return Err("a record to write must be an object".to_owned());
         }
+        if self.kind == WriteKind::Update {
+            let id = item.id.as_ref().ok_or("an update needs the record's id")?;
+            // Where the plain form has the id in its path, only items of a batch need it in their bodies.
+            if let Some(path) = &self.write.id_in_body
+                && (self.batched || !self.write.path.contains("{id}"))
+            {
+                path.write(&mut body, &Cell::from(id.as_str())).map_err(|error| error.to_string())?;
+            }
+            self.guard(&mut body, item)?;
+        }
+        self.codec.encode(&mut body);
+        Ok(body)
     }
-    codec.encode(&mut body);
-    Ok(body)
+
+    /// One header cannot guard several records, so in a batch each item carries its version where the record has it.
+    fn guard(&self, body: &mut Value, item: &WriteItem) -> Result<(), String> {
+        let (Some(_), Some(version), true) = (&self.write.version, &item.version, self.batched) else { return Ok(()) };
+        let path = self.resource.version.as_ref().ok_or("a batch of guarded updates needs the place of the version")?;
+        path.write(body, &Cell::from(version.as_str())).map_err(|error| error.to_string())
+    }
 }
 
 fn target(connection: &Connection, path: &str, single: &[WriteItem]) -> Result<String, String> {
@@ -109,7 +129,9 @@ fn headers(write: &Write, single: &[WriteItem], key: &str) -> Vec<(String, Strin
     if let Some(version) = &write.version
         && let Some(known) = single.first().and_then(|item| item.version.as_ref())
     {
-        headers.push((version.header.clone(), known.clone()));
+        // RFC 9110: an entity tag is quoted; a version taken from a body is not.
+        let tag = version.header.eq_ignore_ascii_case("if-match") && !known.ends_with('"');
+        headers.push((version.header.clone(), if tag { format!("\"{known}\"") } else { known.clone() }));
     }
     headers
 }

@@ -13,7 +13,7 @@ use reqwest::{
 };
 use url::Url;
 
-use super::{HttpConnector, address, login::Login, messages};
+use super::{HttpConnector, address, login::Login, messages, tls};
 use crate::{config::Connection, connector::CallError};
 
 /// Time to reach the server.
@@ -58,9 +58,9 @@ pub(super) enum Fault {
 
 /// The client of a connection.
 pub(super) fn client(base: &Url) -> Result<Client, String> {
-    // Somebody else may have installed a provider already; any will do.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
+    let tls = if base.scheme() == "https" { tls::system()? } else { tls::none()? };
+    let builder = Client::builder()
+        .tls_backend_preconfigured(tls)
         .user_agent(concat!("reconciled/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .pool_idle_timeout(IDLE)
@@ -69,10 +69,6 @@ pub(super) fn client(base: &Url) -> Result<Client, String> {
         .referer(false)
         .no_proxy()
         .http1_only();
-    if base.scheme() == "http" {
-        // Without TLS no certificates are needed, and reading the system's takes time or may fail.
-        builder = builder.tls_certs_only([]);
-    }
     builder.build().map_err(words)
 }
 
@@ -136,10 +132,12 @@ impl HttpConnector {
     }
 
     fn learn(&self, headers: &HeaderMap) {
-        for (name, per) in &self.shared.connection.manifest.throttled.remaining {
+        let known = &self.shared.connection.manifest.throttled.remaining;
+        for (position, (name, per)) in known.iter().enumerate() {
             let left = headers.get(name.as_str()).and_then(|value| value.to_str().ok()?.trim().parse::<i64>().ok());
             if let Some(left) = left {
-                self.limits.learn(*per, u32::try_from(left.max(0)).unwrap_or(u32::MAX));
+                let nth = known.iter().take(position).filter(|(_, other)| other == per).count();
+                self.limits.learn(*per, nth, u32::try_from(left.max(0)).unwrap_or(u32::MAX));
             }
         }
     }
@@ -174,9 +172,15 @@ impl Reply {
         self.scrub(&messages::printable(&text))
     }
 
-    /// Takes the secret out of a text.
+    /// Makes a text fit to print: without the secret, and not too long.
     pub(super) fn scrub(&self, text: &str) -> String {
-        self.login.scrub(text)
+        messages::shorten(&self.login.scrub(text))
+    }
+
+    /// What the body begins with.
+    pub(super) fn beginning(&self) -> String {
+        let head = self.body.get(..4096).unwrap_or(&self.body);
+        messages::beginning(&self.login.scrub(&String::from_utf8_lossy(head)))
     }
 
     /// Why the body is not JSON, for people.
@@ -185,7 +189,7 @@ impl Reply {
         self.scrub(&format!(
             "the body is not JSON ({error}; {}; it begins with {})",
             messages::printable(kind),
-            messages::beginning(&self.body)
+            self.beginning()
         ))
     }
 }

@@ -1,4 +1,5 @@
 use std::{
+    collections::VecDeque,
     future::Future,
     pin::pin,
     task::{Context, Poll, Waker},
@@ -13,8 +14,8 @@ use crate::{
     connector::{Manifest, ThrottleWait, Throttled},
 };
 
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(86_400);
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
 
 fn connection(name: &str, tenant: &str, limits: &[Limit]) -> Connection {
     let base_url = url::Url::parse("https://api.example/v1").unwrap();
@@ -62,7 +63,7 @@ fn now(limits: &Limits) -> Poll<Result<Permit, CallError>> {
 
 /// Takes as many as there are, each ending at once, and says how many that were.
 fn drain(limits: &Limits) -> usize {
-    (0..).take_while(|_| matches!(now(limits), Poll::Ready(Ok(_)))).count()
+    (0..10_000).take_while(|_| matches!(now(limits), Poll::Ready(Ok(_)))).count()
 }
 
 fn waits(limits: &Limits) -> bool {
@@ -132,7 +133,7 @@ fn retry_after_stops_every_connection_of_the_account_and_a_long_one_is_an_error_
     let other = registry.of(&connection("c", "u", &[per_tenant(60, MINUTE)]), Priority::Automatic);
     one.block(Duration::from_secs(30));
     assert!(waits(&one) && waits(&same) && now(&other).is_ready());
-    one.block(Duration::from_secs(3600));
+    one.block(Duration::from_hours(1));
     match now(&same) {
         Poll::Ready(Err(CallError::Throttled { connection, until })) => {
             assert_eq!(connection, "b");
@@ -148,17 +149,38 @@ fn the_remote_is_believed_when_it_says_that_fewer_are_left() {
     let limits = [per_tenant(60, MINUTE), per_tenant(5000, DAY)];
     let limits = registry.of(&connection("a", "t", &limits), Priority::Manual);
     assert!(now(&limits).is_ready());
-    limits.learn(MINUTE, 10);
+    limits.learn(MINUTE, 0, 10);
     assert_eq!(drain(&limits), 10);
-    limits.learn(MINUTE, 59);
+    limits.learn(MINUTE, 0, 59);
     assert_eq!(drain(&limits), 0, "more than we think is not believed");
     clock.advance(MINUTE + MINUTE);
     // An account whose day holds less than the manifest says.
-    limits.learn(DAY, 3);
+    limits.learn(DAY, 0, 3);
     assert_eq!(drain(&limits), 3);
     assert!(matches!(now(&limits), Poll::Ready(Err(CallError::Throttled { .. }))));
     clock.advance(DAY + DAY / 100);
     assert_eq!(drain(&limits), 60);
+}
+
+#[test]
+fn what_is_left_to_one_tenant_is_not_what_is_left_to_all() {
+    let (_, registry) = registry();
+    let limits = [per_tenant(60, MINUTE), Limit::Requests { count: 10_000, per: MINUTE, scope: Scope::App }];
+    let one = registry.of(&connection("a", "t", &limits), Priority::Manual);
+    let other = registry.of(&connection("b", "u", &limits), Priority::Manual);
+    one.learn(MINUTE, 0, 2);
+    one.learn(MINUTE, 1, 9000);
+    assert_eq!((drain(&one), drain(&other)), (2, 60));
+    one.learn(MINUTE, 1, 0);
+    one.learn(MINUTE, 2, 0);
+    assert!(waits(&other));
+}
+
+#[test]
+fn a_limit_that_is_written_twice_counts_once() {
+    let (_, registry) = registry();
+    let limits = registry.of(&connection("a", "t", &[per_tenant(4, MINUTE), per_tenant(4, MINUTE)]), Priority::Manual);
+    assert_eq!(drain(&limits), 4);
 }
 
 #[tokio::test]
@@ -220,6 +242,29 @@ fn the_queue_is_part_of_the_estimate() {
     let mut context = Context::from_waker(Waker::noop());
     assert!(first.as_mut().poll(&mut context).is_pending() && second.as_mut().poll(&mut context).is_pending());
     assert!(matches!(now(&limits), Poll::Ready(Err(CallError::Throttled { .. }))), "two minutes are too long");
+}
+
+#[test]
+fn a_deadline_that_has_almost_come_is_an_error_and_no_panic() {
+    let (clock, registry) = registry();
+    let limits = registry.of(&connection("a", "t", &[Limit::InFlight(1)]), Priority::Automatic);
+    let held = now(&limits);
+    let mut context = Context::from_waker(Waker::noop());
+    let mut late = pin!(limits.acquire(Duration::from_micros(500)));
+    assert!(late.as_mut().poll(&mut context).is_pending());
+    clock.advance(Duration::from_millis(1));
+    assert!(matches!(late.as_mut().poll(&mut context), Poll::Ready(Err(CallError::Throttled { .. }))));
+    drop(held);
+    assert_eq!(drain(&limits.with_priority(Priority::Manual)).min(1), 1, "nobody is left in the queue");
+}
+
+#[test]
+fn absurd_spans_do_no_harm() {
+    let (_, registry) = registry();
+    let limits = registry.of(&connection("a", "t", &[per_tenant(0, Duration::MAX)]), Priority::Automatic);
+    assert_eq!(drain(&limits), 1);
+    limits.block(Duration::MAX);
+    assert!(matches!(now(&limits), Poll::Ready(Err(CallError::Throttled { .. }))));
 }
 
 #[test]

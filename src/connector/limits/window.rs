@@ -104,6 +104,11 @@ impl Window {
         self.count = count.max(1);
     }
 
+    /// How long a request counts after its end.
+    const fn span(&self) -> Duration {
+        self.per.saturating_add(MARGIN)
+    }
+
     const fn used(&self) -> u32 {
         self.logged.saturating_add(self.open)
     }
@@ -127,7 +132,7 @@ impl Window {
 
     fn expire(&mut self, now: Duration) {
         while let Some((stamp, number)) = self.log.front() {
-            if *stamp + self.per + MARGIN > now {
+            if stamp.saturating_add(self.span()) > now {
                 break;
             }
             self.logged = self.logged.saturating_sub(*number);
@@ -144,16 +149,16 @@ impl Window {
         // Places come free in the order of the log; once all have, those who took them hold them for a span more.
         let places = cap.max(self.used()).max(1);
         let (rounds, mut place) = ((missing - 1) / places, (missing - 1) % places + 1);
-        let span = self.per + MARGIN;
-        let mut free = now + span;
+        let span = self.span();
+        let mut free = now.saturating_add(span);
         for (stamp, number) in &self.log {
             if *number >= place {
-                free = *stamp + span;
+                free = stamp.saturating_add(span);
                 break;
             }
             place -= number;
         }
-        free + span.saturating_mul(rounds)
+        free.saturating_add(span.saturating_mul(rounds))
     }
 
     /// The remote says how many are left. If it counted more than we did (another program shares the account, we

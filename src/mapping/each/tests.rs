@@ -1,1 +1,218 @@
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use serde_json::json;
 
+use super::*;
+use crate::{
+    config::Transform,
+    mapping::tests::{World, field, json_of},
+};
+
+/// `$.lines` of a shop's sale to `$.LineItems` of an invoice.
+fn lines(removes: bool) -> Field {
+    let mut lines = field(&["$.lines"], "$.LineItems", vec![]);
+    let path = |text| Path::parse(text).unwrap();
+    lines.content = Content::Each(Box::new(Each {
+        source_key: path("$.line_no"),
+        target_key: path("$.LineItemID"),
+        fields: vec![
+            field(&["$.title"], "$.Description", vec![Transform::Trim]),
+            field(&["$.cents"], "$.UnitAmount", vec![Transform::Divide(Decimal::from(100))]),
+        ],
+        removes,
+    }));
+    lines
+}
+
+fn each_of(field: &Field) -> &Each {
+    of(field).unwrap()
+}
+
+fn cell(text: &str) -> Cell {
+    Cell::Value(json_of(text))
+}
+
+fn pair(source: &str, target: &str) -> ElementPair {
+    ElementPair { source: source.into(), target: (!target.is_empty()).then(|| target.into()) }
+}
+
+fn made(field: &Field, source: &Cell, present: Option<&Cell>, pairs: &[ElementPair]) -> Composed {
+    compose(field, source, present, pairs, &World::default()).unwrap()
+}
+
+const SALE: &str = r#"[{"line_no":1,"title":"Tea ","cents":450},{"line_no":2,"title":"Cake","cents":600}]"#;
+
+#[test]
+fn elements_are_created_without_a_key_and_learned_from_the_answer() {
+    let field = lines(false);
+    let composed = made(&field, &cell(SALE), None, &[]);
+    let expected = json!([{ "Description": "Tea", "UnitAmount": 4.5 }, { "Description": "Cake", "UnitAmount": 6 }]);
+    assert_eq!(composed.array, Cell::Value(expected));
+    assert_eq!(composed.order, [Some("1".to_owned()), Some("2".to_owned())]);
+    assert!(composed.changed);
+
+    let answer = r#"[{"LineItemID":"a","Description":"Tea","UnitAmount":4.50,"AccountCode":"200"},
+                     {"LineItemID":"b","Description":"Cake","UnitAmount":6.00}]"#;
+    let pairs = learn(&field, &composed, &cell(answer));
+    assert_eq!(pairs, [pair("1", "a"), pair("2", "b")]);
+    let again = made(&field, &cell(SALE), Some(&cell(answer)), &pairs);
+    assert!(!again.changed);
+    assert_eq!(again.array, cell(answer));
+}
+
+#[test]
+fn what_is_not_ours_is_kept_and_only_changed_values_are_written() {
+    let field = lines(false);
+    let present = r#"[{"LineItemID":"x","Description":"Discount","UnitAmount":-1},
+                      {"LineItemID":"b","Description":"Cake","UnitAmount":6.00,"AccountCode":"200"},
+                      {"LineItemID":"a","Description":"Tea","UnitAmount":4.50}]"#;
+    let sale = r#"[{"line_no":1,"title":"Tea","cents":450},{"line_no":2,"title":"Cake","cents":650},
+                   {"line_no":3,"title":"Jam","cents":100}]"#;
+    let composed = made(&field, &cell(sale), Some(&cell(present)), &[pair("1", "a"), pair("2", "b")]);
+    let expected = r#"[{"LineItemID":"x","Description":"Discount","UnitAmount":-1},
+                       {"LineItemID":"b","Description":"Cake","UnitAmount":6.5,"AccountCode":"200"},
+                       {"LineItemID":"a","Description":"Tea","UnitAmount":4.50},
+                       {"Description":"Jam","UnitAmount":1}]"#;
+    assert_eq!(composed.array, cell(expected));
+    let order: Vec<_> = composed.order.iter().map(Option::as_deref).collect();
+    assert_eq!(order, [None, Some("2"), Some("1"), Some("3")]);
+}
+
+#[test]
+fn elements_without_a_source_go_only_if_the_field_removes() {
+    let present = r#"[{"LineItemID":"x","Description":"Discount"},{"LineItemID":"a","Description":"Tea"}]"#;
+    let kept = made(&lines(false), &cell("[]"), Some(&cell(present)), &[pair("1", "a")]);
+    assert_eq!((kept.array, kept.changed), (cell(present), false));
+    let removed = made(&lines(true), &cell("[]"), Some(&cell(present)), &[pair("1", "a")]);
+    assert_eq!((removed.array, removed.changed), (cell("[]"), true));
+}
+
+#[test]
+fn an_element_that_the_target_lost_is_made_again_without_its_old_key() {
+    let composed = made(&lines(false), &cell(SALE), Some(&cell("[]")), &[pair("1", "a"), pair("2", "b")]);
+    assert_eq!(composed.array.value().unwrap().as_array().unwrap().len(), 2);
+    assert!(!composed.array.value().unwrap().to_string().contains("LineItemID"));
+    // Not read at all: the known keys keep the remote from making a second one.
+    let blind = made(&lines(false), &cell(SALE), None, &[pair("1", "a")]);
+    assert_eq!(blind.array.value().unwrap()[0]["LineItemID"], "a");
+}
+
+#[test]
+fn an_answer_in_another_order_is_read_by_keys_and_values() {
+    let field = lines(false);
+    let sale = r#"[{"line_no":1,"title":"Tea","cents":450},{"line_no":2,"title":"Cake","cents":600},
+                   {"line_no":3,"title":"Jam","cents":100}]"#;
+    let present = r#"[{"LineItemID":"a","Description":"Tea","UnitAmount":4.50}]"#;
+    let composed = made(&field, &cell(sale), Some(&cell(present)), &[pair("1", "a")]);
+    let shuffled = r#"[{"LineItemID":"c","Description":"Jam","UnitAmount":1.00},
+                       {"LineItemID":"a","Description":"Tea","UnitAmount":4.50}]"#;
+    assert_eq!(learn(&field, &composed, &cell(shuffled)), [pair("1", "a"), pair("2", ""), pair("3", "c")]);
+    assert_eq!(learn(&field, &composed, &Cell::Absent), [pair("1", "a"), pair("2", ""), pair("3", "")]);
+}
+
+#[test]
+fn an_element_sent_without_an_answer_is_never_sent_twice() {
+    let field = lines(false);
+    let unknown = [pair("1", ""), pair("2", "")];
+    let present = r#"[{"LineItemID":"b","Description":"Cake","UnitAmount":6},
+                      {"LineItemID":"a","Description":"Tea","UnitAmount":4.5}]"#;
+    let found = made(&field, &cell(SALE), Some(&cell(present)), &unknown);
+    assert!(!found.changed);
+    assert_eq!(learn(&field, &found, &cell(present)), [pair("2", "b"), pair("1", "a")]);
+    // Edited meanwhile: nobody can tell which of the two it is, so a person is asked.
+    let edited = present.replace("4.5", "4.6");
+    let error = compose(&field, &cell(SALE), Some(&cell(&edited)), &unknown, &World::default()).unwrap_err();
+    assert!(error.to_string().contains("`1` is not the key"), "{error}");
+    // Nothing there: it never arrived.
+    assert!(made(&field, &cell(SALE), Some(&cell("[]")), &unknown).changed);
+}
+
+#[test]
+fn lists_that_meet_for_the_first_time_pair_by_their_values() {
+    let field = lines(false);
+    let present =
+        r#"[{"LineItemID":"b","Description":"Cake","UnitAmount":6.00},{"LineItemID":"x","Description":"Discount"}]"#;
+    let pairs = adopt(&field, &cell(SALE), &cell(present), &[], &World::default()).unwrap();
+    assert_eq!(pairs, [pair("2", "b")]);
+}
+
+#[test]
+fn a_list_that_cannot_be_told_apart_is_refused() {
+    let refused =
+        |text: &str| compose(&lines(false), &cell(text), None, &[], &World::default()).unwrap_err().to_string();
+    assert!(refused(r#"[{"line_no":1},{"line_no":1}]"#).contains("only one element"));
+    assert!(refused(r#"[{"title":"Tea"}]"#).contains("an element with a key"));
+    assert!(refused(r#""Tea""#).contains("`Tea` is not a list"));
+    assert!(refused(r#"[{"line_no":1,"cents":"free"}]"#).contains("`free` is not a number"));
+}
+
+#[test]
+fn foreign_elements_and_unmapped_properties_are_no_difference() {
+    let field = lines(false);
+    let pairs = [pair("1", "a"), pair("2", "b")];
+    let view = |text: &str| restrict(&field, Side::Target, &cell(text), &pairs);
+    let base =
+        view(r#"[{"LineItemID":"a","Description":"Tea","UnitAmount":4.50},{"LineItemID":"b","Description":"Cake"}]"#);
+    let same_as_base = |text: &str| super::super::same(&field, Side::Target, &base, &view(text));
+    assert!(same_as_base(
+        r#"[{"LineItemID":"b","Description":"Cake ","AccountCode":"200"},{"LineItemID":"x","Description":"Discount"},
+            {"LineItemID":"a","Description":"Tea","UnitAmount":4.5}]"#
+    ));
+    assert!(!same_as_base(
+        r#"[{"LineItemID":"a","Description":"Tea","UnitAmount":4.51},{"LineItemID":"b","Description":"Cake"}]"#
+    ));
+    assert!(!same_as_base(r#"[{"LineItemID":"a","Description":"Tea","UnitAmount":4.50}]"#));
+    assert_eq!(view("[]"), Cell::Absent);
+    assert_eq!(view(r#"[{"LineItemID":"x"}]"#), Cell::Absent);
+
+    let strict = lines(true);
+    let with_foreign = restrict(&strict, Side::Target, &cell(r#"[{"LineItemID":"x"}]"#), &pairs);
+    assert_ne!(with_foreign, Cell::Absent);
+    let source = |text: &str| restrict(&field, Side::Source, &cell(text), &[]);
+    assert!(same(each_of(&field), Side::Source, &source(SALE), &source(&SALE.replace("Tea ", "Tea"))));
+    assert!(!same(each_of(&field), Side::Source, &source(SALE), &source(&SALE.replace("450", "451"))));
+}
+
+proptest! {
+    #[test]
+    fn a_composed_list_once_answered_is_stable_and_foreign_elements_survive(
+        source in prop::collection::btree_map(0_u8..6, ("[ab]{1,2}", 0_i32..3), 0..5),
+        present in prop::collection::btree_map(0_u8..6, ("[ab]{1,2}", 0_i32..3), 0..5),
+        pairs in prop::collection::btree_map(0_u8..6, 0_u8..6, 0..4),
+        removes in any::<bool>(),
+    ) {
+        let field = lines(removes);
+        let mut targets = std::collections::BTreeSet::new();
+        let pairs: Vec<_> = pairs
+            .into_iter()
+            .filter(|(_, target)| targets.insert(*target))
+            .map(|(source, target)| pair(&source.to_string(), &format!("t{target}")))
+            .collect();
+        let source: Value = source.iter().map(|(key, (title, cents))| json!({ "line_no": key, "title": title, "cents": cents })).collect();
+        let present: Value = present
+            .iter()
+            .map(|(key, (title, units))| json!({ "LineItemID": format!("t{key}"), "Description": title, "UnitAmount": units, "Own": key }))
+            .collect();
+        let (source, present) = (Cell::Value(source), Cell::Value(present));
+        let composed = made(&field, &source, Some(&present), &pairs);
+
+        // The remote gives new elements their keys.
+        let mut answer = composed.array.value().unwrap().clone();
+        for (position, element) in answer.as_array_mut().unwrap().iter_mut().enumerate() {
+            let members = element.as_object_mut().unwrap();
+            members.entry("LineItemID").or_insert_with(|| format!("new{position}").into());
+        }
+        let answer = Cell::Value(answer);
+        let learned = learn(&field, &composed, &answer);
+        let again = made(&field, &source, Some(&answer), &learned);
+        prop_assert!(!again.changed, "{:?}", again);
+        if !removes {
+            for element in present.value().unwrap().as_array().unwrap() {
+                let kept = answer.value().unwrap().as_array().unwrap().iter().find(|kept| kept["LineItemID"] == element["LineItemID"]);
+                prop_assert_eq!(&kept.unwrap()["Own"], &element["Own"]);
+            }
+        }
+        let rows = answer.value().unwrap().as_array().unwrap().len();
+        prop_assert!(rows >= source.value().unwrap().as_array().unwrap().len());
+    }
+}

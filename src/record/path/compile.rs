@@ -24,7 +24,7 @@ const DEEPEST: usize = 8;
 /// Most segments that reach into everything below (`..`): each multiplies the work of a read.
 const WIDEST: usize = 3;
 
-/// Parses a JSONPath query.
+/// Parses a `JSONPath` query.
 pub(super) fn query(text: &str) -> Result<JpQuery, PathError> {
     if !text.starts_with('$') {
         let hint = text.trim_start_matches('.');
@@ -83,7 +83,10 @@ fn offset_in(text: &str, part: &str) -> usize {
 
 fn check_size(text: &str) -> Result<(), PathError> {
     if text.len() > LONGEST {
-        return Err(PathError { message: format!("it is longer than {LONGEST} bytes"), offset: LONGEST });
+        return Err(PathError {
+            message: format!("it is longer than {LONGEST} bytes"),
+            offset: text.floor_char_boundary(LONGEST),
+        });
     }
     Ok(())
 }
@@ -96,7 +99,6 @@ fn check_brackets(text: &str) -> Result<Option<(usize, char)>, PathError> {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some((_, mark)), c) if c == mark => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some((offset, c)),
             (None, '(' | '[') => {
                 open.push((offset, c));
@@ -108,7 +110,7 @@ fn check_brackets(text: &str) -> Result<Option<(usize, char)>, PathError> {
             (None, ')' | ']') => {
                 open.pop();
             }
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
     }
     Ok(quote.or_else(|| open.pop()))
@@ -182,12 +184,11 @@ fn collect(filter: &Filter, conditions: &mut Vec<Condition>) -> Option<()> {
 }
 
 fn equality(comparison: &Comparison) -> Option<Condition> {
-    let (members, literal) = match comparison {
-        Comparison::Eq(Comparable::SingularQuery(SingularQuery::Current(members)), Comparable::Literal(literal))
-        | Comparison::Eq(Comparable::Literal(literal), Comparable::SingularQuery(SingularQuery::Current(members))) => {
-            (members, literal)
-        }
-        _ => return None,
+    let (Comparison::Eq(Comparable::SingularQuery(SingularQuery::Current(members)), Comparable::Literal(literal))
+    | Comparison::Eq(Comparable::Literal(literal), Comparable::SingularQuery(SingularQuery::Current(members)))) =
+        comparison
+    else {
+        return None;
     };
     let members = members
         .iter()

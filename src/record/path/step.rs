@@ -89,7 +89,7 @@ pub(super) fn visit<'v, F: FnMut(&'v Value)>(steps: &[Step], value: &'v Value, f
     found(at);
 }
 
-/// The steps as JSONPath.
+/// The steps as `JSONPath`.
 pub(super) fn render(steps: &[Step]) -> String {
     let mut text = "$".to_owned();
     for step in steps {

@@ -133,7 +133,7 @@ impl Problem {
 
 impl State {
     pub(crate) fn shelf(&self, name: &str) -> Option<usize> {
-        self.shelves.iter().position(|shelf| shelf.resource.name == name)
+        self.shelves.iter().position(|stock| stock.resource.name == name)
     }
 
     fn serve(&mut self, call: &Call, now: DateTime<Utc>) -> Answer {
@@ -145,24 +145,24 @@ impl State {
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         let unknown = || Problem::new(404, "not_found", format!("there is nothing at {}", call.path));
         let (name, rest) = segments.split_first().ok_or_else(unknown)?;
-        let shelf = self.shelf(name).ok_or_else(unknown)?;
+        let stock = self.shelf(name).ok_or_else(unknown)?;
         if call.method != Method::GET && !call.query.is_empty() {
             return Err(Problem::new(422, "unknown_parameter", "a write takes no query parameters"));
         }
         match (&call.method, rest) {
-            (&Method::GET, []) => self.list(shelf, call),
-            (&Method::GET, [id]) => self.one(shelf, id, 200),
+            (&Method::GET, []) => self.list(stock, call),
+            (&Method::GET, [id]) => self.one(stock, id, 200),
             (&Method::POST, []) => {
-                let id = self.create(shelf, object(parse(call)?)?, now)?;
-                self.one(shelf, &id, 201)
+                let id = self.create(stock, object(parse(call)?)?, now)?;
+                self.one(stock, &id, 201)
             }
             (&Method::POST, ["batch"]) => self.batch(
                 call,
                 |state, item| {
-                    let id = state.create(shelf, object(item)?, now)?;
+                    let id = state.create(stock, object(item)?, now)?;
                     Ok((201, id))
                 },
-                shelf,
+                stock,
             ),
             (&Method::PATCH, ["batch"]) => self.batch(
                 call,
@@ -171,32 +171,32 @@ impl State {
                     let Some(Value::String(id)) = item.remove("id") else {
                         return Err(Problem::new(422, "invalid_value", "`id` must name the record to change").at("id"));
                     };
-                    state.patch(shelf, &id, item, None, now)?;
+                    state.patch(stock, &id, item, None, now)?;
                     Ok((200, id))
                 },
-                shelf,
+                stock,
             ),
             (&Method::PATCH, [id]) => {
                 let expected = if_match(call)?;
-                self.patch(shelf, id, object(parse(call)?)?, expected, now)?;
-                self.one(shelf, id, 200)
+                self.patch(stock, id, object(parse(call)?)?, expected, now)?;
+                self.one(stock, id, 200)
             }
             (&Method::DELETE, [id]) => {
                 let expected = if_match(call)?;
-                let shelf = self.shelves.get_mut(shelf).ok_or_else(unknown)?;
-                let stale = matches!((shelf.text(id), expected), (Some((_, at)), Some(seen)) if at != seen);
+                let stock = self.shelves.get_mut(stock).ok_or_else(unknown)?;
+                let stale = matches!((stock.text(id), expected), (Some((_, at)), Some(seen)) if at != seen);
                 if stale {
                     return Err(Problem::new(412, "stale_version", format!("`{id}` has changed: read it again")));
                 }
-                shelf.remove(id)?;
+                stock.remove(id)?;
                 Ok(Answer::empty(204))
             }
             _ => Err(Problem::new(405, "not_allowed", format!("{} is not offered at {}", call.method, call.path))),
         }
     }
 
-    fn list(&self, shelf: usize, call: &Call) -> Result<Answer, Problem> {
-        let Some(shelf) = self.shelves.get(shelf) else { return Ok(Answer::empty(500)) };
+    fn list(&self, stock: usize, call: &Call) -> Result<Answer, Problem> {
+        let Some(stock) = self.shelves.get(stock) else { return Ok(Answer::empty(500)) };
         let mut page = 1_usize;
         let mut per_page = 100_usize;
         let mut since = None;
@@ -213,7 +213,7 @@ impl State {
                     let at = DateTime::parse_from_rfc3339(&value).map_err(|_| invalid("an RFC 3339 time"))?;
                     since = Some(at.timestamp_millis());
                 }
-                _ => match shelf.resource.keys.iter().position(|key| *key == name) {
+                _ => match stock.resource.keys.iter().position(|key| *key == name) {
                     Some(found) if key.is_none() => key = Some((found, value)),
                     Some(_) => return Err(invalid("the only filter")),
                     None => {
@@ -225,7 +225,7 @@ impl State {
         }
         let skip = (page - 1).saturating_mul(per_page);
         let key = key.as_ref().map(|(key, value)| (*key, value.as_str()));
-        let found = shelf.page(Ask { skip, take: per_page, since, key });
+        let found = stock.page(Ask { skip, take: per_page, since, key });
         let pages = found.total.div_ceil(per_page).max(1);
         let size = found.texts.iter().map(|text| text.len() + 1).sum::<usize>();
         let mut body = String::with_capacity(size + 96);
@@ -236,20 +236,19 @@ impl State {
             }
             body.push_str(text);
         }
-        body.push_str(&format!("],\"page\":{page},\"pages\":{pages},\"total\":{}}}", found.total));
+        let total = found.total;
+        body.push_str("],");
+        body.push_str(format!("\"page\":{page},\"pages\":{pages},\"total\":{total}}}").as_str());
         Ok(Answer::json(200, body, found.texts.len()))
     }
 
-    fn one(&self, shelf: usize, id: &str, status: u16) -> Result<Answer, Problem> {
-        let shelf = self.shelves.get(shelf);
-        match shelf.and_then(|shelf| shelf.text(id)) {
-            Some((text, version)) => {
-                Ok(Answer::json(status, text.to_owned(), 1).with("etag", format!("\"{version}\"")))
-            }
-            None => {
-                let name = shelf.map_or("", |shelf| shelf.resource.name);
-                Err(Problem::new(404, "not_found", format!("no record `{id}` in {name}")))
-            }
+    fn one(&self, stock: usize, id: &str, status: u16) -> Result<Answer, Problem> {
+        let stock = self.shelves.get(stock);
+        if let Some((text, version)) = stock.and_then(|stock| stock.text(id)) {
+            Ok(Answer::json(status, text.to_owned(), 1).with("etag", format!("\"{version}\"")))
+        } else {
+            let name = stock.map_or("", |stock| stock.resource.name);
+            Err(Problem::new(404, "not_found", format!("no record `{id}` in {name}")))
         }
     }
 
@@ -257,7 +256,7 @@ impl State {
         &mut self,
         call: &Call,
         mut apply: impl FnMut(&mut Self, Value) -> Result<(u16, String), Problem>,
-        shelf: usize,
+        stock: usize,
     ) -> Result<Answer, Problem> {
         let mut body = object(parse(call)?)?;
         let items = body.remove("items");
@@ -281,7 +280,7 @@ impl State {
             let text = match &done {
                 Ok((status, id)) => {
                     let text =
-                        self.shelves.get(shelf).and_then(|shelf| shelf.text(id)).map_or("null", |(text, _)| text);
+                        self.shelves.get(stock).and_then(|stock| stock.text(id)).map_or("null", |(text, _)| text);
                     format!("{{\"status\":{status},\"item\":{text}}}")
                 }
                 Err(problem) => json!({ "status": problem.status, "error": problem.value() }).to_string(),
@@ -292,39 +291,39 @@ impl State {
         Ok(Answer::json(200, answer, count))
     }
 
-    /// Makes a record in the resource at `shelf` and gives its id.
+    /// Makes a record in the resource at `stock` and gives its id.
     pub(crate) fn create(
         &mut self,
-        shelf: usize,
+        stock: usize,
         record: Map<String, Value>,
         now: DateTime<Utc>,
     ) -> Result<String, Problem> {
-        self.with(shelf, |shelf, exists| shelf.create(record, now, exists))
+        self.with(stock, |stock, exists| stock.create(record, now, exists))
     }
 
-    /// Changes a record in the resource at `shelf`.
+    /// Changes a record in the resource at `stock`.
     pub(crate) fn patch(
         &mut self,
-        shelf: usize,
+        stock: usize,
         id: &str,
         patch: Map<String, Value>,
         expected: Option<u64>,
         now: DateTime<Utc>,
     ) -> Result<(), Problem> {
-        self.with(shelf, |shelf, exists| shelf.patch(id, patch, expected, now, exists))
+        self.with(stock, |stock, exists| stock.patch(id, patch, expected, now, exists))
     }
 
     /// Lets `change` work on one shelf while it can still look into the others. No resource links to itself.
     fn with<T>(
         &mut self,
-        shelf: usize,
+        stock: usize,
         change: impl FnOnce(&mut Shelf, &super::shelf::Exists<'_>) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
-        let (before, rest) = self.shelves.split_at_mut(shelf);
-        let Some((shelf, after)) = rest.split_first_mut() else {
+        let (before, rest) = self.shelves.split_at_mut(stock);
+        let Some((stock, after)) = rest.split_first_mut() else {
             return Err(Problem::new(404, "not_found", "no such resource"));
         };
-        change(shelf, &|name, id| {
+        change(stock, &|name, id| {
             before.iter().chain(after.iter()).any(|other| other.resource.name == name && other.holds(id))
         })
     }

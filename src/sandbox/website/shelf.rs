@@ -86,9 +86,11 @@ impl Shelf {
                 Page { texts: records.map(|stored| &*stored.text).collect(), total: self.records.len() }
             }
             (None, Some(since)) => {
-                let changed = self.by_time.range((since, 0)..);
-                let total = changed.clone().count();
-                Page { texts: texts(&mut changed.skip(ask.skip).take(ask.take).map(|(_, number)| *number)), total }
+                // By id again: a record that changes while pages are read must not push others across a page's edge.
+                let mut changed: Vec<u64> = self.by_time.range((since, 0)..).map(|(_, number)| *number).collect();
+                changed.sort_unstable();
+                let total = changed.len();
+                Page { texts: texts(&mut changed.into_iter().skip(ask.skip).take(ask.take)), total }
             }
             (Some((key, value)), since) => {
                 let found: Vec<u64> = self

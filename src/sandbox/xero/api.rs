@@ -11,9 +11,10 @@ use super::{
     contacts::BY_NUMBER as CONTACT_NUMBER,
     envelope::{as_xml, envelope, malformed, not_found, problem, validation},
     limits::{Meter, XeroLimits, too_many},
-    list::Query,
+    list::{Query, unreadable},
     org::{Kind, Mode, Org, Rejected, Taken, Who, Write},
     replay::{Replays, key},
+    settings::Settings,
     text::fold,
     view::{Depth, Look},
 };
@@ -113,14 +114,15 @@ impl System for Service {
         }
         let answer = match key(call) {
             None => state.serve(call, now),
-            Some(key) => match state.replays.find(key, call, now) {
-                Some(kept) => kept,
-                None => {
+            Some(key) => {
+                if let Some(kept) = state.replays.find(key, call, now) {
+                    kept
+                } else {
                     let answer = state.serve(call, now);
                     state.replays.keep(key, call, &answer, now);
                     answer
                 }
-            },
+            }
         };
         let answer = state.meter.tell(answer);
         let json = call.header("accept").is_some_and(|accept| accept.contains("application/json"));
@@ -165,15 +167,15 @@ impl State {
         if let Some(kind) = Kind::parse(name) {
             return self.records(kind, rest, call, now);
         }
-        let id = self.org.id();
+        let id = self.org.answer_id();
         let settings = &self.org.settings;
         match (name.to_lowercase().as_str(), &call.method, rest) {
             ("organisation", &Method::GET, []) => {
                 Ok(envelope(id, now, None, "Organisations", vec![settings.organisation()]))
             }
-            ("taxrates", &Method::GET, []) => Ok(envelope(id, now, None, "TaxRates", settings.tax_rates())),
+            ("taxrates", &Method::GET, []) => Ok(envelope(id, now, None, "TaxRates", Settings::tax_rates())),
             ("taxrates", &Method::GET, [tax]) => {
-                let mut rates = settings.tax_rates();
+                let mut rates = Settings::tax_rates();
                 rates.retain(|rate| rate.get("TaxType").and_then(Value::as_str) == Some(tax));
                 if rates.is_empty() { Err(not_found()) } else { Ok(envelope(id, now, None, "TaxRates", rates)) }
             }
@@ -188,12 +190,12 @@ impl State {
         match (&call.method, rest) {
             (&Method::GET, []) => {
                 let (items, paging) = self.org.list(kind, &query, now)?;
-                Ok(envelope(self.org.id(), now, paging, kind.plural(), items))
+                Ok(envelope(self.org.answer_id(), now, paging, kind.plural(), items))
             }
             (&Method::GET, [id]) => {
                 let id = self.find(kind, id).ok_or_else(not_found)?;
                 let view = self.org.view(kind, id, look).ok_or_else(not_found)?;
-                Ok(envelope(self.org.id(), now, None, kind.plural(), vec![view]))
+                Ok(envelope(self.org.answer_id(), now, None, kind.plural(), vec![view]))
             }
             (&Method::PUT | &Method::POST, []) => {
                 let mode = if call.method == Method::PUT { Mode::Create } else { Mode::Upsert };
@@ -237,7 +239,7 @@ impl State {
         }
         if !apart && done.iter().any(Result::is_err) {
             self.org.back_to(mark);
-            return Err(validation(done.into_iter().filter_map(Result::err).collect()));
+            return Err(validation(&done.into_iter().filter_map(Result::err).collect::<Vec<_>>()));
         }
         let items = done.into_iter().map(|outcome| match outcome {
             Ok(taken) => {
@@ -256,22 +258,30 @@ impl State {
             Err(echo) => echo,
         });
         let items = items.collect();
-        Ok(envelope(self.org.id(), look.now, None, kind.plural(), items))
+        Ok(envelope(self.org.answer_id(), look.now, None, kind.plural(), items))
     }
 
     fn accounts(&mut self, rest: &[&str], call: &Call, now: DateTime<Utc>) -> Result<Answer, Answer> {
-        let id = self.org.id();
+        let id = self.org.answer_id();
+        let new = if call.method == Method::PUT { self.org.id() } else { id };
         let place = |accounts: &[super::settings::Account], id: &str| {
             accounts.iter().position(|account| account.id.to_string() == id.to_lowercase())
         };
         let settings = &mut self.org.settings;
         let at = match (&call.method, rest) {
             (&Method::GET, []) => {
-                let since = Query::read(None, call)?.since;
-                let fresh = |account: &&super::settings::Account| {
-                    since.is_none_or(|since| account.updated.timestamp_millis() >= since)
-                };
-                let views = settings.accounts.iter().filter(fresh).map(super::settings::Account::view).collect();
+                let query = Query::read(None, call)?;
+                let mut views = Vec::new();
+                for account in &settings.accounts {
+                    let fresh = query.since.is_none_or(|since| account.updated.timestamp_millis() >= since);
+                    let admitted = match &query.filter {
+                        Some(filter) => filter.admits_cells(&|path| account.cell(path)),
+                        None => Ok(true),
+                    };
+                    if fresh && admitted.map_err(|message| unreadable(&message))? {
+                        views.push(account.view());
+                    }
+                }
                 return Ok(envelope(id, now, None, "Accounts", views));
             }
             (&Method::GET, [id]) => place(&settings.accounts, id).ok_or_else(not_found)?,
@@ -284,10 +294,10 @@ impl State {
                 let Some(element) = elements.pop().filter(|_| elements.is_empty()) else {
                     return Err(malformed(14, "PostDataInvalidException", "Accounts are written one at a time"));
                 };
-                settings.write_account(at, &element, now, id).map_err(|reasons| {
+                settings.write_account(at, &element, now, new).map_err(|reasons| {
                     let mut element = element;
                     element.insert("ValidationErrors".to_owned(), messages(reasons));
-                    validation(vec![Value::Object(element)])
+                    validation(&[Value::Object(element)])
                 })?
             }
             _ => return Err(problem(405, Some("Method Not Allowed"), "The method is not offered here")),

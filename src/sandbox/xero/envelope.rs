@@ -40,18 +40,15 @@ pub(crate) fn wire(value: &Value) -> String {
     while let Some(start) = rest.find("\"/Date(") {
         let (before, date) = rest.split_at(start);
         escaped.push_str(before);
-        match date.find(")/\"") {
-            Some(end) => {
-                let (inside, after) = date.split_at(end);
-                escaped.push_str("\"\\/");
-                escaped.push_str(inside.get(2..).unwrap_or_default());
-                escaped.push_str(")\\/\"");
-                rest = after.get(3..).unwrap_or_default();
-            }
-            None => {
-                escaped.push_str(date);
-                rest = "";
-            }
+        if let Some(end) = date.find(")/\"") {
+            let (inside, after) = date.split_at(end);
+            escaped.push_str("\"\\/");
+            escaped.push_str(inside.get(2..).unwrap_or_default());
+            escaped.push_str(")\\/\"");
+            rest = after.get(3..).unwrap_or_default();
+        } else {
+            escaped.push_str(date);
+            rest = "";
         }
     }
     escaped.push_str(rest);
@@ -59,7 +56,7 @@ pub(crate) fn wire(value: &Value) -> String {
 }
 
 /// 400 because elements broke rules; nothing was saved (Xero accounting docs, responsecodes).
-pub(crate) fn validation(elements: Vec<Value>) -> Answer {
+pub(crate) fn validation(elements: &[Value]) -> Answer {
     let body = json!({
         "ErrorNumber": 10,
         "Type": "ValidationException",
@@ -127,17 +124,17 @@ fn element(value: &Value, name: &str, text: &mut String) {
     match value {
         Value::Object(object) => {
             for (name, value) in object {
-                text.push_str(&format!("<{name}>"));
+                text.extend(["<", name, ">"]);
                 element(value, name, text);
-                text.push_str(&format!("</{name}>"));
+                text.extend(["</", name, ">"]);
             }
         }
         Value::Array(items) => {
             let single = name.strip_suffix('s').unwrap_or(name);
             for item in items {
-                text.push_str(&format!("<{single}>"));
+                text.extend(["<", single, ">"]);
                 element(item, single, text);
-                text.push_str(&format!("</{single}>"));
+                text.extend(["</", single, ">"]);
             }
         }
         Value::String(value) => text.push_str(&value.replace('&', "&amp;").replace('<', "&lt;")),

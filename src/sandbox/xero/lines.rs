@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     org::{Org, Rejected, given_id},
+    settings::Settings,
     text::{amount, given, given_text, money, places, round},
 };
 
@@ -21,7 +22,7 @@ pub(crate) struct Line {
     pub(crate) tax_type: Option<String>,
     tax_override: Option<Decimal>,
     discount_rate: Option<Decimal>,
-    line_amount: Option<Decimal>,
+    stated: Option<Decimal>,
     pub(crate) tracking: Vec<Value>,
     pub(crate) amount: Decimal,
     pub(crate) tax: Decimal,
@@ -69,7 +70,7 @@ impl Line {
             tax_type: None,
             tax_override: None,
             discount_rate: None,
-            line_amount: None,
+            stated: None,
             tracking: Vec::new(),
             amount: Decimal::ZERO,
             tax: Decimal::ZERO,
@@ -93,12 +94,12 @@ impl Line {
         }
         // A changed amount makes an earlier LineAmount moot.
         if ["Quantity", "UnitAmount", "DiscountRate"].iter().any(|name| given(sent, name).is_some()) {
-            self.line_amount = None;
+            self.stated = None;
         }
         let numbers = [
             ("Quantity", &mut self.quantity, 4),
             ("UnitAmount", &mut self.unit, unit_places),
-            ("LineAmount", &mut self.line_amount, 2),
+            ("LineAmount", &mut self.stated, 2),
             ("TaxAmount", &mut self.tax_override, 2),
             ("DiscountRate", &mut self.discount_rate, 4),
         ];
@@ -118,7 +119,7 @@ impl Line {
     fn count(&mut self, amounts: Amounts, rate: Decimal, wrong: &mut Rejected) {
         let discount = (Decimal::ONE_HUNDRED - self.discount_rate.unwrap_or_default()) / Decimal::ONE_HUNDRED;
         // One of the two alone is completed from LineAmount.
-        if let Some(line) = self.line_amount {
+        if let Some(line) = self.stated {
             match (self.quantity, self.unit) {
                 (None, None) => (self.quantity, self.unit) = (Some(Decimal::ONE), Some(line)),
                 (Some(quantity), None) if !quantity.is_zero() => self.unit = Some(round(line / quantity, 4)),
@@ -134,10 +135,10 @@ impl Line {
             return;
         };
         let expected = round(product, 2);
-        if let Some(line) = self.line_amount.filter(|line| (*line - expected).abs() > Decimal::new(1, 2)) {
+        if let Some(line) = self.stated.filter(|line| (*line - expected).abs() > Decimal::new(1, 2)) {
             wrong.push(format!("The line total {line} does not match the expected line total {expected}"));
         }
-        self.amount = self.line_amount.unwrap_or(expected);
+        self.amount = self.stated.unwrap_or(expected);
         // 9,999,999,999.99 is the documented most.
         if self.amount.abs() > Decimal::new(999_999_999_999, 2) {
             wrong.push("The line amount is too large".to_owned()); // guess
@@ -194,13 +195,14 @@ impl Org {
         for sent in sent.iter().filter_map(Value::as_object) {
             let mut line = match given_id(sent, "LineItemID") {
                 None => Line::blank(self.id()),
-                Some(Ok(id)) => match old.iter().find(|line| line.id == id) {
-                    Some(line) => line.clone(),
-                    None => {
+                Some(Ok(id)) => {
+                    if let Some(line) = old.iter().find(|line| line.id == id) {
+                        line.clone()
+                    } else {
                         wrong.push(format!("The LineItemID '{id}' does not belong to this document")); // guess
                         continue;
                     }
-                },
+                }
                 Some(Err(reasons)) => {
                     wrong.extend(reasons);
                     continue;
@@ -238,7 +240,7 @@ impl Org {
             }
             let rate = match line.tax_type.as_deref() {
                 None => Decimal::ZERO,
-                Some(tax) => self.settings.tax_rate(tax).unwrap_or_else(|| {
+                Some(tax) => Settings::tax_rate(tax).unwrap_or_else(|| {
                     wrong.push(format!(
                         "The TaxType code '{tax}' does not exist or cannot be used for this type of transaction."
                     ));

@@ -28,7 +28,7 @@ const MAX_ROWS: usize = 100_000;
 pub(crate) struct Query {
     paging: Option<(usize, usize)>,
     pub(crate) since: Option<i64>,
-    filter: Option<Filter>,
+    pub(crate) filter: Option<Filter>,
     order: Option<String>,
     archived: bool,
     summary: bool,
@@ -112,7 +112,7 @@ fn ids(text: &str) -> BTreeSet<Uuid> {
 }
 
 /// 400 for a `where` or `order` that cannot be read.
-fn unreadable(message: &str) -> Answer {
+pub(crate) fn unreadable(message: &str) -> Answer {
     malformed(16, "QueryParseException", message)
 }
 

@@ -60,6 +60,8 @@ pub(crate) struct Org {
     pub(crate) settings: Settings,
     pub(crate) next_number: u64,
     random: fastrand::Rng,
+    /// Apart from the records' ids, so that reading more or less changes none of them.
+    answers: fastrand::Rng,
 }
 
 impl Org {
@@ -73,12 +75,18 @@ impl Org {
             settings,
             next_number: 1,
             random,
+            answers: fastrand::Rng::with_seed(!seed),
         }
     }
 
     /// A new random id, from the seed.
     pub(crate) fn id(&mut self) -> Uuid {
         new_id(&mut self.random)
+    }
+
+    /// The id of an answer.
+    pub(crate) fn answer_id(&mut self) -> Uuid {
+        new_id(&mut self.answers)
     }
 
     /// Today in the organisation's time zone.

@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::{
     filter::Cell,
-    invoices::{Invoice, Status},
+    invoices::Invoice,
     org::{Mode, Org, Rejected, Taken, Write, given_id},
     shelf::Row,
+    status::Status,
     text::{amount, given, given_text, parse_day, round},
 };
 
@@ -167,13 +168,12 @@ impl Org {
                 "A payment must name exactly one Invoice, CreditNote, Prepayment or Overpayment".to_owned(),
             ]);
         }
-        let id = match block.and_then(|block| given_id(block, "InvoiceID")) {
-            Some(id) => Some(id?),
-            None => {
-                let number = block.and_then(|block| given_text(block, "InvoiceNumber"));
-                let number = number.or_else(|| given_text(element, "InvoiceNumber"));
-                number.and_then(|number| self.invoice_numbered(&number))
-            }
+        let id = if let Some(id) = block.and_then(|block| given_id(block, "InvoiceID")) {
+            Some(id?)
+        } else {
+            let number = block.and_then(|block| given_text(block, "InvoiceNumber"));
+            let number = number.or_else(|| given_text(element, "InvoiceNumber"));
+            number.and_then(|number| self.invoice_numbered(&number))
         };
         let missing = || vec!["An existing Invoice with the specified InvoiceID could not be found".to_owned()];
         id.and_then(|id| self.invoices.get(id)).cloned().ok_or_else(missing)

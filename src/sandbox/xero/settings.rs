@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
+    filter::Cell,
     org::Rejected,
     text::{day, given, given_text, stamp},
 };
@@ -50,6 +51,22 @@ impl Account {
     pub(crate) fn takes_payments(&self) -> bool {
         self.text("Status") == "ACTIVE"
             && (self.text("Type") == "BANK" || self.fields.get("EnablePaymentsToAccount") == Some(&Value::Bool(true)))
+    }
+
+    /// The value that `where` sees at a lower-case path.
+    pub(crate) fn cell(&self, path: &str) -> Option<Cell> {
+        match path {
+            "accountid" => Some(Cell::Text(self.id.to_string())),
+            "updateddateutc" => Some(Cell::Moment(self.updated.timestamp_millis())),
+            "enablepaymentstoaccount" => {
+                self.fields.get("EnablePaymentsToAccount").and_then(Value::as_bool).map(Cell::Flag)
+            }
+            "code" | "name" | "type" | "status" | "class" | "taxtype" | "description" => {
+                let text = self.fields.iter().find(|(name, _)| name.eq_ignore_ascii_case(path));
+                Some(text.and_then(|(_, value)| value.as_str()).map_or(Cell::Null, |text| Cell::Text(text.to_owned())))
+            }
+            _ => None,
+        }
     }
 
     pub(crate) fn view(&self) -> Value {
@@ -116,7 +133,7 @@ impl Settings {
     }
 
     /// A tax type's rate in percent.
-    pub(crate) fn tax_rate(&self, tax: &str) -> Option<Decimal> {
+    pub(crate) fn tax_rate(tax: &str) -> Option<Decimal> {
         TAX_RATES.iter().find(|row| row.0 == tax).map(|row| Decimal::from(row.2))
     }
 
@@ -125,13 +142,13 @@ impl Settings {
         self.period_lock.max(self.year_lock)
     }
 
-    pub(crate) fn tax_rates(&self) -> Vec<Value> {
+    pub(crate) fn tax_rates() -> Vec<Value> {
         let view = |(tax, name, percent, income, expense): (&str, &str, u32, bool, bool)| {
             json!({
                 "Name": name,
                 "TaxType": tax,
                 "Status": "ACTIVE",
-                "ReportTaxType": tax,
+                "ReportTaxType": if income && expense { "NONE" } else { tax },
                 "CanApplyToAssets": true,
                 "CanApplyToEquity": true,
                 "CanApplyToExpenses": expense,

@@ -2,15 +2,17 @@
 //!
 //! sled writes single inserts to its log in the order they were made, and recovers a prefix of that order. That is
 //! the cheapest thing it does: `apply_batch` rolls a write buffer twice a batch and costs up to four times the CPU
-//! (`docs/decisions/0003-sled-as-it-was-measured.md`). Three kinds of keys share the tree, told apart by their first byte:
+//! (`docs/decisions/0003-sled-as-it-was-measured.md`). Three trees share that log:
 //!
-//! * ours (`Space` bytes, letters): the value and a tag byte behind it;
-//! * `0`, the journal: groups of several keys are written there first, as one text, then key by key, then the
-//!   journal is taken away. A journal found at opening was interrupted and is done again: all its keys take effect,
-//!   or, if the journal itself did not reach the disk, none;
-//! * `1`, pieces: a value longer than [`PIECE`] is cut up and stored first; then the value at its key only names
+//! * the default tree: our keys, each with its value and a tag byte behind it;
+//! * `journal`: groups of several keys are written there first, as one text, then key by key, then the journal is
+//!   taken away. A journal found at opening was interrupted and is done again: all its keys take effect, or, if the
+//!   journal itself did not reach the disk, none;
+//! * `pieces`: a value longer than [`PIECE`] is cut up and stored there first; then the value at its key only names
 //!   the pieces. sled would put a page of long values into a file of its own, which it does not make durable
 //!   (pagecache/blob_io.rs of 0.34.7 never syncs).
+//!
+//! They are apart because sled writes a whole page anew for every ten changes in it.
 
 use std::{collections::BTreeMap, fs::File, ops::Bound, path::Path, sync::Arc};
 
@@ -28,9 +30,6 @@ const SEGMENT: usize = 2 << 20;
 /// Bytes of groups that share a journal entry.
 const JOURNAL_BYTES: usize = PIECE;
 
-const JOURNAL: u8 = 0;
-const PIECES: u8 = 1;
-
 /// Behind a value: it is all there.
 const WHOLE: u8 = 0;
 /// Behind a value: it is a [`Pointer`].
@@ -41,6 +40,8 @@ type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 /// An open tree. Groups take effect one by one, so whoever reads must be kept out during a commit: see `SledStore`.
 pub(super) struct Tree {
     db: Db,
+    journal: ::sled::Tree,
+    pieces: ::sled::Tree,
     /// sled's data file, opened a second time to make it durable.
     file: Arc<File>,
     next_pieces: u64,
@@ -51,9 +52,9 @@ impl Tree {
     pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, ::sled::Error> {
         let db = Config::new().path(dir).cache_capacity(cache_bytes).segment_size(SEGMENT).open()?;
         let file = Arc::new(File::open(dir.join("db"))?);
-        let last = db.range([PIECES]..[PIECES + 1]).next_back().transpose()?;
-        let next_pieces = last.map_or(0, |(key, _)| Pointer::id_of(&key) + 1);
-        let tree = Self { db, file, next_pieces };
+        let (journal, pieces) = (db.open_tree("journal")?, db.open_tree("pieces")?);
+        let next_pieces = pieces.last()?.map_or(0, |(key, _)| Pointer::id_of(&key) + 1);
+        let tree = Self { db, journal, pieces, file, next_pieces };
         tree.redo()?;
         tree.sweep()?;
         Ok(tree)
@@ -136,11 +137,11 @@ impl Tree {
         let text = journal::encode(&writes);
         // The first part goes last: it holds length and checksum, so that a journal without it counts as none.
         for (part, bytes) in text.chunks(PIECE).enumerate().rev() {
-            self.db.insert(journal_key(part), bytes)?;
+            self.journal.insert(journal_key(part), bytes)?;
         }
         self.write(writes)?;
         for part in 0..text.len().div_ceil(PIECE) {
-            self.db.remove(journal_key(part))?;
+            self.journal.remove(journal_key(part))?;
         }
         Ok(())
     }
@@ -171,9 +172,9 @@ impl Tree {
         let pointer = Pointer { id: self.next_pieces, len: value.len() as u64 };
         self.next_pieces += 1;
         // Piece 0 names the owner, for the sweep.
-        self.db.insert(pointer.piece(0), key)?;
+        self.pieces.insert(pointer.piece(0), key)?;
         for (piece, bytes) in (1..).zip(value.chunks(PIECE)) {
-            self.db.insert(pointer.piece(piece), bytes)?;
+            self.pieces.insert(pointer.piece(piece), bytes)?;
         }
         Ok(pointer.stored())
     }
@@ -182,7 +183,7 @@ impl Tree {
         let damaged = |reason: &str| StoreError::Damaged { key: format!("{key:?}"), reason: reason.into() };
         if let Some(pointer) = Pointer::of_stored(stored) {
             let mut value = Vec::new();
-            for entry in self.db.range(pointer.piece(1)..pointer.end()) {
+            for entry in self.pieces.range(pointer.piece(1)..pointer.end()) {
                 let (_, piece) = entry.map_err(|error| StoreError::failed("read", error))?;
                 value.extend_from_slice(&piece);
             }
@@ -199,8 +200,8 @@ impl Tree {
 
     fn forget_pieces(&self, id: u64) -> Result<(), ::sled::Error> {
         let pointer = Pointer { id, len: 0 };
-        for key in self.db.range(pointer.piece(0)..pointer.end()).keys() {
-            self.db.remove(key?)?;
+        for key in self.pieces.range(pointer.piece(0)..pointer.end()).keys() {
+            self.pieces.remove(key?)?;
         }
         Ok(())
     }
@@ -208,9 +209,9 @@ impl Tree {
     /// Finishes the commit that a crash interrupted, if one is found.
     fn redo(&self) -> Result<(), ::sled::Error> {
         let mut text = Vec::new();
-        for entry in self.db.range([JOURNAL]..[JOURNAL + 1]) {
+        for entry in &self.journal {
             let (key, part) = entry?;
-            if text.is_empty() && *key != journal_key(0) {
+            if text.is_empty() && key != journal_key(0) {
                 // Its first part never reached the disk, or is already gone: there is nothing to do again.
                 break;
             }
@@ -221,8 +222,8 @@ impl Tree {
                 .ok_or_else(|| ::sled::Error::ReportableBug("the journal of the last commit is damaged".into()))?;
             self.write(writes)?;
         }
-        for key in self.db.range([JOURNAL]..[JOURNAL + 1]).keys() {
-            self.db.remove(key?)?;
+        for key in self.journal.iter().keys() {
+            self.journal.remove(key?)?;
         }
         Ok(())
     }
@@ -230,7 +231,7 @@ impl Tree {
     /// Drops pieces that no value names: those of a commit that never came to its end.
     fn sweep(&self) -> Result<(), ::sled::Error> {
         let mut from = 0;
-        while let Some(entry) = self.db.range(Pointer { id: from, len: 0 }.piece(0)..vec![PIECES + 1]).next() {
+        while let Some(entry) = self.pieces.range(Pointer { id: from, len: 0 }.piece(0)..).next() {
             let (key, owner) = entry?;
             let id = Pointer::id_of(&key);
             let named = *key == Pointer { id, len: 0 }.piece(0)
@@ -244,10 +245,8 @@ impl Tree {
     }
 }
 
-fn journal_key(part: usize) -> Vec<u8> {
-    let mut key = vec![JOURNAL];
-    key.extend((part as u64).to_be_bytes());
-    key
+fn journal_key(part: usize) -> [u8; size_of::<usize>()] {
+    part.to_be_bytes()
 }
 
 /// Where a long value is.
@@ -270,7 +269,7 @@ impl Pointer {
     }
 
     fn piece(self, piece: u64) -> Vec<u8> {
-        [&[PIECES][..], &self.id.to_be_bytes(), &piece.to_be_bytes()].concat()
+        [self.id.to_be_bytes(), piece.to_be_bytes()].concat()
     }
 
     /// Behind the last piece.
@@ -279,7 +278,7 @@ impl Pointer {
     }
 
     fn id_of(piece_key: &[u8]) -> u64 {
-        piece_key.get(1..9).and_then(|id| id.try_into().ok()).map_or(0, u64::from_be_bytes)
+        piece_key.first_chunk().map_or(0, |id| u64::from_be_bytes(*id))
     }
 }
 

@@ -20,8 +20,9 @@ fn entries(tree: &Tree) -> Vec<(String, Vec<u8>)> {
     found.into_iter().map(|(key, value)| (key.parts().remove(0), value)).collect()
 }
 
+/// Entries of the journal and of pieces.
 fn internal_keys(tree: &Tree) -> usize {
-    tree.db.range(..[PIECES + 1]).count()
+    tree.journal.len() + tree.pieces.len()
 }
 
 /// A commit of `a`, `big` and `old`, stopped after some of its steps: which parts of the journal are there, and how
@@ -46,7 +47,7 @@ fn check_interrupted(parts: impl Fn(usize) -> Range<usize>, keys_written: usize,
     let all: Vec<&[u8]> = text.chunks(PIECE).collect();
     assert!(all.len() > 3, "the journal has several parts");
     for part in parts(all.len()) {
-        tree.db.insert(journal_key(part), all[part]).unwrap();
+        tree.journal.insert(journal_key(part), all[part]).unwrap();
     }
     tree.write(writes.into_iter().take(keys_written).collect()).unwrap();
     drop(tree);

@@ -70,9 +70,13 @@ impl Fields<'_, '_> {
         }
         if let Some(step) = steps::lossy(written.transform.as_ref()) {
             self.report(
-                error("config::no_way_back", step.span, format!("`{}` loses something, so it cannot be turned round", step.name))
-                    .label("the field flows back to the source")
-                    .help(format!("say what leads back with `reverse: [ … ]`, or {one_way}")),
+                error(
+                    "config::no_way_back",
+                    step.span,
+                    format!("`{}` loses something, so it cannot be turned round", step.name),
+                )
+                .label("the field flows back to the source")
+                .help(format!("say what leads back with `reverse: [ … ]`, or {one_way}")),
             );
         }
         for table in steps::lookups(written.transform.as_ref()).chain(&written.lookup) {

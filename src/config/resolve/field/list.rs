@@ -16,8 +16,12 @@ impl Fields<'_, '_> {
         let each = written.each.as_ref()?;
         if scope.element.is_some() {
             self.report(
-                error("config::not_in_this_version", each.span, "a list inside an element of a list is not in this version")
-                    .help("map the values of the outer list only"),
+                error(
+                    "config::not_in_this_version",
+                    each.span,
+                    "a list inside an element of a list is not in this version",
+                )
+                .help("map the values of the outer list only"),
             );
             return None;
         }

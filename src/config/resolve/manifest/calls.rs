@@ -34,7 +34,8 @@ pub(super) fn pairs(named: Option<&Named<At<String>>>) -> Vec<(String, String)> 
 pub(super) fn status(written: &At<u32>, report: &Report) -> u16 {
     u16::try_from(written.value).ok().filter(|status| (100..600).contains(status)).unwrap_or_else(|| {
         report.add(
-            error("config::bad_value", written.span, format!("{} is no HTTP status", written.value)).help("write 100 to 599"),
+            error("config::bad_value", written.span, format!("{} is no HTTP status", written.value))
+                .help("write 100 to 599"),
         );
         429
     })
@@ -50,7 +51,8 @@ pub(super) fn values(
     let written: Vec<&At<Raw>> = equals.into_iter().chain(is_in.into_iter().flatten()).collect();
     if written.is_empty() {
         report.add(
-            error("config::missing_key", span, "`equals` or `in` is missing").help("write { path: $.status, equals: deleted }"),
+            error("config::missing_key", span, "`equals` or `in` is missing")
+                .help("write { path: $.status, equals: deleted }"),
         );
     }
     written.into_iter().flat_map(|raw| value::forms(Kind::Any, raw, report)).collect()
@@ -80,10 +82,8 @@ fn paging(written: &PageW, report: &Report) -> Option<Paging> {
         }
         given.then_some(())
     };
-    let size = written
-        .size
-        .as_ref()
-        .and_then(|size| Some((size.param.as_ref()?.value.clone(), size.value.as_ref()?.value)));
+    let size =
+        written.size.as_ref().and_then(|size| Some((size.param.as_ref()?.value.clone(), size.value.as_ref()?.value)));
     match written.kind.as_ref()?.value {
         PageKindW::None => Some(Paging::None),
         PageKindW::Number => {
@@ -149,7 +149,8 @@ pub(super) fn get(written: &GetMapW) -> Option<GetOne> {
 
 pub(super) fn write(written: &WriteCallW, create: bool, report: &Report) -> Option<Write> {
     let methods = [("POST", &written.post), ("PUT", &written.put), ("PATCH", &written.patch)];
-    let given: Vec<_> = methods.into_iter().filter_map(|(method, path)| path.as_ref().map(|path| (method, path))).collect();
+    let given: Vec<_> =
+        methods.into_iter().filter_map(|(method, path)| path.as_ref().map(|path| (method, path))).collect();
     let [(method, path)] = given.as_slice() else {
         report.add(
             error("config::bad_value", written.span, "a write has one of `post`, `put` and `patch`")
@@ -204,10 +205,12 @@ pub(super) fn write(written: &WriteCallW, create: bool, report: &Report) -> Opti
 fn batch(written: &BatchW, report: &Report) -> Option<Batch> {
     let max = written.max.as_ref()?;
     if max.value == 0 {
-        report.add(error("config::bad_value", max.span, "a batch of 0 records writes nothing").help("write at least 1"));
+        report
+            .add(error("config::bad_value", max.span, "a batch of 0 records writes nothing").help("write at least 1"));
     }
     let array = written.array.as_ref().map(|array| array.value.clone());
-    let default_items = || Path::parse(&array.as_ref().map_or_else(|| "$".to_owned(), |array| format!("$.{array}"))).ok();
+    let default_items =
+        || Path::parse(&array.as_ref().map_or_else(|| "$".to_owned(), |array| format!("$.{array}"))).ok();
     Some(Batch {
         path: written.path.as_ref().map(|path| path.value.clone()),
         items: written.items.as_ref().map(|path| path.value.clone()).or_else(default_items)?,
@@ -218,6 +221,10 @@ fn batch(written: &BatchW, report: &Report) -> Option<Batch> {
             let values = values(ok.equals.as_ref(), ok.is_in.as_ref(), ok.span, report);
             Some(ItemOk { path: ok.path.as_ref()?.value.clone(), values })
         }),
-        messages: written.messages.as_ref().map(|paths| paths.0.iter().map(|p| p.value.clone()).collect()).unwrap_or_default(),
+        messages: written
+            .messages
+            .as_ref()
+            .map(|paths| paths.0.iter().map(|p| p.value.clone()).collect())
+            .unwrap_or_default(),
     })
 }

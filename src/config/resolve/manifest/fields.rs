@@ -11,11 +11,7 @@ use crate::{
 };
 
 /// The table of a resource, object or list element.
-pub(super) fn table(
-    written: Option<&Named<FieldTypeW>>,
-    open: Option<&At<bool>>,
-    report: &Report,
-) -> FieldTable {
+pub(super) fn table(written: Option<&Named<FieldTypeW>>, open: Option<&At<bool>>, report: &Report) -> FieldTable {
     let fields = entries(written).map(|entry| (entry.name.value.clone(), field(&entry.value.0, report))).collect();
     FieldTable { fields, open: open.map_or(written.is_none(), |open| open.value) }
 }
@@ -49,10 +45,9 @@ fn field(written: &FieldTypeMapW, report: &Report) -> FieldType {
         WireFormat::EpochSeconds | WireFormat::IsoNoZone => kind == Kind::Datetime,
     };
     if !fits && let Some(at) = &written.format {
-        report.add(
-            error("config::bad_value", at.span, "this format does not go with the type")
-                .help("ms-date goes with date and datetime, number-text with decimal and integer, the others with datetime"),
-        );
+        report.add(error("config::bad_value", at.span, "this format does not go with the type").help(
+            "ms-date goes with date and datetime, number-text with decimal and integer, the others with datetime",
+        ));
     }
     let size = |at: &Option<At<u32>>| at.as_ref().and_then(|at| usize::try_from(at.value).ok());
     let children = written.fields.as_ref().map(|fields| table(Some(fields), written.open.as_ref(), report));

@@ -1,0 +1,12 @@
+//! The rules as tables, the stories that first designs get wrong, and what must hold in any world.
+
+mod build;
+mod decide;
+mod first;
+mod fresh;
+mod guard;
+mod observe;
+mod properties;
+mod settle;
+mod stories;
+mod world;

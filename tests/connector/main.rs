@@ -1,0 +1,8 @@
+//! What the engine may rely on, whatever a remote does: the HTTP connector against servers that misbehave on purpose.
+
+mod practice;
+mod reads;
+mod safety;
+mod server;
+mod setup;
+mod writes;

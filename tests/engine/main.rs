@@ -1,0 +1,10 @@
+//! The engine with the real core, a store that forgets what was not flushed, and systems in memory.
+//! One test for each thing that a first design gets wrong; after every one, a quiet run that plans and writes nothing.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod fields;
+mod matching;
+mod outcomes;
+mod references;

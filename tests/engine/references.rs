@@ -1,0 +1,103 @@
+//! Records that refer to others.
+
+use serde_json::json;
+
+use crate::support::World;
+
+const SHOP: &str = r#"
+integrations:
+  acme:
+    first_run: { apply: automatic }
+    pipelines:
+      contacts:
+        source: shop/contacts
+        target: books/contacts
+        direction: two-way
+        match: [ { source: $.email, target: $.email } ]
+        filters: { source: [ { referenced_by: sales } ], target: [ { path: $.customer, equals: true } ] }
+        fields:
+          - { source: $.name, target: $.name }
+          - { source: $.email, target: $.email }
+          - { source: $.other_id, target: $.id, direction: target-to-source }
+      sales:
+        source: shop/sales
+        target: books/sales
+        direction: source-to-target
+        match: [ { source: $.number, target: $.number } ]
+        fields:
+          - { source: $.number, target: $.number, write: on-create }
+          - { source: $.contact_id, target: $.contact_id, reference: contacts }
+          - { source: $.total, target: $.total }
+"#;
+
+#[tokio::test]
+async fn a_contact_enters_the_moment_its_first_sale_exists_and_the_sale_names_the_linked_contact() {
+    let world = World::new(SHOP);
+    let contact = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    world.shop.insert("contacts", json!({"name": "Bare", "email": "bare@x.example"}));
+    world.sync().await;
+    assert_eq!(world.books.count("contacts"), 0, "no sale, no contact");
+    // Nothing about the contact changes; only the sale is new.
+    world.shop.insert("sales", json!({"number": "1", "contact_id": contact, "total": 10}));
+    world.sync().await;
+    assert_eq!(world.books.count("contacts"), 1);
+    let there = World::find(&world.books, "contacts", "name", "Jane");
+    let sale = World::find(&world.books, "sales", "number", "1");
+    assert_eq!(sale["contact_id"], there["id"]);
+    assert_eq!(world.shop.get_body("contacts", &contact)["other_id"], there["id"], "the new id is written back");
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn a_sale_and_its_contact_arrive_together() {
+    let world = World::new(SHOP);
+    let contact = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    world.shop.insert("sales", json!({"number": "1", "contact_id": contact, "total": 10}));
+    world.sync().await;
+    assert_eq!((world.books.count("contacts"), world.books.count("sales")), (1, 1));
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn a_sale_without_its_contact_waits_and_goes_when_the_contact_is_linked() {
+    let world = World::new(SHOP);
+    world.shop.insert("sales", json!({"number": "1", "contact_id": "s99", "total": 10}));
+    let report = world.sync().await;
+    assert_eq!(report.pipelines[1].tally.waiting, 1, "{report:#?}");
+    assert_eq!(world.books.count("sales"), 0);
+    world.settled().await;
+    let mut contact = String::new();
+    while contact != "s99" {
+        contact = world.shop.insert("contacts", json!({"name": "Late"}));
+        if contact != "s99" {
+            world.shop.delete("contacts", &contact);
+        }
+    }
+    world.sync().await;
+    assert_eq!((world.books.count("contacts"), world.books.count("sales")), (1, 1));
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn a_sale_that_changes_is_pushed_and_one_that_is_refused_is_parked_with_the_remotes_words() {
+    let world = World::new(SHOP);
+    let contact = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    let sale = world.shop.insert("sales", json!({"number": "1", "contact_id": contact, "total": 10}));
+    let other = world.shop.insert("sales", json!({"number": "2", "contact_id": contact, "total": 5}));
+    world.sync().await;
+    world.books.refuse(|values| (values["total"] == 11).then(|| "the invoice is paid".to_owned()));
+    world.shop.edit("sales", &sale, json!({"total": 11}));
+    world.shop.edit("sales", &other, json!({"total": 6}));
+    world.sync().await;
+    assert_eq!(World::find(&world.books, "sales", "number", "2")["total"], 6, "the rest goes on");
+    let parked = world.desk(async |desk| desk.parked(None).await.unwrap()).await;
+    assert_eq!(parked.len(), 1);
+    assert!(parked[0].parked.message.contains("the invoice is paid"));
+    world.settled().await;
+    world.books.refuse_nothing();
+    world.shop.edit("sales", &sale, json!({"total": 12}));
+    world.sync().await;
+    assert_eq!(World::find(&world.books, "sales", "number", "1")["total"], 12);
+    assert!(world.desk(async |desk| desk.parked(None).await.unwrap()).await.is_empty());
+    world.settled().await;
+}

@@ -1,0 +1,328 @@
+//! A system in memory, behind the engine's own trait: quick to drive, easy to make misbehave.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use reconciled::{
+    clock::Clock,
+    connector::{
+        Answer, CallError, Connector, ItemAnswer, Manifest, Page, PreparedCall, PullCursor, RemoteRecord, Requests,
+        Resource, WriteItem, WriteKind,
+    },
+    record::RecordId,
+};
+use serde_json::{Value, json};
+
+/// What goes wrong with the next write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection is refused.
+    NotDone,
+    /// The remote fails before it does anything, and does not say so.
+    LostBefore,
+    /// The remote does it, and the answer is lost.
+    LostAfter,
+    /// The answer lacks its last item.
+    ShortAnswer,
+}
+
+/// What a remote does with the values it is given: `(record as it is, values given) -> record as it becomes`.
+pub type OnWrite = Box<dyn Fn(&Value, &Value) -> Value + Send + Sync>;
+
+struct Stored {
+    body: Value,
+    updated: DateTime<Utc>,
+}
+
+#[derive(Default)]
+struct State {
+    resources: BTreeMap<String, BTreeMap<String, Stored>>,
+    next_id: u64,
+    requests: Requests,
+    faults: VecDeque<Fault>,
+    remembered: HashMap<String, (DateTime<Utc>, String, Vec<Value>)>,
+    on_write: Option<OnWrite>,
+    refuse: Option<Box<dyn Fn(&Value) -> Option<String> + Send + Sync>>,
+    before_answer: Option<Box<dyn FnMut(&mut Value) + Send>>,
+    log: Vec<(WriteKind, String, Value)>,
+    page: usize,
+    masked: Option<(&'static str, &'static str)>,
+}
+
+/// The system.
+pub struct Fake {
+    manifest: Arc<Manifest>,
+    clock: Clock,
+    prefix: &'static str,
+    key_lives: Option<Duration>,
+    state: Mutex<State>,
+}
+
+fn merge(into: &mut Value, values: &Value) {
+    match (into, values) {
+        (Value::Object(into), Value::Object(values)) => {
+            for (name, value) in values {
+                merge(into.entry(name.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, value) => *into = value.clone(),
+    }
+}
+
+impl Fake {
+    pub fn new(manifest: Arc<Manifest>, clock: Clock, prefix: &'static str, key_lives: Option<Duration>) -> Arc<Self> {
+        let state = Mutex::new(State { page: 100, ..State::default() });
+        Arc::new(Self { manifest, clock, prefix, key_lives, state })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// A person makes a record. Returns its id.
+    pub fn insert(&self, resource: &str, mut body: Value) -> String {
+        let mut state = self.state();
+        state.next_id += 1;
+        let id = format!("{}{}", self.prefix, state.next_id);
+        body["id"] = json!(id);
+        let updated = self.clock.now();
+        state.resources.entry(resource.into()).or_default().insert(id.clone(), Stored { body, updated });
+        id
+    }
+
+    /// A person edits a record.
+    pub fn edit(&self, resource: &str, id: &str, values: Value) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let stored = state.resources.get_mut(resource).unwrap().get_mut(id).unwrap();
+        merge(&mut stored.body, &values);
+        stored.updated = now;
+    }
+
+    /// A value changes without its stamp (what a feed misses).
+    pub fn edit_silently(&self, resource: &str, id: &str, values: Value) {
+        let mut state = self.state();
+        merge(&mut state.resources.get_mut(resource).unwrap().get_mut(id).unwrap().body, &values);
+    }
+
+    /// A person deletes a record.
+    pub fn delete(&self, resource: &str, id: &str) {
+        self.state().resources.get_mut(resource).unwrap().remove(id);
+    }
+
+    pub fn get_body(&self, resource: &str, id: &str) -> Value {
+        self.state().resources[resource][id].body.clone()
+    }
+
+    pub fn all(&self, resource: &str) -> Vec<Value> {
+        let state = self.state();
+        state.resources.get(resource).map(|all| all.values().map(|s| s.body.clone()).collect()).unwrap_or_default()
+    }
+
+    pub fn count(&self, resource: &str) -> usize {
+        self.all(resource).len()
+    }
+
+    pub fn fail_next(&self, fault: Fault) {
+        self.state().faults.push_back(fault);
+    }
+
+    /// What this remote makes of the values it is given.
+    pub fn on_write(&self, f: impl Fn(&Value, &Value) -> Value + Send + Sync + 'static) {
+        self.state().on_write = Some(Box::new(f));
+    }
+
+    /// Refuses values for which this gives a message.
+    pub fn refuse(&self, f: impl Fn(&Value) -> Option<String> + Send + Sync + 'static) {
+        self.state().refuse = Some(Box::new(f));
+    }
+
+    pub fn refuse_nothing(&self) {
+        self.state().refuse = None;
+    }
+
+    /// Somebody edits a record between our write and its answer, once per write.
+    pub fn before_answer(&self, f: impl FnMut(&mut Value) + Send + 'static) {
+        self.state().before_answer = Some(Box::new(f));
+    }
+
+    pub fn behave(&self) {
+        let mut state = self.state();
+        state.before_answer = None;
+        state.on_write = None;
+        state.refuse = None;
+        state.faults.clear();
+    }
+
+    /// Answers `mask` for the member `name`, whatever it holds.
+    pub fn mask(&self, name: &'static str, mask: &'static str) {
+        self.state().masked = Some((name, mask));
+    }
+
+    pub fn page_size(&self, size: usize) {
+        self.state().page = size;
+    }
+
+    /// Every item written so far: kind, id, values.
+    pub fn written(&self) -> Vec<(WriteKind, String, Value)> {
+        self.state().log.clone()
+    }
+
+    fn record(&self, resource: &Resource, state: &State, stored: &Stored) -> RemoteRecord {
+        let mut body = stored.body.clone();
+        if let Some((name, mask)) = state.masked
+            && body.get(name).is_some()
+        {
+            body[name] = json!(mask);
+        }
+        let id = body["id"].as_str().unwrap_or_default().to_owned();
+        let label = body["name"].as_str().or(body["number"].as_str()).unwrap_or(&id).to_owned();
+        let gone = resource
+            .gone_when
+            .as_ref()
+            .is_some_and(|gone| gone.path.read(&body).value().is_some_and(|value| gone.values.contains(value)));
+        let id = RecordId::from(id);
+        RemoteRecord { id, body, label, updated_at: Some(stored.updated), version: None, gone, merged_into: None }
+    }
+}
+
+#[async_trait]
+impl Connector for Fake {
+    fn resource(&self, name: &str) -> Option<&Resource> {
+        self.manifest.resources.get(name).map(|resource| &**resource)
+    }
+
+    async fn pull(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError> {
+        let mut state = self.state();
+        state.requests.reads += 1;
+        let size = state.page;
+        let empty = BTreeMap::new();
+        let all = state.resources.get(&resource.name).unwrap_or(&empty);
+        let mut wanted: Vec<&Stored> =
+            all.values().filter(|stored| cursor.since.is_none_or(|since| stored.updated >= since)).collect();
+        wanted.sort_by(|a, b| (a.updated, a.body["id"].as_str()).cmp(&(b.updated, b.body["id"].as_str())));
+        let start: usize = cursor.page.as_deref().map_or(0, |page| page.parse().unwrap());
+        let records: Vec<_> =
+            wanted.iter().skip(start).take(size).map(|stored| self.record(resource, &state, stored)).collect();
+        let next = (start + size < wanted.len()).then(|| (start + size).to_string());
+        Ok(Page { records, next, server_time: Some(self.clock.now()) })
+    }
+
+    async fn get(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
+        let mut state = self.state();
+        state.requests.reads += 1;
+        let stored = state.resources.get(&resource.name).and_then(|all| all.get(id.as_str()));
+        Ok(stored.map(|stored| self.record(resource, &state, stored)))
+    }
+
+    fn prepare(
+        &self,
+        resource: &Resource,
+        kind: WriteKind,
+        items: &[WriteItem],
+        key: &str,
+    ) -> Result<PreparedCall, CallError> {
+        let bodies: Vec<_> = items
+            .iter()
+            .map(|item| json!({"id": item.id.as_ref().map(RecordId::as_str), "values": item.body}))
+            .collect();
+        Ok(PreparedCall {
+            resource: resource.name.clone(),
+            kind,
+            method: "WRITE".into(),
+            target: resource.name.clone(),
+            headers: vec![("key".into(), key.into())],
+            body: Value::Array(bodies).to_string(),
+            ids: items.iter().map(|item| item.id.clone()).collect(),
+            key_lives: self.key_lives,
+        })
+    }
+
+    async fn send(&self, resource: &Resource, call: &PreparedCall) -> Result<Answer, CallError> {
+        let mut state = self.state();
+        state.requests.writes += 1;
+        let now = self.clock.now();
+        let fault = state.faults.pop_front();
+        match fault {
+            Some(Fault::NotDone) => return Err(CallError::NotDone("connection refused".into())),
+            Some(Fault::LostBefore) => return Err(CallError::Unknown("time-out".into())),
+            _ => {}
+        }
+        let key = call.headers[0].1.clone();
+        let lives = self.key_lives.unwrap_or_default();
+        let answers = match state.remembered.get(&key) {
+            Some((first, body, answers)) if (now - *first).to_std().unwrap_or_default() < lives => {
+                assert_eq!(*body, call.body, "a key was used for another request");
+                answers.clone()
+            }
+            _ => {
+                let items: Vec<Value> = serde_json::from_str(&call.body).unwrap();
+                let mut answers = Vec::new();
+                for item in items {
+                    let values = item["values"].clone();
+                    if let Some(message) = state.refuse.as_ref().and_then(|refuse| refuse(&values)) {
+                        answers.push(json!({ "refused": message }));
+                        continue;
+                    }
+                    let id = match item["id"].as_str() {
+                        Some(id) => id.to_owned(),
+                        None => {
+                            state.next_id += 1;
+                            format!("{}{}", self.prefix, state.next_id)
+                        }
+                    };
+                    let all = state.resources.entry(call.resource.clone()).or_default();
+                    let old = all.get(&id).map_or_else(|| json!({ "id": id }), |stored| stored.body.clone());
+                    let new = state.on_write.as_ref().map_or_else(
+                        || {
+                            let mut new = old.clone();
+                            merge(&mut new, &values);
+                            new
+                        },
+                        |on_write| on_write(&old, &values),
+                    );
+                    let mut new = new;
+                    if let Some(f) = state.before_answer.as_mut() {
+                        f(&mut new);
+                    }
+                    state.log.push((call.kind, id.clone(), values));
+                    let stored = Stored { body: new, updated: now };
+                    state.resources.entry(call.resource.clone()).or_default().insert(id.clone(), stored);
+                    answers.push(json!({ "written": id }));
+                }
+                state.remembered.insert(key, (now, call.body.clone(), answers.clone()));
+                answers
+            }
+        };
+        if fault == Some(Fault::LostAfter) {
+            return Err(CallError::Unknown("the connection was lost".into()));
+        }
+        let mut items: Vec<ItemAnswer> = answers
+            .iter()
+            .map(|answer| match answer["written"].as_str() {
+                Some(id) => ItemAnswer::Written {
+                    record: Box::new(self.record(resource, &state, &state.resources[&call.resource][id])),
+                    body: true,
+                },
+                None => ItemAnswer::Refused {
+                    message: answer["refused"].as_str().unwrap_or_default().to_owned(),
+                    duplicate: false,
+                    stale: false,
+                },
+            })
+            .collect();
+        if fault == Some(Fault::ShortAnswer) {
+            items.pop();
+        }
+        Ok(Answer { items })
+    }
+
+    fn requests(&self) -> Requests {
+        self.state().requests
+    }
+}

@@ -1,0 +1,121 @@
+//! Turns an `OpenAPI` file into JSON Schema validators.
+//!
+//! All components are embedded under `components` in each root schema, so that `#/components/schemas/…` resolves, also
+//! where schemas refer to themselves. (Some validators skip such recursive schemas silently; the tests prove that
+//! this way they bite.)
+
+use std::{fs, path::Path};
+
+use serde_json::{Map, Value, json};
+
+/// What a schema says about properties that it does not name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// As written in the file.
+    AsWritten,
+    /// Refused; used for answers.
+    Refused,
+    /// Refused, and so is what only the server may set; used for requests.
+    RefusedAndReadOnly,
+}
+
+pub struct Spec {
+    pub file: Value,
+}
+
+impl Spec {
+    pub fn load(path: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let text = fs::read_to_string(&path).unwrap();
+        // The file is ours and large; the limits are for strangers' files.
+        let options = serde_saphyr::options! { budget: None };
+        Self { file: serde_saphyr::from_str_with_options(&text, options).unwrap() }
+    }
+
+    /// A validator for a component, after `change` had a look at all of them.
+    pub fn validator(&self, name: &str, unknown: Unknown, change: impl Fn(&mut Map<String, Value>)) -> Validator {
+        let mut schemas = self.file["components"]["schemas"].as_object().unwrap().clone();
+        assert!(schemas.contains_key(name), "no component {name}");
+        change(&mut schemas);
+        for schema in schemas.values_mut() {
+            convert(schema, unknown);
+        }
+        let root = json!({ "$ref": format!("#/components/schemas/{name}"), "components": { "schemas": schemas } });
+        let options = jsonschema::options().with_draft(jsonschema::Draft::Draft202012).should_validate_formats(true);
+        Validator { name: name.to_owned(), inner: options.build(&root).unwrap() }
+    }
+}
+
+pub struct Validator {
+    name: String,
+    inner: jsonschema::Validator,
+}
+
+impl Validator {
+    #[track_caller]
+    pub fn accepts(&self, value: &Value) {
+        let errors = self.errors(value);
+        let first: Vec<&String> = errors.iter().take(5).collect();
+        assert!(errors.is_empty(), "not a {}: {} errors, first {first:#?}", self.name, errors.len());
+    }
+
+    /// Where and why the value does not fit.
+    pub fn errors(&self, value: &Value) -> Vec<String> {
+        self.inner.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    }
+
+    /// Fails unless some error is about `place`.
+    #[track_caller]
+    pub fn refuses(&self, value: &Value, place: &str) {
+        let errors = self.errors(value);
+        assert!(errors.iter().any(|error| error.contains(place)), "{place} was not refused: {errors:#?}");
+    }
+}
+
+/// `OpenAPI` 3.0 to JSON Schema: `nullable`, and the closing of objects.
+fn convert(schema: &mut Value, unknown: Unknown) {
+    match schema {
+        Value::Object(object) => {
+            if object.remove("nullable") == Some(Value::Bool(true))
+                && let Some(kind) = object.get_mut("type").filter(|kind| kind.is_string())
+            {
+                *kind = json!([kind.clone(), "null"]);
+                if let Some(Value::Array(choices)) = object.get_mut("enum") {
+                    choices.push(Value::Null);
+                }
+            }
+            if unknown == Unknown::RefusedAndReadOnly
+                && let Some(Value::Object(properties)) = object.get_mut("properties")
+            {
+                properties.retain(|_, property| property.get("readOnly") != Some(&Value::Bool(true)));
+            }
+            if unknown != Unknown::AsWritten && object.get("properties").is_some_and(Value::is_object) {
+                object.insert("additionalProperties".to_owned(), false.into());
+            }
+            object.remove("example");
+            object.remove("default");
+            for value in object.values_mut() {
+                convert(value, unknown);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| convert(item, unknown)),
+        _ => {}
+    }
+}
+
+/// Sends one request and gives status and JSON body.
+pub async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: Option<&Value>) -> (u16, Value) {
+    // Plain HTTP, but the client wants a TLS provider all the same; a second installation changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let mut request = client.request(method.parse().unwrap(), url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if let Some(body) = body {
+        request = request.header("content-type", "application/json").body(body.to_string());
+    }
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    (status, serde_json::from_str(&response.text().await.unwrap()).unwrap_or(Value::Null))
+}
