@@ -1,3 +1,7 @@
-fn main() {
-    println!("Hello, world!");
+//! `reconciled`: parse the command line, hand over; nothing else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    reconciled::cli::main()
 }

@@ -5,7 +5,10 @@ use std::{error::Error as StdError, fmt::Write as _, io, path::PathBuf, process:
 use thiserror::Error;
 
 use crate::{
-    engine::{DeskError, EngineError},
+    daemon::{
+        ClientError,
+        protocol::{Failure, FailureKind},
+    },
     store::{StoreError, transfer::TransferError},
 };
 
@@ -57,12 +60,12 @@ pub enum CliError {
         #[source]
         source: StoreError,
     },
-    /// A run failed.
-    #[error("the run could not be carried to its end")]
-    Run(#[from] EngineError),
     /// What was asked for was refused or failed.
+    #[error("{0}")]
+    Refused(Failure),
+    /// The daemon could not be asked.
     #[error(transparent)]
-    Desk(#[from] DeskError),
+    Daemon(#[from] ClientError),
     /// An export or import failed.
     #[error(transparent)]
     Transfer(#[from] TransferError),
@@ -90,8 +93,8 @@ impl CliError {
             Self::Usage(_) => Exit::Usage,
             Self::Config(_) => Exit::Config,
             Self::Store { source: StoreError::Locked { .. }, .. } => Exit::Locked,
-            Self::Store { .. } | Self::Run(EngineError::Store(_)) | Self::Desk(DeskError::Store(_)) => Exit::Store,
-            Self::Run(_) | Self::Desk(_) | Self::Transfer(_) | Self::File { .. } | Self::Other(_) => Exit::Failed,
+            Self::Store { .. } | Self::Refused(Failure { kind: FailureKind::Store, .. }) => Exit::Store,
+            Self::Refused(_) | Self::Daemon(_) | Self::Transfer(_) | Self::File { .. } | Self::Other(_) => Exit::Failed,
         }
     }
 
