@@ -9,6 +9,7 @@ mod approve;
 mod args;
 mod conflicts;
 mod connectors;
+mod demo;
 
 mod estimate;
 mod exit;
@@ -89,7 +90,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     }
     log("RECONCILED_LOG", "error");
     match &line.command {
-        Command::Demo(_) => Err(CliError::Other("soon".to_owned())),
+        Command::Demo(args) => demo::run(args, out).await,
         Command::Export(args) => transfer::export(&setup::load(dir, out)?.config, &args.file, out).await,
         Command::Import(args) => transfer::import(&setup::load(dir, out)?.config, args, out).await,
         other => in_office(other, dir, out).await,
@@ -129,9 +130,6 @@ fn log(name: &str, otherwise: &str) {
     let filter = filter.unwrap_or_else(|| tracing_subscriber::EnvFilter::new(otherwise));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A logger that is set already is as good.
-    let _ = if std::io::stderr().is_terminal() {
-        builder.with_target(false).try_init()
-    } else {
-        builder.json().try_init()
-    };
+    let _ =
+        if std::io::stderr().is_terminal() { builder.with_target(false).try_init() } else { builder.json().try_init() };
 }

@@ -7,7 +7,11 @@ use clap_complete::Shell;
 
 /// Keeps business records in two systems the same, as a few lines of YAML say.
 #[derive(Debug, Parser)]
-#[command(name = "reconciled", version, after_help = "Try it: `reconciled demo` runs two practice systems on this machine.")]
+#[command(
+    name = "reconciled",
+    version,
+    after_help = "Try it: `reconciled demo` runs two practice systems on this machine."
+)]
 pub struct CommandLine {
     /// Folder with the configuration
     #[arg(

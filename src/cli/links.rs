@@ -54,11 +54,8 @@ pub async fn run(office: &mut Office, command: &LinksCommand, out: &Output) -> R
 }
 
 async fn add(office: &mut Office, pipeline: &PipelineName, source: &str, target: &str) -> Result<Link, CliError> {
-    let request = Request::LinkAdd {
-        pipeline: pipeline.clone(),
-        source: RecordId::from(source),
-        target: RecordId::from(target),
-    };
+    let request =
+        Request::LinkAdd { pipeline: pipeline.clone(), source: RecordId::from(source), target: RecordId::from(target) };
     match office.ask(request).await? {
         Response::Linked(link) => Ok(*link),
         _ => Err(Office::astray()),
@@ -67,8 +64,11 @@ async fn add(office: &mut Office, pipeline: &PipelineName, source: &str, target:
 
 /// Links pair by pair; one that cannot be linked is told and does not hold up the others.
 async fn import(office: &mut Office, file: &Path, pipeline: &PipelineName, out: &Output) -> Result<Exit, CliError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| CliError::File { action: "read", path: file.to_owned(), source })?;
+    let text = std::fs::read_to_string(file).map_err(|source| CliError::File {
+        action: "read",
+        path: file.to_owned(),
+        source,
+    })?;
     let pairs = pairs(&text).map_err(|message| CliError::Other(format!("{}: {message}", file.display())))?;
     let spinner = out.spinner(&format!("linking {}", count(pairs.len() as u64, "pair", "pairs")));
     let mut failed = 0_u64;

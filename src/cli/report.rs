@@ -136,7 +136,8 @@ fn left_alone(report: &PipelineReport) -> String {
 
 fn held_text(pipeline: &PipelineName, held: &HeldReport, what: &str) -> String {
     if held.guards.is_empty() {
-        let text = format!("{what}: its first run waits for a person; `reconciled approve {pipeline}` lets it go ahead");
+        let text =
+            format!("{what}: its first run waits for a person; `reconciled approve {pipeline}` lets it go ahead");
         return wrap(&text, 2);
     }
     let reasons: Vec<String> = held

@@ -10,11 +10,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    exit::CliError,
-    output::Output,
-    text::Paint,
-};
+use super::{exit::CliError, output::Output, text::Paint};
 use crate::{
     clock::Clock,
     config::{self, Config, ConnectionName, IntegrationName, Loaded, PipelineName, ProcessEnv},
@@ -84,10 +80,18 @@ pub fn connectors(config: &Config, clock: &Clock, priority: Priority, out: &Outp
 /// # Errors
 ///
 /// When the folder for temporary files cannot be made.
-pub fn engine(config: Arc<Config>, store: Arc<SledStore>, connectors: Connectors, clock: Clock) -> Result<Engine, CliError> {
+pub fn engine(
+    config: Arc<Config>,
+    store: Arc<SledStore>,
+    connectors: Connectors,
+    clock: Clock,
+) -> Result<Engine, CliError> {
     let temp = config.settings.state_dir.join("tmp");
-    std::fs::create_dir_all(&temp)
-        .map_err(|source| CliError::File { action: "make the folder", path: temp.clone(), source })?;
+    std::fs::create_dir_all(&temp).map_err(|source| CliError::File {
+        action: "make the folder",
+        path: temp.clone(),
+        source,
+    })?;
     let ledger = Ledger::new(store);
     Ok(Engine { config, ledger, connectors: Arc::new(connectors), clock, temp, seed: fastrand::u64(..) })
 }

@@ -56,9 +56,10 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
         out.push_str("there is no integration\n");
     }
     for integration in &status.integrations {
-        let live = status.daemon.as_ref().and_then(|daemon| {
-            daemon.integrations.iter().find(|live| live.integration == integration.integration)
-        });
+        let live = status
+            .daemon
+            .as_ref()
+            .and_then(|daemon| daemon.integrations.iter().find(|live| live.integration == integration.integration));
         let paused = status.paused.contains(&integration.integration);
         out.push('\n');
         out.push_str(&integration_text(integration, live, paused, now, paint));
@@ -149,8 +150,7 @@ fn trouble_text(trouble: &ConnectionTrouble, now: DateTime<Utc>) -> String {
     let end = if trouble.temporary { "it is tried again" } else { "it needs a person" };
     let attempts = count(u64::from(trouble.attempts), "attempt", "attempts");
     let since = ago(now, trouble.since);
-    let text =
-        format!("! {}: {}; since {since}, {attempts}; {end}", trouble.connection, one_line(&trouble.message));
+    let text = format!("! {}: {}; since {since}, {attempts}; {end}", trouble.connection, one_line(&trouble.message));
     wrap(&text, 2)
 }
 
@@ -170,7 +170,9 @@ fn next_step(pipeline: &PipelineStatus) -> Option<String> {
     let name = &pipeline.pipeline;
     let held = pipeline.held.as_ref().filter(|held| held.approval == Approval::Waiting);
     if pipeline.stage == Stage::Unapproved {
-        return Some(format!("{name}: `reconciled match {name} --report` shows what it would do, `reconciled approve {name}` starts it"));
+        return Some(format!(
+            "{name}: `reconciled match {name} --report` shows what it would do, `reconciled approve {name}` starts it"
+        ));
     }
     let held = held?;
     let guards: Vec<String> = held
@@ -179,5 +181,8 @@ fn next_step(pipeline: &PipelineStatus) -> Option<String> {
         .map(|guard| format!("{} {} where {} are allowed", number(guard.count), guard.guard, number(guard.allowed)))
         .collect();
     let id = &held.id;
-    Some(format!("{name}: {}; `reconciled plan {name}`, then `reconciled approve {id}` or `reject {id}`", guards.join(", ")))
+    Some(format!(
+        "{name}: {}; `reconciled plan {name}`, then `reconciled approve {id}` or `reject {id}`",
+        guards.join(", ")
+    ))
 }

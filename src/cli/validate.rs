@@ -24,11 +24,8 @@ pub fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
     let loaded = config::load(dir, &ProcessEnv);
     let costs = config::cost(&loaded.config);
     if out.json {
-        let left_out: Vec<_> = loaded
-            .left_out
-            .iter()
-            .map(|left| json!({ "pipeline": left.pipeline, "needs": left.needs }))
-            .collect();
+        let left_out: Vec<_> =
+            loaded.left_out.iter().map(|left| json!({ "pipeline": left.pipeline, "needs": left.needs })).collect();
         out.json(&json!({
             "valid": !loaded.has_errors(),
             "diagnostics": loaded.diagnostics,
