@@ -22,6 +22,7 @@ mod parked;
 mod plan;
 mod report;
 
+mod run;
 mod runs;
 mod setup;
 mod status;
@@ -75,7 +76,7 @@ pub fn main() -> ExitCode {
 async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     let dir = line.config.as_path();
     match &line.command {
-        Command::Run => return Err(CliError::Other("soon".to_owned())),
+        Command::Run => return run::run(dir, out).await,
         Command::Validate => return validate::run(dir, out),
         Command::Connectors => return Ok(connectors::run(dir, out)),
         Command::Schema => {

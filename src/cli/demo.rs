@@ -2,6 +2,7 @@
 
 mod compare;
 mod folder;
+mod live;
 mod once;
 mod systems;
 
@@ -20,5 +21,5 @@ pub async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError> {
     if args.once {
         return once::run(args.dir.as_deref(), out).await;
     }
-    Err(CliError::Other("soon".to_owned()))
+    live::run(args, out).await
 }

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{
     daemon::{
-        ClientError,
+        ClientError, SocketError,
         protocol::{Failure, FailureKind},
     },
     store::{StoreError, transfer::TransferError},
@@ -66,6 +66,9 @@ pub enum CliError {
     /// The daemon could not be asked.
     #[error(transparent)]
     Daemon(#[from] ClientError),
+    /// The daemon cannot listen for commands.
+    #[error("the daemon cannot listen for commands")]
+    Socket(#[from] SocketError),
     /// An export or import failed.
     #[error(transparent)]
     Transfer(#[from] TransferError),
@@ -94,7 +97,7 @@ impl CliError {
             Self::Config(_) => Exit::Config,
             Self::Store { source: StoreError::Locked { .. }, .. } => Exit::Locked,
             Self::Store { .. } | Self::Refused(Failure { kind: FailureKind::Store, .. }) => Exit::Store,
-            Self::Refused(_) | Self::Daemon(_) | Self::Transfer(_) | Self::File { .. } | Self::Other(_) => Exit::Failed,
+            Self::Refused(_) | Self::Daemon(_) | Self::Socket(_) | Self::Transfer(_) | Self::File { .. } | Self::Other(_) => Exit::Failed,
         }
     }
 

@@ -56,7 +56,8 @@ pub fn render(reports: &[RunReport], estimate: &Estimate, names: &Names, paint: 
     for report in reports {
         out.push_str(&report::plan(report, names, paint));
     }
-    if reports.iter().all(RunReport::is_empty_plan) {
+    let all_planned = reports.iter().flat_map(|report| &report.pipelines).all(|pipeline| pipeline.skipped.is_none());
+    if all_planned && reports.iter().all(RunReport::is_empty_plan) {
         out.push_str("nothing is to be written\n");
     }
     out

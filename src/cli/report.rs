@@ -82,7 +82,13 @@ pub fn in_one_line(pipeline: &PipelineName, item: &PlanItem, names: &Names) -> S
 }
 
 fn change(field: &FieldChange) -> String {
-    format!("{}: {} → {}", field.field, cell(&field.before), cell(&field.after))
+    format!("{}: {} → {}", short_field(&field.field), cell(&field.before), cell(&field.after))
+}
+
+/// The first half of `phone -> Phones[…].PhoneNumber`: what a person calls the field.
+#[must_use]
+pub fn short_field(name: &str) -> &str {
+    name.split(" -> ").next().unwrap_or(name)
 }
 
 fn on_sides(counts: [u64; 2], pipeline: &PipelineName, names: &Names) -> Option<String> {

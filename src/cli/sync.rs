@@ -7,9 +7,11 @@ use super::{
     output::Output,
     report,
     setup::Office,
+    text::count,
 };
 use crate::{
     config::{IntegrationName, PipelineName},
+    daemon::protocol::{Request, Response},
     engine::{Mode, RunReport, RunRequest},
 };
 
@@ -32,7 +34,27 @@ pub async fn run(office: &mut Office, args: &SyncArgs, out: &Output) -> Result<E
     if out.json {
         out.json(&reports);
     }
-    Ok(worst(&reports))
+    let exit = worst(&reports);
+    let parked = still_parked(office, args).await?;
+    if parked > 0 && !out.json {
+        out.data(&format!("{} parked: `reconciled parked list`\n", count(parked, "entry is", "entries are")));
+    }
+    // What an earlier run put aside does not agree either.
+    Ok(if exit == Exit::Done && parked > 0 { Exit::Parked } else { exit })
+}
+
+/// Entries of these pipelines that wait for a change or a person, from this run or before.
+async fn still_parked(office: &mut Office, args: &SyncArgs) -> Result<u64, CliError> {
+    let mut parked = 0;
+    for (integration, pipelines) in office.chosen(&args.pipelines)? {
+        let pipelines = if pipelines.is_empty() { office.pipelines(Some(integration.as_str()))? } else { pipelines };
+        for pipeline in pipelines {
+            let request = Request::Parked { pipeline: Some(pipeline) };
+            let Response::Parked(items) = office.ask(request).await? else { return Err(Office::astray()) };
+            parked += items.iter().filter(|item| !item.parked.ignored).count() as u64;
+        }
+    }
+    Ok(parked)
 }
 
 /// A run by hand.
