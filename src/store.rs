@@ -2,7 +2,18 @@
 //! commits become durable in commit order, and that after [`Store::flush`] returns all earlier ones are.
 //!
 //! The trait is small, asynchronous and takes many keys at once, so that a shared database can stand behind it
-//! later. [`Ledger`] gives the keys and values their types.
+//! later. What is here:
+//!
+//! * [`Key`] and [`Space`]: rows of texts whose order is the order of the keys;
+//! * [`Group`]: writes that take effect together; [`Store::commit`] takes many, and is cheapest so;
+//! * [`SledStore`], the one on disk, and [`MemoryStore`], the one for tests that forgets what was not flushed: one
+//!   suite (`tests/store`) holds both to the same promises;
+//! * [`frame`]: the format byte and checksum around every value;
+//! * [`transfer`]: the whole store as text and back;
+//! * [`Spill`]: long rows of one run, which are not part of the store.
+//!
+//! Whoever gates a remote call by what is stored commits, flushes, and only then calls. A store that failed stays
+//! failed; [`SledStore::reopen`] gives a new one, with which everything begins as after a restart.
 
 mod entry;
 pub mod frame;
@@ -81,7 +92,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Most keys a group may hold: larger batches make sled keep memory for good.
+    /// Most keys a group may hold, so that one group is never a burden for any engine: one record needs few keys.
     pub const MAX: usize = 48;
 
     /// Adds a put.

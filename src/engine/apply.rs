@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Pipeline,
-    connector::{CallError, Connector, Resource, WriteItem, WriteKind},
+    connector::{CallError, Connector, LONGEST_WAIT, Resource, WriteItem, WriteKind},
     record::{Cell, RecordId, Side},
     store::{Changes, Due, Intent, IntentItem, Spill},
     sync::{Born, Finding, FindingKind, Link, ParkCode, RecordWrite, body},
@@ -50,6 +50,7 @@ pub(super) struct Destination {
     pub connector: Arc<dyn Connector>,
     pub resource: Arc<Resource>,
     pub side: Side,
+    pub timeout: Duration,
 }
 
 impl Run<'_> {
@@ -228,7 +229,8 @@ impl Run<'_> {
         self.engine.ledger.commit(changes).await?;
         // Nothing is sent that a crash could forget.
         self.engine.ledger.flush().await?;
-        let to = Destination { connector, resource: end.resource.clone(), side };
+        let to =
+            Destination { connector, resource: end.resource.clone(), side, timeout: end.connection.manifest.timeout };
         self.written += items.len() as u64;
         match self.call(&to, &intent).await {
             Ok(answer) => {
@@ -265,7 +267,7 @@ impl Run<'_> {
             let Err(error @ (CallError::Unknown(_) | CallError::BadAnswer(_))) = &result else { break };
             tracing::warn!(event = "write.unknown", connection = %intent.connection, error = %error);
             let age = (self.engine.clock.now() - intent.first_sent).to_std().unwrap_or_default();
-            if !key_is_alive(intent.call.key_lives, age + wait) {
+            if !key_is_alive(intent, age + wait, to.timeout) {
                 break;
             }
             self.engine.clock.sleep(wait).await;
@@ -430,9 +432,10 @@ enum Sent {
     RefusedWhole { items: Vec<Item>, message: String },
 }
 
-/// Whether the remote still remembers a key of this age, less a minute for the way there.
-pub(super) fn key_is_alive(lives: Option<Duration>, age: Duration) -> bool {
-    lives.is_some_and(|lives| age + Duration::from_secs(60) < lives)
+/// Whether the remote will still remember a key of this age when the call arrives: a call may wait for its turn
+/// ([`LONGEST_WAIT`]) and then take its whole time-out.
+pub(super) fn key_is_alive(intent: &Intent, age: Duration, timeout: Duration) -> bool {
+    intent.call.key_lives.is_some_and(|lives| age + LONGEST_WAIT + timeout < lives)
 }
 
 /// Whether every value the write was made from is still the present one.

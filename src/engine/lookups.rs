@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use serde_json::Value;
 
 use crate::{
@@ -18,6 +19,7 @@ pub(super) struct Known {
     linked: HashMap<(PipelineName, Side, RecordId), RecordId>,
     referenced: HashMap<(PipelineName, RecordId), bool>,
     today: NaiveDate,
+    zone: Tz,
 }
 
 impl Lookups for Known {
@@ -31,6 +33,10 @@ impl Lookups for Known {
 
     fn today(&self) -> NaiveDate {
         self.today
+    }
+
+    fn day(&self, instant: DateTime<Utc>) -> NaiveDate {
+        instant.with_timezone(&self.zone).date_naive()
     }
 }
 
@@ -79,10 +85,10 @@ impl<'a> Questions<'a> {
         self,
         ledger: &Ledger,
         states: &HashMap<PipelineName, PipelineState>,
-        spec_of: impl Fn(&PipelineName) -> u32,
-        today: NaiveDate,
+        mark_of: impl Fn(&PipelineName) -> u32,
+        (today, zone): (NaiveDate, Tz),
     ) -> Result<Known, StoreError> {
-        let mut known = Known { today, ..Known::default() };
+        let mut known = Known { today, zone, ..Known::default() };
         let mut groups: HashMap<(PipelineName, Side), Vec<RecordId>> = HashMap::new();
         for (pipeline, side, id) in self.ids {
             groups.entry((pipeline, side)).or_default().push(id);
@@ -102,7 +108,7 @@ impl<'a> Questions<'a> {
         }
         for referring in &self.pipeline.referenced_by {
             let read =
-                states.get(referring).is_some_and(|state| state.read[0] != 0 && state.read[0] == spec_of(referring));
+                states.get(referring).is_some_and(|state| state.read[0] != 0 && state.read[0] == mark_of(referring));
             for id in &self.records {
                 let points = ledger.is_referenced(referring, &self.pipeline.name, id).await?;
                 // A reference that is there is known for certain; that there is none is known only after a full read.

@@ -105,10 +105,10 @@ impl Run<'_> {
 
     /// Remembers that every record of an end was read under its present spec.
     async fn mark_read_in_full(&mut self, attached: &Attached, records: u64) -> Result<(), EngineError> {
-        let end = attached.pipeline.end(attached.side);
+        let mark = attached.pipeline.read_mark(attached.side);
         let written = attached.pipeline.writes(attached.side);
         let state = self.state_mut(&attached.pipeline.name).await?;
-        state.read[attached.side.index()] = end.spec_hash;
+        state.read[attached.side.index()] = mark;
         if written && records == 0 && state.stage == crate::store::Stage::Unapproved {
             // Nothing can be duplicated or overwritten on an empty side, so nobody needs to look first.
             state.stage = crate::store::Stage::Approved;

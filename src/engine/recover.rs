@@ -73,8 +73,9 @@ impl Run<'_> {
             connector: self.connector(&intent.connection)?,
             resource: end.resource.clone(),
             side: intent.side,
+            timeout: end.connection.manifest.timeout,
         };
-        if key_is_alive(intent.call.key_lives, age) {
+        if key_is_alive(intent, age, to.timeout) {
             match self.call(&to, intent).await {
                 Ok(answer) => {
                     let newcomers = intent.items.iter().map(|_| None).collect();

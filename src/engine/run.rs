@@ -262,7 +262,7 @@ impl Run<'_> {
                 continue;
             }
             let read = self.state_mut(&attached.pipeline.name).await?.read[attached.side.index()];
-            if read != attached.pipeline.end(attached.side).spec_hash {
+            if read != attached.pipeline.read_mark(attached.side) {
                 return Ok(true);
             }
         }
@@ -309,8 +309,9 @@ impl Run<'_> {
 
     pub(super) async fn fetch(&self, questions: Questions<'_>) -> Result<Known, EngineError> {
         let config: &Config = &self.engine.config;
-        let spec_of = |name: &PipelineName| config.pipeline(name).map_or(0, |(_, p)| p.end(Side::Source).spec_hash);
-        Ok(questions.fetch(&self.engine.ledger, &self.states, spec_of, self.today()).await?)
+        let mark_of = |name: &PipelineName| config.pipeline(name).map_or(0, |(_, p)| p.read_mark(Side::Source));
+        let zone = self.integration.timezone;
+        Ok(questions.fetch(&self.engine.ledger, &self.states, mark_of, (self.today(), zone)).await?)
     }
 
     pub(super) fn spill(&mut self, pipeline: &PipelineName, newcomer: Newcomer) -> Result<(), EngineError> {

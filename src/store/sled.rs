@@ -2,8 +2,8 @@
 //!
 //! Reads and commits take microseconds and run where they are called; only a flush waits for the disk, on a thread
 //! of its own. Flushes asked for while one runs share the next. After sled or the disk failed, every call fails
-//! with the first cause until [`SledStore::probe`] could open the store again: sled does not get over an I/O error
-//! by itself, and the page cache may show what the disk does not have.
+//! with the first cause, for good: sled does not get over an I/O error by itself, and the page cache may show what the
+//! disk does not have. [`SledStore::reopen`] gives a new store once there is room again.
 
 mod tree;
 
@@ -21,7 +21,7 @@ use std::{
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use self::tree::Tree;
+use self::tree::{Tree, is_locked};
 use super::{FORMAT, Group, Key, Store, StoreError, format_key, frame, lineage_key, probe_key};
 
 /// A [`Store`] in a folder, for one process at a time.
@@ -44,7 +44,7 @@ enum State {
     Open(Tree),
     Failed {
         cause: String,
-        /// Kept until it is opened again, so that nobody else takes the lock.
+        /// Kept until the store is opened again, so that nobody else takes the lock.
         tree: Option<Tree>,
     },
 }
@@ -54,6 +54,7 @@ impl SledStore {
     pub const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
 
     /// Opens the store in `dir`, which is made (mode 0700) if it is not there. `cache_bytes` bounds sled's page cache.
+    /// Blocks: half a second when the store is in use, longer when a large one was not closed properly.
     ///
     /// # Errors
     ///
@@ -87,22 +88,31 @@ impl SledStore {
         }
     }
 
-    /// Tries whether the store works: writes a little and flushes it. A failed store is opened anew for that; what
-    /// was committed but never flushed may then be gone, so go on as after a restart.
+    /// Tries whether the store works: writes a little and flushes it.
     ///
     /// # Errors
     ///
-    /// When it does not work (yet): then it stays failed.
+    /// When it does not, with the first cause.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        if self.failure().is_some() {
-            let inner = Arc::clone(&self.inner);
-            let reopened = tokio::task::spawn_blocking(move || inner.reopen()).await;
-            reopened.map_err(|error| StoreError::failed("open", error))??;
-        }
         let mut group = Group::default();
         group.put(probe_key(), frame::encode(&fastrand::u32(..)));
         self.commit(vec![group]).await?;
         self.flush().await
+    }
+
+    /// Opens a failed store anew and probes it. This one stays failed for good, so that nobody who committed to it
+    /// can take a flush of the new one for theirs: what was committed but never flushed may be gone, and whoever
+    /// uses the new store begins as after a restart.
+    ///
+    /// # Errors
+    ///
+    /// When it does not work (yet), or this store has not failed. Try again later.
+    pub async fn reopen(&self) -> Result<Self, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        let opened = tokio::task::spawn_blocking(move || inner.reopen()).await;
+        let store = opened.map_err(|error| StoreError::failed("open", error))??;
+        store.probe().await?;
+        Ok(store)
     }
 }
 
@@ -125,17 +135,14 @@ impl Inner {
         result
     }
 
-    /// The lock is free meanwhile: the calls that come in are told of the failure, not kept waiting.
-    fn reopen(&self) -> Result<(), StoreError> {
+    fn reopen(&self) -> Result<SledStore, StoreError> {
         let old = match &mut *self.write() {
-            State::Open(_) => return Ok(()),
+            State::Open(_) => return Err(StoreError::failed("open", "it is open and has not failed")),
             State::Failed { tree, .. } => tree.take(),
         };
         // Closed first: it holds the folder's lock.
         drop(old);
-        let tree = open_tree(&self.path, self.cache_bytes)?;
-        *self.write() = State::Open(tree);
-        Ok(())
+        SledStore::open(&self.path, self.cache_bytes)
     }
 }
 
@@ -165,12 +172,6 @@ fn open_tree(dir: &Path, cache_bytes: u64) -> Result<Tree, StoreError> {
             StoreError::failed("open", error)
         }
     })
-}
-
-/// sled 0.34.7 has no kind of its own for this (config.rs, `try_lock`).
-fn is_locked(error: &::sled::Error) -> bool {
-    let ::sled::Error::Io(error) = error else { return false };
-    error.kind() == io::ErrorKind::WouldBlock || error.to_string().starts_with("could not acquire lock")
 }
 
 /// Checks the format, or makes a new store known: format and lineage, durable with their folder.
@@ -236,14 +237,15 @@ impl Store for SledStore {
         // Whoever waits here while another's flush runs finds it done, or does it for all who wait behind.
         let mut flushed = self.flushed.lock().await;
         let commits = self.inner.commits.load(Ordering::SeqCst);
-        let flusher = self.inner.read().tree("flush")?.flusher();
+        let work = self.inner.read().tree("flush")?.flusher();
         if *flushed == commits {
             return Ok(());
         }
-        let result = tokio::task::spawn_blocking(flusher).await;
-        let result = result.map_err(|error| StoreError::failed("flush", error));
-        let result = result.and_then(|result| result.map_err(|error| StoreError::failed("flush", error)));
-        self.inner.note(result)?;
+        let done = match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done.map_err(|error| StoreError::failed("flush", error)),
+            Err(panicked) => Err(StoreError::failed("flush", panicked)),
+        };
+        self.inner.note(done)?;
         *flushed = commits;
         Ok(())
     }

@@ -174,6 +174,8 @@ async fn creates_whose_answer_is_short_or_out_of_order_are_unknown() {
     let answers = [
         json!({"items": [{"id": "1", "name": "a", "status": "OK"}]}),
         json!({"items": [{"id": "2", "name": "b", "status": "OK"}, {"id": "1", "name": "a", "status": "OK"}]}),
+        // The refusal of `a` comes last and does not repeat what it refuses.
+        json!({"items": [{"id": "2", "name": "b", "status": "OK"}, {"status": "ERROR", "problems": [{"text": "no"}]}]}),
         json!({"items": {}}),
         json!({"problem": "something"}),
         json!([]),
@@ -191,6 +193,16 @@ async fn a_remote_that_tidies_values_has_not_changed_their_order() {
     let server = Server::script([json(&items)]).await;
     let shop = Shop::with(&server, batches(), |_| {});
     outcome(shop.write(CREATE, &names(&[" a", "b"])).await, &["=1", "=2"]);
+}
+
+#[tokio::test]
+async fn a_refusal_that_repeats_nothing_does_not_cast_doubt_on_its_neighbours() {
+    let refusal = json!({"status": "ERROR", "problems": [{"text": "no e-mail"}]});
+    let items = json!({"items": [refusal, {"id": "2", "name": "Kea", "mail": "k", "status": "OK"}]});
+    let server = Server::script([json(&items)]).await;
+    let shop = Shop::with(&server, batches(), |_| {});
+    let kea = [new_item(json!({"name": "Kea"})), new_item(json!({"name": "Kea", "mail": "k"}))];
+    outcome(shop.write(CREATE, &kea).await, &["!no e-mail", "=2"]);
 }
 
 #[tokio::test]

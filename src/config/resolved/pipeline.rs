@@ -66,6 +66,17 @@ impl Pipeline {
         self.flow.writes(side)
     }
 
+    /// What a full read of `side` was for: another spec, or a field that was not there, needs one again. Never 0.
+    #[must_use]
+    pub fn read_mark(&self, side: Side) -> u32 {
+        let mut ids: Vec<u32> = self.fields.iter().map(|field| field.id.0).collect();
+        ids.sort_unstable();
+        let mut bytes = self.end(side).spec_hash.to_le_bytes().to_vec();
+        bytes.extend(ids.iter().flat_map(|id| id.to_le_bytes()));
+        let hash = xxhash_rust::xxh3::xxh3_64(&bytes);
+        u32::try_from(hash & u64::from(u32::MAX)).unwrap_or(1).max(1)
+    }
+
     /// Whether records of `side` need to be listed: as the origin of changes, for matching, or for drift.
     #[must_use]
     pub fn reads(&self, side: Side) -> bool {

@@ -216,7 +216,8 @@ impl Reading<'_> {
         (0..number).map(Some).collect()
     }
 
-    /// Whether some part does not hold what was sent at its place while another part does.
+    /// Whether a part with an id holds what was sent at another place and not what was sent at its own, or stands
+    /// where another part should. Parts without an id are refusals, which need not repeat what they refuse.
     fn out_of_order(&self, batch: &Batch, answered: &[Value]) -> bool {
         let Ok(mut sent) = serde_json::from_str::<Value>(&self.call.body) else { return false };
         let array = match &batch.array {
@@ -225,8 +226,11 @@ impl Reading<'_> {
         };
         let Some(Value::Array(sent)) = array else { return false };
         let parts: Vec<Value> = answered.iter().map(|item| at(&batch.item_record, item).unwrap_or_default()).collect();
-        sent.iter().zip(&parts).any(|(sent, part)| {
-            !holds(part, sent) && texts(sent).count() > 0 && parts.iter().any(|other| holds(other, sent))
+        sent.iter().zip(&parts).zip(answered).any(|((own, part), item)| {
+            !holds(part, own)
+                && self.id_in(batch, item).is_some()
+                && (sent.iter().any(|other| texts(other).next().is_some() && holds(part, other))
+                    || parts.iter().any(|other| holds(other, own)))
         })
     }
 

@@ -10,11 +10,20 @@
 //!   journal itself did not reach the disk, none;
 //! * `pieces`: a value longer than [`PIECE`] is cut up and stored there first; then the value at its key only names
 //!   the pieces. sled would put a page of long values into a file of its own, which it does not make durable
-//!   (pagecache/blob_io.rs of 0.34.7 never syncs).
+//!   (`pagecache/blob_io.rs` of 0.34.7 never syncs).
 //!
 //! They are apart because sled writes a whole page anew for every ten changes in it.
 
-use std::{collections::BTreeMap, fs::File, ops::Bound, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    ops::Bound,
+    path::Path,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use ::sled::{Config, Db, IVec};
 
@@ -35,6 +44,9 @@ const WHOLE: u8 = 0;
 /// Behind a value: it is a [`Pointer`].
 const IN_PIECES: u8 = 1;
 
+/// A thread of sled may hold the file, and with it the lock, for a moment after the store was closed.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
+
 type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// An open tree. Groups take effect one by one, so whoever reads must be kept out during a commit: see `SledStore`.
@@ -50,7 +62,14 @@ pub(super) struct Tree {
 impl Tree {
     /// Opens the tree, finishes an interrupted commit, and drops pieces that no value names.
     pub(super) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, ::sled::Error> {
-        let db = Config::new().path(dir).cache_capacity(cache_bytes).segment_size(SEGMENT).open()?;
+        let config = Config::new().path(dir).cache_capacity(cache_bytes).segment_size(SEGMENT);
+        let started = Instant::now();
+        let db = loop {
+            match config.open() {
+                Err(error) if is_locked(&error) && started.elapsed() < LOCK_WAIT => thread::sleep(LOCK_WAIT / 50),
+                result => break result?,
+            }
+        };
         let file = Arc::new(File::open(dir.join("db"))?);
         let (journal, pieces) = (db.open_tree("journal")?, db.open_tree("pieces")?);
         let next_pieces = pieces.last()?.map_or(0, |(key, _)| Pointer::id_of(&key) + 1);
@@ -65,7 +84,7 @@ impl Tree {
         let (db, file) = (self.db.clone(), Arc::clone(&self.file));
         move || {
             db.flush()?;
-            // On Linux sled's flush is `sync_file_range` (pagecache/iobuf.rs), which leaves out the file's length and
+            // On Linux sled's flush is `sync_file_range` (`pagecache/iobuf.rs`), which leaves out the file's length and
             // the drive's cache: a power cut could take what it "flushed".
             Ok(file.sync_data()?)
         }
@@ -247,6 +266,13 @@ impl Tree {
 
 fn journal_key(part: usize) -> [u8; size_of::<usize>()] {
     part.to_be_bytes()
+}
+
+/// Whether another process, or a store of this one, holds the folder. sled 0.34.7 has no kind of its own for this
+/// (`config.rs`, `try_lock`).
+pub(super) fn is_locked(error: &::sled::Error) -> bool {
+    let ::sled::Error::Io(error) = error else { return false };
+    error.kind() == io::ErrorKind::WouldBlock || error.to_string().starts_with("could not acquire lock")
 }
 
 /// Where a long value is.

@@ -122,7 +122,7 @@ fn a_log_that_was_cut_off_holds_a_prefix_of_whole_groups() {
     let mut rng = fastrand::Rng::with_seed(5);
     for n in 1..=300_u32 {
         let text = n.to_string();
-        let value = vec![b'v'; if n % 9 == 0 { 2 * PIECE } else { 100 }];
+        let value = vec![b'v'; if n % 100 == 0 { 2 * PIECE } else { 100 }];
         let index = format!("index {}", rng.u64(..));
         tree.commit(vec![group(&[
             ("last", Some(text.as_bytes())),
@@ -135,16 +135,16 @@ fn a_log_that_was_cut_off_holds_a_prefix_of_whole_groups() {
     // Copied while it is open, so that nothing is tidied up.
     let log = fs::read(path("whole/db")).unwrap();
     let mut lasts = Vec::new();
-    for cut in 0..25 {
+    for cut in 0..60 {
         let copy = path(&format!("cut {cut}"));
         fs::create_dir_all(copy.join("blobs")).unwrap();
         fs::copy(path("whole/conf"), copy.join("conf")).unwrap();
         let mut torn = log.clone();
         let at = rng.usize(0..torn.len());
         if cut % 2 == 0 {
-            torn.truncate(at)
+            torn.truncate(at);
         } else {
-            torn[at..].fill(0)
+            torn[at..].fill(0);
         }
         fs::write(copy.join("db"), torn).unwrap();
 
