@@ -71,7 +71,8 @@ async fn full_field(
     let Response::Conflicts(items) = office.ask(request).await? else { return Err(Office::astray()) };
     let of_record = items.into_iter().filter(|item| item.source.as_str() == record || item.target.as_str() == record);
     let names: Vec<String> = of_record.map(|item| item.field).collect();
-    let meant = names.iter().find(|name| *name == field).or_else(|| names.iter().find(|name| short_field(name) == field));
+    let meant =
+        names.iter().find(|name| *name == field).or_else(|| names.iter().find(|name| short_field(name) == field));
     meant.cloned().ok_or_else(|| {
         let known: Vec<&str> = names.iter().map(|name| short_field(name)).collect();
         let known = if known.is_empty() { "none is".to_owned() } else { format!("these are: {}", known.join(", ")) };

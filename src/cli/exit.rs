@@ -97,7 +97,12 @@ impl CliError {
             Self::Config(_) => Exit::Config,
             Self::Store { source: StoreError::Locked { .. }, .. } => Exit::Locked,
             Self::Store { .. } | Self::Refused(Failure { kind: FailureKind::Store, .. }) => Exit::Store,
-            Self::Refused(_) | Self::Daemon(_) | Self::Socket(_) | Self::Transfer(_) | Self::File { .. } | Self::Other(_) => Exit::Failed,
+            Self::Refused(_)
+            | Self::Daemon(_)
+            | Self::Socket(_)
+            | Self::Transfer(_)
+            | Self::File { .. }
+            | Self::Other(_) => Exit::Failed,
         }
     }
 

@@ -21,6 +21,7 @@ impl Names {
         Self(config.pipelines().map(|(_, pipeline)| (pipeline.name.clone(), ends(pipeline))).collect())
     }
 
+    #[cfg(test)]
     /// Names given one by one: pipeline, source connection, target connection.
     #[must_use]
     pub fn from_pairs(pairs: &[(PipelineName, [&str; 2])]) -> Self {

@@ -127,8 +127,13 @@ fn done(report: &PipelineReport, names: &Names) -> String {
 
 fn left_alone(report: &PipelineReport) -> String {
     let tally = report.tally;
-    let mut parts =
-        vec![format!("read {}, {} of them unchanged", count(tally.read, "record", "records"), number(tally.unchanged))];
+    let mut parts = match (tally.read, tally.unchanged) {
+        (0, _) => vec!["nothing new was read".to_owned()],
+        (read, 0) => vec![format!("read {}", count(read, "record", "records"))],
+        (read, unchanged) => {
+            vec![format!("read {}, {} of them unchanged", count(read, "record", "records"), number(unchanged))]
+        }
+    };
     let rest = [
         (tally.parked, "parked"),
         (tally.waiting, "waiting for another record"),

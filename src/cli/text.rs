@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use crate::record::{Cell, Side};
+use crate::record::Cell;
 
 /// Everything fits a line of this many columns.
 pub const WIDTH: usize = 100;
@@ -159,15 +159,6 @@ pub fn ago(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
 #[must_use]
 pub fn until(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
     if at <= now { "now".to_owned() } else { format!("in {}", span(at - now)) }
-}
-
-/// `source` or `target`.
-#[must_use]
-pub const fn side(side: Side) -> &'static str {
-    match side {
-        Side::Source => "source",
-        Side::Target => "target",
-    }
 }
 
 /// Rows under a heading, in columns. The last column takes the room that is left and is cut there.

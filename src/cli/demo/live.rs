@@ -1,6 +1,10 @@
 //! `demo`: the daemon on two practice systems, until it is stopped; every change is told as it happens.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Local, Utc};
 use serde_json::Value;
@@ -25,13 +29,16 @@ use crate::{
         Daemon, DaemonSettings,
         protocol::{Request, Response},
     },
-    engine::{Mode, RunReport},
+    engine::RunReport,
     store::RunRecord,
     sync::Link,
 };
 
 /// How often the terminal asks what happened.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A first run of a few hundred records takes a second; this long only if something is badly wrong.
+const LONGEST_FIRST_RUN: Duration = Duration::from_secs(60);
 
 /// Starts everything, tells the story of the first run, and then what happens.
 pub(super) async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError> {
@@ -104,27 +111,28 @@ fn introduction(systems: &Systems, folder: &Folder) -> String {
 async fn story(office: &mut Office, systems: &Systems, folder: &Folder, out: &Output) -> Result<(), CliError> {
     let names = Names::of(&office.config);
     let demo = IntegrationName::parse("demo").map_err(|error| CliError::Other(error.to_string()))?;
-    let request = |mode| crate::cli::sync::request(demo.clone(), Vec::new(), mode, false, None);
-
     out.data("\nThe first run only matches and reports:\n");
-    let first = office.run(request(Mode::Plan), out).await?;
+    let first = next_run(office, &demo, None).await?;
     let rows = matching::rows(&first, &names);
-    out.data(&indented(&matching::render(std::slice::from_ref(&first), &rows, true, out.paint), 14));
+    out.data(&beginning(&matching::render(std::slice::from_ref(&first), &rows, true, out.paint), 14));
     out.data("\nA person would read that and say `reconciled approve demo`; the demo does it for you.\n\n");
     office.ask(Request::Approve { what: "demo".to_owned() }).await?;
-    let done = office.run(request(Mode::Sync), out).await?;
+    let done = next_run(office, &demo, Some(first.ended)).await?;
     out.data(&report::outcome(&done, &names, false, out.paint));
     out.data(&put_aside(office, &names, out).await?);
     out.data(&suggestions(office, systems, folder, out.paint).await?);
-    watch(office, &demo, &names, out).await
+    watch(office, &demo, &names, done.ended, out).await
 }
 
 /// The first lines of a long text.
-fn indented(text: &str, most: usize) -> String {
+fn beginning(text: &str, most: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let mut shown: String = lines.iter().take(most).map(|line| format!("  {line}\n")).collect();
     if lines.len() > most {
-        shown.push_str(&format!("  … {} (`reconciled match demo --report`)\n", count((lines.len() - most) as u64, "line more", "lines more")));
+        shown.push_str(&format!(
+            "  … {} (`reconciled match demo --report`)\n",
+            count((lines.len() - most) as u64, "line more", "lines more")
+        ));
     }
     shown
 }
@@ -160,7 +168,7 @@ async fn suggestions(
     }
     if let Some(link) = people.next() {
         text.push_str(&format!(
-            "# {} gets another e-mail address in Xero\ncurl -sX POST {}/Contacts/{} -H 'Authorization: Bearer {}' \\\n  -H 'Xero-Tenant-Id: {}' -H 'Accept: application/json' \\\n  -H 'Content-Type: application/json' -d '{{\"EmailAddress\":\"new.address@example.com\"}}'\n",
+            "# {} gets another e-mail address in Xero\ncurl -sX POST {}/Contacts/{} \\\n  -H 'Authorization: Bearer {}' -H 'Xero-Tenant-Id: {}' \\\n  -H 'Accept: application/json' -H 'Content-Type: application/json' -d '{{\"EmailAddress\":\"new.address@example.com\"}}'\n",
             link.label,
             systems.xero.url(),
             link.target,
@@ -182,18 +190,41 @@ fn is_plain(systems: &Systems, link: &Link) -> bool {
     record.is_some_and(|record| record.get("phone").and_then(Value::as_str).is_some_and(|phone| !phone.is_empty()))
 }
 
+/// Waits for the first run that ended after `told` — the daemon starts it by itself — and gives its report.
+async fn next_run(
+    office: &mut Office,
+    demo: &IntegrationName,
+    told: Option<DateTime<Utc>>,
+) -> Result<RunReport, CliError> {
+    let began = Instant::now();
+    while began.elapsed() < LONGEST_FIRST_RUN {
+        let runs = runs(office, demo).await?;
+        if let Some(run) = runs.iter().rfind(|run| told.is_none_or(|told| run.ended > told)) {
+            return serde_json::from_value(run.report.clone())
+                .map_err(|error| CliError::Other(format!("the report of a run cannot be read: {error}")));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Err(CliError::Other(format!("no run ended within {LONGEST_FIRST_RUN:?}; `RECONCILED_LOG=info` says more")))
+}
+
 /// Tells what each new run did; never returns by itself.
-async fn watch(office: &mut Office, demo: &IntegrationName, names: &Names, out: &Output) -> Result<(), CliError> {
-    let mut told = newest(&runs(office, demo).await?);
+async fn watch(
+    office: &mut Office,
+    demo: &IntegrationName,
+    names: &Names,
+    mut told: DateTime<Utc>,
+    out: &Output,
+) -> Result<(), CliError> {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let runs = runs(office, demo).await?;
-        for run in runs.iter().rev().filter(|run| told.is_none_or(|told| run.ended > told)) {
+        for run in runs.iter().rev().filter(|run| run.ended > told) {
             if let Ok(report) = serde_json::from_value::<RunReport>(run.report.clone()) {
                 out.data(&told_live(&report, names, run.ended, out.paint));
             }
         }
-        told = newest(&runs).or(told);
+        told = runs.iter().map(|run| run.ended).max().map_or(told, |newest| newest.max(told));
     }
 }
 
@@ -202,10 +233,6 @@ async fn runs(office: &mut Office, demo: &IntegrationName) -> Result<Vec<RunReco
         Response::Runs(runs) => Ok(runs),
         _ => Err(Office::astray()),
     }
-}
-
-fn newest(runs: &[RunRecord]) -> Option<DateTime<Utc>> {
-    runs.iter().map(|run| run.ended).max()
 }
 
 /// A line per change and per thing put aside.

@@ -3,14 +3,13 @@
 use crate::{
     cli::exit::CliError,
     clock::Clock,
-    sandbox::{SeedPlan, Seeded, Website, WebsiteOptions, Xero, XeroOptions, seed},
+    sandbox::{SeedPlan, Website, WebsiteOptions, Xero, XeroOptions, seed},
 };
 
 /// A website and a Xero in this process, seeded.
 pub(super) struct Systems {
     pub website: Website,
     pub xero: Xero,
-    pub seeded: Seeded,
 }
 
 impl Systems {
@@ -21,9 +20,9 @@ impl Systems {
         let xero = XeroOptions { keep_log: false, ..XeroOptions::new(clock.clone()).unlimited() };
         let website = Website::start(website).await.map_err(failed)?;
         let xero = Xero::start(xero).await.map_err(failed)?;
-        let seeded = seed(&website, &xero, clock.now(), &SeedPlan::default())
+        seed(&website, &xero, clock.now(), &SeedPlan::default())
             .map_err(|error| CliError::Other(format!("the practice systems cannot be filled: {error}")))?;
-        Ok(Self { website, xero, seeded })
+        Ok(Self { website, xero })
     }
 
     /// `262 contacts and 324 sales on demo-website, …`.
