@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What mapping needs to know of the world beyond one record. All answers are fetched before planning begins.
-pub trait Lookups {
+pub trait Lookups: Send + Sync {
     /// The id on the other side of the record `id` that `pipeline` links, where `side` says which side `id` is on.
     fn linked(&self, pipeline: &PipelineName, side: Side, id: &RecordId) -> Option<RecordId>;
 
