@@ -1,7 +1,56 @@
 //! The connectors that ship with the program.
 
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::LazyLock,
+};
+
+use super::{
+    diagnostic::{Diagnostic, Report},
+    load::read,
+    resolve,
+    source::Sources,
+};
+use crate::connector::Manifest;
+
 /// Name in messages, and text, of each.
-pub(crate) const MANIFESTS: [(&str, &str); 2] = [
-    ("built-in/website.yaml", include_str!("../../connectors/website.yaml")),
-    ("built-in/xero.yaml", include_str!("../../connectors/xero.yaml")),
+const MANIFESTS: [(&str, &str); 2] = [
+    ("connectors/website.yaml", include_str!("../../connectors/website.yaml")),
+    ("connectors/xero.yaml", include_str!("../../connectors/xero.yaml")),
 ];
+
+/// The built-in connectors by name. They are read once; a test keeps them free of mistakes.
+pub(crate) fn manifests() -> &'static BTreeMap<String, Manifest> {
+    static ALL: LazyLock<BTreeMap<String, Manifest>> = LazyLock::new(|| read_all().0);
+    &ALL
+}
+
+fn read_all() -> (BTreeMap<String, Manifest>, Vec<Diagnostic>) {
+    let (report, mut sources) = (Report::default(), Sources::default());
+    let nothing: HashMap<String, String> = HashMap::new();
+    let mut found = BTreeMap::new();
+    for (name, text) in MANIFESTS {
+        let number = sources.add(name.to_owned(), text);
+        let top = read(number, text, &nothing, &mut sources, &report);
+        for entry in top.and_then(|top| top.connectors).map(|named| named.entries).unwrap_or_default() {
+            let manifest = resolve::manifest(&entry.name, &entry.value, &report);
+            found.extend(manifest.map(|manifest| (entry.name.value.clone(), manifest)));
+        }
+    }
+    (found, report.close(&sources))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_connectors_are_free_of_mistakes() {
+        let (manifests, diagnostics) = read_all();
+        assert_eq!(diagnostics, []);
+        let names: Vec<&str> = manifests.keys().map(String::as_str).collect();
+        assert_eq!(names, ["website", "xero"]);
+        let website: Vec<&str> = manifests["website"].resources.keys().map(String::as_str).collect();
+        assert_eq!(website, ["contacts", "groups", "invoices", "leads", "payments", "proposals", "receipts", "sales"]);
+    }
+}

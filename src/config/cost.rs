@@ -97,7 +97,7 @@ fn per_day(every: Duration) -> u64 {
 fn cron_per_day(cron: &super::Cron, zone: chrono_tz::Tz) -> u64 {
     use chrono::TimeZone as _;
     let Some(start) = zone.with_ymd_and_hms(2026, 6, 1, 0, 0, 0).earliest() else { return 0 };
-    let end = start.clone() + chrono::Duration::days(7);
+    let end = start + chrono::Duration::days(7);
     let week = cron.schedule.after(&start).take_while(|at| *at < end).take(7 * 1440).count() as u64;
     week.div_ceil(7)
 }

@@ -1,6 +1,6 @@
 //! Diagnostics: a mistake, where it is, why it is one, and what would be right.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use serde::Serialize;
 
@@ -124,7 +124,12 @@ pub(crate) fn error_nowhere(code: &'static str, message: impl Into<String>) -> F
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     findings: RefCell<Vec<Finding>>,
+    /// Errors beyond [`MOST`].
+    dropped: Cell<usize>,
 }
+
+/// Most findings that are kept: nobody reads more, and a file full of mistakes must not cost more than reading it.
+const MOST: usize = 500;
 
 impl Report {
     /// Adds a finding, unless the very same is there already (an alias is decoded once per use).
@@ -132,14 +137,19 @@ impl Report {
         let mut findings = self.findings.borrow_mut();
         let known =
             findings.iter().any(|f| f.code == finding.code && f.span == finding.span && f.message == finding.message);
-        if !known {
+        if known {
+            return;
+        }
+        if findings.len() < MOST {
             findings.push(finding);
+        } else if finding.severity == Severity::Error {
+            self.dropped.set(self.dropped.get() + 1);
         }
     }
 
     /// How many errors there are by now.
     pub(crate) fn errors(&self) -> usize {
-        self.findings.borrow().iter().filter(|f| f.severity == Severity::Error).count()
+        self.findings.borrow().iter().filter(|f| f.severity == Severity::Error).count() + self.dropped.get()
     }
 
     /// Runs `work` and tells whether it found an error.
@@ -166,6 +176,17 @@ impl Report {
             })
             .collect();
         all.sort_by(|a, b| order(a).cmp(&order(b)));
+        if self.dropped.get() > 0 {
+            all.push(Diagnostic {
+                code: "config::more",
+                severity: Severity::Error,
+                message: format!("and {} more errors", self.dropped.get()),
+                help: Some("mend these first".to_owned()),
+                place: None,
+                label: String::new(),
+                related: Vec::new(),
+            });
+        }
         all
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, &'static str> {
         rest = after.trim_start();
     }
     // Ten years; longer is a slip of the pen, and keeps arithmetic on instants safe.
-    if total > Duration::from_secs(10 * 366 * 86_400) {
+    if total > Duration::from_hours(10 * 366 * 24) {
         return Err("it is longer than ten years");
     }
     Ok(total)

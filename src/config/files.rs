@@ -1,6 +1,11 @@
 //! Finding and reading the files of a configuration folder.
 
-use std::{collections::BTreeMap, fs, io::Read as _, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use super::{
     diagnostic::{Report, error, error_nowhere},
@@ -25,8 +30,9 @@ pub(crate) struct Text {
 /// Reads every YAML file below `dir`, in the order of names. Folders and files that begin with a dot and scenario
 /// tests (`*.test.yaml`) are left alone.
 pub(crate) fn read_all(dir: &Path, sources: &mut Sources, report: &Report) -> Vec<Text> {
-    let mut names = Vec::new();
-    collect(dir, "", 0, &mut names, report);
+    let mut found = Found::default();
+    found.collect(dir, "", 0, report);
+    let mut names = found.names;
     names.sort();
     twins(&names, sources, report);
     names.iter().filter_map(|name| read(dir, name, sources, report)).collect()
@@ -63,43 +69,51 @@ pub(crate) fn read(dir: &Path, name: &str, sources: &mut Sources, report: &Repor
     }
 }
 
-fn collect(dir: &Path, prefix: &str, depth: usize, names: &mut Vec<String>, report: &Report) {
-    if depth > MAX_DEPTH {
-        return;
-    }
-    let shown = if prefix.is_empty() { "the configuration folder" } else { prefix };
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(cause) => {
-            report.add(
-                error_nowhere("config::unreadable", format!("{shown} cannot be read: {cause}"))
-                    .help("give the folder with --config DIR, and check its owner and mode"),
-            );
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    names: Vec<String>,
+    /// Folders as they really are: a link that leads back up must not be followed for ever.
+    folders: BTreeSet<PathBuf>,
+}
+
+impl Found {
+    fn collect(&mut self, dir: &Path, prefix: &str, depth: usize, report: &Report) {
+        let real = fs::canonicalize(dir).unwrap_or_else(|_| dir.to_owned());
+        if depth > MAX_DEPTH || !self.folders.insert(real) {
             return;
         }
-    };
-    for entry in entries.flatten() {
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        if name.starts_with('.') {
-            continue;
-        }
-        let path = entry.path();
-        let relative = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
-        // Follows links, as in a mounted ConfigMap.
-        if path.is_dir() {
-            collect(&path, &relative, depth + 1, names, report);
-        } else if is_config(&name) && path.is_file() {
-            if names.len() >= MAX_FILES {
+        let shown = if prefix.is_empty() { "the configuration folder" } else { prefix };
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(cause) => {
+                report.add(
+                    error_nowhere("config::unreadable", format!("{shown} cannot be read: {cause}"))
+                        .help("give the folder with --config DIR, and check its owner and mode"),
+                );
                 return;
             }
-            names.push(relative);
+        };
+        for entry in entries.flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            if name.starts_with('.') {
+                continue;
+            }
+            let path = entry.path();
+            let relative = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
+            // Follows links, as in a mounted ConfigMap.
+            if path.is_dir() {
+                self.collect(&path, &relative, depth + 1, report);
+            } else if is_config(&name) && path.is_file() && self.names.len() < MAX_FILES {
+                self.names.push(relative);
+            }
         }
     }
 }
 
 fn is_config(name: &str) -> bool {
     let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
-    stem.is_some_and(|stem| !stem.is_empty() && !stem.ends_with(".test"))
+    stem.is_some_and(|stem| !stem.is_empty() && stem.strip_suffix(".test").is_none())
 }
 
 /// `a.yml` beside `a.yaml`: one of them is a leftover, and nobody can say which.

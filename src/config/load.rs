@@ -65,11 +65,14 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
         report: &report,
         env,
         config_dir: dir,
-        manifests: manifests(&written.connectors, env, &mut sources, &report),
+        manifests: manifests(&written.connectors, &report),
         connections: BTreeMap::new(),
         tables: BTreeMap::new(),
         pipelines: written.pipeline_names(),
     };
+    for name in &written.failed[2] {
+        cx.manifests.insert(name.clone(), None);
+    }
     cx.connections = written
         .connections
         .iter()
@@ -77,6 +80,7 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
             let made = resolve::connection(&cx, &entry.name, &entry.value).filter(|_| entry.errors == 0);
             (entry.name.value.clone(), made.map(Arc::new))
         })
+        .chain(written.failed[0].iter().map(|name| (name.clone(), None)))
         .collect();
     cx.tables = written
         .tables
@@ -85,6 +89,7 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
             let table = resolve::table(&entry.name, &entry.value, &report);
             (entry.name.value.clone(), (entry.errors == 0).then_some(table))
         })
+        .chain(written.failed[1].iter().map(|name| (name.clone(), None)))
         .collect();
     let integrations = written.integrations.iter().filter_map(|entry| resolve::integration(&cx, entry));
     let mut drafts: Vec<_> = integrations.collect();
@@ -112,7 +117,7 @@ fn finish(draft: resolve::Draft) -> Option<(IntegrationName, Arc<super::Integrat
 }
 
 /// One file: text to tree to written maps.
-fn read(file: u32, text: &str, env: &dyn EnvSource, sources: &mut Sources, report: &Report) -> Option<TopW> {
+pub(super) fn read(file: u32, text: &str, env: &dyn EnvSource, sources: &mut Sources, report: &Report) -> Option<TopW> {
     let before = report.errors();
     let Some(mut node) = parse::parse(file, text, report) else {
         if report.errors() > before {
@@ -136,6 +141,10 @@ struct Written {
     tables: Vec<Entry<TableW>>,
     integrations: Vec<Entry<IntegrationW>>,
     pipelines: Vec<Entry<PipelineW>>,
+    /// Connections, tables and connectors of which nothing could be read.
+    failed: [Vec<String>; 3],
+    /// Full names of pipelines of which nothing could be read.
+    failed_pipelines: Vec<String>,
     /// Kind and name of everything, with its first place.
     names: BTreeMap<(&'static str, String), Span>,
 }
@@ -152,6 +161,17 @@ impl Written {
                 );
             }
         }
+        for (at, failed) in [
+            names_failed(top.connections.as_ref()),
+            names_failed(top.tables.as_ref()),
+            names_failed(top.connectors.as_ref()),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            self.failed[at].extend(failed);
+        }
+        self.failed_pipelines.extend(names_failed(top.pipelines.as_ref()));
         let names = &mut self.names;
         self.connectors.extend(unique(top.connectors, "connector", names, report));
         self.connections.extend(unique(top.connections, "connection", names, report));
@@ -164,21 +184,28 @@ impl Written {
     fn pipeline_names(&self) -> BTreeSet<PipelineName> {
         let inner = self.integrations.iter().flat_map(|integration| {
             let pipelines = integration.value.pipelines.iter().flat_map(|named| &named.entries);
-            pipelines.map(|entry| format!("{}/{}", integration.name.value, entry.name.value))
+            let failed = integration.value.pipelines.iter().flat_map(|named| &named.failed);
+            let names = pipelines.map(|entry| &entry.name).chain(failed);
+            names.map(|name| format!("{}/{}", integration.name.value, name.value))
         });
         let top = self.pipelines.iter().map(|entry| entry.name.value.clone());
-        inner.chain(top).filter_map(|name| PipelineName::parse(&name).ok()).collect()
+        let failed = self.failed_pipelines.iter().cloned();
+        inner.chain(top).chain(failed).filter_map(|name| PipelineName::parse(&name).ok()).collect()
     }
+}
+
+fn names_failed<T>(named: Option<&Named<T>>) -> Vec<String> {
+    named.into_iter().flat_map(|named| &named.failed).map(|name| name.value.clone()).collect()
 }
 
 /// The entries whose name is new; others are reported with both places.
 fn unique<T>(
-    named: Option<Named<T>>,
+    written: Option<Named<T>>,
     kind: &'static str,
     names: &mut BTreeMap<(&'static str, String), Span>,
     report: &Report,
 ) -> Vec<Entry<T>> {
-    let entries = named.map(|named| named.entries).unwrap_or_default();
+    let entries = written.map(|map| map.entries).unwrap_or_default();
     entries
         .into_iter()
         .filter(|entry| {
@@ -200,20 +227,9 @@ fn unique<T>(
 }
 
 /// The built-in connectors, with what the user changed, and the user's own.
-fn manifests(
-    own: &[Entry<ManifestW>],
-    env: &dyn EnvSource,
-    sources: &mut Sources,
-    report: &Report,
-) -> BTreeMap<String, Option<Arc<Manifest>>> {
-    let mut found: BTreeMap<String, Option<Manifest>> = BTreeMap::new();
-    for (name, text) in builtin::MANIFESTS {
-        let number = sources.add(name.to_owned(), text);
-        let top = read(number, text, env, sources, report);
-        for entry in top.and_then(|top| top.connectors).map(|named| named.entries).unwrap_or_default() {
-            found.insert(entry.name.value.clone(), resolve::manifest(&entry.name, &entry.value, report));
-        }
-    }
+fn manifests(own: &[Entry<ManifestW>], report: &Report) -> BTreeMap<String, Option<Arc<Manifest>>> {
+    let mut found: BTreeMap<String, Option<Manifest>> =
+        builtin::manifests().iter().map(|(name, manifest)| (name.clone(), Some(manifest.clone()))).collect();
     for entry in own {
         let name = &entry.name.value;
         let built_in = found.get(name).cloned().flatten().filter(|_| entry.value.resources.is_none());

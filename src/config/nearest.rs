@@ -15,9 +15,9 @@ pub(crate) fn nearest<'n>(wanted: &str, names: impl IntoIterator<Item = &'n str>
                 6..=8 => 2,
                 _ => 3,
             };
-            // A word that was only lengthened or cut short is near, too.
-            let cut = folded.len().min(other.len()) >= 4 && (folded.starts_with(&other) || other.starts_with(&folded));
-            (distance <= allowed || cut).then_some((distance, name))
+            // A word that was only lengthened or cut short is near, too, but less so than a misspelt one.
+            let cut = folded.len().min(other.len()) >= 4 && (folded.contains(&other) || other.contains(&folded));
+            (distance <= allowed || cut).then_some((distance + if distance <= allowed { 0 } else { 100 }, name))
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)

@@ -47,6 +47,8 @@ struct Open {
     node: Node,
     anchor: usize,
     key: Option<Key>,
+    /// Keys so far, with their places.
+    known: HashMap<String, Span>,
     /// Nodes in it, with what aliases stand for.
     weight: usize,
 }
@@ -87,7 +89,7 @@ impl Builder<'_> {
                 }
                 let plain = style == ScalarStyle::Plain;
                 let scalar = Scalar { text: text.into_owned(), written: None, holes: Vec::new(), plain };
-                self.value(Node { span: here, value: NodeValue::Scalar(scalar) }, anchor, 1)
+                self.value(Node { span: here, owner: None, value: NodeValue::Scalar(scalar) }, anchor, 1)
             }
             Event::SequenceStart(_, anchor, _) => self.open(here, NodeValue::Seq(Vec::new()), anchor),
             Event::MappingStart(style, anchor, _) => {
@@ -125,7 +127,13 @@ impl Builder<'_> {
             );
             return false;
         }
-        self.stack.push(Open { node: Node { span, value }, anchor, key: None, weight: 1 });
+        self.stack.push(Open {
+            node: Node { span, owner: None, value },
+            anchor,
+            key: None,
+            known: HashMap::new(),
+            weight: 1,
+        });
         true
     }
 
@@ -150,7 +158,7 @@ impl Builder<'_> {
         match &mut open.node.value {
             NodeValue::Seq(items) => items.push(node),
             NodeValue::Map(map) => match open.key.take() {
-                Some(key) => add_entry(self.report, map, key, node),
+                Some(key) => add_entry(self.report, &mut open.known, map, key, node),
                 None => open.key = Some(self::key(self.report, node)),
             },
             NodeValue::Scalar(_) => {}
@@ -172,7 +180,10 @@ fn key(report: &Report, node: Node) -> Key {
     }
 }
 
-fn add_entry(report: &Report, map: &mut Map, key: Key, node: Node) {
+fn add_entry(report: &Report, known: &mut HashMap<String, Span>, map: &mut Map, key: Key, mut node: Node) {
+    if matches!(&node.value, NodeValue::Map(inner) if !inner.flow) {
+        node.owner = Some(key.span);
+    }
     if key.text == "<<" {
         report.add(
             error("config::merge_key", key.span, "merge keys (`<<`) are not part of YAML 1.2 and are not read")
@@ -180,14 +191,15 @@ fn add_entry(report: &Report, map: &mut Map, key: Key, node: Node) {
         );
         return;
     }
-    if let Some((first, _)) = map.entries.iter().find(|(known, _)| known.text == key.text) {
+    if let Some(first) = known.get(&key.text) {
         report.add(
             error("config::duplicate_key", key.span, format!("`{}` is given twice", key.text))
                 .label("given again")
-                .also(first.span, "given first")
+                .also(*first, "given first")
                 .help("remove one of them; the later one would silently win otherwise"),
         );
         return;
     }
+    known.insert(key.text.clone(), key.span);
     map.entries.push((key, node));
 }

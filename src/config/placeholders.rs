@@ -3,7 +3,7 @@
 //! They are put into the parsed tree, never into the text of a file: a value with a quote or a colon in it stays one
 //! value.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, hash::BuildHasher, path::Path};
 
 use secrecy::SecretString;
 
@@ -30,7 +30,7 @@ impl EnvSource for ProcessEnv {
     }
 }
 
-impl EnvSource for HashMap<String, String> {
+impl<S: BuildHasher> EnvSource for HashMap<String, String, S> {
     fn var(&self, name: &str) -> Option<String> {
         self.get(name).cloned()
     }
@@ -211,7 +211,8 @@ pub(crate) fn secret(
 pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
     match &node.value {
         NodeValue::Scalar(scalar) => {
-            if inside && scalar.written.is_none() && !scalar.text.is_empty() {
+            let placeholder = scalar.text.starts_with("${") && scalar.text.find('}') == Some(scalar.text.len() - 1);
+            if (inside && !placeholder && !scalar.text.is_empty()) || has_login(&scalar.text) {
                 sources.hide(node.span);
             }
         }
@@ -230,6 +231,13 @@ pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
             }
         }
     }
+}
+
+/// Whether a text is an address with a login in it.
+fn has_login(text: &str) -> bool {
+    let rest = text.split_once("://").map(|(_, rest)| rest);
+    let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
+    host.is_some_and(|host| host.contains('@'))
 }
 
 /// Hides what looks like a secret in a text that does not parse.

@@ -66,7 +66,7 @@ fn tree(file: u32, text: &str, report: &Report) -> Option<Node> {
     match DeTable::parse(text) {
         Ok(table) => {
             let whole = Span { file, start: 0, end: text.len() };
-            Some(Node { span: whole, value: NodeValue::Map(map(file, table.get_ref())) })
+            Some(Node { span: whole, owner: None, value: NodeValue::Map(map(file, table.get_ref())) })
         }
         Err(cause) => {
             let at = cause.span().unwrap_or(0..0);
@@ -86,7 +86,7 @@ fn map(file: u32, table: &DeTable<'_>) -> Map {
         .iter()
         .map(|(key, value)| {
             let key = Key { text: key.get_ref().to_string(), span: span(key.span()) };
-            (key, Node { span: span(value.span()), value: node(file, value.get_ref()) })
+            (key, Node { span: span(value.span()), owner: None, value: node(file, value.get_ref()) })
         })
         .collect();
     entries.sort_by_key(|(key, _)| key.span.start);
@@ -107,6 +107,7 @@ fn node(file: u32, value: &DeValue<'_>) -> NodeValue {
                 .iter()
                 .map(|item| Node {
                     span: Span { file, start: item.span().start, end: item.span().end },
+                    owner: None,
                     value: node(file, item.get_ref()),
                 })
                 .collect(),

@@ -25,7 +25,7 @@ impl Span {
 /// A place for people and programs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
-    /// Path of the file, relative to the configuration folder (`built-in/xero.yaml` for built-in manifests).
+    /// Path of the file, relative to the configuration folder.
     pub file: String,
     /// Line, from 1.
     pub line: usize,

@@ -10,6 +10,8 @@ use super::source::Span;
 pub(crate) struct Node {
     /// Where it is.
     pub span: Span,
+    /// The key of a block map or list: the better place for what the whole lacks.
+    pub owner: Option<Span>,
     /// What it is.
     pub value: NodeValue,
 }
@@ -86,6 +88,11 @@ impl Node {
             NodeValue::Seq(_) => "a list",
             NodeValue::Map(_) => "a map",
         }
+    }
+
+    /// Where to say what it lacks.
+    pub(crate) fn whole(&self) -> Span {
+        self.owner.unwrap_or(self.span)
     }
 
     /// The scalar, if it is one that is not null.

@@ -5,11 +5,16 @@
 //! is `None`.
 
 mod basics;
+mod calls;
 mod connections;
+mod field_types;
 mod fields;
 mod filters;
+mod forms;
+mod integrations;
 mod manifest;
 mod pipelines;
+mod policies;
 mod top;
 
 use std::borrow::Cow;
@@ -17,16 +22,21 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 pub(crate) use basics::*;
+pub(crate) use calls::*;
 pub(crate) use connections::*;
+pub(crate) use field_types::*;
 pub(crate) use fields::*;
 pub(crate) use filters::*;
+pub(crate) use forms::{or_short, short_or_long};
+pub(crate) use integrations::*;
 pub(crate) use manifest::*;
 pub(crate) use pipelines::*;
+pub(crate) use policies::*;
 pub(crate) use top::*;
 
 use super::{
     diagnostic::{Report, error},
-    nearest::suggest,
+    nearest::{nearest, suggest},
     resolve::node_hash,
     source::Span,
     tree::{Key, Map, Node, NodeValue},
@@ -52,6 +62,10 @@ pub(crate) struct At<T> {
 pub(crate) struct Named<T> {
     /// Name and value, in the order written, and whether the value holds mistakes.
     pub entries: Vec<Entry<T>>,
+    /// Names whose value could not be read at all.
+    pub failed: Vec<At<String>>,
+    /// Mistakes in values of any kind.
+    pub errors: usize,
 }
 
 /// One entry of a [`Named`].
@@ -71,31 +85,32 @@ pub(crate) struct Entry<T> {
 
 impl<T> Default for Named<T> {
     fn default() -> Self {
-        Self { entries: Vec::new() }
+        Self { entries: Vec::new(), failed: Vec::new(), errors: 0 }
     }
 }
 
 impl<T: Decode> Decode for Named<T> {
     fn decode(node: &Node, report: &Report) -> Option<Self> {
         let map = as_map(node, report, "names with what they stand for", None)?;
-        let entries = map
-            .entries
-            .iter()
-            .filter_map(|(key, value)| {
-                let before = report.errors();
-                let decoded = T::decode(value, report);
-                let errors = report.errors() - before;
-                let filters_hash = value.map().and_then(|map| map.get("filters")).map_or(0, node_hash);
-                decoded.map(|decoded| Entry {
-                    name: at(key),
-                    value: decoded,
-                    errors,
-                    hash: node_hash(value),
-                    filters_hash,
-                })
-            })
-            .collect();
-        Some(Self { entries })
+        let mut found = Self::default();
+        let at_first = report.errors();
+        for (key, value) in &map.entries {
+            let before = report.errors();
+            let Some(decoded) = T::decode(value, report) else {
+                found.failed.push(at(key));
+                continue;
+            };
+            let filters_hash = value.map().and_then(|map| map.get("filters")).map_or(0, node_hash);
+            found.entries.push(Entry {
+                name: at(key),
+                value: decoded,
+                errors: report.errors() - before,
+                hash: node_hash(value),
+                filters_hash,
+            });
+        }
+        found.errors = report.errors() - at_first;
+        Some(found)
     }
 }
 
@@ -114,16 +129,14 @@ impl<T: JsonSchema> JsonSchema for Named<T> {
 
 impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node, report: &Report) -> Option<Self> {
-        match &node.value {
-            NodeValue::Seq(items) => Some(items.iter().filter_map(|item| T::decode(item, report)).collect()),
-            _ => {
-                report.add(
-                    error("config::wrong_shape", node.span, format!("a list is wanted here, not {}", node.kind()))
-                        .help("write [ … ], or one item a line, each after `- `"),
-                );
-                None
-            }
-        }
+        let NodeValue::Seq(items) = &node.value else {
+            report.add(
+                error("config::wrong_shape", node.span, format!("a list is wanted here, not {}", node.kind()))
+                    .help("write [ … ], or one item a line, each after `- `"),
+            );
+            return None;
+        };
+        Some(items.iter().filter_map(|item| T::decode(item, report)).collect())
     }
 }
 
@@ -176,8 +189,16 @@ pub(crate) fn as_map<'n>(node: &'n Node, report: &Report, wanted: &str, forms: O
     map
 }
 
-/// Reports a key that a map does not have.
-pub(crate) fn unknown_key(key: &Key, value: &Node, map: &Map, known: &[&str], what: &str, report: &Report) {
+/// Reports a key that a map does not have. Gives the key that was probably meant or spoilt by it, of which nothing
+/// more needs to be said.
+pub(crate) fn unknown_key(
+    key: &Key,
+    value: &Node,
+    map: &Map,
+    known: &[&'static str],
+    what: &str,
+    report: &Report,
+) -> Option<&'static str> {
     if map.flow && value.is_null() && value.span.end <= value.span.start.max(key.span.end) {
         // `{ cron: 0 6,18 * * * }`: the comma ends the value, and the rest becomes a key without a value.
         let before = map.entries.iter().take_while(|(other, _)| other != key).last();
@@ -190,7 +211,7 @@ pub(crate) fn unknown_key(key: &Key, value: &Node, map: &Map, known: &[&str], wh
                     .also(start.span, "the value so far")
                     .help(format!("text with a comma needs quotes between braces: {whole}")),
             );
-            return;
+            return known.iter().copied().find(|known| *known == first.text);
         }
     }
     report.add(
@@ -198,6 +219,7 @@ pub(crate) fn unknown_key(key: &Key, value: &Node, map: &Map, known: &[&str], wh
             .label("not known")
             .maybe_help(suggest(&key.text, known.iter().copied())),
     );
+    nearest(&key.text, known.iter().copied()).and_then(|near| known.iter().copied().find(|known| *known == near))
 }
 
 /// Reports a key that must be there.
@@ -223,8 +245,10 @@ macro_rules! written {
         pub(crate) struct $name {
             /// Where it is.
             pub span: $crate::config::source::Span,
-            /// Keys that were given but hold mistakes.
+            /// Keys that were given (or probably meant) but hold mistakes.
             pub broken: Vec<&'static str>,
+            /// Where the keys are.
+            pub keys: Vec<(&'static str, $crate::config::source::Span)>,
             $( $(#[doc = $doc])* pub $field: Option<$type>, )*
         }
 
@@ -232,10 +256,10 @@ macro_rules! written {
             /// Every key.
             pub(crate) const KEYS: &'static [&'static str] = &[ $( written!(@key $field $($key)?) ),* ];
 
-            /// The keys that were given.
+            /// The keys that were given, with their places.
             #[allow(dead_code, reason = "only some maps have keys that exclude each other")]
-            pub(crate) fn given(&self) -> Vec<&'static str> {
-                [ $( self.$field.as_ref().map(|_| written!(@key $field $($key)?)) ),* ].into_iter().flatten().collect()
+            pub(crate) fn given(&self) -> &[(&'static str, $crate::config::source::Span)] {
+                &self.keys
             }
         }
 
@@ -248,33 +272,37 @@ macro_rules! written {
                 let keys = Self::KEYS.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
                 let forms = format!("{} is a map with any of {keys}", $what);
                 let map = as_map(node, report, "settings", Some(&forms))?;
+                let mut broken = Vec::new();
+                let mut keys = Vec::new();
                 for (key, value) in &map.entries {
-                    if !Self::KEYS.contains(&key.text.as_str()) {
-                        unknown_key(key, value, map, Self::KEYS, $what, report);
+                    match Self::KEYS.iter().find(|known| **known == key.text) {
+                        Some(known) => keys.push((*known, key.span)),
+                        None => broken.extend(unknown_key(key, value, map, Self::KEYS, $what, report)),
                     }
                 }
-                let mut broken = Vec::new();
                 Some(Self {
-                    span: node.span,
+                    span: node.whole(),
                     $( $field: {
                         let value = map.get(written!(@key $field $($key)?)).filter(|node| !node.is_null());
-                        if written!(@needed $need) && value.is_none() {
-                            missing_key(node.span, written!(@key $field $($key)?), $what, "", report);
+                        let spoiled = broken.contains(&written!(@key $field $($key)?));
+                        if written!(@needed $need) && value.is_none() && !spoiled {
+                            missing_key(node.whole(), written!(@key $field $($key)?), $what, "", report);
                         }
-                        let decoded = value.and_then(|node| $crate::config::written::Decode::decode(node, report));
+                        let decoded = value.filter(|_| !spoiled).and_then(|node| $crate::config::written::Decode::decode(node, report));
                         if value.is_some() && decoded.is_none() {
                             broken.push(written!(@key $field $($key)?));
                         }
                         decoded
                     }, )*
                     broken,
+                    keys,
                 })
             }
         }
 
         impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
+                stringify!($name).trim_end_matches('W').into()
             }
             fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 let mut properties = serde_json::Map::new();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use reconciled::config::{Content, Flow, Secret, cost};
+use reconciled::config::{Flow, cost};
 
 use super::{folder, root};
 

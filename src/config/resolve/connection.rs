@@ -38,8 +38,8 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connect
         );
     }
     let manifest = manifest(cx, written.connector.as_ref()?)?;
-    let settings = settings(cx, name, written, &manifest);
-    let base_url = base_url(cx, name, written, &manifest, &settings);
+    let (settings, lacking) = cx.report.watch(|| settings(cx, name, written, &manifest));
+    let base_url = base_url(cx, name, written, &manifest, &settings, lacking);
     let auth = auth(cx, name, written, &manifest);
     Some(Connection {
         name: parsed?,
@@ -102,6 +102,7 @@ fn settings(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Ma
                     format!("`{}` asks for no setting `{}`", manifest.name, key.value),
                 )
                 .label("not known")
+                .help("remove it")
                 .maybe_help(suggest(&key.value, manifest.settings.keys().map(String::as_str))),
             );
             continue;
@@ -127,7 +128,7 @@ fn settings(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Ma
         found.entry("base_url".to_owned()).or_insert_with(|| url.value.clone());
     }
     for (key, setting) in &manifest.settings {
-        if found.contains_key(key) {
+        if found.contains_key(key) || (key == "base_url" && written.broken.contains(&"base_url")) {
             continue;
         }
         if let Some(default) = &setting.default {
@@ -182,7 +183,11 @@ fn base_url(
     written: &ConnectionW,
     manifest: &Manifest,
     settings: &BTreeMap<String, String>,
+    lacking: bool,
 ) -> Option<Url> {
+    if written.broken.contains(&"base_url") {
+        return None;
+    }
     if let Some(base_url) = &written.base_url {
         return url(cx, base_url);
     }
@@ -192,7 +197,10 @@ fn base_url(
         text = text.replace(&format!("${{settings.{key}}}"), value);
     }
     if text.is_empty() || text.contains("${settings.") {
-        // Where a setting is missing, that was said; `base_url` failing to decode was, too.
+        // Where a setting is missing, that was said.
+        if lacking {
+            return None;
+        }
         cx.report.add(
             error("config::missing_key", name.span, format!("the connection `{}` needs `base_url`", name.value))
                 .label("where is it?")
@@ -218,6 +226,9 @@ fn auth(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Manife
         }
     };
     let Some(auth) = &written.auth else {
+        if written.broken.contains(&"auth") {
+            return None;
+        }
         if manifest.auth.is_empty() || manifest.auth.contains(&AuthKind::None) || written.grant.is_some() {
             return Some(Auth::None);
         }
@@ -267,7 +278,7 @@ fn auth(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Manife
             secret(cx, value).map(|value| Auth::Header { name, value })
         }
         // An unknown key inside was reported already.
-        (None, None, None, None) if cx.report.errors() > 0 => None,
+        _ if !auth.broken.is_empty() => None,
         _ => refuse(span, "a login is a token, a user with a password, or a header; one of them"),
     }
 }

@@ -127,6 +127,7 @@ pub(crate) fn declared<'t>(
             cx.report.add(
                 error("config::unknown_field", inside(span, path, name), format!("{below} has no field `{name}`"))
                     .label("not known")
+                    .help(format!("`{so_far}` is a single value; end the path there"))
                     .maybe_help(suggest(name, table.fields.keys().map(String::as_str))),
             );
             return None;

@@ -125,11 +125,10 @@ impl Fields<'_, '_> {
 
     /// Reports keys that do not go with the form of a field.
     fn only(&self, written: &FieldW, what: &str, allowed: &[&str]) {
-        for key in written.given() {
-            if !allowed.contains(&key) {
+        for (key, span) in written.given() {
+            if !allowed.contains(key) {
                 self.report(
-                    error("config::misplaced_key", written.span, format!("`{key}` does not go with {what}"))
-                        .help(FORMS),
+                    error("config::misplaced_key", *span, format!("`{key}` does not go with {what}")).help(FORMS),
                 );
             }
         }

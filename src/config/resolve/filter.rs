@@ -49,7 +49,7 @@ impl Filters<'_, '_> {
     }
 
     fn one(&mut self, end: &mut EndBuilder, written: &FilterW) -> Option<Filter> {
-        let given: Vec<&str> = written.given();
+        let given: Vec<&str> = written.given().iter().map(|(key, _)| *key).collect();
         let composite = ["any", "all", "not", "where", "referenced_by"];
         let is_composite = given.iter().any(|key| composite.contains(key));
         if is_composite && given.len() > 1 {
@@ -123,7 +123,7 @@ impl Filters<'_, '_> {
         let canon = declared(self.cx, &resource.fields, &end.name(), &path.value, path.span)?.canon;
         let operators = self.operators(written, &canon);
         if operators.is_empty() {
-            if self.cx.report.errors() == 0 || written.given().len() == 1 {
+            if written.broken.is_empty() && written.given().len() == 1 {
                 self.cx.report.add(
                     error("config::bad_filter", written.span, "this filter asks nothing")
                         .label("a path without an operator")

@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     config::{
         diagnostic::{Report, error},
+        nearest::nearest,
         written::{At, AuthWordW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
     },
     connector::{
@@ -37,8 +38,8 @@ pub(crate) fn manifest(name: &At<String>, written: &ManifestW, report: &Report) 
             auth: Vec::new(),
             limits: Vec::new(),
             throttled: Throttled { status: 429, wait: ThrottleWait::RetryAfter, remaining: Vec::new() },
-            in_doubt: Duration::from_secs(60),
-            timeout: Duration::from_secs(60),
+            in_doubt: Duration::from_mins(1),
+            timeout: Duration::from_mins(1),
             error_messages: Vec::new(),
             resources: std::collections::BTreeMap::new(),
         };
@@ -73,6 +74,7 @@ pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Repor
     if let Some(query) = &written.query {
         manifest.query = calls::pairs(Some(query));
     }
+    check_settings(manifest, written, report);
     if let Some(kinds) = &written.auth {
         manifest.auth = kinds.0.iter().filter_map(|kind| auth_kind(kind, report)).collect();
     }
@@ -94,6 +96,26 @@ pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Repor
     for entry in entries(written.resources.as_ref()) {
         if let Some(resource) = resource(&entry.name, &entry.value, report) {
             manifest.resources.insert(entry.name.value.clone(), Arc::new(resource));
+        }
+    }
+}
+
+/// `${settings.x}` must be a setting that a connection can give.
+fn check_settings(manifest: &Manifest, written: &ManifestW, report: &Report) {
+    let pairs = [&written.headers, &written.query].into_iter().flatten().flat_map(|named| &named.entries);
+    let texts = pairs.map(|entry| &entry.value).chain(&written.base_url);
+    for text in texts {
+        let names =
+            text.value.split("${settings.").skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+        for name in names.filter(|name| !manifest.settings.contains_key(*name)) {
+            report.add(
+                error("config::unknown_setting", text.span, format!("there is no setting `{name}`"))
+                    .help(format!("add it to the connector: settings: {{ {name}: {{ type: text }} }}"))
+                    .maybe_help(
+                        nearest(name, manifest.settings.keys().map(String::as_str))
+                            .map(|near| format!("did you mean `${{settings.{near}}}`?")),
+                    ),
+            );
         }
     }
 }
@@ -204,7 +226,7 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         .into_iter()
         .flatten()
         .find_map(|write| write.version.as_ref()?.from.as_ref())
-        .map(|path| path.value.clone());
+        .map(|path| path.value.0.clone());
     let list = written.list.as_ref().and_then(|list| calls::list(list, &fields, report));
     let create = written.create.as_ref().and_then(|write| calls::write(write, true, report));
     let update = written.update.as_ref().and_then(|write| calls::write(write, false, report));

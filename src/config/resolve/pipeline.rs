@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     config::{
-        Blanks, Conflicts, Differences, Drift, End, Expectation, FirstRun, Flow, IntegrationName, Keep, KeyPair,
-        OnLeave, Pipeline, PipelineName, Then, Tier, Unique, WriteWhen,
+        Blanks, Conflicts, Differences, End, Expectation, FirstRun, Flow, IntegrationName, Keep, KeyPair, OnLeave,
+        Pipeline, PipelineName, Then, Tier, Unique, WriteWhen,
         diagnostic::error,
         source::Span,
         written::{
@@ -38,7 +38,7 @@ pub(crate) fn pipeline(
     name: &PipelineName,
     home: &Home<'_>,
 ) -> Option<Resolved> {
-    let (made, broken) = cx.report.watch(|| Maker::new(cx, entry, home)?.make(name, entry));
+    let (made, broken) = cx.report.watch(|| Some(Maker::new(cx, entry, home)?.make(name, entry)));
     made.filter(|_| !broken && entry.errors == 0)
 }
 
@@ -62,10 +62,9 @@ impl<'a, 'c> Maker<'a, 'c> {
         let target = written.target.as_ref().and_then(|at| end(cx, Side::Target, at));
         let flow = match written.direction.as_ref().map(|at| at.value) {
             Some(DirectionW::TwoWay) => Flow::TwoWay,
-            Some(DirectionW::ToTarget) => Flow::ToTarget,
             Some(DirectionW::ToSource) => Flow::ToSource,
-            // Reported already; the rest is checked all the same.
-            None => Flow::ToTarget,
+            // None was reported already; the rest is checked all the same.
+            Some(DirectionW::ToTarget) | None => Flow::ToTarget,
         };
         let ends = [source?, target?];
         if ends[0].connection.name == ends[1].connection.name && ends[0].resource.name == ends[1].resource.name {
@@ -78,19 +77,16 @@ impl<'a, 'c> Maker<'a, 'c> {
         Some(Self { cx, written, home, ends, flow, needs: Vec::new() })
     }
 
-    fn make(mut self, name: &PipelineName, entry: &Entry<PipelineW>) -> Option<Resolved> {
+    fn make(mut self, name: &PipelineName, entry: &Entry<PipelineW>) -> Resolved {
         let (cx, written) = (self.cx, self.written);
-        let first_run = written.first_run.as_ref().or(self.home.first_run);
+        let first_runs = [written.first_run.as_ref(), self.home.first_run];
         let conflicts =
             written.conflicts.as_ref().map_or(Conflicts::Park, |rule| policy::conflicts(cx, rule, &self.ends));
         let blanks = written.blanks.as_ref().map_or(Blanks::Keep, |at| policy::blanks(at.value));
-        let differences = [written.first_run.as_ref(), self.home.first_run]
-            .into_iter()
-            .flatten()
-            .find_map(|first| first.differences.as_ref())
-            .map_or(Differences::FillBlanks, |at| policy::differences(at.value));
-        let approve =
-            first_run.and_then(|first| first.apply.as_ref()).map(|at| at.value) != Some(FirstApplyW::Automatic);
+        let differences = first_runs.into_iter().flatten().find_map(|first| first.differences.as_ref());
+        let differences = differences.map_or(Differences::FillBlanks, |at| policy::differences(at.value));
+        let apply = first_runs.into_iter().flatten().find_map(|first| first.apply.as_ref());
+        let approve = apply.is_none_or(|at| at.value == FirstApplyW::Approve);
         let creates = policy::creates(cx, written.creates.as_ref(), self.flow);
         let drift = policy::drift(cx, written.drift.as_ref(), self.flow, &self.ends);
         let tiers = self.tiers();
@@ -110,7 +106,7 @@ impl<'a, 'c> Maker<'a, 'c> {
         let resolved = fields.all(written.fields.as_deref().unwrap_or_default());
         let (needs, writes) = (fields.needs, fields.writes);
         self.needs.extend(needs);
-        if resolved.is_empty() && entry.errors == 0 {
+        if written.fields.as_ref().is_some_and(Vec::is_empty) && entry.errors == 0 {
             cx.report.add(
                 error(
                     "config::no_fields",
@@ -127,7 +123,7 @@ impl<'a, 'c> Maker<'a, 'c> {
                 self.needs.push((found, other.span, Need::Needs));
             }
         }
-        self.check_calls(creates, drift, &tiers, &resolved);
+        self.check_calls(creates, &tiers, &resolved);
         let named = |wanted: &[Need]| {
             let mut names: Vec<PipelineName> =
                 self.needs.iter().filter(|(_, _, need)| wanted.contains(need)).map(|(name, ..)| name.clone()).collect();
@@ -159,7 +155,7 @@ impl<'a, 'c> Maker<'a, 'c> {
                 [finish(source, source_filter), finish(target, target_filter)]
             },
         };
-        Some(Resolved { pipeline, span: entry.name.span, needs: self.needs, writes, filters })
+        Resolved { pipeline, span: entry.name.span, needs: self.needs, writes, filters }
     }
 
     fn filters(&mut self) -> [crate::config::Filter; 2] {
@@ -282,19 +278,14 @@ impl<'a, 'c> Maker<'a, 'c> {
     }
 
     /// The systems must be able to do what the pipeline asks.
-    fn check_calls(
-        &self,
-        creates: crate::config::Creates,
-        drift: Drift,
-        tiers: &[Tier],
-        fields: &[crate::config::Field],
-    ) {
+    fn check_calls(&self, creates: crate::config::Creates, tiers: &[Tier], fields: &[crate::config::Field]) {
         for side in Side::BOTH {
             let end = &self.ends[side.index()];
             let refuse = |code, message: String, help: &str| {
                 self.cx.report.add(error(code, end.span, message).help(help.to_owned()));
             };
-            let reads = self.flow.writes(side.other()) || !tiers.is_empty() || drift != Drift::Leave;
+            // Drift that cannot be read was reported where it is asked for.
+            let reads = self.flow.writes(side.other()) || !tiers.is_empty();
             if reads && end.resource.list.is_none() {
                 refuse(
                     "config::not_listable",
@@ -373,12 +364,12 @@ fn later(cx: &Cx<'_>, written: &PipelineW) {
 
 /// Keys that belong to the integration.
 fn check_own_keys(cx: &Cx<'_>, written: &PipelineW) {
-    for key in written.given() {
-        if matches!(key, "automatic" | "apply" | "timezone" | "debounce" | "schedule") {
+    for (key, span) in written.given() {
+        if matches!(*key, "automatic" | "apply" | "timezone" | "debounce" | "schedule") {
             cx.report.add(
                 error(
                     "config::misplaced_key",
-                    written.span,
+                    *span,
                     format!("`{key}` belongs to the integration, not to one of its pipelines"),
                 )
                 .help(format!("move `{key}` beside `pipelines:`")),

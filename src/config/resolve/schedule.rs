@@ -11,7 +11,7 @@ use crate::config::{
 };
 
 /// How often everything is read, unless said.
-const FULL_READ: Duration = Duration::from_secs(24 * 3600);
+const FULL_READ: Duration = Duration::from_hours(24);
 /// Shortest poll interval: a slip of the pen must not use up a day's calls.
 const SHORTEST: Duration = Duration::from_secs(1);
 

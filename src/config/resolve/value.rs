@@ -84,6 +84,7 @@ mod tests {
     use crate::config::source::Span;
 
     #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "a table reads better with values")]
     fn check(kind: Kind, text: &str, plain: bool, expected: Option<Value>) {
         let report = Report::default();
         let raw = At { value: Raw { text: text.to_owned(), plain }, span: Span::default() };

@@ -21,7 +21,7 @@ pub enum Filter {
     Not(Box<Filter>),
     /// A test of one slot.
     Test(Test),
-    /// A JSONPath predicate, read at pull time into a boolean cell.
+    /// A `JSONPath` predicate, read at pull time into a boolean cell.
     Where(SlotIndex),
     /// A source record of that pipeline which passes its filter points at this record.
     ReferencedBy(PipelineName),

@@ -44,7 +44,7 @@ written! {
         may all: Vec<FilterW>,
         /// Not this.
         may not: Box<FilterW>,
-        /// A JSONPath predicate.
+        /// A `JSONPath` predicate.
         may is_where ["where"]: At<String>,
         /// A source record of that pipeline, which passes its filter, points here.
         may referenced_by: At<String>,

@@ -27,9 +27,9 @@ written! {
 written! {
     /// The daemon's own settings, `reconciled.toml`.
     SettingsW as "reconciled.toml" {
-        /// The folder of the store. Default: $STATE_DIRECTORY, else /var/lib/reconciled.
+        /// The folder of the store. Default: `$STATE_DIRECTORY`, else `/var/lib/reconciled`.
         may state_dir: At<String>,
-        /// The unix socket for commands. Default: in $RUNTIME_DIRECTORY, else /run/reconciled.
+        /// The unix socket for commands. Default: in `$RUNTIME_DIRECTORY`, else `/run/reconciled`.
         may socket: At<String>,
         /// What to log: error, warn, info, debug, trace, or per target. Default: info.
         may log: At<String>,

@@ -34,7 +34,7 @@ impl Fields<'_, '_> {
             for path in paths {
                 if let Err(cause) = path.value.check_writable() {
                     self.report(
-                        error("config::not_writable", path.span, format!("`{}` cannot be written: {cause}", path.value.as_str()))
+                        error("config::not_writable", path.span, cause.to_string())
                             .label("written by this field")
                             .help("write a path of names, or select elements by equality: \"$.Phones[?(@.PhoneType=='MOBILE')].PhoneNumber\""),
                     );

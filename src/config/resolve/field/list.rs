@@ -3,9 +3,10 @@
 use super::{FORMS, Fields, Scope, short};
 use crate::{
     config::{
-        Content, Each, Field,
+        Content, Each, Field, WriteWhen,
         diagnostic::error,
         resolve::hash,
+        source::Span,
         written::{At, FieldW},
     },
     record::{Kind, Path, Side},
@@ -55,6 +56,7 @@ impl Fields<'_, '_> {
         self.declared(Side::Target, target_key, &inner);
         let mut found = Vec::new();
         self.some(fields, &inner, &mut found);
+        self.check_elements(&found);
         let id = hash::field_id("each", &[source.value.as_str()], target.value.as_str());
         let name = format!("{}[] -> {}[]", short(&source.value), short(&target.value));
         let content = Content::Each(Box::new(Each {
@@ -67,5 +69,30 @@ impl Fields<'_, '_> {
         let target_end = self.end(Side::Target, std::slice::from_ref(target), scope, flow, written)?;
         self.check_read_only(written, [&source_end, &target_end], flow);
         Some(self.finish(written, id, name, [source_end, target_end], flow, content))
+    }
+
+    /// No two fields may write one value of an element.
+    fn check_elements(&self, found: &[(Field, Span)]) {
+        for (at, (second, span)) in found.iter().enumerate() {
+            for (first, first_span) in found.iter().take(at) {
+                let clash = Side::BOTH.into_iter().find_map(|side| {
+                    let writes = |field: &Field| field.flow.writes(side) && field.write == WriteWhen::Always;
+                    let (a, b) = (first.end(side).paths.first()?, second.end(side).paths.first()?);
+                    (writes(first) && writes(second) && a.as_str() == b.as_str()).then_some(a)
+                });
+                if let Some(path) = clash {
+                    self.report(
+                        error(
+                            "config::two_writers",
+                            *span,
+                            format!("two fields write `{}` of an element", path.as_str()),
+                        )
+                        .label("written here too")
+                        .also(*first_span, "written here")
+                        .help("remove one of them"),
+                    );
+                }
+            }
+        }
     }
 }

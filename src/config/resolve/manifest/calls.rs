@@ -88,12 +88,11 @@ fn paging(written: &PageW, report: &Report) -> Option<Paging> {
         PageKindW::None => Some(Paging::None),
         PageKindW::Number => {
             need(written.param.is_some(), "param")?;
-            let end = match written.end.as_ref().and_then(|end| end.0.page_count.as_ref()) {
-                Some(path) => PageEnd::PageCount(path.value.clone()),
-                None => {
-                    need(size.is_some(), "size")?;
-                    PageEnd::ShortPage
-                }
+            let end = if let Some(path) = written.end.as_ref().and_then(|end| end.0.page_count.as_ref()) {
+                PageEnd::PageCount(path.value.clone())
+            } else {
+                need(size.is_some(), "size")?;
+                PageEnd::ShortPage
             };
             Some(Paging::Number { param: written.param.as_ref()?.value.clone(), size, end })
         }

@@ -1,0 +1,82 @@
+//! The fields that a connector manifest lists.
+
+use std::{borrow::Cow, time::Duration};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::{At, Decode, Named, words, written};
+use crate::config::{
+    diagnostic::Report,
+    tree::{Node, NodeValue},
+};
+
+words! {
+    /// Kinds of value.
+    KindW as "type" {
+        Any = "any", Text = "text", Decimal = "decimal", Integer = "integer", Boolean = "boolean", Date = "date",
+        Datetime = "datetime", Id = "id", Object = "object", List = "list", Phone = "phone",
+    }
+}
+words! {
+    /// Wire formats.
+    FormatW as "format" {
+        Plain = "plain", MsDate = "ms-date", NumberText = "number-text", EpochSeconds = "epoch-seconds",
+        IsoNoZone = "iso-no-zone",
+    }
+}
+written! {
+    /// The type of a field.
+    FieldTypeMapW as "a field's type" {
+        /// text, decimal, integer, boolean, date, datetime, id, object, list, phone or any. Default: any.
+        may is_type ["type"]: At<KindW>,
+        /// How it is written on the wire. Default: plain.
+        may format: At<FormatW>,
+        /// The remote refuses or ignores writes.
+        may read_only: At<bool>,
+        /// The remote answers with a mask instead of the value.
+        may masked: At<bool>,
+        /// Longest text the remote keeps.
+        may max: At<u32>,
+        /// Places a decimal is kept with.
+        may places: At<u32>,
+        /// White space around text does not count.
+        may trim: At<bool>,
+        /// Runs of white space count as one space.
+        may collapse_spaces: At<bool>,
+        /// Case does not count.
+        may ignore_case: At<bool>,
+        /// Absent, null and empty are different things to this system.
+        may distinct_blanks: At<bool>,
+        /// Stamps are kept in units of this length.
+        may precision: At<Duration>,
+        /// For people and editors.
+        may description: At<String>,
+        /// Of an object, or of the elements of a list.
+        may fields: Named<FieldTypeW>,
+        /// Whether there are fields not listed.
+        may open: At<bool>,
+    }
+}
+/// The type of a field: a word, or a map.
+#[derive(Clone, Debug)]
+pub(crate) struct FieldTypeW(pub FieldTypeMapW);
+
+impl Decode for FieldTypeW {
+    fn decode(node: &Node, report: &Report) -> Option<Self> {
+        match &node.value {
+            NodeValue::Map(_) => FieldTypeMapW::decode(node, report).map(Self),
+            _ => At::<KindW>::decode(node, report)
+                .map(|kind| Self(FieldTypeMapW { span: node.span, is_type: Some(kind), ..FieldTypeMapW::default() })),
+        }
+    }
+}
+
+impl JsonSchema for FieldTypeW {
+    fn schema_name() -> Cow<'static, str> {
+        "FieldType".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (short, long) = (generator.subschema_for::<At<KindW>>(), generator.subschema_for::<FieldTypeMapW>());
+        schemars::json_schema!({ "anyOf": [short, long] })
+    }
+}

@@ -1,0 +1,197 @@
+//! What written things mean once resolved.
+
+use std::{collections::HashMap, time::Duration};
+
+use reconciled::{
+    config::{
+        Amount, Blanks, Conflicts, Content, Creates, Differences, Drift, Field, Filter, Flow, OnLeave, Operator,
+        Pipeline, Transform, load,
+    },
+    record::Side,
+};
+use serde_json::{Value, json};
+
+use super::{CONNECTIONS, files, folder};
+
+/// The one pipeline of this text, which is sound.
+#[track_caller]
+fn pipeline(text: &str) -> Pipeline {
+    let dir = files(&[("a.yaml", CONNECTIONS), ("b.yaml", text)]);
+    let loaded = load(dir.path(), &HashMap::new());
+    assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
+    let (_, pipeline) = loaded.config.pipelines().next().unwrap();
+    pipeline.as_ref().clone()
+}
+
+/// A pipeline of contacts with these keys and fields.
+fn contacts(direction: &str, keys: &str, fields: &str) -> Pipeline {
+    pipeline(&format!(
+        "pipelines:
+  contacts:
+    source: shop/contacts
+    target: xero/contacts
+    direction: {direction}
+    match: {{ source: $.email, target: $.EmailAddress }}
+    fields: [ {{ source: $.email, target: $.EmailAddress }}, {fields} ]
+    {keys}
+tables:
+  codes: {{ rows: {{ a: 090, b: NO, c: y, d: 1.10, e: 2026-07-01 }} }}
+"
+    ))
+}
+
+fn steps(field: &Field) -> (String, String) {
+    match &field.content {
+        Content::Mapped { forward, backward, .. } => (format!("{forward:?}"), format!("{backward:?}")),
+        other => panic!("not mapped: {other:?}"),
+    }
+}
+
+#[test]
+fn defaults_are_safe() {
+    let two_way = contacts("two-way", "", "");
+    assert_eq!(two_way.creates, Creates { to_target: true, to_source: true });
+    assert_eq!((two_way.on_leave, two_way.drift), (OnLeave::Keep, Drift::Leave));
+    assert!(two_way.first_run.approve);
+    let guards = two_way.guards;
+    assert_eq!((guards.deletes, guards.creates, guards.blanked), (Amount::Count(0), None, Amount::Count(10)));
+    assert_eq!(guards.touched, Amount::Percent { percent: 30, at_least: 20 });
+    let field = &two_way.fields[0];
+    assert_eq!((field.flow, field.blanks), (Flow::TwoWay, Blanks::Keep));
+    assert_eq!((field.conflicts, field.differences), (Conflicts::Park, Differences::FillBlanks));
+    let one_way = contacts("source-to-target", "", "");
+    assert_eq!(one_way.creates, Creates { to_target: true, to_source: false });
+    let back = contacts("target-to-source", "", "");
+    assert_eq!(back.creates, Creates { to_target: false, to_source: true });
+}
+
+#[test]
+fn tables_hold_text_as_written() {
+    let found = contacts("two-way", "", "{ source: $.company, target: $.CompanyNumber, lookup: codes }");
+    let Content::Mapped { forward, backward, .. } = &found.fields[1].content else { panic!() };
+    let [Transform::Lookup(lookup)] = forward.as_slice() else { panic!("{forward:?}") };
+    let values: Vec<&str> = lookup.table.rows.values().map(String::as_str).collect();
+    assert_eq!(values, ["090", "NO", "y", "1.10", "2026-07-01"]);
+    let Some([Transform::Lookup(back)]) = backward.as_deref() else { panic!("{backward:?}") };
+    assert!(back.reversed);
+    assert_eq!(back.table.reverse["090"], "a");
+}
+
+fn operator(filter: &str) -> Operator {
+    let found = contacts("two-way", &format!("filters: {{ target: {filter} }}"), "");
+    match &found.end(Side::Target).filter {
+        Filter::Test(test) => test.operator.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn values_take_the_kind_of_their_field() {
+    #[track_caller]
+    fn check(filter: &str, expected: &Value) {
+        match operator(filter) {
+            Operator::Equals(value) => assert_eq!(&value, expected, "{filter}"),
+            Operator::In(values) => assert_eq!(&Value::Array(values), expected, "{filter}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    check("{ path: $.IsCustomer, equals: true }", &json!(true));
+    check("{ path: $.Name, equals: true }", &json!("true"));
+    check("{ path: $.AccountNumber, equals: 090 }", &json!("090"));
+    check("{ path: $.AccountNumber, in: [ NO, y, 1.10, 2026-07-01 ] }", &json!(["NO", "y", "1.10", "2026-07-01"]));
+    check("{ path: $.Discount, equals: 5 }", &json!(5));
+    // Nothing is known of what is in a tracking category.
+    check("{ path: \"$.SalesTrackingCategories[0].x\", equals: 5 }", &json!([5, "5"]));
+}
+
+#[test]
+fn at_moves_where_paths_begin_and_writes_carry_the_rest_of_an_array() {
+    let found = contacts(
+        "two-way",
+        "",
+        "{ at: { source: $.postal, target: \"$.Addresses[?(@.AddressType=='POBOX')]\" }, fields: [ { source: $.city, target: $.City } ] }",
+    );
+    let city = &found.fields[1];
+    assert_eq!(city.end(Side::Source).paths[0].as_str(), "$.postal.city");
+    assert!(city.end(Side::Target).paths[0].as_str().ends_with(".City"));
+    assert_eq!((city.end(Side::Source).carry, city.end(Side::Target).carry.is_some()), (None, true));
+    assert_eq!(city.end(Side::Target).canon.max, Some(255), "the manifest's own field was found");
+}
+
+#[test]
+fn normalizing_goes_both_ways_and_other_steps_are_turned_round() {
+    let found = contacts(
+        "two-way",
+        "",
+        "{ source: $.company, target: $.CompanyNumber, normalize: trim, transform: [ { prefix: C- } ] },
+         { source: $.first_name, target: $.FirstName, transform: { truncate: 5 }, reverse: trim },
+         { source: $.last_name, target: $.LastName, transform: { truncate: 5 }, direction: source-to-target }",
+    );
+    assert_eq!(
+        steps(&found.fields[1]),
+        ("[Trim, Prefix(\"C-\")]".to_owned(), "Some([Trim, StripPrefix(\"C-\")])".to_owned())
+    );
+    assert_eq!(steps(&found.fields[2]), ("[Truncate(5)]".to_owned(), "Some([Trim])".to_owned()));
+    assert_eq!(steps(&found.fields[3]), ("[Truncate(5)]".to_owned(), "None".to_owned()));
+}
+
+#[test]
+fn a_field_keeps_its_number_and_definition_when_others_change() {
+    let one = contacts("two-way", "", "{ source: $.first_name, target: $.FirstName }");
+    let other = contacts(
+        "two-way",
+        "creates: none",
+        "{ source: $.last_name, target: $.LastName }, { target: $.FirstName, source: $.first_name, conflicts: source-wins }",
+    );
+    let changed = contacts("two-way", "", "{ source: $.first_name, target: $.FirstName, transform: trim }");
+    assert_eq!(one.fields[1].id, other.fields[2].id);
+    assert_eq!(one.fields[1].definition, other.fields[2].definition);
+    assert_eq!(one.fields[1].id, changed.fields[1].id);
+    assert_ne!(one.fields[1].definition, changed.fields[1].definition);
+    assert_ne!(one.hash, other.hash);
+    assert_ne!(one.end(Side::Source).spec_hash, other.end(Side::Source).spec_hash);
+}
+
+#[test]
+fn layout_order_of_keys_and_schedules_do_not_change_what_a_pipeline_does() {
+    let one = contacts("two-way", "creates: none", "");
+    let same = contacts(
+        "two-way",
+        "schedule: { poll: { shop: 2m } }\n    debounce: 5m\n    # a remark\n    creates:   none",
+        "",
+    );
+    assert_eq!(one.hash, same.hash);
+}
+
+#[test]
+fn numbers_stay_the_same_from_build_to_build() {
+    let found =
+        contacts("two-way", "", "{ source: $.first_name, target: $.FirstName, transform: [ trim, { prefix: x } ] }");
+    let field = &found.fields[1];
+    // Stored beside bases: if this fails, every base of every user would be forgotten.
+    assert_eq!((field.id.0, field.definition), (GOLDEN.0, GOLDEN.1));
+    assert_eq!(found.end(Side::Source).spec_hash, GOLDEN.2);
+}
+
+const GOLDEN: (u32, u32, u32) = (561_253_763, 1_220_560_970, 930_610_998);
+
+#[test]
+fn schedules_and_windows_are_resolved() {
+    let loaded = folder("tests/configs/valid/language");
+    let (integration, contacts) = loaded.config.pipelines().next().unwrap();
+    assert_eq!(integration.timezone.name(), "Pacific/Auckland");
+    let window = integration.debounce.unwrap();
+    assert_eq!((window.wait, window.max_wait), (Duration::from_mins(2), Duration::from_mins(2)));
+    let schedule = &integration.schedule;
+    assert_eq!(schedule.full_read, Some(Duration::from_hours(12)));
+    assert_eq!(schedule.after_idle, Some(Duration::from_hours(24)));
+    assert_eq!((schedule.cron.len(), schedule.poll.len()), (2, 1));
+    assert_eq!(contacts.name.as_str(), "acme/contacts", "referred to comes first");
+    assert!(!contacts.first_run.approve);
+    assert_eq!(contacts.fields[0].differences, Differences::Park, "from the integration's first_run");
+    assert_eq!(contacts.fields[2].differences, Differences::SourceWins);
+    let least = folder("tests/configs/valid/least");
+    let (integration, _) = least.config.pipelines().next().unwrap();
+    assert_eq!(integration.schedule.full_read, Some(Duration::from_hours(24)), "the default");
+    assert_eq!(integration.name.as_str(), "contacts", "a pipeline of the top level is an integration of its own");
+}
