@@ -28,7 +28,7 @@ mod setup;
 mod status;
 mod sync;
 #[cfg(test)]
-mod tests {}
+mod tests;
 mod text;
 mod transfer;
 mod validate;

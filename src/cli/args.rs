@@ -13,7 +13,7 @@ use clap_complete::Shell;
     after_help = "Try it: `reconciled demo` runs two practice systems on this machine."
 )]
 pub struct CommandLine {
-    /// Folder with the configuration
+    /// Configuration folder
     #[arg(
         long,
         global = true,
@@ -38,7 +38,7 @@ pub struct CommandLine {
 pub enum Command {
     /// Run the daemon in the foreground
     Run,
-    /// Check the configuration: every mistake with its place, and the calls a day it will make
+    /// Check the configuration: every mistake with its place, and the calls a day
     Validate,
     /// Show what a sync would do, writing nothing
     Plan(PlanArgs),
@@ -164,7 +164,7 @@ pub enum LinksCommand {
         /// Id of either side
         record: String,
     },
-    /// Link the pairs in a CSV file (two columns, source id and target id, with or without a heading)
+    /// Link the pairs in a CSV file: the source's id, the target's id
     Import {
         /// The file
         #[arg(value_name = "FILE.csv")]
@@ -282,7 +282,7 @@ pub struct DemoArgs {
     /// Sync, edit both sides, sync again, check that both agree, and end
     #[arg(long)]
     pub once: bool,
-    /// Folder for its configuration and state; without it `./demo-data`, with --once a temporary one
+    /// Folder for configuration and state [default: demo-data; with --once a temporary one]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }

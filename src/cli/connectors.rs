@@ -1,5 +1,6 @@
 //! `connectors`: what systems can be spoken to.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::json;
@@ -55,7 +56,7 @@ fn changes(resource: &Resource) -> bool {
 pub fn render(manifests: &[&Manifest], paint: Paint) -> String {
     let mut out = String::new();
     for manifest in manifests {
-        out.push_str(&format!("{}\n", paint.bold(&format!("{}@{}", manifest.name, manifest.version))));
+        let _ = writeln!(out, "{}", paint.bold(&format!("{}@{}", manifest.name, manifest.version)));
         let mut table = Table::new(&["RESOURCE", "LIST", "CHANGES ONLY", "CREATE#", "UPDATE#", "FIELDS#"]);
         let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         let batch = |resource: &Resource, kind| match resource.batch_size(kind) {

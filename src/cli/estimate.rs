@@ -1,6 +1,6 @@
 //! What a sync of a plan would take: calls, time and share of a day's limit.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::{
     record::Side,
 };
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// What a sync would take of one connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,7 +54,7 @@ impl Estimate {
         Self(takes.collect())
     }
 
-    /// One line: `412 calls, 7 min, 8 % of today`, then each connection's part.
+    /// One line: `412 calls, at least 7 min, 8 % of a day's limit`.
     #[must_use]
     pub fn render(&self) -> String {
         let calls: u64 = self.0.values().map(|takes| takes.reads + takes.writes).sum();
@@ -62,27 +62,24 @@ impl Estimate {
         let seconds = self.0.values().map(|takes| takes.seconds).max().unwrap_or(0);
         if seconds > 1 {
             let least = chrono::TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000));
-            line.push_str(&format!(", at least {}", span(least)));
+            let _ = write!(line, ", at least {}", span(least));
         }
         let tightest = self.0.values().filter_map(share_of_day).max();
         if let Some(percent) = tightest {
-            line.push_str(&match percent {
-                0 => ", under 1 % of a day's limit".to_owned(),
-                percent => format!(", {percent} % of a day's limit"),
-            });
-        }
-        let parts: Vec<String> = self
-            .0
-            .iter()
-            .map(|(name, takes)| {
-                let (reads, writes) = (number(takes.reads), count(takes.writes, "write", "writes"));
-                format!("{name}: {reads} to read, {writes}")
-            })
-            .collect();
-        if !parts.is_empty() {
-            line.push_str(&format!(" ({})", parts.join("; ")));
+            let share = if percent == 0 { "under 1".to_owned() } else { percent.to_string() };
+            let _ = write!(line, ", {share} % of a day's limit");
         }
         line
+    }
+
+    /// Each connection's part, one a line.
+    #[must_use]
+    pub fn parts(&self) -> String {
+        let parts = self.0.iter().map(|(name, takes)| {
+            let (reads, writes) = (number(takes.reads), count(takes.writes, "write", "writes"));
+            format!("  {name}: {reads} to read, {writes}\n")
+        });
+        parts.collect()
     }
 }
 
@@ -132,11 +129,8 @@ mod tests {
             ("acme-website".to_owned(), takes(4, 0, 0, None)),
             ("acme-xero".to_owned(), takes(8, 400, 360, Some(5_000))),
         ]));
-        assert_eq!(
-            estimate.render(),
-            "412 calls, at least 6 min, 8 % of a day's limit (acme-website: 4 to read, 0 writes; acme-xero: 8 to \
-             read, 400 writes)"
-        );
+        assert_eq!(estimate.render(), "412 calls, at least 6 min, 8 % of a day's limit");
+        assert_eq!(estimate.parts(), "  acme-website: 4 to read, 0 writes\n  acme-xero: 8 to read, 400 writes\n");
         assert_eq!(Estimate::default().render(), "0 calls");
     }
 }

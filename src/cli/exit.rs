@@ -95,7 +95,9 @@ impl CliError {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Config(_) => Exit::Config,
-            Self::Store { source: StoreError::Locked { .. }, .. } => Exit::Locked,
+            Self::Store { source: StoreError::Locked { .. }, .. } | Self::Socket(SocketError::Taken { .. }) => {
+                Exit::Locked
+            }
             Self::Store { .. } | Self::Refused(Failure { kind: FailureKind::Store, .. }) => Exit::Store,
             Self::Refused(_)
             | Self::Daemon(_)

@@ -92,7 +92,8 @@ fn field_text(field: &FieldExplanation, source: &str, target: &str, paint: Paint
         Some([ours, theirs]) if field.source.as_ref() == Some(ours) && field.target.as_ref() == Some(theirs) => {
             "agreed".to_owned()
         }
-        Some([ours, theirs]) => format!("last agreed on {} here and {} there", cell(ours), cell(theirs)),
+        Some([ours, theirs]) if ours == theirs => format!("last agreed on {}", cell(ours)),
+        Some([ours, theirs]) => format!("last agreed on {} and {}", cell(ours), cell(theirs)),
     };
     out.push_str(&wrap(&format!("{}: {agreed}", field.field), 4));
     out.push_str(&wrap(&format!("{source}: {}", shown(&field.source)), 6));

@@ -9,6 +9,7 @@ use super::{
     exit::{CliError, Exit},
     names::Names,
     output::Output,
+    report::short_field,
     setup::Office,
     text::{Paint, Table, count, number, one_line, wrap},
 };
@@ -115,7 +116,7 @@ pub fn rows(report: &RunReport, names: &Names) -> Vec<Row> {
             };
             let id = Some(finding.id.clone());
             let (source, target) = if finding.side == Side::Source { (id, None) } else { (None, id) };
-            let field = finding.field.as_ref().map(|field| format!("{field}: ")).unwrap_or_default();
+            let field = finding.field.as_ref().map(|field| format!("{}: ", short_field(field))).unwrap_or_default();
             let why = format!("{field}{}", one_line(&finding.message));
             rows.push(Row { pipeline: name.clone(), fate, label: one_line(&finding.label), source, target, why });
         }
@@ -147,11 +148,14 @@ pub fn render(reports: &[RunReport], rows: &[Row], list: bool, paint: Paint) -> 
         if list {
             let mut table = Table::new(&["", "RECORD", "SOURCE ID", "TARGET ID", "WHY"]);
             let id = |id: &Option<RecordId>| id.as_ref().map(ToString::to_string).unwrap_or_default();
-            for row in rows.iter().filter(|row| row.pipeline == pipeline.pipeline) {
+            let own: Vec<&Row> = rows.iter().filter(|row| row.pipeline == pipeline.pipeline).collect();
+            for row in &own {
                 let fate = row.fate.word().to_owned();
                 table.row(vec![fate, row.label.clone(), id(&row.source), id(&row.target), row.why.clone()]);
             }
-            out.push_str(&table.render(2, paint));
+            if !own.is_empty() {
+                out.push_str(&table.render(2, paint));
+            }
             let listed = pipeline.items.len() as u64;
             if pipeline.planned > listed {
                 let _ = writeln!(out, "  … and {} more", number(pipeline.planned - listed));

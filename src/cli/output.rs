@@ -22,6 +22,7 @@ pub struct Output {
     pub talk_paint: Paint,
 }
 
+#[allow(clippy::unused_self, reason = "callers speak to an output; that it is this process's own is its business")]
 impl Output {
     /// Colours only on a terminal, and only without `NO_COLOR` (<https://no-color.org>).
     #[must_use]

@@ -1,5 +1,7 @@
 //! `parked`: what is put aside, and what to do about it.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -7,6 +9,7 @@ use super::{
     exit::{CliError, Exit},
     names::Names,
     output::Output,
+    report::short_field,
     setup::Office,
     text::{Paint, ago, count, cut, one_line, until, wrap},
 };
@@ -15,6 +18,7 @@ use crate::{
     engine::ParkedItem,
     record::RecordId,
     store::Parked,
+    sync::ParkCode,
 };
 
 /// Carries out `parked list`, `retry` or `ignore`.
@@ -76,14 +80,14 @@ pub fn render(items: &[ParkedItem], names: &Names, now: DateTime<Utc>, paint: Pa
             out.push_str(&paint.bold(item.pipeline.as_str()));
             out.push('\n');
         }
-        let field = item.parked.field.as_ref().map(|field| format!(", {field}")).unwrap_or_default();
+        let field = item.parked.field.as_ref().map(|field| format!(", {}", short_field(field))).unwrap_or_default();
         let ignored = if item.parked.ignored { " (ignored)" } else { "" };
         let label = cut(&one_line(&item.parked.label), 40);
         let whose = format!("{label}{field}{ignored}  ({} {})", names.on(&item.pipeline, item.side), item.id);
         out.push_str(&paint.yellow(&wrap(&whose, 2)));
         out.push_str(&entry(&item.parked, &item.remedy, now, 4));
     }
-    out.push_str(&format!("{} parked\n", count(items.len() as u64, "entry is", "entries are")));
+    let _ = writeln!(out, "{} parked", count(items.len() as u64, "entry is", "entries are"));
     out
 }
 
@@ -97,6 +101,7 @@ pub fn entry(parked: &Parked, remedy: &str, now: DateTime<Utc>, indent: usize) -
     }
     out.push_str(&wrap(&format!("to do: {remedy}"), indent));
     let again = match parked.next_try {
+        None if parked.code == ParkCode::Unknown => "never sent again by itself".to_owned(),
         Some(at) => format!("tried again on any change, and {}", until(now, at)),
         None => "tried again on any change of the record or the configuration".to_owned(),
     };

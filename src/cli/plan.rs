@@ -52,7 +52,7 @@ fn exit(reports: &[RunReport], detailed: bool) -> Exit {
 /// The plan in words; it begins with what a sync would take.
 #[must_use]
 pub fn render(reports: &[RunReport], estimate: &Estimate, names: &Names, paint: Paint) -> String {
-    let mut out = format!("a sync would take {}\n\n", estimate.render());
+    let mut out = format!("a sync would take {}\n{}\n", estimate.render(), estimate.parts());
     for report in reports {
         out.push_str(&report::plan(report, names, paint));
     }

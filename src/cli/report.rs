@@ -29,7 +29,7 @@ pub fn plan(report: &RunReport, names: &Names, paint: Paint) -> String {
         out.push_str(&wrap(&format!("would {}", intended(pipeline, names)), 2));
         out.push_str(&wrap(&left_alone(pipeline), 2));
         if let Some(held) = &pipeline.held {
-            out.push_str(&paint.yellow(&held_text(&pipeline.pipeline, held, "would be held")));
+            out.push_str(&paint.yellow(&held_text(&pipeline.pipeline, held, "would be held", 2)));
         }
         out.push_str(&items(pipeline, names, paint));
         out.push_str(&findings(pipeline, paint));
@@ -53,7 +53,7 @@ pub fn outcome(report: &RunReport, names: &Names, details: bool, paint: Paint) -
         out.push_str(&wrap(&done(pipeline, names), 4));
         out.push_str(&wrap(&left_alone(pipeline), 4));
         if let Some(held) = &pipeline.held {
-            out.push_str(&paint.yellow(&held_text(&pipeline.pipeline, held, "held, nothing was written")));
+            out.push_str(&paint.yellow(&held_text(&pipeline.pipeline, held, "held", 4)));
         }
         if details && pipeline.held.is_none() {
             out.push_str(&items(pipeline, names, paint));
@@ -145,18 +145,18 @@ fn left_alone(report: &PipelineReport) -> String {
     parts.join(" · ")
 }
 
-fn held_text(pipeline: &PipelineName, held: &HeldReport, what: &str) -> String {
+fn held_text(pipeline: &PipelineName, held: &HeldReport, what: &str, indent: usize) -> String {
     if held.guards.is_empty() {
         let text =
             format!("{what}: its first run waits for a person; `reconciled approve {pipeline}` lets it go ahead");
-        return wrap(&text, 2);
+        return wrap(&text, indent);
     }
     let reasons: Vec<String> = held
         .guards
         .iter()
         .map(|guard| format!("{} {} where {} are allowed", number(guard.count), guard.guard, number(guard.allowed)))
         .collect();
-    wrap(&format!("{what}: {}; `reconciled approve {}` lets it go ahead", reasons.join(", "), held.id), 2)
+    wrap(&format!("{what}: {}; `reconciled approve {}` lets it go ahead", reasons.join(", "), held.id), indent)
 }
 
 fn items(report: &PipelineReport, names: &Names, paint: Paint) -> String {
@@ -196,7 +196,7 @@ fn findings(report: &PipelineReport, paint: Paint) -> String {
 /// `! Jane Doe, phone: parked (difference): …`
 #[must_use]
 pub fn finding_line(finding: &FindingItem) -> String {
-    let field = finding.field.as_ref().map(|field| format!(", {field}")).unwrap_or_default();
+    let field = finding.field.as_ref().map(|field| format!(", {}", short_field(field))).unwrap_or_default();
     let kind = match &finding.kind {
         FindingKind::Parked(code) => format!("parked ({code})"),
         FindingKind::Pending => "kept, not sent".to_owned(),
@@ -228,7 +228,14 @@ pub fn requests(report: &RunReport) -> String {
 pub fn troubles(troubles: &[Trouble], paint: Paint) -> String {
     let lines = troubles.iter().map(|trouble| {
         let end = if trouble.temporary { "it is tried again" } else { "it needs a person" };
-        paint.red(&wrap(&format!("! {}: {}; {end}", trouble.connection, one_line(&trouble.message)), 0))
+        paint.red(&wrap(&format!("! {}; {end}", said_by(trouble.connection.as_str(), &trouble.message)), 0))
     });
     lines.collect()
+}
+
+/// A message with the connection it is about, named once.
+#[must_use]
+pub fn said_by(connection: &str, message: &str) -> String {
+    let message = one_line(message);
+    if message.starts_with(connection) { message } else { format!("{connection}: {message}") }
 }

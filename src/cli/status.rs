@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{
     exit::{CliError, Exit},
     output::Output,
+    report::said_by,
     setup::Office,
     text::{Paint, Table, ago, count, number, one_line, until, wrap},
 };
@@ -150,7 +151,8 @@ fn trouble_text(trouble: &ConnectionTrouble, now: DateTime<Utc>) -> String {
     let end = if trouble.temporary { "it is tried again" } else { "it needs a person" };
     let attempts = count(u64::from(trouble.attempts), "attempt", "attempts");
     let since = ago(now, trouble.since);
-    let text = format!("! {}: {}; since {since}, {attempts}; {end}", trouble.connection, one_line(&trouble.message));
+    let text =
+        format!("! {}; since {since}, {attempts}; {end}", said_by(trouble.connection.as_str(), &trouble.message));
     wrap(&text, 2)
 }
 

@@ -119,22 +119,23 @@ pub fn cut(text: &str, width: usize) -> String {
     kept
 }
 
-/// Breaks a text at spaces so that each line, indented, fits [`WIDTH`].
+/// Breaks a text at spaces so that each line, indented, fits [`WIDTH`]. Lines after the first hang by two columns.
 #[must_use]
 pub fn wrap(text: &str, indent: usize) -> String {
-    let room = WIDTH.saturating_sub(indent).max(20);
+    let room = |line: usize| WIDTH.saturating_sub(indent + if line == 0 { 0 } else { 2 }).max(20);
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
+        let number = lines.len().saturating_sub(1);
         match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= room => {
+            Some(line) if line.width() + 1 + word.width() <= room(number) => {
                 line.push(' ');
                 line.push_str(word);
             }
-            _ => lines.push(cut(word, room)),
+            _ => lines.push(cut(word, room(lines.len()))),
         }
     }
     let margin = " ".repeat(indent);
-    lines.iter().map(|line| format!("{margin}{line}\n")).collect()
+    margin.clone() + &lines.join(&format!("\n{margin}  ")) + "\n"
 }
 
 /// A span in its largest useful unit: `45 s`, `12 min`, `3 h`, `2 days`.
@@ -282,6 +283,6 @@ mod tests {
     #[test]
     fn long_text_is_wrapped_at_spaces() {
         let text = wrap(&"word ".repeat(40), 4);
-        assert!(text.lines().all(|line| line.width() <= WIDTH && line.starts_with("    word")), "{text}");
+        assert!(text.lines().all(|line| line.width() <= WIDTH && line.trim_start().starts_with("word")), "{text}");
     }
 }

@@ -1,5 +1,6 @@
 //! `validate`: every mistake of every file, and what the schedules will cost.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::json;
@@ -53,7 +54,7 @@ fn verdict(loaded: &Loaded) -> String {
         count(pipelines, "pipeline", "pipelines")
     );
     for left in &loaded.left_out {
-        text.push_str(&format!("\n{} is left out, because it needs {}, which has mistakes", left.pipeline, left.needs));
+        let _ = write!(text, "\n{} is left out, because it needs {}, which has mistakes", left.pipeline, left.needs);
     }
     text
 }

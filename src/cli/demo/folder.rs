@@ -86,7 +86,8 @@ fn keep_edited(yaml: &Path, mark: &Path) -> Result<Option<PathBuf>, CliError> {
     if written.trim() == format!("{:016x}", xxh3_64(&text)) {
         return Ok(None);
     }
-    let free = (1..).map(|number| yaml.with_extension(format!("yaml.yours-{number}"))).find(|path| !path.exists());
+    let free =
+        (1..10_000).map(|number| yaml.with_extension(format!("yaml.yours-{number}"))).find(|path| !path.exists());
     let Some(copy) = free else { return Ok(None) };
     fs::write(&copy, text).map_err(failed("write", &copy))?;
     Ok(Some(copy))

@@ -1,6 +1,7 @@
 //! `demo`: the daemon on two practice systems, until it is stopped; every change is told as it happens.
 
 use std::{
+    fmt::Write as _,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -38,7 +39,7 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// A first run of a few hundred records takes a second; this long only if something is badly wrong.
-const LONGEST_FIRST_RUN: Duration = Duration::from_secs(60);
+const LONGEST_FIRST_RUN: Duration = Duration::from_mins(1);
 
 /// Starts everything, tells the story of the first run, and then what happens.
 pub(super) async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError> {
@@ -101,9 +102,9 @@ fn introduction(systems: &Systems, folder: &Folder) -> String {
         systems.xero.url(),
         systems.inventory()
     );
-    text.push_str(&format!("What to keep the same is written in {}/demo.yaml\n", folder.path.display()));
+    let _ = writeln!(text, "What to keep the same is written in {}/demo.yaml", folder.path.display());
     if let Some(kept) = &folder.kept {
-        text.push_str(&format!("What you had changed there is kept in {}\n", kept.display()));
+        let _ = writeln!(text, "What you had changed there is kept in {}", kept.display());
     }
     text
 }
@@ -127,12 +128,13 @@ async fn story(office: &mut Office, systems: &Systems, folder: &Folder, out: &Ou
 /// The first lines of a long text.
 fn beginning(text: &str, most: usize) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    let mut shown: String = lines.iter().take(most).map(|line| format!("  {line}\n")).collect();
+    let mut shown: String = lines.iter().take(most).flat_map(|line| ["  ", line, "\n"]).collect();
     if lines.len() > most {
-        shown.push_str(&format!(
-            "  … {} (`reconciled match demo --report`)\n",
+        let _ = writeln!(
+            shown,
+            "  … {} (`reconciled match demo --report`)",
             count((lines.len() - most) as u64, "line more", "lines more")
-        ));
+        );
     }
     shown
 }
@@ -158,27 +160,29 @@ async fn suggestions(
     let mut text = format!("\n{}\n", paint.bold("Try it in another terminal"));
     let mut people = links.iter().filter(|link| is_plain(systems, link));
     if let Some(link) = people.next() {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "# {} gets a new phone number on the website\ncurl -sX PATCH {}/contacts/{} -H 'Authorization: Bearer {}' \\\n  -H 'Content-Type: application/json' -d '{{\"phone\":\"022 555 0123\"}}'\n",
             link.label,
             systems.website.url(),
             link.source,
             systems.website.token()
-        ));
+        );
     }
     if let Some(link) = people.next() {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "# {} gets another e-mail address in Xero\ncurl -sX POST {}/Contacts/{} \\\n  -H 'Authorization: Bearer {}' -H 'Xero-Tenant-Id: {}' \\\n  -H 'Accept: application/json' -H 'Content-Type: application/json' -d '{{\"EmailAddress\":\"new.address@example.com\"}}'\n",
             link.label,
             systems.xero.url(),
             link.target,
             systems.xero.token(),
             systems.xero.tenant()
-        ));
+        );
         text.push_str("# how everything stands, why a record is as it is, and what waits for a person\n");
-        text.push_str(&format!("{program} --config {dir} status\n"));
-        text.push_str(&format!("{program} --config {dir} explain demo/contacts '{}'\n", link.label.replace('\'', "")));
-        text.push_str(&format!("{program} --config {dir} parked list\n"));
+        let _ = writeln!(text, "{program} --config {dir} status");
+        let _ = writeln!(text, "{program} --config {dir} explain demo/contacts '{}'", link.label.replace('\'', ""));
+        let _ = writeln!(text, "{program} --config {dir} parked list");
     }
     text.push_str("\nA change is seen within 2 seconds and written a second later. Ctrl-C ends the demo.\n\n");
     Ok(text)
@@ -242,10 +246,10 @@ fn told_live(report: &RunReport, names: &Names, at: DateTime<Utc>, paint: Paint)
     for pipeline in &report.pipelines {
         for item in &pipeline.items {
             let line = report::in_one_line(&pipeline.pipeline, item, names);
-            out.push_str(&format!("{} {line}\n", paint.dim(&time)));
+            let _ = writeln!(out, "{} {line}", paint.dim(&time));
         }
         for finding in &pipeline.findings {
-            out.push_str(&format!("{} {}\n", paint.dim(&time), paint.yellow(&report::finding_line(finding))));
+            let _ = writeln!(out, "{} {}", paint.dim(&time), paint.yellow(&report::finding_line(finding)));
         }
     }
     out.push_str(&report::troubles(&report.troubles, paint));

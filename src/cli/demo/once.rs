@@ -1,5 +1,6 @@
 //! `demo --once`: the whole story in a few seconds, checked.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::json;
@@ -51,10 +52,10 @@ impl Story {
         }
         let mut out = table.render(0, paint);
         for problem in self.problems.iter().take(50) {
-            out.push_str(&format!("{}\n", paint.red(&format!("! {problem}"))));
+            let _ = writeln!(out, "{}", paint.red(&format!("! {problem}")));
         }
         if self.problems.is_empty() {
-            out.push_str(&format!("{}\n", paint.green("both sides agree, and everything else is listed")));
+            let _ = writeln!(out, "{}", paint.green("both sides agree, and everything else is listed"));
         }
         out
     }
@@ -72,28 +73,28 @@ pub(super) async fn run(dir: Option<&Path>, out: &Output) -> Result<Exit, CliErr
     let config = std::sync::Arc::new(setup::load(&folder.path, out)?.config);
     let store = setup::open_store(&config)?;
     let connectors = setup::connectors(&config, &clock, Priority::Manual, out);
-    let mut play = Play {
+    let mut stage = Play {
         office: Office::here(setup::engine(config, store, connectors, clock.clone())?),
         integration: IntegrationName::parse("demo").map_err(|error| CliError::Other(error.to_string()))?,
         systems,
         out,
     };
-    let mut story = Story::default();
+    let mut told = Story::default();
     let began = clock.monotonic();
-    story.tell("two systems", play.systems.inventory());
-    play.first_sync(&mut story).await?;
-    play.edits(&mut story).await?;
-    play.quiet(&mut story).await?;
-    play.agreement(&mut story).await?;
+    told.tell("two systems", stage.systems.inventory());
+    stage.first_sync(&mut told).await?;
+    stage.edits(&mut told).await?;
+    stage.quiet(&mut told).await?;
+    stage.agreement(&mut told).await?;
     let took = chrono::TimeDelta::from_std(clock.monotonic().saturating_sub(began)).unwrap_or_default();
-    story.tell("time", span(took));
+    told.tell("time", span(took));
     if out.json {
-        let steps: Vec<_> = story.steps.iter().map(|(step, came)| json!({ "step": step, "result": came })).collect();
-        out.json(&json!({ "agreed": story.problems.is_empty(), "steps": steps, "problems": story.problems }));
+        let steps: Vec<_> = told.steps.iter().map(|(step, came)| json!({ "step": step, "result": came })).collect();
+        out.json(&json!({ "agreed": told.problems.is_empty(), "steps": steps, "problems": told.problems }));
     } else {
-        out.data(&story.render(out.paint));
+        out.data(&told.render(out.paint));
     }
-    Ok(if story.problems.is_empty() { Exit::Done } else { Exit::Failed })
+    Ok(if told.problems.is_empty() { Exit::Done } else { Exit::Failed })
 }
 
 struct Play<'o> {
