@@ -282,7 +282,7 @@ pub struct DemoArgs {
     /// Sync, edit both sides, sync again, check that both agree, and end
     #[arg(long)]
     pub once: bool,
-    /// Folder for configuration and state [default: demo-data; with --once a temporary one]
+    /// Folder for its files [default: demo-data, or a temporary one with --once]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }

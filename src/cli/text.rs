@@ -134,6 +134,9 @@ pub fn wrap(text: &str, indent: usize) -> String {
             _ => lines.push(cut(word, room(lines.len()))),
         }
     }
+    if lines.is_empty() {
+        return String::new();
+    }
     let margin = " ".repeat(indent);
     margin.clone() + &lines.join(&format!("\n{margin}  ")) + "\n"
 }
