@@ -1,8 +1,8 @@
 //! Configuration: what a person wrote, and what it means.
 //!
-//! Files are read into a [tree](tree) that remembers the place of every value, decoded into *written* types (shape
+//! Files are read into a tree that remembers the place of every value, decoded into *written* types (shape
 //! only, every mistake gathered), and then *resolved*: names become references, paths are compiled, durations are
-//! durations. [`load`] does all of it and never fails as a whole: it returns what is sound, and a [`Diagnostic`] with
+//! durations. [`load()`] does all of it and never fails as a whole: it returns what is sound, and a [`Diagnostic`] with
 //! place, cause and remedy for everything that is not. Holding a [`Config`] proves that the checks ran.
 
 mod builtin;

@@ -12,6 +12,7 @@
 //!
 //! Deciding again from unchanged input finds nothing to do.
 
+mod answer;
 mod body;
 mod create;
 mod decide;
@@ -31,7 +32,7 @@ pub use body::body;
 pub use decide::{Context, Decision, FieldWrite, RecordWrite, decide_link};
 pub use fresh::{Candidate, FreshDecision, TierHits, decide_new, link_matched};
 pub use guard::{Damage, Held, judge};
-pub use link::{Born, FieldPark, FieldState, Fresh, Link, Mark, Observation};
+pub use link::{Belief, Born, FieldPark, FieldState, Fresh, Link, Mark, Observation};
 pub use observe::{Change, observe};
 pub use reason::{Finding, FindingKind, ParkCode, Why};
 pub use refuse::park_refused;

@@ -36,6 +36,8 @@ pub(super) struct Run<'e> {
     pub spills: HashMap<PipelineName, Spill<Newcomer>>,
     /// Records with an open intent: what became of them is not known, so nothing is decided about them.
     pub busy: HashSet<(PipelineName, Side, RecordId)>,
+    /// Links read by id in this run because a value had never been read.
+    pub read_by_id: HashSet<(PipelineName, RecordId)>,
     pub reports: BTreeMap<PipelineName, PipelineReport>,
     pub troubles: Vec<Trouble>,
     pub changes_seen: bool,
@@ -75,6 +77,7 @@ impl Engine {
             states: HashMap::new(),
             spills: HashMap::new(),
             busy: HashSet::new(),
+            read_by_id: HashSet::new(),
             reports: BTreeMap::new(),
             troubles: Vec::new(),
             changes_seen: false,

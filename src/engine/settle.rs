@@ -299,15 +299,25 @@ impl Run<'_> {
 
     /// A stale version: the record is read again, so that the next round decides from what is really there.
     async fn read_again(&mut self, pipeline: &Arc<Pipeline>, side: Side, item: &IntentItem) -> Result<(), EngineError> {
-        let end = pipeline.end(side);
         let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Source, &item.origin).await? else {
             return Ok(());
         };
+        self.read_record(pipeline, side, &link.id(side).clone()).await
+    }
+
+    /// Reads one record by id and lays it beside its link.
+    pub(super) async fn read_record(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        side: Side,
+        id: &RecordId,
+    ) -> Result<(), EngineError> {
+        let end = pipeline.end(side);
         let connector = self.connector(&end.connection.name)?;
         let attached = super::pull::Attached { pipeline: pipeline.clone(), side, spill: false };
-        match connector.get(&end.resource, link.id(side)).await {
+        match connector.get(&end.resource, id).await {
             Ok(Some(record)) => self.deliver(&attached, &[record], TimeDelta::zero()).await?,
-            Ok(None) => self.mark_gone(pipeline, side, link.id(side)).await?,
+            Ok(None) => self.mark_gone(pipeline, side, id).await?,
             Err(error) => self.trouble(&end.connection.name, &error),
         }
         Ok(())

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     FieldPark, FieldState, Finding, FindingKind, Link, Mark, Why,
     merge::{Outcome, Stamps, merge},
+    observe::carried,
     view::View,
 };
 use crate::{
@@ -66,7 +67,8 @@ pub struct Decision {
     pub waits_for: Vec<(PipelineName, RecordId)>,
     /// A field was never observed on this side: read it in full before deciding.
     pub unread: bool,
-    /// The day on which it must be looked at again without any change.
+    /// The day on which it must be looked at again without any change. No rule of a linked pair depends on the day:
+    /// always `None` from [`decide_link`]; a filter with `on_leave: pause` is the caller's to judge.
     pub again_on: Option<NaiveDate>,
 }
 
@@ -175,6 +177,7 @@ impl<'a> Draft<'a> {
                 self.find(FindingKind::Waiting(pipeline.clone()), view, message);
                 self.decision.waits_for.push((pipeline, id));
             }
+            Outcome::Write { to, .. } if self.array_unread(view, to) => self.decision.unread = true,
             Outcome::Write { to, value, why } => {
                 self.unpark(view);
                 self.pair(view);
@@ -187,6 +190,11 @@ impl<'a> Draft<'a> {
                 });
             }
         }
+    }
+
+    /// Whether the write would go into an array whose rest is not known as it is now.
+    fn array_unread(&self, view: &View<'_>, to: Side) -> bool {
+        carried(self.pipeline, view.field, to).is_some_and(|(path, _)| !self.old.mark(to).carried.contains_key(path))
     }
 
     /// Whatever was parked is no longer.
@@ -218,6 +226,7 @@ impl<'a> Draft<'a> {
         let state = self.state(view.field.id);
         (state.pending_source, state.pending_target, state.parked, state.winner) = (None, None, None, None);
         state.base = Some(base);
+        state.believed = None;
         state.definition = view.field.definition;
         self.pair(view);
     }

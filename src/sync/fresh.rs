@@ -76,7 +76,7 @@ pub fn decide_new(context: &Context<'_>, side: Side, record: &Fresh, hits: &[Tie
     if let Some(left) = before_cut_over(pipeline, side, observation) {
         return left;
     }
-    let found = Found::gather(hits);
+    let found = Found::gather(context.pipeline, hits);
     if let (Some(_), Side::Source, Some(kept)) = (&pipeline.unique, side, found.rivals.values().next()) {
         return skip(format!("{} has the same value and is the one to keep", kept.label));
     }
@@ -120,15 +120,25 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn gather(hits: &'a [TierHits]) -> Self {
-        let by_id = |pick: fn(&TierHits) -> &Vec<Candidate>| {
-            hits.iter().flat_map(pick).map(|candidate| (&candidate.id, candidate)).collect()
-        };
-        Self {
-            candidates: by_id(|hit| &hit.candidates),
-            rivals: by_id(|hit| &hit.rivals),
-            tiers: hits.iter().filter(|hit| !hit.candidates.is_empty()).map(|hit| hit.tier).collect(),
+    /// A tier that only proposes names records a person may want to look at. It is no claim that they are the same,
+    /// so a candidate that is linked already is no proposal, and its rivals stand in nobody's way (a family shares
+    /// name and postcode).
+    fn gather(pipeline: &Pipeline, hits: &'a [TierHits]) -> Self {
+        let proposes = |hit: &TierHits| pipeline.tiers.get(hit.tier).is_some_and(|tier| tier.then == Then::Propose);
+        let mut found = Self { candidates: BTreeMap::new(), rivals: BTreeMap::new(), tiers: Vec::new() };
+        for hit in hits {
+            let proposed = proposes(hit);
+            let candidates = hit.candidates.iter().filter(|c| !proposed || c.linked_with.is_none());
+            let candidates: Vec<_> = candidates.map(|candidate| (&candidate.id, candidate)).collect();
+            if !candidates.is_empty() {
+                found.tiers.push(hit.tier);
+            }
+            found.candidates.extend(candidates);
+            if !proposed {
+                found.rivals.extend(hit.rivals.iter().map(|rival| (&rival.id, rival)));
+            }
         }
+        found
     }
 
     /// Link the one candidate, or say why not.

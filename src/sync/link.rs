@@ -107,6 +107,23 @@ pub struct FieldState {
     /// Elements of an `each` field that belong together.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub pairs: Vec<ElementPair>,
+    /// A write that the remote did not answer: the base holds what was sent until the next reading tells.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub believed: Option<Box<Belief>>,
+}
+
+/// What a field was before a write that the remote did not answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Belief {
+    /// The side written to.
+    #[serde(rename = "w")]
+    pub side: Side,
+    /// The base before.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<[Cell; 2]>,
+    /// The value there, as last read.
+    #[serde(rename = "v")]
+    pub before: Cell,
 }
 
 /// Why a field of a link is put aside.

@@ -65,6 +65,9 @@ pub(super) fn merge(view: &View<'_>, stamps: Stamps) -> Outcome {
     if let Some(winner) = view.state.winner {
         return resolved(view, winner);
     }
+    if view.field.write == WriteWhen::IfBlank && !Side::BOTH.into_iter().any(|side| view.is_blank(side)) {
+        return Outcome::Leave;
+    }
     match (view.base, changed) {
         (None, _) => first(view),
         (Some(_), [_, false]) => edited(view, Side::Source),
@@ -185,6 +188,9 @@ fn newest(skew: std::time::Duration, stamps: Stamps) -> Option<Side> {
 
 /// They differ and have no history.
 fn first(view: &View<'_>) -> Outcome {
+    if !Side::BOTH.into_iter().any(|side| view.flows(side)) {
+        return Outcome::Pending("the sides differ, and this field flows to neither".to_owned());
+    }
     let rule = view.field.differences;
     let park = || Outcome::Park(ParkCode::Difference, "the sides differ and have no history".to_owned());
     let preferred = match rule {

@@ -2,6 +2,7 @@
 
 use super::{
     FieldState, Link, Mark, Observation,
+    answer::disprove,
     view::{has_end, observed, same},
 };
 use crate::{
@@ -78,6 +79,8 @@ fn note(link: &mut Link, side: Side, observation: &Observation) -> Change {
 fn lay(pipeline: &Pipeline, link: &mut Link, side: Side, observation: &Observation, own_write: bool) -> Change {
     let mut change = tidy(pipeline, link);
     let mark = mark_mut(link, side);
+    // The first reading after a write that was not answered is the answer to it.
+    let own_write = own_write || mark.hash == 0;
     if mark.gone != observation.gone {
         mark.gone = observation.gone;
         change = Change::Moved;
@@ -89,8 +92,10 @@ fn lay(pipeline: &Pipeline, link: &mut Link, side: Side, observation: &Observati
     let mut moved = false;
     for field in &pipeline.fields {
         let state = link.fields.entry(field.id).or_default();
-        change = change.max(Change::noted_if(redefine(field, state)));
-        moved |= match lay_field(field, state, side, observation) {
+        if redefine(field, state) {
+            change = Change::Moved;
+        }
+        moved |= match lay_field(pipeline, field, state, side, observation) {
             Change::Moved => true,
             other => {
                 change = change.max(other);
@@ -108,21 +113,32 @@ fn lay(pipeline: &Pipeline, link: &mut Link, side: Side, observation: &Observati
 }
 
 /// Lays one value beside its field.
-fn lay_field(field: &Field, state: &mut FieldState, side: Side, observation: &Observation) -> Change {
+fn lay_field(
+    pipeline: &Pipeline,
+    field: &Field,
+    state: &mut FieldState,
+    side: Side,
+    observation: &Observation,
+) -> Change {
     if !has_end(field, side) || (field.end(side).masked && state.present(side).is_some()) {
         // A mask tells nothing about the value behind it.
         return Change::Nothing;
     }
     let cell = observed(field, side, &observation.projection);
+    let believed = state.believed.is_some();
+    if disprove(field, state, side, &cell, pipeline.hash) {
+        return Change::Moved;
+    }
+    let told = Change::noted_if(believed && state.believed.is_none());
     if state.base.as_ref().is_some_and(|base| same(field, &state.pairs, side, &base[side.index()], &cell)) {
         let back = state.pending_mut(side).take().is_some();
         if back {
             state.forget_choice(side);
         }
-        return if back { Change::Moved } else { Change::Nothing };
+        return if back { Change::Moved } else { told };
     }
     match state.pending(side) {
-        Some(pending) if same(field, &state.pairs, side, pending, &cell) => Change::Nothing,
+        Some(pending) if same(field, &state.pairs, side, pending, &cell) => told,
         _ => {
             *state.pending_mut(side) = Some(cell);
             state.forget_choice(side);
@@ -145,6 +161,7 @@ pub(super) fn redefine(field: &Field, state: &mut FieldState) -> bool {
         return false;
     }
     state.definition = field.definition;
+    state.believed = None;
     if let Some([source, target]) = state.base.take() {
         state.pending_target.get_or_insert(target);
         if has_end(field, Side::Source) {

@@ -1,7 +1,6 @@
 //! A write that the remote refused.
 
-use super::{FieldPark, Link, ParkCode, RecordWrite};
-use crate::record::{Cell, Side};
+use super::{FieldPark, Link, ParkCode, RecordWrite, answer::seen};
 
 /// The link after the remote refused an update, in its own words: every field of the write is put aside until one of
 /// its values changes, the configuration changes (`config` is the pipeline's hash), or a person decides. What other
@@ -18,12 +17,4 @@ pub fn park_refused(link: &Link, write: &RecordWrite, message: &str, config: u64
     }
     link.revision += 1;
     link
-}
-
-/// Source value and target value, of a write to `written`.
-pub(super) fn seen(written: Side, from: Cell, there: Cell) -> [Cell; 2] {
-    match written {
-        Side::Target => [from, there],
-        Side::Source => [there, from],
-    }
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Born, Context, FieldPark, FieldState, FieldWrite, Finding, Link, Observation, ParkCode, RecordWrite, decide_link,
-    expect,
-    observe::{observe, redefine},
-    refuse::seen,
-    view::{has_end, observed, same},
+    Born, Context, FieldState, FieldWrite, Finding, Link, Observation, RecordWrite,
+    answer::Sent,
+    decide_link, expect,
+    observe::{carried, mark_mut, observe, redefine},
+    view::{observed, same},
 };
 use crate::{
-    config::{Content, Field},
+    config::{Content, Field, Pipeline},
     mapping::{self, each::compose},
     record::{Cell, Projection, RecordId, Side},
 };
@@ -89,8 +89,11 @@ fn settle(
             settle_field(context, field, state, write, sent, values);
         }
     }
-    if let Some(answer) = answer {
-        observe(pipeline, &mut link, write.side, answer, true);
+    match answer {
+        Some(answer) => {
+            observe(pipeline, &mut link, write.side, answer, true);
+        }
+        None => unanswered(pipeline, &mut link, write),
     }
     let decision = decide_link(context, &link);
     let mut link = decision.link.unwrap_or(link);
@@ -102,6 +105,19 @@ fn settle(
     Settled { link, findings, again: !decision.writes.is_empty() || !decision.waits_for.is_empty() }
 }
 
+/// The next reading is news even if it is what was read before the write: then the write was not taken. Arrays that
+/// were written into must be read before they are written into again.
+fn unanswered(pipeline: &Pipeline, link: &mut Link, write: &RecordWrite) {
+    let mark = mark_mut(link, write.side);
+    mark.hash = 0;
+    for sent in &write.fields {
+        let field = pipeline.fields.iter().find(|field| field.id == sent.field);
+        if let Some((path, _)) = field.and_then(|field| carried(pipeline, field, write.side)) {
+            mark.carried.remove(path);
+        }
+    }
+}
+
 /// What became of one sent value.
 fn settle_field(
     context: &Context<'_>,
@@ -111,35 +127,23 @@ fn settle_field(
     sent: &FieldWrite,
     answer: Option<&Projection>,
 ) {
-    let written = write.side;
     redefine(field, state);
     state.winner = None;
     state.parked = None;
-    let answer = answer.filter(|_| !field.end(written).masked);
-    let got = answer.map(|answer| observed(field, written, answer));
+    let answer = answer.filter(|_| !field.end(write.side).masked);
+    let got = answer.map(|answer| observed(field, write.side, answer));
     if let Content::Each(_) = &field.content {
         learn(context, field, state, write, sent, got.as_ref());
     }
-    let Some(got) = got else {
-        believe(field, state, written, sent);
-        return;
-    };
-    if taken(context, field, state, written, sent, &got) {
-        agree(field, state, written, &sent.from, got);
-        *state.pending_mut(written) = None;
-        return;
+    let outcome = Sent { written: write.side, from: &sent.from, value: &sent.value, before: &sent.before };
+    match got {
+        None => outcome.believe(field, state),
+        Some(got) => {
+            state.believed = None;
+            let taken = taken(context, field, state, write.side, sent, &got);
+            outcome.answered(field, state, got, taken, context.pipeline.hash);
+        }
     }
-    let not_taken = same(field, &state.pairs, written, &sent.before, &got);
-    let (code, message) = if not_taken {
-        (ParkCode::NotTaken, format!("the {written} took the write and kept the value it had"))
-    } else {
-        (ParkCode::Reshaped, format!("the {written} answered with another value than was sent"))
-    };
-    let at_base =
-        state.base.as_ref().is_some_and(|base| same(field, &state.pairs, written, &base[written.index()], &got));
-    let seen = seen(written, sent.from.clone(), got.clone());
-    *state.pending_mut(written) = (!at_base).then_some(got);
-    state.parked = Some(FieldPark { code, message, seen, config: context.pipeline.hash });
 }
 
 /// Whether the remote has what was sent.
@@ -173,25 +177,4 @@ fn learn(
     if let Ok(composed) = compose(field, &sent.from, before, &state.pairs, context.lookups) {
         state.pairs = mapping::each::learn(field, &composed, got.unwrap_or(&sent.value));
     }
-}
-
-/// Without a word of the remote the sent value is believed, unless another one was read there since the plan.
-fn believe(field: &Field, state: &mut FieldState, written: Side, sent: &FieldWrite) {
-    let newer = state.present(written).cloned().filter(|cell| {
-        !field.end(written).masked
-            && ![&sent.before, &sent.value].into_iter().any(|known| same(field, &state.pairs, written, known, cell))
-    });
-    agree(field, state, written, &sent.from, sent.value.clone());
-    *state.pending_mut(written) = newer;
-}
-
-/// Both sides agreed on `from` and `there`. What the other side holds by now, if it has moved on, stays pending.
-fn agree(field: &Field, state: &mut FieldState, written: Side, from: &Cell, there: Cell) {
-    let origin = written.other();
-    let moved_on = state
-        .present(origin)
-        .filter(|cell| has_end(field, origin) && !same(field, &state.pairs, origin, cell, from))
-        .cloned();
-    *state.pending_mut(origin) = moved_on;
-    state.base = Some(seen(written, from.clone(), there));
 }

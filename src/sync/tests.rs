@@ -7,6 +7,7 @@ mod fresh;
 mod guard;
 mod observe;
 mod properties;
+mod remote;
 mod settle;
 mod stories;
 mod world;

@@ -175,6 +175,58 @@ fn numbers_stay_the_same_from_build_to_build() {
 
 const GOLDEN: (u32, u32, u32) = (561_253_763, 1_220_560_970, 930_610_998);
 
+/// Two pipelines that write the same field; what is said of it.
+fn two_writers(first: &str, second: &str) -> Vec<&'static str> {
+    let one = |name: &str, source: &str, rest: &str| {
+        format!(
+            "  {name}:\n    source: shop/{source}\n    target: xero/contacts\n    direction: source-to-target\n    match: {{ source: $.email, target: $.EmailAddress }}\n    {rest}\n"
+        )
+    };
+    let text = format!("pipelines:\n{}{}", one("a", "contacts", first), one("b", "leads", second));
+    let dir = files(&[("a.yaml", CONNECTIONS), ("b.yaml", &text)]);
+    load(dir.path(), &HashMap::new()).diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
+}
+
+#[test]
+fn one_writer_or_a_reason_why_two_do_no_harm() {
+    let plain = "fields: [ { source: $.email, target: $.EmailAddress } ]";
+    let on_create = "fields: [ { source: $.email, target: $.EmailAddress, write: on-create } ]";
+    let shared = "fields: [ { source: $.email, target: $.EmailAddress, shared: true } ]";
+    let filter =
+        |status: &str| format!("filters: {{ target: {{ path: $.ContactStatus, equals: {status} }} }}\n    {plain}");
+    let clash = vec!["config::two_writers"];
+    assert_eq!(two_writers(plain, plain), clash);
+    assert_eq!(two_writers(plain, shared), clash);
+    assert_eq!(two_writers(&filter("a"), plain), clash);
+    assert_eq!(two_writers(&filter("a"), &filter("a")), clash);
+    let list = "fields: [ { source: $.email, target: \"$.Phones[?(@.PhoneType=='FAX')].PhoneNumber\" } ]";
+    let other = "fields: [ { source: $.email, target: \"$.Phones[?(@.PhoneType=='DDI')].PhoneNumber\" } ]";
+    for (first, second) in
+        [(plain, on_create), (on_create, on_create), (shared, shared), (&filter("a"), &filter("b")), (list, other)]
+    {
+        assert_eq!(two_writers(first, second), [""; 0], "{first} | {second}");
+    }
+    assert_eq!(two_writers(list, list), clash);
+}
+
+#[test]
+fn a_warning_takes_nothing_down() {
+    let text = "pipelines:
+  a:
+    source: shop/contacts
+    target: xero/contacts
+    direction: two-way
+    match: { source: $.email, target: $.EmailAddress }
+    fields: [ { source: $.xero_id, target: $.ContactID } ]
+";
+    let dir = files(&[("a.yaml", CONNECTIONS), ("b.yaml", text)]);
+    let loaded = load(dir.path(), &HashMap::new());
+    assert_eq!(loaded.diagnostics.len(), 1);
+    assert!(!loaded.has_errors());
+    assert_eq!(loaded.config.pipelines().count(), 1);
+    assert_eq!(loaded.diagnostics[0].help.as_deref(), Some("add direction: target-to-source"));
+}
+
 #[test]
 fn schedules_and_windows_are_resolved() {
     let loaded = folder("tests/configs/valid/language");

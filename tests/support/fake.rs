@@ -29,7 +29,21 @@ pub enum Fault {
     LostAfter,
     /// The answer lacks its last item.
     ShortAnswer,
+    /// The answer is lost, and the remote does it only so much later.
+    LostLate(Duration),
 }
+
+/// When a hook is called; never while the system is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    BeforeRead,
+    AfterRead,
+    BeforeWrite,
+    AfterWrite,
+}
+
+/// What happens around calls: people edit, time passes, calls fail.
+pub type Hook = Box<dyn FnMut(Moment) -> Option<Fault> + Send>;
 
 /// What a remote does with the values it is given: `(record as it is, values given) -> record as it becomes`.
 pub type OnWrite = Box<dyn Fn(&Value, &Value) -> Value + Send + Sync>;
@@ -37,6 +51,7 @@ pub type OnWrite = Box<dyn Fn(&Value, &Value) -> Value + Send + Sync>;
 struct Stored {
     body: Value,
     updated: DateTime<Utc>,
+    version: u64,
 }
 
 #[derive(Default)]
@@ -52,6 +67,8 @@ struct State {
     log: Vec<(WriteKind, String, Value)>,
     page: usize,
     masked: Option<(&'static str, &'static str)>,
+    versions: bool,
+    late: Vec<(DateTime<Utc>, PreparedCall)>,
 }
 
 /// The system.
@@ -61,6 +78,7 @@ pub struct Fake {
     prefix: &'static str,
     key_lives: Option<Duration>,
     state: Mutex<State>,
+    hook: Mutex<Option<Hook>>,
 }
 
 fn merge(into: &mut Value, values: &Value) {
@@ -77,11 +95,32 @@ fn merge(into: &mut Value, values: &Value) {
 impl Fake {
     pub fn new(manifest: Arc<Manifest>, clock: Clock, prefix: &'static str, key_lives: Option<Duration>) -> Arc<Self> {
         let state = Mutex::new(State { page: 100, ..State::default() });
-        Arc::new(Self { manifest, clock, prefix, key_lives, state })
+        Arc::new(Self { manifest, clock, prefix, key_lives, state, hook: Mutex::new(None) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        let mut state = self.state.lock().unwrap();
+        let now = self.clock.now();
+        let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut state.late).into_iter().partition(|(at, _)| *at <= now);
+        state.late = rest;
+        for (at, call) in due {
+            self.carry_out(&mut state, &call, at);
+        }
+        state
+    }
+
+    /// Calls this around every read and write, outside of the lock.
+    pub fn hook(&self, hook: Option<Hook>) {
+        *self.hook.lock().unwrap() = hook;
+    }
+
+    fn at(&self, moment: Moment) -> Option<Fault> {
+        self.hook.lock().unwrap().as_mut().and_then(|hook| hook(moment))
+    }
+
+    /// Records carry a version, and a write of an older one is refused.
+    pub fn versions(&self) {
+        self.state().versions = true;
     }
 
     /// A person makes a record. Returns its id.
@@ -91,7 +130,7 @@ impl Fake {
         let id = format!("{}{}", self.prefix, state.next_id);
         body["id"] = json!(id);
         let updated = self.clock.now();
-        state.resources.entry(resource.into()).or_default().insert(id.clone(), Stored { body, updated });
+        state.resources.entry(resource.into()).or_default().insert(id.clone(), Stored { body, updated, version: 1 });
         id
     }
 
@@ -102,6 +141,7 @@ impl Fake {
         let stored = state.resources.get_mut(resource).unwrap().get_mut(id).unwrap();
         merge(&mut stored.body, &values);
         stored.updated = now;
+        stored.version += 1;
     }
 
     /// A value changes without its stamp (what a feed misses).
@@ -187,17 +227,11 @@ impl Fake {
             .as_ref()
             .is_some_and(|gone| gone.path.read(&body).value().is_some_and(|value| gone.values.contains(value)));
         let id = RecordId::from(id);
-        RemoteRecord { id, body, label, updated_at: Some(stored.updated), version: None, gone, merged_into: None }
-    }
-}
-
-#[async_trait]
-impl Connector for Fake {
-    fn resource(&self, name: &str) -> Option<&Resource> {
-        self.manifest.resources.get(name).map(|resource| &**resource)
+        let version = state.versions.then(|| stored.version.to_string());
+        RemoteRecord { id, body, label, updated_at: Some(stored.updated), version, gone, merged_into: None }
     }
 
-    async fn pull(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError> {
+    fn list(&self, resource: &Resource, cursor: &PullCursor) -> Page {
         let mut state = self.state();
         state.requests.reads += 1;
         let size = state.page;
@@ -210,7 +244,134 @@ impl Connector for Fake {
         let records: Vec<_> =
             wanted.iter().skip(start).take(size).map(|stored| self.record(resource, &state, stored)).collect();
         let next = (start + size < wanted.len()).then(|| (start + size).to_string());
-        Ok(Page { records, next, server_time: Some(self.clock.now()) })
+        Page { records, next, server_time: None }
+    }
+
+    fn answer(&self, resource: &Resource, call: &PreparedCall, fault: Option<Fault>) -> Result<Answer, CallError> {
+        let mut state = self.state();
+        state.requests.writes += 1;
+        let now = self.clock.now();
+        let fault = fault.or_else(|| state.faults.pop_front());
+        match fault {
+            Some(Fault::NotDone) => return Err(CallError::NotDone("connection refused".into())),
+            Some(Fault::LostBefore) => return Err(CallError::Unknown("time-out".into())),
+            Some(Fault::LostLate(span)) => {
+                let at = now + chrono::TimeDelta::from_std(span).unwrap();
+                state.late.push((at, call.clone()));
+                return Err(CallError::Unknown("time-out".into()));
+            }
+            _ => {}
+        }
+        let key = &call.headers[0].1;
+        if self.key_lives.is_some() && state.late.iter().any(|(_, late)| late.headers[0].1 == *key) {
+            return Err(CallError::Unknown("a call with this key is under way".into()));
+        }
+        let answers = self.carry_out(&mut state, call, now);
+        if fault == Some(Fault::LostAfter) {
+            return Err(CallError::Unknown("the connection was lost".into()));
+        }
+        let mut items: Vec<ItemAnswer> = answers
+            .iter()
+            .map(|answer| {
+                if answer["written"].is_string() {
+                    // Remembered word for word, as a real answer is.
+                    let stamp = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+                    let updated = stamp("updated").parse().unwrap();
+                    let version = stamp("version").parse().unwrap();
+                    let stored = Stored { body: answer["body"].clone(), updated, version };
+                    ItemAnswer::Written { record: Box::new(self.record(resource, &state, &stored)), body: true }
+                } else {
+                    ItemAnswer::Refused {
+                        message: answer["refused"].as_str().unwrap_or_default().to_owned(),
+                        duplicate: false,
+                        stale: answer["stale"] == true,
+                    }
+                }
+            })
+            .collect();
+        if fault == Some(Fault::ShortAnswer) {
+            items.pop();
+        }
+        Ok(Answer { items })
+    }
+
+    /// Does what a call asks for, or gives what it answered the first time.
+    fn carry_out(&self, state: &mut State, call: &PreparedCall, now: DateTime<Utc>) -> Vec<Value> {
+        let key = call.headers[0].1.clone();
+        let lives = self.key_lives.unwrap_or_default();
+        if let Some((first, body, answers)) = state.remembered.get(&key)
+            && (now - *first).to_std().unwrap_or_default() < lives
+        {
+            assert_eq!(*body, call.body, "a key was used for another request");
+            return answers.clone();
+        }
+        let items: Vec<Value> = serde_json::from_str(&call.body).unwrap();
+        let mut answers = Vec::new();
+        for item in items {
+            let values = item["values"].clone();
+            if let Some(message) = state.refuse.as_ref().and_then(|refuse| refuse(&values)) {
+                answers.push(json!({ "refused": message }));
+                continue;
+            }
+            let id = match item["id"].as_str() {
+                Some(id) => id.to_owned(),
+                None => {
+                    state.next_id += 1;
+                    format!("{}{}", self.prefix, state.next_id)
+                }
+            };
+            let all = state.resources.entry(call.resource.clone()).or_default();
+            let old = all.get(&id);
+            if call.kind == WriteKind::Update && old.is_none() {
+                answers.push(json!({ "refused": "there is no such record" }));
+                continue;
+            }
+            let version = old.map_or(0, |stored| stored.version);
+            if state.versions && item["version"].as_str().is_some_and(|sent| sent != version.to_string()) {
+                answers.push(json!({ "refused": "changed meanwhile", "stale": true }));
+                continue;
+            }
+            let old = old.map_or_else(|| json!({ "id": id }), |stored| stored.body.clone());
+            let mut new = state.on_write.as_ref().map_or_else(
+                || {
+                    let mut new = old.clone();
+                    merge(&mut new, &values);
+                    new
+                },
+                |on_write| on_write(&old, &values),
+            );
+            if let Some(f) = state.before_answer.as_mut() {
+                f(&mut new);
+            }
+            state.log.push((call.kind, id.clone(), values));
+            let version = version + 1;
+            answers.push(json!({
+                "written": id, "body": new, "updated": now.to_rfc3339(), "version": version.to_string(),
+            }));
+            let stored = Stored { body: new, updated: now, version };
+            state.resources.entry(call.resource.clone()).or_default().insert(id, stored);
+        }
+        state.remembered.insert(key, (now, call.body.clone(), answers.clone()));
+        answers
+    }
+}
+
+#[async_trait]
+impl Connector for Fake {
+    fn resource(&self, name: &str) -> Option<&Resource> {
+        self.manifest.resources.get(name).map(|resource| &**resource)
+    }
+
+    async fn pull(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError> {
+        if self.at(Moment::BeforeRead).is_some() {
+            return Err(CallError::Unknown("the connection was lost".into()));
+        }
+        let page = self.list(resource, cursor);
+        if self.at(Moment::AfterRead).is_some() {
+            return Err(CallError::Unknown("the connection was lost".into()));
+        }
+        // As a `Date` header: made when the answer is.
+        Ok(Page { server_time: Some(self.clock.now()), ..page })
     }
 
     async fn get(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
@@ -229,7 +390,7 @@ impl Connector for Fake {
     ) -> Result<PreparedCall, CallError> {
         let bodies: Vec<_> = items
             .iter()
-            .map(|item| json!({"id": item.id.as_ref().map(RecordId::as_str), "values": item.body}))
+            .map(|item| json!({"id": item.id.as_ref().map(RecordId::as_str), "values": item.body, "version": item.version}))
             .collect();
         Ok(PreparedCall {
             resource: resource.name.clone(),
@@ -244,82 +405,12 @@ impl Connector for Fake {
     }
 
     async fn send(&self, resource: &Resource, call: &PreparedCall) -> Result<Answer, CallError> {
-        let mut state = self.state();
-        state.requests.writes += 1;
-        let now = self.clock.now();
-        let fault = state.faults.pop_front();
-        match fault {
-            Some(Fault::NotDone) => return Err(CallError::NotDone("connection refused".into())),
-            Some(Fault::LostBefore) => return Err(CallError::Unknown("time-out".into())),
-            _ => {}
-        }
-        let key = call.headers[0].1.clone();
-        let lives = self.key_lives.unwrap_or_default();
-        let answers = match state.remembered.get(&key) {
-            Some((first, body, answers)) if (now - *first).to_std().unwrap_or_default() < lives => {
-                assert_eq!(*body, call.body, "a key was used for another request");
-                answers.clone()
-            }
-            _ => {
-                let items: Vec<Value> = serde_json::from_str(&call.body).unwrap();
-                let mut answers = Vec::new();
-                for item in items {
-                    let values = item["values"].clone();
-                    if let Some(message) = state.refuse.as_ref().and_then(|refuse| refuse(&values)) {
-                        answers.push(json!({ "refused": message }));
-                        continue;
-                    }
-                    let id = match item["id"].as_str() {
-                        Some(id) => id.to_owned(),
-                        None => {
-                            state.next_id += 1;
-                            format!("{}{}", self.prefix, state.next_id)
-                        }
-                    };
-                    let all = state.resources.entry(call.resource.clone()).or_default();
-                    let old = all.get(&id).map_or_else(|| json!({ "id": id }), |stored| stored.body.clone());
-                    let new = state.on_write.as_ref().map_or_else(
-                        || {
-                            let mut new = old.clone();
-                            merge(&mut new, &values);
-                            new
-                        },
-                        |on_write| on_write(&old, &values),
-                    );
-                    let mut new = new;
-                    if let Some(f) = state.before_answer.as_mut() {
-                        f(&mut new);
-                    }
-                    state.log.push((call.kind, id.clone(), values));
-                    let stored = Stored { body: new, updated: now };
-                    state.resources.entry(call.resource.clone()).or_default().insert(id.clone(), stored);
-                    answers.push(json!({ "written": id }));
-                }
-                state.remembered.insert(key, (now, call.body.clone(), answers.clone()));
-                answers
-            }
-        };
-        if fault == Some(Fault::LostAfter) {
+        let fault = self.at(Moment::BeforeWrite);
+        let result = self.answer(resource, call, fault);
+        if self.at(Moment::AfterWrite).is_some() && result.is_ok() {
             return Err(CallError::Unknown("the connection was lost".into()));
         }
-        let mut items: Vec<ItemAnswer> = answers
-            .iter()
-            .map(|answer| match answer["written"].as_str() {
-                Some(id) => ItemAnswer::Written {
-                    record: Box::new(self.record(resource, &state, &state.resources[&call.resource][id])),
-                    body: true,
-                },
-                None => ItemAnswer::Refused {
-                    message: answer["refused"].as_str().unwrap_or_default().to_owned(),
-                    duplicate: false,
-                    stale: false,
-                },
-            })
-            .collect();
-        if fault == Some(Fault::ShortAnswer) {
-            items.pop();
-        }
-        Ok(Answer { items })
+        result
     }
 
     fn requests(&self) -> Requests {

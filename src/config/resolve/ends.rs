@@ -115,10 +115,47 @@ pub(crate) fn declared<'t>(
     path: &Path,
     span: Span,
 ) -> Option<Declared<'t>> {
+    check_selectors(cx, table, owner, path, span)?;
+    follow(cx, table, owner, &path.names(), (path, span))
+}
+
+/// Checks the names by which elements of a list are selected: `PhoneType` in `$.Phones[?(@.PhoneType=='MOBILE')]`.
+fn check_selectors(cx: &Cx<'_>, table: &FieldTable, owner: &str, path: &Path, span: Span) -> Option<()> {
+    let text = path.as_str();
+    for (at, _) in text.match_indices("[?") {
+        let Some(list) = text.get(..at).and_then(|before| Path::parse(before).ok()) else { continue };
+        let elements = follow(cx, table, owner, &list.names(), (path, span))?.children();
+        let condition = text.get(at..).unwrap_or_default();
+        let condition = condition.split_once(']').map_or(condition, |(condition, _)| condition);
+        for part in condition.split("@.").skip(1) {
+            let length = part.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(part.len());
+            let name = part.get(..length).unwrap_or_default();
+            let owner = format!("`{}` of {owner}", list.as_str());
+            follow(cx, elements, &owner, &[name], (path, span))?;
+        }
+    }
+    Some(())
+}
+
+/// Looks up what a condition asks for.
+pub(crate) fn check_condition(cx: &Cx<'_>, table: &FieldTable, owner: &str, path: &Path, span: Span) {
+    for names in path.condition_names() {
+        follow(cx, table, owner, &names, (path, span));
+    }
+}
+
+/// Follows names through a table of fields.
+fn follow<'t>(
+    cx: &Cx<'_>,
+    table: &'t FieldTable,
+    owner: &str,
+    names: &[&str],
+    (path, span): (&Path, Span),
+) -> Option<Declared<'t>> {
     let mut found = Declared::default();
     let mut table = table;
     let mut so_far = String::from("$");
-    for name in path.names() {
+    for name in names.iter().copied() {
         let Some(field) = table.fields.get(name) else {
             if table.open {
                 return Some(Declared { canon: Canon::default(), field: None, ..found });

@@ -4,6 +4,8 @@ mod ends;
 mod flow;
 mod list;
 
+pub(crate) use flow::of as flow_of;
+
 use super::{
     Cx, Need, Written,
     ends::{Declared, EndBuilder},
@@ -215,7 +217,9 @@ impl Fields<'_, '_> {
         let reference = written.reference.as_ref().and_then(|name| self.reference(name));
         let source_kind = self.declared(Side::Source, paths.first()?, scope).map(|declared| declared.canon.kind);
         let target_kind = self.declared(Side::Target, &target, scope).map(|declared| declared.canon.kind);
-        if let (Some(from), Some(to), false) = (source_kind, target_kind, joined) {
+        // Steps that could not be read were reported; what they would have changed is not known.
+        let known = written.broken.is_empty() && !joined;
+        if let (Some(from), Some(to), true) = (source_kind, target_kind, known) {
             self.check_kinds(written, [from, to], flow, &forward);
         }
         let texts: Vec<&str> = paths.iter().map(|path| path.value.as_str()).collect();

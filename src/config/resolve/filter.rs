@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use super::{
     Cx, Need,
-    ends::{EndBuilder, declared},
+    ends::{EndBuilder, check_condition, declared},
     value,
 };
 use crate::{
@@ -85,7 +85,10 @@ impl Filters<'_, '_> {
 
     fn predicate(&self, end: &mut EndBuilder, written: &At<String>) -> Option<Filter> {
         match Path::predicate(&written.value) {
-            Ok(path) => Some(Filter::Where(end.spec.slot(Slot::Test(path)))),
+            Ok(path) => {
+                check_condition(self.cx, &end.resource.fields, &end.name(), &path, written.span);
+                Some(Filter::Where(end.spec.slot(Slot::Test(path))))
+            }
             Err(cause) => {
                 self.cx.report.add(
                     error("config::bad_path", written.span, format!("this is no condition: {cause}"))

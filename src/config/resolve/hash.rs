@@ -48,10 +48,51 @@ pub(crate) fn field_id(kind: &str, source: &[&str], target: &str) -> FieldId {
     let mut bytes = Bytes::default();
     bytes.text("field").text(kind).number(source.len() as u64);
     for path in source {
-        bytes.text(path);
+        bytes.text(&plain_path(path));
     }
-    bytes.text(target);
+    bytes.text(&plain_path(target));
     FieldId(bytes.short())
+}
+
+/// A path without what makes no difference: white space, the kind of quotes, parentheses around a condition, and
+/// `['name']` for `.name`.
+pub(crate) fn plain_path(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let (mut quote, mut escaped) = (None, false);
+    for c in text.chars() {
+        match quote {
+            Some(mark) if c == mark && !escaped => {
+                plain.push('\'');
+                quote = None;
+            }
+            None if c.is_whitespace() => {}
+            None if matches!(c, '"' | '\'') => {
+                plain.push('\'');
+                quote = Some(c);
+            }
+            _ => plain.push(c),
+        }
+        escaped = c == '\\' && !escaped;
+    }
+    if plain.contains("[?(") {
+        plain = plain.replace("[?(", "[?").replace(")]", "]");
+    }
+    let mut parts = plain.split("['");
+    let mut found = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once("']") {
+            Some((name, rest)) if !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_') => {
+                found.push('.');
+                found.push_str(name);
+                found.push_str(rest);
+            }
+            _ => {
+                found.push_str("['");
+                found.push_str(part);
+            }
+        }
+    }
+    found
 }
 
 /// The hash of what a field does to values.
@@ -188,5 +229,26 @@ fn node(bytes: &mut Bytes, node: &Node, top: bool) {
                 self::node(bytes, value, false);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_path;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(plain_path(text), expected, "{text}");
+    }
+
+    #[test]
+    fn a_path_written_differently_is_the_same_path() {
+        check("$.a.b", "$.a.b");
+        check("$['a'][\"b\"]", "$.a.b");
+        check("$['a b']", "$['a b']");
+        check("$.Phones[?(@.PhoneType == 'MOBILE')].PhoneNumber", "$.Phones[?@.PhoneType=='MOBILE'].PhoneNumber");
+        check("$.Phones[?@.PhoneType==\"MOBILE\"]['PhoneNumber']", "$.Phones[?@.PhoneType=='MOBILE'].PhoneNumber");
+        check("$.a[?@.b=='x y']", "$.a[?@.b=='x y']");
+        check("$.a[?@.b=='it\\'s here']", "$.a[?@.b=='it\\'s here']");
     }
 }

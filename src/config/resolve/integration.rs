@@ -1,10 +1,11 @@
 //! Integrations, and pipelines at the top level, which are integrations of their own.
 
-use std::collections::BTreeSet;
-
 use chrono_tz::Tz;
 
-use super::{Cx, Resolved, pipeline, schedule};
+use super::{
+    Cx, Resolved, pipeline,
+    schedule::{self, Used},
+};
 use crate::config::{
     ApplyMode, Integration, IntegrationName, PipelineName,
     diagnostic::error,
@@ -66,7 +67,7 @@ struct Common<'a> {
 }
 
 impl Common<'_> {
-    fn make(&self, cx: &Cx<'_>, name: &IntegrationName, connections: &BTreeSet<String>) -> Integration {
+    fn make(&self, cx: &Cx<'_>, name: &IntegrationName, used: &Used) -> Integration {
         Integration {
             name: name.clone(),
             automatic: self.automatic.is_none_or(|at| at.value),
@@ -76,19 +77,24 @@ impl Common<'_> {
             },
             timezone: self.timezone.map_or(Tz::UTC, |at| at.value),
             debounce: schedule::debounce(cx, self.debounce),
-            schedule: schedule::schedule(cx, self.schedule, connections),
+            schedule: schedule::schedule(cx, self.schedule, used),
             pipelines: Vec::new(),
         }
     }
 }
 
-/// The names of connections a pipeline mentions, broken or not.
-fn mentioned(written: &PipelineW) -> impl Iterator<Item = String> {
-    [&written.source, &written.target]
-        .into_iter()
-        .flatten()
-        .filter_map(|end| end.name.value.split_once('/'))
-        .map(|(connection, _)| connection.to_owned())
+/// The connections that pipelines mention, broken or not.
+fn mentioned<'w>(pipelines: impl Iterator<Item = &'w PipelineW>) -> Used {
+    let mut used = Used { all_known: true, ..Used::default() };
+    for end in pipelines.flat_map(|written| [&written.source, &written.target]) {
+        match end.as_ref().and_then(|end| end.name.value.split_once('/')) {
+            Some((connection, _)) => {
+                used.names.insert(connection.to_owned());
+            }
+            None => used.all_known = false,
+        }
+    }
+    used
 }
 
 /// Resolves an integration. `None` when it holds mistakes outside its pipelines.
@@ -108,7 +114,8 @@ pub(crate) fn integration(cx: &Cx<'_>, entry: &Entry<IntegrationW>) -> Option<Dr
             );
         }
         let pipelines = written.pipelines.as_ref().map(|named| named.entries.as_slice()).unwrap_or_default();
-        let connections = pipelines.iter().flat_map(|entry| mentioned(&entry.value)).collect();
+        let mut used = mentioned(pipelines.iter().map(|entry| &entry.value));
+        used.all_known &= written.pipelines.as_ref().is_some_and(|named| named.failed.is_empty());
         let common = Common {
             automatic: written.automatic.as_ref(),
             apply: written.apply.as_ref(),
@@ -116,7 +123,7 @@ pub(crate) fn integration(cx: &Cx<'_>, entry: &Entry<IntegrationW>) -> Option<Dr
             debounce: written.debounce.as_ref(),
             schedule: written.schedule.as_ref(),
         };
-        cx.integration_name(&entry.name).map(|name| common.make(cx, &name, &connections))
+        cx.integration_name(&entry.name).map(|name| common.make(cx, &name, &used))
     });
     let name = made.as_ref().map(|integration| integration.name.clone())?;
     let home = pipeline::Home { integration: &name, within: Some(&name), first_run: written.first_run.as_ref() };
@@ -146,7 +153,7 @@ pub(crate) fn top_level(cx: &Cx<'_>, entry: &Entry<PipelineW>) -> Option<Draft> 
             debounce: written.debounce.as_ref(),
             schedule: written.schedule.as_ref(),
         };
-        Some(common.make(cx, &name, &mentioned(written).collect()))
+        Some(common.make(cx, &name, &mentioned(std::iter::once(written))))
     });
     let integration = made?;
     let home = pipeline::Home { integration: &integration.name, within: None, first_run: None };

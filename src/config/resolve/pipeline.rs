@@ -60,12 +60,10 @@ impl<'a, 'c> Maker<'a, 'c> {
         }
         let source = written.source.as_ref().and_then(|at| end(cx, Side::Source, at));
         let target = written.target.as_ref().and_then(|at| end(cx, Side::Target, at));
-        let flow = match written.direction.as_ref().map(|at| at.value) {
-            Some(DirectionW::TwoWay) => Flow::TwoWay,
-            Some(DirectionW::ToSource) => Flow::ToSource,
-            // None was reported already; the rest is checked all the same.
-            Some(DirectionW::ToTarget) | None => Flow::ToTarget,
-        };
+        // A direction that cannot be read was reported already; the rest is checked as what it most likely is.
+        let mixed = written.fields.iter().flatten().any(|field| field.direction.is_some());
+        let direction = written.direction.as_ref().map(|at| at.value).or(mixed.then_some(DirectionW::TwoWay));
+        let flow = direction.map_or(Flow::ToTarget, super::field::flow_of);
         let ends = [source?, target?];
         if ends[0].connection.name == ends[1].connection.name && ends[0].resource.name == ends[1].resource.name {
             cx.report.add(

@@ -29,14 +29,24 @@ pub(crate) fn debounce(cx: &Cx<'_>, written: Option<&DebounceW>) -> Option<Debou
     (!wait.is_zero()).then_some(Debounce { wait, max_wait })
 }
 
-/// Resolves a schedule. `connections` are those of the integration's pipelines.
-pub(crate) fn schedule(cx: &Cx<'_>, written: Option<&ScheduleW>, connections: &BTreeSet<String>) -> Schedule {
+/// The connections that the pipelines of an integration use.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Used {
+    /// Those that could be read.
+    pub names: BTreeSet<String>,
+    /// Whether these are all.
+    pub all_known: bool,
+}
+
+/// Resolves a schedule.
+pub(crate) fn schedule(cx: &Cx<'_>, written: Option<&ScheduleW>, used: &Used) -> Schedule {
     let mut schedule = Schedule { full_read: Some(FULL_READ), ..Schedule::default() };
     let Some(written) = written else { return schedule };
     for entry in written.poll.iter().flat_map(|poll| &poll.entries) {
         let name = &entry.name;
-        if !connections.contains(&name.value) {
-            let message = if cx.connections.contains_key(&name.value) {
+        let exists = cx.connections.contains_key(&name.value);
+        if !used.names.contains(&name.value) && (used.all_known || !exists) {
+            let message = if exists {
                 format!("no pipeline here uses the connection `{}`", name.value)
             } else {
                 format!("there is no connection `{}`", name.value)
@@ -44,7 +54,7 @@ pub(crate) fn schedule(cx: &Cx<'_>, written: Option<&ScheduleW>, connections: &B
             cx.report.add(
                 error("config::unknown_connection", name.span, message)
                     .label("polled for nothing")
-                    .maybe_help(suggest(&name.value, connections.iter().map(String::as_str))),
+                    .maybe_help(suggest(&name.value, used.names.iter().map(String::as_str))),
             );
             continue;
         }

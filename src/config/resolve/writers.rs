@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Cx, Resolved, Written, integration::Draft};
+use super::{Cx, Resolved, Written, hash::plain_path, integration::Draft};
 use crate::{
     config::{PipelineName, diagnostic::error},
     record::Path,
@@ -84,9 +84,9 @@ fn same_records(first: &Resolved, one: &Written, second: &Resolved, other: &Writ
 
 /// Whether one path is, or lies in, the other. Elements selected by different conditions are different places.
 fn overlap(a: &Path, b: &Path) -> bool {
-    let (a, b) = (a.as_str(), b.as_str());
+    let (a, b) = (plain_path(a.as_str()), plain_path(b.as_str()));
     let inside = |outer: &str, inner: &str| {
         inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     };
-    inside(a, b) || inside(b, a)
+    inside(&a, &b) || inside(&b, &a)
 }

@@ -134,6 +134,7 @@ impl FromText for bool {
         match (text, plain) {
             ("true", true) => Ok(true),
             ("false", true) => Ok(false),
+            ("true" | "false", false) => Err(("quotes make it text".to_owned(), 0)),
             _ => Err((String::new(), 0)),
         }
     }

@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use crate::{
     config::{
-        Amount, Auth, Blanks, Conflicts, Connection, ConnectionName, Content, Creates, Differences, Drift, End, Field,
-        FieldEnd, FieldId, Filter, FirstRun, Flow, Guards, IntegrationName, KeyPair, OnLeave, Operator, Pipeline,
-        PipelineName, Test, Then, Tier, WriteWhen,
+        Amount, Auth, Blanks, Conflicts, Connection, ConnectionName, Content, Creates, Differences, Drift, Each, End,
+        Field, FieldEnd, FieldId, Filter, FirstRun, Flow, Guards, IntegrationName, KeyPair, OnLeave, Operator,
+        Pipeline, PipelineName, Test, Then, Tier, WriteWhen,
     },
     connector::{FieldTable, LabelTemplate, Manifest, Resource, ThrottleWait, Throttled},
     mapping::Lookups,
@@ -66,8 +66,8 @@ fn end(name: &str) -> End {
         auth: Vec::new(),
         limits: Vec::new(),
         throttled: Throttled { status: 429, wait: ThrottleWait::RetryAfter, remaining: Vec::new() },
-        in_doubt: Duration::from_secs(60),
-        timeout: Duration::from_secs(60),
+        in_doubt: Duration::from_mins(1),
+        timeout: Duration::from_mins(1),
         error_messages: Vec::new(),
         resources: BTreeMap::new(),
     };
@@ -181,6 +181,22 @@ pub fn constant<'p>(pipeline: &'p mut Pipeline, value: Value, target: &str) -> &
     field
 }
 
+/// Adds a list of lines from `$.lines` to `$.LineItems`: `title` is `Description`, `no` belongs to `LineItemID`.
+pub fn lines(pipeline: &mut Pipeline) -> &mut Field {
+    let mut inner = self::pipeline();
+    add(&mut inner, "$.title", "$.Description");
+    inner.fields[0].flow = Flow::ToTarget;
+    let field = add(pipeline, "$.lines", "$.LineItems");
+    field.flow = Flow::ToTarget;
+    field.content = Content::Each(Box::new(Each {
+        source_key: path("$.no"),
+        target_key: path("$.LineItemID"),
+        fields: inner.fields,
+        removes: false,
+    }));
+    field
+}
+
 /// Adds a tier over one pair of paths.
 pub fn tier(pipeline: &mut Pipeline, source: &str, target: &str, then: Then) {
     let slots =
@@ -198,8 +214,13 @@ pub fn tier(pipeline: &mut Pipeline, source: &str, target: &str, then: Then) {
 pub fn only(pipeline: &mut Pipeline, side: Side, text: &str, value: Value) {
     let end = &mut pipeline.ends[side.index()];
     let slot = end.spec.slot(Slot::Value(path(text)));
-    let test = Test { slot, path: text.to_owned(), canon: Canon::default(), operator: Operator::Equals(value) };
-    end.filter = Filter::Test(test);
+    let condition = Test { slot, path: text.to_owned(), canon: Canon::default(), operator: Operator::Equals(value) };
+    end.filter = Filter::Test(condition);
+}
+
+/// A record with this value of `a`.
+pub fn record_a(value: Value) -> Value {
+    Value::Object([("a".to_owned(), value)].into_iter().collect())
 }
 
 /// A reading of one record.

@@ -42,8 +42,8 @@ fn one_field(change: impl FnOnce(&mut Pipeline)) -> Pipeline {
 fn check(pipeline: &Pipeline, base: &str, source: Value, target: Value, expected: &str) {
     let record = json!({ "a": base });
     let mut link = agreed(pipeline, &record, &record);
-    see(pipeline, &mut link, Side::Source, &json!({ "a": source }));
-    see(pipeline, &mut link, Side::Target, &json!({ "a": target }));
+    see(pipeline, &mut link, Side::Source, &record_a(source));
+    see(pipeline, &mut link, Side::Target, &record_a(target));
     assert_eq!(told(&decide(pipeline, &link)), expected);
 }
 
@@ -123,6 +123,7 @@ fn when_a_field_is_written() {
     check(&p, "a", json!("b"), json!("a"), "");
     check(&p, "a", json!("b"), json!(""), "target=b changed on the source");
     check(&p, "", json!("b"), json!(""), "target=b changed on the source");
+    check(&p, "a", json!("b"), json!("c"), "");
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn several_values_park_the_field_and_no_other() {
 
 #[test]
 fn newest_wins_only_beyond_doubt() {
-    let skew = std::time::Duration::from_secs(60);
+    let skew = std::time::Duration::from_mins(1);
     let told_by = |source: Option<i64>, target: Option<i64>, otherwise| {
         let p = one_field(|p| p.fields[0].conflicts = Conflicts::NewestWins { skew, otherwise });
         let mut link = agreed(&p, &json!({ "a": "a" }), &json!({ "a": "a" }));

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use super::build::*;
 use crate::{
-    config::{Blanks, Content, Differences, Flow, Pipeline, Transform},
+    config::{Blanks, Content, Differences, Flow, Pipeline, Transform, WriteWhen},
     record::{Cell, Side},
     sync::{Change, FindingKind, ParkCode, Why},
 };
 
 #[track_caller]
 fn check(pipeline: &Pipeline, source: Value, target: Value, expected: Option<(Side, &str, Why)>, parked: bool) {
-    let decision = decide(pipeline, &matched(pipeline, &json!({ "a": source }), &json!({ "a": target })));
+    let decision = decide(pipeline, &matched(pipeline, &record_a(source), &record_a(target)));
     let sent = decision.writes.first().map(|write| (write.side, write.fields[0].clone()));
     assert_eq!(
         sent.map(|(side, sent)| (side, sent.value, sent.why)),
@@ -41,6 +41,15 @@ fn fill_blanks() {
     check(&p, json!("x"), json!(""), Some((Side::Target, "x", Why::FilledBlank)), false);
     check(&p, json!(""), json!("x"), None, true);
     check(&p, json!("y"), json!("x"), None, true);
+}
+
+#[test]
+fn fields_that_fill_blanks_only_never_differ() {
+    for differences in [Differences::FillBlanks, Differences::Park, Differences::SourceWins] {
+        let mut p = rule(differences, Flow::TwoWay);
+        p.fields[0].write = WriteWhen::IfBlank;
+        check(&p, json!("x"), json!("y"), None, false);
+    }
 }
 
 #[test]
@@ -109,7 +118,7 @@ fn a_changed_definition_has_no_history_but_keeps_its_values() {
     see(&p, &mut link, Side::Source, &json!({ "a": "2" }));
     p.fields[0].definition = 2;
     assert_eq!(decide(&p, &link).findings[0].kind, FindingKind::Parked(ParkCode::Difference));
-    assert_eq!(see(&p, &mut link, Side::Source, &json!({ "a": "2" })), Change::Noted, "the same reading as before");
+    assert_eq!(see(&p, &mut link, Side::Source, &json!({ "a": "2" })), Change::Moved, "the same reading as before");
     let state = state(&p, &link, 0);
     assert_eq!(state.base, None);
     assert_eq!((state.present(Side::Source), state.present(Side::Target)), (Some(&"2".into()), Some(&"1".into())));

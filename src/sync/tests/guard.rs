@@ -48,22 +48,30 @@ fn guards_hold_what_is_over_them() {
 }
 
 #[track_caller]
-fn check_body(target: &str, value: &str, there: &Value, expected: Value) {
+fn check_body(target: &str, value: &str, there: &Value, expected: &Value) {
     let mut p = pipeline();
     add(&mut p, "$.a", target);
     let mut link = matched(&p, &json!({}), &json!({}));
     see(&p, &mut link, Side::Target, there);
     let mut write = write(Some("t1"), &[("", value)]);
     write.fields[0].field = p.fields[0].id;
-    assert_eq!(body(&p, &write, Some(link.mark(Side::Target))).unwrap(), expected);
+    assert_eq!(body(&p, &write, Some(link.mark(Side::Target))).unwrap(), *expected);
 }
 
 #[test]
 fn bodies_hold_what_is_written_and_the_rest_of_arrays() {
-    check_body("$.a.b", "x", &json!({ "a": { "b": "y", "c": 1 } }), json!({ "a": { "b": "x" } }));
+    check_body("$.a.b", "x", &json!({ "a": { "b": "y", "c": 1 } }), &json!({ "a": { "b": "x" } }));
     let phones = json!({ "Phones": [{ "T": "FAX", "N": "1" }, { "T": "MOBILE", "N": "2", "Area": "9" }] });
     let sent = json!({ "Phones": [{ "T": "FAX", "N": "1" }, { "T": "MOBILE", "N": "3", "Area": "9" }] });
-    check_body("$.Phones[?(@.T=='MOBILE')].N", "3", &phones, sent);
+    check_body("$.Phones[?(@.T=='MOBILE')].N", "3", &phones, &sent);
+}
+
+#[test]
+fn a_value_to_be_cleared_is_sent_as_null() {
+    let p = with_fields(&["a"]);
+    let mut write = write(Some("t1"), &[("x", "")]);
+    (write.fields[0].field, write.fields[0].value) = (p.fields[0].id, Cell::Absent);
+    assert_eq!(body(&p, &write, None).unwrap(), json!({ "a": null }));
 }
 
 #[test]

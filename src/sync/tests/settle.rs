@@ -32,13 +32,14 @@ fn edited(p: &Pipeline) -> Link {
 #[track_caller]
 fn check(
     change: impl FnOnce(&mut Pipeline),
-    answer: Option<Value>,
+    answer: Option<&str>,
     base: [&str; 2],
     pending: Option<&str>,
     code: &[ParkCode],
 ) {
     let mut p = with_fields(&["a", "other"]);
     change(&mut p);
+    let answer = answer.map(|value| json!({ "a": value, "other": "o" }));
     let settled = settle(&p, &edited(&p), answer.as_ref());
     let state = state(&p, &settled.link, 0);
     assert_eq!(state.base, Some(base.map(Cell::from)));
@@ -50,13 +51,12 @@ fn check(
 
 #[test]
 fn sent_and_answered_are_compared() {
-    let answer = |value: &str| Some(json!({ "a": value, "other": "o" }));
-    check(|_| {}, answer("b"), ["b", "b"], None, &[]);
+    check(|_| {}, Some("b"), ["b", "b"], None, &[]);
     check(|_| {}, None, ["b", "b"], None, &[]);
-    check(|_| {}, answer("a"), ["a", "a"], None, &[ParkCode::NotTaken]);
-    check(|_| {}, answer("B"), ["a", "a"], Some("B"), &[ParkCode::Reshaped]);
-    check(|p| p.fields[0].ends[1].canon.ignore_case = true, answer("B"), ["b", "B"], None, &[]);
-    check(|p| p.fields[0].ends[1].masked = true, answer("***"), ["b", "b"], None, &[]);
+    check(|_| {}, Some("a"), ["a", "a"], None, &[ParkCode::NotTaken]);
+    check(|_| {}, Some("B"), ["a", "a"], Some("B"), &[ParkCode::Reshaped]);
+    check(|p| p.fields[0].ends[1].canon.ignore_case = true, Some("B"), ["b", "B"], None, &[]);
+    check(|p| p.fields[0].ends[1].masked = true, Some("***"), ["b", "b"], None, &[]);
 }
 
 #[test]
@@ -88,6 +88,19 @@ fn without_an_answer_a_newer_reading_stands() {
     let settled = settle_update(&context(&p, &links), &link, &write, None);
     assert_eq!(state(&p, &settled.link, 0).pending_target, Some("typed".into()));
     assert!(settled.again);
+}
+
+#[test]
+fn two_unanswered_writes_that_were_not_taken_leave_the_first_base() {
+    let p = with_fields(&["a", "other"]);
+    let mut link = settle(&p, &edited(&p), None).link;
+    see(&p, &mut link, Side::Source, &json!({ "a": "c", "other": "o" }));
+    let mut link = settle(&p, &link, None).link;
+    see(&p, &mut link, Side::Target, &json!({ "a": "a", "other": "o" }));
+    let state = state(&p, &link, 0);
+    assert_eq!(state.base, Some(["a".into(), "a".into()]));
+    assert_eq!((&state.pending_source, &state.pending_target), (&Some("c".into()), &None));
+    assert_eq!(codes(&decide(&p, &link).findings), [ParkCode::NotTaken]);
 }
 
 #[test]

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use super::build::*;
+use super::{build::*, remote::Remote};
 use crate::{
-    config::{Blanks, Field, Pipeline},
+    config::{Blanks, Field, OnLeave, Pipeline},
     mapping,
-    record::{Cell, Side},
+    record::{Cell, Side, Slot},
     sync::{
         Born, Candidate, Change, Context, Decision, Finding, Fresh, FreshDecision, Link, Observation, RecordWrite,
         Settled, TierHits, Why, body, decide_link, decide_new, link_matched, observe, park_refused, settle_create,
@@ -18,61 +18,6 @@ use crate::{
         view::{has_end, observed, same, writable},
     },
 };
-
-/// What a remote makes of a value that it is sent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Quirk {
-    Faithful,
-    Ignores,
-    Trims,
-    Lowers,
-    Cuts,
-}
-
-/// One collection.
-#[derive(Debug, Default)]
-pub struct Remote {
-    pub records: BTreeMap<String, Value>,
-    pub gone: BTreeSet<String>,
-    /// By top-level name.
-    pub quirks: BTreeMap<String, Quirk>,
-    /// Names it answers with a mask.
-    pub masked: BTreeSet<String>,
-    /// Whether it answers writes with the record.
-    pub answers: bool,
-    /// It refuses records that hold this text.
-    pub refuses: Option<String>,
-    pub created: u32,
-}
-
-impl Remote {
-    fn take(&mut self, id: &str, sent: &Value) {
-        let record = self.records.entry(id.to_owned()).or_insert_with(|| json!({}));
-        for (name, value) in sent.as_object().unwrap() {
-            let quirk = self.quirks.get(name).copied().unwrap_or(Quirk::Faithful);
-            let text = value.as_str().map(str::to_owned);
-            let kept = match (quirk, text) {
-                (Quirk::Ignores, _) => continue,
-                (Quirk::Trims, Some(text)) => json!(text.trim()),
-                (Quirk::Lowers, Some(text)) => json!(text.to_lowercase()),
-                (Quirk::Cuts, Some(text)) => json!(text.chars().take(3).collect::<String>()),
-                _ => value.clone(),
-            };
-            record[name] = kept;
-        }
-    }
-
-    /// The record as the remote shows it.
-    fn shown(&self, id: &str) -> Value {
-        let mut record = self.records[id].clone();
-        for name in &self.masked {
-            if record.get(name).is_some_and(|value| !value.is_null()) {
-                record[name] = json!("***");
-            }
-        }
-        record
-    }
-}
 
 /// A value that a person typed, and that nobody has overwritten since.
 type TypedAt = (Side, String, usize);
@@ -86,6 +31,8 @@ pub struct World {
     pub rng: Rng,
     /// How many more times somebody edits a record while our write is being answered.
     pub mischief: u32,
+    /// Values typed into a target's list of phones, in elements that are not mapped.
+    pub foreign: Vec<(String, Value)>,
     refused: BTreeSet<(Side, String, u64)>,
     clock: i64,
 }
@@ -100,6 +47,7 @@ impl World {
             typed: BTreeMap::new(),
             rng,
             mischief: 0,
+            foreign: Vec::new(),
             refused: BTreeSet::new(),
             clock: 0,
         }
@@ -115,6 +63,16 @@ impl World {
         let path = &field.end(side).paths[0];
         if path.write(record, &Cell::Value(value.clone())).is_ok() {
             self.typed.insert((side, id.to_owned(), position), path.read(record));
+        }
+    }
+
+    /// A person adds a phone of a type that is not mapped, on the target.
+    pub fn type_phone(&mut self, id: &str) {
+        let phone = json!({ "T": "F", "N": format!("foreign {}", self.foreign.len()) });
+        let record = self.remotes[1].records.get_mut(id).unwrap();
+        if let Value::Array(phones) = record.as_object_mut().unwrap().entry("Phones").or_insert(json!([])) {
+            phones.push(phone.clone());
+            self.foreign.push((id.to_owned(), phone));
         }
     }
 
@@ -204,7 +162,9 @@ impl World {
         assert!(!write.fields.is_empty());
         for sent in &write.fields {
             let (_, field) = self.field(sent);
-            assert!(writable(&self.pipeline, field, write.side), "{} against its direction", field.name);
+            let flows = self.pipeline.flow.writes(write.side) && field.flow.writes(write.side);
+            assert!(flows && !field.end(write.side).read_only, "{} against its direction", field.name);
+            assert!(!field.end(write.side.other()).masked, "{}: a mask is sent", field.name);
             let allowed = field.blanks == Blanks::Propagate || matches!(sent.why, Why::Resolved(_));
             assert!(allowed || !sent.value.is_blank(), "{}: a blank is sent: {sent:?}", field.name);
         }
@@ -299,7 +259,9 @@ impl World {
 
     fn create(&mut self, fresh: &Fresh, write: &RecordWrite, hits: &[TierHits]) -> bool {
         self.check_write(write);
-        assert!(hits.iter().all(|hit| hit.candidates.is_empty()), "created although something matches");
+        let proposes = |hit: &TierHits| self.pipeline.tiers[hit.tier].then == crate::config::Then::Propose;
+        let matched = hits.iter().any(|hit| hit.candidates.iter().any(|c| !proposes(hit) || c.linked_with.is_none()));
+        assert!(!matched, "created although something matches");
         let sent = body(&self.pipeline, write, None).unwrap();
         let remote = &mut self.remotes[write.side.index()];
         remote.created += 1;
@@ -334,9 +296,11 @@ impl World {
 
     fn hits(&self, side: Side, id: &str) -> Vec<TierHits> {
         let key = |side: Side, id: &str, tier: usize| {
-            let read = self.pipeline.end(side).spec.read(&self.remotes[side.index()].shown(id));
             let key = &self.pipeline.tiers[tier].keys[0];
-            key.canons[side.index()].key(read.cell(key.slots[side.index()]))
+            let Slot::Value(path) = &self.pipeline.end(side).spec.slots[key.slots[side.index()]] else {
+                unreachable!()
+            };
+            key.canons[side.index()].key(&path.read(&self.remotes[side.index()].records[id]))
         };
         let found = |side: Side, wanted: &str, tier: usize, except: &str| -> Vec<Candidate> {
             let records = self.remotes[side.index()].records.keys();
@@ -377,6 +341,11 @@ impl World {
                 self.check_quiet_field(&link, position, &decision.findings);
             }
         }
+        for (id, phone) in &self.foreign {
+            let phones = &self.remotes[1].records[id]["Phones"];
+            let kept = phones.as_array().is_some_and(|phones| phones.contains(phone));
+            assert!(kept, "{phone} of {id} is lost: {phones}");
+        }
         for ((side, id, position), typed) in &self.typed {
             let field = &self.pipeline.fields[*position];
             let now = field.end(*side).paths[0].read(&self.remotes[side.index()].records[id]);
@@ -397,6 +366,9 @@ impl World {
                 "{}: {side} is {now:?}, known is {known:?}",
                 field.name
             );
+        }
+        if self.pipeline.on_leave == OnLeave::Pause && link.marks.iter().any(|mark| mark.paused) {
+            return;
         }
         let open = state.pending_source.is_some() || state.pending_target.is_some() || state.base.is_none();
         let both_ways = Side::BOTH.into_iter().all(|side| writable(&self.pipeline, field, side));

@@ -1,0 +1,205 @@
+//! What is not written now: left alone with its reason, held by a guard, or kept for a later run.
+
+use chrono::{DateTime, Utc};
+
+use super::{CHUNK, Planned, notes::note_parked};
+use crate::{
+    config::{Pipeline, PipelineName},
+    engine::{
+        EngineError, HeldReport, Mode,
+        deliver::{keys_of, reindex},
+        run::Run,
+        step::{Newcomer, Step},
+    },
+    record::{RecordId, Side},
+    store::{Approval, Changes, Due, HeldRun, Parked, Spill, Stage},
+    sync::{Damage, judge},
+};
+
+impl Run<'_> {
+    /// Remembers a record that is left alone, with why.
+    pub(in crate::engine) fn leave(
+        &self,
+        changes: &mut Changes,
+        pipeline: &Pipeline,
+        newcomer: Newcomer,
+        parked: &[Parked],
+        waits_for: &[(PipelineName, RecordId)],
+        again: Option<DateTime<Utc>>,
+    ) {
+        let side = newcomer.side;
+        let id = newcomer.fresh.observation.id.clone();
+        // A rejected source record of a one-way pipeline can be nobody's candidate; it needs no match keys.
+        let matchable = !parked.is_empty() || pipeline.writes(side) || !waits_for.is_empty();
+        let keys = if matchable { keys_of(pipeline, side, &newcomer.fresh.observation.projection) } else { Vec::new() };
+        changes.together(|atomic| {
+            if !newcomer.stored {
+                atomic.fresh(&pipeline.name, side, &newcomer.fresh);
+            } else if newcomer.old_keys != keys || again.is_none() {
+                atomic.fresh(&pipeline.name, side, &newcomer.fresh);
+            }
+            reindex(atomic, &pipeline.name, side, &id, &newcomer.old_keys, &keys);
+            if newcomer.stored || !parked.is_empty() {
+                note_parked(atomic, pipeline, side, &id, parked);
+            }
+            for (awaited, awaited_id) in waits_for {
+                atomic.wait((awaited, awaited_id), (&pipeline.name, side, &id));
+            }
+            match again {
+                Some(at) => atomic.due(&pipeline.name, side, &id, &Due { at, why: "to be tried again".to_owned() }),
+                None if newcomer.stored => atomic.done(&pipeline.name, side, &id),
+                None => {}
+            }
+        });
+    }
+
+    /// Remembers everything a plan would have applied, as seen and due: the plan is held, or may not be applied.
+    pub(in crate::engine) async fn keep_planned(
+        &mut self,
+        pipeline: &Pipeline,
+        steps: Spill<Step>,
+    ) -> Result<(), EngineError> {
+        for chunk in steps.chunks(CHUNK) {
+            let mut changes = Changes::new();
+            for step in chunk? {
+                match step {
+                    Step::Create { newcomer, .. } => self.keep_newcomer(&mut changes, pipeline, *newcomer, "held"),
+                    Step::Link { newcomers, .. } => {
+                        for newcomer in *newcomers {
+                            self.keep_newcomer(&mut changes, pipeline, newcomer, "held");
+                        }
+                    }
+                    // The link and its due entry are in the store already.
+                    Step::Update { .. } => {}
+                }
+            }
+            self.engine.ledger.commit(changes).await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers what was spilled for a pipeline that cannot be planned.
+    pub(in crate::engine) async fn keep_spilled(&mut self, pipeline: &Pipeline) -> Result<(), EngineError> {
+        let Some(spill) = self.spills.remove(&pipeline.name) else { return Ok(()) };
+        for chunk in spill.chunks(CHUNK) {
+            let mut changes = Changes::new();
+            for newcomer in chunk? {
+                self.keep_newcomer(&mut changes, pipeline, newcomer, "new");
+            }
+            self.engine.ledger.commit(changes).await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers a newcomer as seen and due now.
+    pub(in crate::engine) fn keep_newcomer(
+        &self,
+        changes: &mut Changes,
+        pipeline: &Pipeline,
+        newcomer: Newcomer,
+        why: &str,
+    ) {
+        if newcomer.stored && newcomer.old_keys.is_empty() && !pipeline.writes(newcomer.side.other()) {
+            return;
+        }
+        let (side, id) = (newcomer.side, newcomer.fresh.observation.id.clone());
+        let keys = keys_of(pipeline, side, &newcomer.fresh.observation.projection);
+        let at = self.engine.clock.now();
+        changes.together(|atomic| {
+            atomic.fresh(&pipeline.name, side, &newcomer.fresh);
+            reindex(atomic, &pipeline.name, side, &id, &newcomer.old_keys, &keys);
+            if pipeline.writes(side.other()) {
+                atomic.due(&pipeline.name, side, &id, &Due { at, why: why.to_owned() });
+            }
+        });
+    }
+
+    /// Judges the counts of a plan. `Some` holds it.
+    pub(in crate::engine) async fn guard(
+        &mut self,
+        pipeline: &Pipeline,
+        planned: &Planned,
+    ) -> Result<Option<HeldReport>, EngineError> {
+        if planned.steps.is_empty() {
+            return Ok(None);
+        }
+        let now = self.engine.clock.now();
+        let damage = sum(&planned.damage);
+        let state = self.state_mut(&pipeline.name).await?.clone();
+        let guards = match state.stage {
+            Stage::Approved => return Ok(None),
+            Stage::Unapproved => Vec::new(),
+            Stage::Running => {
+                let mut tripped = Vec::new();
+                for side in Side::BOTH {
+                    tripped.extend(judge(&pipeline.guards, planned.damage[side.index()], state.links));
+                }
+                if tripped.is_empty() {
+                    self.release_held(pipeline).await?;
+                    return Ok(None);
+                }
+                tripped
+            }
+        };
+        let old = self.engine.ledger.held(&pipeline.name).await?;
+        if let Some(old) = &old
+            && old.approval == Approval::Approved
+            && old.config == pipeline.hash
+            && no_more_than(&damage, &old.damage)
+        {
+            self.release_held(pipeline).await?;
+            return Ok(None);
+        }
+        let id = short_id(pipeline, &damage);
+        let (since, approval) = match &old {
+            Some(old) if old.id == id => (old.since, old.approval),
+            _ => (now, Approval::Waiting),
+        };
+        let held = HeldRun {
+            id: id.clone(),
+            pipeline: pipeline.name.clone(),
+            since,
+            damage,
+            guards: guards.clone(),
+            config: pipeline.hash,
+            approval,
+        };
+        if self.request.mode == Mode::Sync {
+            let mut changes = Changes::new();
+            changes.together(|atomic| atomic.hold(&held));
+            self.engine.ledger.commit(changes).await?;
+        }
+        Ok(Some(HeldReport { id, guards, damage }))
+    }
+
+    pub(in crate::engine) async fn release_held(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
+        if self.request.mode == Mode::Sync && self.engine.ledger.held(&pipeline.name).await?.is_some() {
+            let mut changes = Changes::new();
+            changes.together(|atomic| atomic.release(&pipeline.name));
+            self.engine.ledger.commit(changes).await?;
+        }
+        Ok(())
+    }
+}
+
+const fn sum(damage: &[Damage; 2]) -> Damage {
+    Damage {
+        creates: damage[0].creates + damage[1].creates,
+        touched: damage[0].touched + damage[1].touched,
+        blanked: damage[0].blanked + damage[1].blanked,
+        deletes: damage[0].deletes + damage[1].deletes,
+    }
+}
+
+const fn no_more_than(now: &Damage, shown: &Damage) -> bool {
+    now.creates <= shown.creates
+        && now.touched <= shown.touched
+        && now.blanked <= shown.blanked
+        && now.deletes <= shown.deletes
+}
+
+/// A short name for a held plan: the same plan of the same configuration has the same name.
+fn short_id(pipeline: &Pipeline, damage: &Damage) -> String {
+    let text = format!("{}:{}:{damage:?}", pipeline.name, pipeline.hash);
+    format!("{:06x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()) & 0xff_ffff)
+}
