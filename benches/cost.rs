@@ -264,13 +264,24 @@ fn print(what: &str, report: &RunReport, cost: &Cost, least: usize) {
 
 async fn measure(contacts: usize) -> Fallible<()> {
     let passing = contacts * 6 / 10;
-    println!("{contacts} contacts, {passing} pass the filter, {} fields, pages of {PAGE}, batches of {BATCH}", FIELDS.len());
+    println!(
+        "{contacts} contacts, {passing} pass the filter, {} fields, pages of {PAGE}, batches of {BATCH}",
+        FIELDS.len()
+    );
 
     let bare = bare_loop(contacts, None).await?;
     let dir = tempfile::tempdir()?;
     let stored = bare_loop(contacts, Some(dir.path())).await?;
-    println!("bare loop                           wall {:>6.2} s, CPU {:>6.2} s", bare.wall.as_secs_f64(), bare.cpu.as_secs_f64());
-    println!("bare loop with sled                 wall {:>6.2} s, CPU {:>6.2} s", stored.wall.as_secs_f64(), stored.cpu.as_secs_f64());
+    println!(
+        "bare loop                           wall {:>6.2} s, CPU {:>6.2} s",
+        bare.wall.as_secs_f64(),
+        bare.cpu.as_secs_f64()
+    );
+    println!(
+        "bare loop with sled                 wall {:>6.2} s, CPU {:>6.2} s",
+        stored.wall.as_secs_f64(),
+        stored.cpu.as_secs_f64()
+    );
 
     let resident = memory("VmRSS");
     let mut bench = Bench::new("source-to-target")?;
@@ -356,7 +367,12 @@ async fn bare_loop(contacts: usize, store: Option<&Path>) -> Fallible<Cost> {
     Ok(meter.stop())
 }
 
-async fn post(client: &reqwest::Client, systems: &Systems, batch: &mut Vec<Value>, tree: Option<&sled::Db>) -> Fallible<()> {
+async fn post(
+    client: &reqwest::Client,
+    systems: &Systems,
+    batch: &mut Vec<Value>,
+    tree: Option<&sled::Db>,
+) -> Fallible<()> {
     if batch.is_empty() {
         return Ok(());
     }

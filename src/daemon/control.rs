@@ -19,7 +19,7 @@ use super::{
     protocol::{Failure, Progress, Request, Response},
     slot::{Rest, Slot},
     socket::{Listener, SocketError},
-    status::DaemonStatus,
+    status::{DaemonStatus, Phase},
     worker,
 };
 use crate::{
@@ -53,6 +53,16 @@ pub(super) enum Stop {
     Now,
     /// Everything has ended.
     Done,
+}
+
+/// Whether anything goes on.
+enum Quiet {
+    /// No: everybody waits, and this is the earliest instant anybody waits for.
+    Settled(Option<DateTime<Utc>>),
+    /// So many runs are under way, and nothing else is.
+    Running(usize),
+    /// Somebody has something to do at once.
+    No,
 }
 
 /// What the tasks of a daemon share.
@@ -91,7 +101,7 @@ impl Shared {
     /// Waits until an instant of the wall clock, which may be moved meanwhile. Cancel safe.
     pub async fn sleep_until(&self, at: DateTime<Utc>) {
         /// A machine's clock is looked at again this often, because a person may have moved it.
-        const LOOK: Duration = Duration::from_secs(60);
+        const LOOK: Duration = Duration::from_mins(1);
         let clock = &self.engine.clock;
         loop {
             // In this order: a clock that moves between the two readings makes the wait too short, never too long.
@@ -118,21 +128,44 @@ impl Shared {
         }
     }
 
-    /// The earliest instant anybody waits for, if everybody waits.
-    fn settled(&self) -> Option<Option<DateTime<Utc>>> {
+    /// Whether everybody waits, and for what.
+    fn quiet(&self) -> Quiet {
         let now = self.engine.clock.now();
-        let mut next = None;
+        let (mut next, mut running) = (None::<DateTime<Utc>>, 0);
         for slot in self.slots.values() {
-            let (rest, by_hand) = slot.peek(|state| (state.rest, state.by_hand));
-            match rest {
-                Rest::Until(at) if at > now && by_hand == 0 => {
-                    next = Some(next.map_or(at, |earliest: DateTime<Utc>| earliest.min(at)));
+            let (rest, by_hand, phase) = slot.peek(|state| (state.rest, state.by_hand, state.phase.clone()));
+            match (phase, rest) {
+                (Phase::Running { .. }, _) => running += 1,
+                // It waits for one that runs.
+                (Phase::Queued { .. }, _) => {}
+                (Phase::Waiting, Rest::Until(at)) if at > now && by_hand == 0 => {
+                    next = Some(next.map_or(at, |earliest| earliest.min(at)));
                 }
-                Rest::Woken | Rest::Ended if by_hand == 0 => {}
-                _ => return None,
+                (Phase::Waiting, rest) => {
+                    if by_hand > 0 || !matches!(rest, Rest::Woken | Rest::Ended) {
+                        return Quiet::No;
+                    }
+                }
             }
         }
-        Some(next)
+        if running > 0 { Quiet::Running(running) } else { Quiet::Settled(next) }
+    }
+
+    /// Where every run that goes on waits for the clock (for its turn at a limited remote, say): until when the first
+    /// of them does.
+    fn all_wait_for_the_clock(&self, running: usize, sleeps: &BTreeMap<u64, Duration>) -> Option<Duration> {
+        let clock = &self.engine.clock;
+        let (elapsed, now) = (clock.monotonic(), clock.now());
+        let mut others: Vec<Duration> = sleeps.values().copied().filter(|until| *until > elapsed).collect();
+        for slot in self.slots.values() {
+            let Rest::Until(at) = slot.peek(|state| state.rest) else { continue };
+            // The rest of an integration that has nothing to do is not a run that waits.
+            let own = elapsed.saturating_add((at - now).to_std().unwrap_or_default());
+            if let Some(index) = others.iter().position(|until| *until == own) {
+                others.swap_remove(index);
+            }
+        }
+        if others.len() < running { None } else { others.into_iter().min() }
     }
 
     /// Runs that a person asked for and that have not ended.
@@ -180,6 +213,14 @@ impl Daemon {
         tracing::info!(event = "daemon.started", integrations = shared.slots.len());
         Ok(Handle { shared, tasks: Arc::new(Mutex::new(Tasks { workers, listener })) })
     }
+}
+
+/// What a manual clock has to be moved to.
+enum Instant {
+    /// What a run waits for, in time since the clock was made.
+    OfRun(Duration),
+    /// What the schedules wait for.
+    OfSchedule(Option<DateTime<Utc>>),
 }
 
 #[derive(Debug, Default)]
@@ -238,7 +279,7 @@ impl Handle {
         let mut stirred = self.shared.stirred.subscribe();
         loop {
             stirred.borrow_and_update();
-            if let Some(next) = self.shared.settled() {
+            if let Quiet::Settled(next) = self.shared.quiet() {
                 return next;
             }
             // The sender lives in `self`.
@@ -246,7 +287,8 @@ impl Handle {
         }
     }
 
-    /// Moves a manual clock from one thing that happens to the next until `instant`, and waits for its ends.
+    /// Moves a manual clock from one thing that happens to the next until `instant`, and waits for its ends. A run
+    /// that waits for the clock itself gets the time it waits for, so the clock may end up later than `instant`.
     ///
     /// # Panics
     ///
@@ -254,13 +296,41 @@ impl Handle {
     pub async fn run_until(&self, instant: DateTime<Utc>) {
         let clock = &self.shared.engine.clock;
         loop {
-            let next = self.settled().await;
+            let next = self.next_instant().await;
             let now = clock.now();
-            if now >= instant {
-                return;
+            match next {
+                Instant::OfRun(until) => clock.advance(until.saturating_sub(clock.monotonic())),
+                Instant::OfSchedule(_) if now >= instant => return,
+                Instant::OfSchedule(next) => {
+                    let to = next.map_or(instant, |next| next.min(instant));
+                    clock.advance((to - now).to_std().unwrap_or_default());
+                }
             }
-            let to = next.map_or(instant, |next| next.min(instant));
-            clock.advance((to - now).to_std().unwrap_or_default());
+        }
+    }
+
+    /// Returns when nothing happens any more unless a manual clock is moved.
+    async fn next_instant(&self) -> Instant {
+        let clock = &self.shared.engine.clock;
+        assert!(clock.is_manual(), "only a manual clock can be moved");
+        let mut stirred = self.shared.stirred.subscribe();
+        let Some(mut sleeps) = clock.sleeps() else { return Instant::OfSchedule(None) };
+        loop {
+            stirred.borrow_and_update();
+            let sleeping = sleeps.borrow_and_update().clone();
+            match self.shared.quiet() {
+                Quiet::Settled(next) => return Instant::OfSchedule(next),
+                Quiet::Running(running) => {
+                    if let Some(until) = self.shared.all_wait_for_the_clock(running, &sleeping) {
+                        return Instant::OfRun(until);
+                    }
+                }
+                Quiet::No => {}
+            }
+            tokio::select! {
+                _ = stirred.changed() => {}
+                _ = sleeps.changed() => {}
+            }
         }
     }
 

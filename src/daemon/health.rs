@@ -13,7 +13,7 @@ use crate::store::{Group, Key, Space, Store, StoreError};
 /// First wait before the store is probed.
 const FIRST: Duration = Duration::from_secs(5);
 /// Longest wait before the store is probed.
-const MOST: Duration = Duration::from_secs(60);
+const MOST: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Health {

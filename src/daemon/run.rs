@@ -21,6 +21,9 @@ use crate::{
     store::StoreError,
 };
 
+/// Moves the seed of one run far from that of the next.
+const APART: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// Why a run has no report.
 #[derive(Debug, Error)]
 pub(super) enum RunError {
@@ -79,7 +82,10 @@ pub(super) async fn run(
         return Err(RunError::Stopping);
     };
     let started = clock.now();
+    let mut engine = shared.engine.clone();
     slot.with(|state| {
+        state.runs = state.runs.wrapping_add(1);
+        engine.seed = engine.seed.wrapping_add(state.runs.wrapping_mul(APART));
         state.phase = Phase::Running { mode: request.mode, why: why.clone(), since: started };
         if let (Mode::Sync, true, Some(agenda)) = (request.mode, is_whole(&request), &mut state.agenda) {
             agenda.run_began(started);
@@ -90,7 +96,7 @@ pub(super) async fn run(
     let outcome = tokio::select! {
         biased;
         () = shared.stopped(Stop::Now) => Err(RunError::Stopping),
-        outcome = Box::pin(AssertUnwindSafe(shared.engine.run(request.clone())).catch_unwind()) => match outcome {
+        outcome = Box::pin(AssertUnwindSafe(engine.run(request.clone())).catch_unwind()) => match outcome {
             Ok(outcome) => outcome.map_err(RunError::from),
             Err(panic) => Err(RunError::Panicked(words(panic.as_ref()))),
         },
@@ -99,6 +105,7 @@ pub(super) async fn run(
     slot.with(|state| {
         state.phase = Phase::Waiting;
         state.failure = outcome.as_ref().err().map(|error| chain(error));
+        state.unsure |= outcome.is_err();
     });
     drop(guards);
     outcome
@@ -133,9 +140,13 @@ async fn conclude(
                 exit = report.exit_code(),
             );
             slot.note_troubles(connections, &report.troubles, now);
-            match tell_others(shared, slot, request, started, report).await {
+            match tell_others(shared, slot, started, report).await {
                 Ok(()) if request.mode == Mode::Poll => return outcome,
                 Ok(()) => outlook::look(&shared.engine, &slot.integration).await,
+                Err(error) if request.mode == Mode::Poll => {
+                    shared.health.failed(&error, now);
+                    return outcome;
+                }
                 Err(error) => Err(error),
             }
         }
@@ -146,10 +157,13 @@ async fn conclude(
             }
             if counts && is_whole(request) {
                 let passes = matches!(error, RunError::Engine(EngineError::Store(_)) | RunError::Stopping);
-                slot.poke(|agenda| match passes {
-                    true => agenda.run_failed(&request.why),
-                    // It may have written some of it; what is left is due.
-                    false => agenda.run_ended(now, &Ended { again: true, ..Ended::default() }),
+                slot.poke(|agenda| {
+                    if passes {
+                        agenda.run_failed(&request.why);
+                    } else {
+                        // It may have written some of it; what is left is due.
+                        agenda.run_ended(now, &Ended { again: true, ..Ended::default() });
+                    }
                 });
             }
             return outcome;
@@ -172,7 +186,10 @@ async fn conclude(
         Err(error) => {
             // The run itself is done and recorded; only what comes next is not known.
             shared.health.failed(&error, now);
-            slot.poke(|agenda| agenda.run_ended(now, &Ended { again: true, ..Ended::default() }));
+            slot.with(|state| state.unsure = true);
+            if counts {
+                slot.poke(|agenda| agenda.run_ended(now, &Ended { again: true, ..Ended::default() }));
+            }
         }
     }
     outcome
@@ -189,10 +206,10 @@ fn again(request: &RunRequest, outcome: &Result<RunReport, RunError>, waiting: b
 }
 
 /// What was read is delivered to every pipeline that uses it, also of other integrations: those have something to do.
+/// (An integration's own polls are told by its task, which knows when the poll was meant.)
 async fn tell_others(
     shared: &Shared,
     slot: &Slot,
-    request: &RunRequest,
     started: DateTime<Utc>,
     report: &RunReport,
 ) -> Result<(), StoreError> {
@@ -200,17 +217,23 @@ async fn tell_others(
         return Ok(());
     }
     let now = shared.engine.clock.now();
+    let mut failed = Ok(());
     for other in shared.slots.values() {
         let itself = other.integration.name == slot.integration.name;
-        if (itself && request.mode != Mode::Poll) || other.connections.is_disjoint(&slot.connections) {
+        if itself || other.connections.is_disjoint(&slot.connections) {
             continue;
         }
-        // Polls of its own are told by the task, which knows when the poll was meant.
-        if !itself && outlook::became_due(&shared.engine.ledger, &other.integration, started, now).await? {
-            other.poke(|agenda| agenda.saw_change(now));
+        match outlook::became_due(&shared.engine.ledger, &other.integration, started, now).await {
+            Ok(true) => other.poke(|agenda| agenda.saw_change(now)),
+            Ok(false) => {}
+            Err(error) => {
+                // Whoever could not be told looks for itself when the store works again.
+                other.with(|state| state.unsure = true);
+                failed = Err(error);
+            }
         }
     }
-    Ok(())
+    failed
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

@@ -30,7 +30,7 @@ use crate::config::{ConnectionName, Integration};
 /// First wait before something that failed is tried again.
 const RETRY_FIRST: Duration = Duration::from_secs(30);
 /// Longest wait before something that failed is tried again.
-const RETRY_MOST: Duration = Duration::from_secs(15 * 60);
+const RETRY_MOST: Duration = Duration::from_mins(15);
 
 /// Something to do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Agenda {
     /// The agenda of an integration that begins (again) now: one that never ran runs at once, and one that left
     /// changes unwritten opens its window.
     #[must_use]
-    pub fn new(integration: Arc<Integration>, remembered: Remembered, now: DateTime<Utc>) -> Self {
+    pub fn new(integration: Arc<Integration>, remembered: &Remembered, now: DateTime<Utc>) -> Self {
         let polled = integration.schedule.poll.keys().map(|connection| (connection.clone(), now)).collect();
         let mut agenda = Self {
             asked: remembered.last_run.is_none().then(|| "first start".to_owned()),
@@ -367,13 +367,16 @@ impl Agenda {
         Some(plus(self.last_run?, self.integration.schedule.after_idle?))
     }
 
-    /// An overdue full read waits for the run of an open window, and after a run that could not do it, for the retry.
+    /// When a full read starts by itself. One that is overdue makes the next run a full one (the engine sees to that),
+    /// so it starts only if no run is known to come within another interval; and after a run that could not do it, not
+    /// at once.
     fn full_read(&self) -> Option<DateTime<Utc>> {
-        if self.window.is_some() || self.retry.at.is_some() {
-            return None;
-        }
         let every = self.integration.schedule.full_read?;
         let due = plus(self.read_in_full?, every);
+        let next = [self.closes(), self.idle(), self.crons().map(|(_, at)| at).min(), self.retry.at];
+        if next.into_iter().flatten().any(|next| next <= plus(due, every)) {
+            return None;
+        }
         Some(self.last_run.map_or(due, |ended| due.max(plus(ended, RETRY_MOST.min(every)))))
     }
 }

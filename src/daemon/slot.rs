@@ -41,6 +41,10 @@ pub(super) struct State {
     pub troubles: BTreeMap<ConnectionName, ConnectionTrouble>,
     /// Why the last run could not be carried to its end.
     pub failure: Option<String>,
+    /// A run or poll broke off in the middle: what it left behind has to be looked for.
+    pub unsure: bool,
+    /// Runs so far: two that begin at the same instant still make calls of different keys.
+    pub runs: u64,
     /// Runs by hand, waiting or under way.
     pub by_hand: usize,
     /// What its task waits for.
@@ -69,6 +73,8 @@ impl Slot {
             phase: Phase::Waiting,
             troubles: BTreeMap::new(),
             failure: None,
+            unsure: false,
+            runs: 0,
             by_hand: 0,
             rest: Rest::Busy,
         };

@@ -33,9 +33,21 @@ pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
         if slot.peek(|state| state.agenda.is_none()) {
             match remembered(&shared, &slot).await {
                 Ok(remembered) => {
-                    let agenda = Agenda::new(slot.integration.clone(), remembered, now);
+                    let agenda = Agenda::new(slot.integration.clone(), &remembered, now);
                     slot.with(|state| state.agenda = Some(agenda));
                 }
+                Err(error) => shared.health.failed(&error, now),
+            }
+            continue;
+        }
+        if slot.peek(|state| state.unsure) {
+            match outlook::look(&shared.engine, &slot.integration).await {
+                Ok(looked) => slot.with(|state| {
+                    state.unsure = false;
+                    if let Some(agenda) = state.agenda.as_mut().filter(|_| looked.waiting) {
+                        agenda.saw_change(now);
+                    }
+                }),
                 Err(error) => shared.health.failed(&error, now),
             }
             continue;

@@ -96,7 +96,10 @@ fn drive(agenda: &mut Agenda, from: &str, to: &str, world: &[World]) -> Vec<Stri
                 Action::Run { why, full } => {
                     let taken = edits.iter().filter(|edit| **edit <= now).count();
                     edits.retain(|edit| *edit > now);
-                    let read_in_full = if full { Some(now) } else { agenda.read_in_full };
+                    // As the engine does: an overdue full read makes any run a full one.
+                    let every = agenda.integration.schedule.full_read;
+                    let overdue = agenda.read_in_full.zip(every).is_some_and(|(read, every)| plus(read, every) <= now);
+                    let read_in_full = if full || overdue { Some(now) } else { agenda.read_in_full };
                     did.push(format!("{stamp} {why}{}", if taken > 0 { format!(" +{taken}") } else { String::new() }));
                     agenda.run_ended(now, &Ended { read_in_full, ..Ended::default() });
                 }
@@ -116,7 +119,7 @@ fn runs(did: &[String]) -> Vec<&str> {
 #[test]
 fn ox_18_an_edit_after_the_poll_at_four_is_written_at_four_past_with_what_came_meanwhile() {
     let shop = integration(Tz::UTC, &[("website", 2 * MINUTE)], Some((2 * MINUTE, 2 * MINUTE)));
-    let mut agenda = Agenda::new(Arc::new(shop), ran("2026-06-01 15:00:00"), at("2026-06-01 15:59:00"));
+    let mut agenda = Agenda::new(Arc::new(shop), &ran("2026-06-01 15:00:00"), at("2026-06-01 15:59:00"));
     let world = [World::Edit("2026-06-01 16:00:01"), World::Edit("2026-06-01 16:03:00")];
     let did = drive(&mut agenda, "2026-06-01 15:59:00", "2026-06-01 16:07:00", &world);
     assert_eq!(
@@ -129,7 +132,7 @@ fn ox_18_an_edit_after_the_poll_at_four_is_written_at_four_past_with_what_came_m
 fn the_status_tells_what_waits_and_until_when() {
     let mut shop = integration(Tz::UTC, &[("website", 2 * MINUTE)], Some((2 * MINUTE, 10 * MINUTE)));
     shop.schedule.after_idle = Some(secs(24 * HOUR));
-    let mut agenda = Agenda::new(Arc::new(shop), ran("2026-06-01 04:04:00"), at("2026-06-01 16:01:30"));
+    let mut agenda = Agenda::new(Arc::new(shop), &ran("2026-06-01 04:04:00"), at("2026-06-01 16:01:30"));
     agenda.saw_change(at("2026-06-01 16:01:00"));
     agenda.saw_change(at("2026-06-01 16:02:00"));
     assert_eq!(
@@ -147,7 +150,7 @@ fn a_window_restarts_with_each_change_and_closes_at_the_latest_after_max_wait() 
     let shop = || integration(Tz::UTC, &[], Some((60, 150)));
     let start = "2026-06-01 10:00:00";
     let check = |hooks: &[&'static str], expected: &[&str]| {
-        let mut agenda = Agenda::new(Arc::new(shop()), ran(start), at(start));
+        let mut agenda = Agenda::new(Arc::new(shop()), &ran(start), at(start));
         let world: Vec<_> = hooks.iter().map(|hook| World::Hook(hook)).collect();
         assert_eq!(drive(&mut agenda, start, "2026-06-01 11:00:00", &world), expected);
     };
@@ -163,7 +166,7 @@ fn a_window_restarts_with_each_change_and_closes_at_the_latest_after_max_wait() 
 #[test]
 fn without_a_window_a_change_runs_at_once() {
     let shop = integration(Tz::UTC, &[("website", 2 * MINUTE), ("xero", 2 * MINUTE)], None);
-    let mut agenda = Agenda::new(Arc::new(shop), ran("2026-06-01 10:00:00"), at("2026-06-01 10:00:00"));
+    let mut agenda = Agenda::new(Arc::new(shop), &ran("2026-06-01 10:00:00"), at("2026-06-01 10:00:00"));
     let did = drive(&mut agenda, "2026-06-01 10:00:00", "2026-06-01 10:05:00", &[World::Edit("2026-06-01 10:01:00")]);
     assert_eq!(
         did,
@@ -176,7 +179,7 @@ fn without_a_window_a_change_runs_at_once() {
 fn ox_19_a_quiet_day_ends_in_a_run_and_any_run_restarts_the_day() {
     let mut shop = integration(Tz::UTC, &[("website", HOUR)], Some((60, 60)));
     shop.schedule.after_idle = Some(secs(24 * HOUR));
-    let mut agenda = Agenda::new(Arc::new(shop), ran("2026-06-01 10:30:00"), at("2026-06-01 10:30:00"));
+    let mut agenda = Agenda::new(Arc::new(shop), &ran("2026-06-01 10:30:00"), at("2026-06-01 10:30:00"));
     let did = drive(
         &mut agenda,
         "2026-06-01 10:30:00",
@@ -196,7 +199,7 @@ fn an_overdue_idle_run_comes_at_the_start_and_so_does_the_first_run() {
     shop.schedule.after_idle = Some(secs(24 * HOUR));
     let shop = Arc::new(shop);
     let check = |remembered: Remembered, expected: &str| {
-        let mut agenda = Agenda::new(shop.clone(), remembered, at("2026-06-03 10:00:00"));
+        let mut agenda = Agenda::new(shop.clone(), &remembered, at("2026-06-03 10:00:00"));
         let did = drive(&mut agenda, "2026-06-03 10:00:00", "2026-06-04 09:59:00", &[]);
         assert_eq!(did, [expected]);
     };
@@ -209,7 +212,7 @@ fn an_overdue_idle_run_comes_at_the_start_and_so_does_the_first_run() {
 fn a_restart_in_the_middle_of_a_window_opens_it_again() {
     let shop = Arc::new(integration(Tz::UTC, &[], Some((120, 120))));
     let remembered = Remembered { changes_wait: true, ..ran("2026-06-01 09:00:00") };
-    let mut agenda = Agenda::new(shop, remembered, at("2026-06-01 10:00:30"));
+    let mut agenda = Agenda::new(shop, &remembered, at("2026-06-01 10:00:30"));
     let did = drive(&mut agenda, "2026-06-01 10:00:30", "2026-06-01 11:00:00", &[]);
     assert_eq!(did, ["10:02:30 window closed"]);
 }
@@ -218,7 +221,7 @@ fn a_restart_in_the_middle_of_a_window_opens_it_again() {
 fn nothing_starts_by_itself_when_it_is_off_and_a_pause_is_not_made_up_for() {
     let mut by_hand = integration(Tz::UTC, &[("website", 60)], None);
     by_hand.automatic = false;
-    let mut agenda = Agenda::new(Arc::new(by_hand), Remembered::default(), at("2026-06-01 10:00:00"));
+    let mut agenda = Agenda::new(Arc::new(by_hand), &Remembered::default(), at("2026-06-01 10:00:00"));
     agenda.saw_change(at("2026-06-01 10:00:00"));
     agenda.ask("approved by hand");
     assert_eq!(agenda.fire(at("2026-06-01 12:00:00")), None);
@@ -227,7 +230,7 @@ fn nothing_starts_by_itself_when_it_is_off_and_a_pause_is_not_made_up_for() {
 
     let mut shop = integration(Tz::UTC, &[("website", 2 * MINUTE)], None);
     shop.schedule.cron = vec![cron("0 11 * * *", "0 0 11 * * *")];
-    let mut agenda = Agenda::new(Arc::new(shop), ran("2026-06-01 10:00:00"), at("2026-06-01 10:00:00"));
+    let mut agenda = Agenda::new(Arc::new(shop), &ran("2026-06-01 10:00:00"), at("2026-06-01 10:00:00"));
     agenda.pause(true, at("2026-06-01 10:00:00"));
     assert_eq!(agenda.fire(at("2026-06-01 12:00:30")), None);
     assert_eq!(agenda.waits(), [WaitReason::Paused]);
@@ -239,7 +242,7 @@ fn nothing_starts_by_itself_when_it_is_off_and_a_pause_is_not_made_up_for() {
 #[test]
 fn polls_missed_during_a_long_run_are_made_up_for_by_one() {
     let shop = integration(Tz::UTC, &[("website", 2 * MINUTE)], None);
-    let mut agenda = Agenda::new(Arc::new(shop), ran("2026-06-01 10:00:00"), at("2026-06-01 10:00:00"));
+    let mut agenda = Agenda::new(Arc::new(shop), &ran("2026-06-01 10:00:00"), at("2026-06-01 10:00:00"));
     agenda.run_began(at("2026-06-01 10:01:00"));
     assert_eq!(agenda.next_wake(at("2026-06-01 10:03:00")), None);
     assert_eq!(agenda.fire(at("2026-06-01 10:04:00")), None, "one thing at a time");
@@ -256,12 +259,19 @@ fn an_overdue_full_read_starts_a_run_unless_a_window_is_open_and_does_not_press_
     shop.schedule.full_read = Some(secs(24 * HOUR));
     let shop = Arc::new(shop);
     let remembered = Remembered { read_in_full: Some(at("2026-06-01 10:00:00")), ..ran("2026-06-01 12:00:00") };
-    let mut agenda = Agenda::new(shop, remembered, at("2026-06-02 09:00:00"));
+    let mut agenda = Agenda::new(shop, &remembered, at("2026-06-02 09:00:00"));
     let did = drive(&mut agenda.clone(), "2026-06-02 09:00:00", "2026-06-03 09:00:00", &[]);
     assert_eq!(did, ["10:00:00 full read"]);
     let did =
         drive(&mut agenda.clone(), "2026-06-02 09:00:00", "2026-06-02 10:10:00", &[World::Hook("2026-06-02 09:58:00")]);
     assert_eq!(did, ["10:03:00 window closed"], "the engine makes it a full one");
+
+    let mut shop = integration(Tz::UTC, &[], None);
+    shop.schedule = Schedule { full_read: Some(secs(24 * HOUR)), after_idle: Some(secs(24 * HOUR)), ..shop.schedule };
+    let remembered = Remembered { read_in_full: Some(at("2026-06-01 10:00:00")), ..ran("2026-06-01 12:00:00") };
+    let mut idle = Agenda::new(Arc::new(shop), &remembered, at("2026-06-02 09:00:00"));
+    let did = drive(&mut idle, "2026-06-02 09:00:00", "2026-06-03 09:00:00", &[]);
+    assert_eq!(did, ["12:00:00 idle for 1day"], "the engine makes this one full too");
 
     assert!(matches!(agenda.fire(at("2026-06-02 10:00:00")), Some(Action::Run { full: true, .. })));
     let old = Some(at("2026-06-01 10:00:00"));
@@ -272,7 +282,7 @@ fn an_overdue_full_read_starts_a_run_unless_a_window_is_open_and_does_not_press_
 #[test]
 fn trouble_that_passes_is_tried_again_with_back_off_until_it_has_passed() {
     let shop = Arc::new(integration(Tz::UTC, &[], None));
-    let mut agenda = Agenda::new(shop, Remembered::default(), at("2026-06-01 10:00:00"));
+    let mut agenda = Agenda::new(shop, &Remembered::default(), at("2026-06-01 10:00:00"));
     let mut now = at("2026-06-01 10:00:00");
     let mut waits = Vec::new();
     for _ in 0..8 {
@@ -291,7 +301,7 @@ fn trouble_that_passes_is_tried_again_with_back_off_until_it_has_passed() {
 #[test]
 fn a_poll_that_fails_is_tried_again_besides_the_schedule() {
     let shop = integration(Tz::UTC, &[("website", HOUR), ("xero", HOUR)], None);
-    let mut agenda = Agenda::new(Arc::new(shop), ran("2026-06-01 09:30:00"), at("2026-06-01 09:30:00"));
+    let mut agenda = Agenda::new(Arc::new(shop), &ran("2026-06-01 09:30:00"), at("2026-06-01 09:30:00"));
     let mut now = at("2026-06-01 10:00:00");
     for connection in ["website", "xero"] {
         assert_eq!(agenda.fire(now), Some(Action::Poll { connection: name(connection), at: now }));
@@ -309,7 +319,7 @@ fn a_poll_that_fails_is_tried_again_besides_the_schedule() {
 #[test]
 fn a_store_that_failed_leaves_what_was_to_be_done() {
     let shop = Arc::new(integration(Tz::UTC, &[], Some((60, 60))));
-    let mut agenda = Agenda::new(shop, ran("2026-06-01 09:30:00"), at("2026-06-01 10:00:00"));
+    let mut agenda = Agenda::new(shop, &ran("2026-06-01 09:30:00"), at("2026-06-01 10:00:00"));
     agenda.saw_change(at("2026-06-01 10:00:00"));
     let Some(Action::Run { why, .. }) = agenda.fire(at("2026-06-01 10:01:00")) else { panic!("no run") };
     agenda.run_failed(&why);
@@ -319,7 +329,7 @@ fn a_store_that_failed_leaves_what_was_to_be_done() {
 #[test]
 fn a_clock_put_back_does_not_stop_the_polls() {
     let shop = integration(Tz::UTC, &[("website", 2 * MINUTE)], None);
-    let mut agenda = Agenda::new(Arc::new(shop), ran("2026-06-01 10:00:00"), at("2026-06-01 10:00:00"));
+    let mut agenda = Agenda::new(Arc::new(shop), &ran("2026-06-01 10:00:00"), at("2026-06-01 10:00:00"));
     assert!(agenda.fire(at("2026-06-01 10:02:00")).is_some());
     assert_eq!(agenda.fire(at("2026-06-01 08:00:10")), None);
     assert_eq!(agenda.next_wake(at("2026-06-01 08:00:10")), Some(at("2026-06-01 08:02:00")));
@@ -439,7 +449,7 @@ fn zone_offset(zone: Tz, at: DateTime<Utc>) -> TimeDelta {
 #[test]
 fn the_polls_of_a_connection_are_its_own() {
     let shop = integration(Tz::UTC, &[("website", 2 * MINUTE), ("xero", 3 * MINUTE)], None);
-    let mut agenda = Agenda::new(Arc::new(shop), ran("2026-06-01 10:00:00"), at("2026-06-01 10:00:00"));
+    let mut agenda = Agenda::new(Arc::new(shop), &ran("2026-06-01 10:00:00"), at("2026-06-01 10:00:00"));
     let did = drive(&mut agenda, "2026-06-01 10:00:00", "2026-06-01 10:06:01", &[]);
     let mut counted = BTreeMap::new();
     for line in &did {
