@@ -8,8 +8,8 @@ use std::{collections::HashSet, sync::Arc};
 
 pub(super) use notes::field_name;
 
-use hits::Twins;
 pub(super) use hits::KeyCount;
+use hits::Twins;
 use notes::{next_try, note_parked};
 
 use super::{
@@ -22,9 +22,13 @@ use super::{
 };
 use crate::{
     config::{ApplyMode, Content, Pipeline, PipelineName},
-    record::{RecordId, Side},
+    mapping::{field_cell, same},
+    record::{Projection, RecordId, Side},
     store::{Changes, Due, Spill, Stage},
-    sync::{Born, Context, Damage, Fresh, FreshDecision, Link, decide_link, decide_new, link_matched},
+    sync::{
+        Born, Context, Damage, FindingKind, Fresh, FreshDecision, Link, RecordWrite, decide_link, decide_new,
+        link_matched,
+    },
 };
 
 /// Records decided together; bounds memory.
@@ -45,13 +49,19 @@ pub(super) struct Planned {
     steps: Steps,
     count: u64,
     pub damage: [Damage; 2],
-    /// Records that a step of this plan links, by hash: they are not linked in the store yet, and nothing else may be
-    /// decided about them. A collision only puts a record off to the next round.
+    /// Records that a step of this plan writes, links or makes a counterpart for, by hash, and the match keys of those
+    /// it makes: the store does not know of it yet, and nothing else may be decided about them. A collision only puts
+    /// a record off to the next round.
     claimed: HashSet<u64>,
 }
 
 fn claim(side: Side, id: &RecordId) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(id.as_str().as_bytes(), side.index() as u64)
+}
+
+/// The claim of a record to be made: nobody else of this key may be made by the same plan, on either side.
+fn claim_key(tier: usize, text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), 2 + tier as u64)
 }
 
 impl Planned {
@@ -118,8 +128,10 @@ impl Run<'_> {
         let twins = self.twins(pipeline, &spill)?;
         let mut planned = Planned::new(Steps::Direct(Vec::new()));
         let mut baskets = Baskets::default();
+        let mut place = 0;
         for chunk in spill.chunks(CHUNK) {
-            self.plan_newcomers(pipeline, chunk?, &twins, &mut planned).await?;
+            let chunk = twins.last_readings(chunk?, &mut place);
+            self.plan_newcomers(pipeline, chunk, &twins, &mut planned).await?;
             if let Steps::Direct(steps) = &mut planned.steps {
                 let steps = std::mem::take(steps);
                 self.apply_steps(pipeline, &mut baskets, steps).await?;
@@ -133,8 +145,9 @@ impl Run<'_> {
     async fn plan_spilled(&mut self, pipeline: &Arc<Pipeline>, planned: &mut Planned) -> Result<(), EngineError> {
         let Some(spill) = self.spills.remove(&pipeline.name) else { return Ok(()) };
         let twins = self.twins(pipeline, &spill)?;
+        let mut place = 0;
         for chunk in spill.chunks(CHUNK) {
-            let chunk = chunk?;
+            let chunk = twins.last_readings(chunk?, &mut place);
             self.plan_newcomers(pipeline, chunk, &twins, planned).await?;
         }
         if self.request.mode == Mode::Plan {
@@ -186,7 +199,7 @@ impl Run<'_> {
                 match fresh {
                     Some(fresh) if fresh.spec_hash == pipeline.end(side).spec_hash => {
                         let old_keys = keys_of(pipeline, side, &fresh.observation.projection);
-                        newcomers.push(Newcomer { side, fresh, stored: true, old_keys });
+                        newcomers.push(Newcomer { side, fresh, stored: true, changed: false, old_keys });
                     }
                     // Not known (any more), or read under another spec: the pull that reads it makes it due again.
                     _ => changes.together(|atomic| atomic.done(&pipeline.name, side, id)),
@@ -195,7 +208,7 @@ impl Run<'_> {
         }
         self.engine.ledger.commit(changes).await?;
         self.plan_links(pipeline, links, planned).await?;
-        self.plan_newcomers(pipeline, newcomers, &Twins::new(), planned).await
+        self.plan_newcomers(pipeline, newcomers, &Twins::default(), planned).await
     }
 
     async fn plan_links(
@@ -209,7 +222,8 @@ impl Run<'_> {
         let mut changes = Changes::new();
         let mut unread = Vec::new();
         for link in links {
-            if self.is_busy(&pipeline.name, &link) {
+            // Due under both its ids it would be decided about twice.
+            if self.is_busy(&pipeline.name, &link) || !planned.claimed.insert(claim(Side::Source, &link.source)) {
                 continue;
             }
             let decision = decide_link(&context, &link);
@@ -293,7 +307,19 @@ impl Run<'_> {
             }
             let hits = self.hits(pipeline, &newcomer, indexed, twins).await?;
             match decide_new(&context, side, &newcomer.fresh, &hits) {
+                FreshDecision::Create(_) if self.may_be_ours(pipeline, &newcomer) => {
+                    let why = "it may be what a write of unknown outcome made";
+                    self.keep_newcomer(&mut changes, pipeline, newcomer, why);
+                }
                 FreshDecision::Create(write) => {
+                    let keys = keys_of(pipeline, side, &newcomer.fresh.observation.projection);
+                    let keys: Vec<u64> = keys.iter().map(|(tier, text)| claim_key(*tier, text)).collect();
+                    if keys.iter().any(|key| planned.claimed.contains(key)) {
+                        self.keep_newcomer(&mut changes, pipeline, newcomer, "another of the same key is made first");
+                        continue;
+                    }
+                    planned.claimed.extend(keys);
+                    planned.claimed.insert(claim(side, &id));
                     let label = &newcomer.fresh.observation.label;
                     self.note_step(pipeline, planned, label, &id, Verb::Create, &write);
                     planned.push(Step::Create { newcomer: Box::new(newcomer), write })?;
@@ -314,12 +340,26 @@ impl Run<'_> {
                     self.list_findings(pipeline, side, &id, &label, std::slice::from_ref(&finding));
                     let parked = self.parked_newcomer(pipeline, side, &newcomer.fresh, &finding, &candidates).await?;
                     let again = again_on.map(|day| self.start_of(day)).or_else(|| next_try(&parked));
+                    // What waits for another pipeline to be read in full is woken by nobody: ask again in each run.
+                    let unread = matches!(finding.kind, FindingKind::Waiting(_)) && waits_for.is_empty();
+                    let again = again.or_else(|| unread.then(|| self.engine.clock.now()));
                     self.leave(&mut changes, pipeline, newcomer, &parked, &waits_for, again);
                 }
             }
         }
         self.engine.ledger.commit(changes).await?;
         Ok(())
+    }
+
+    /// Whether a record may be what one of our own creates made, of which we do not know whether it was carried out.
+    fn may_be_ours(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
+        self.open_creates.iter().any(|(name, side, write)| {
+            *name == pipeline.name
+                && *side == newcomer.side
+                && write
+                    .as_ref()
+                    .is_none_or(|write| holds(pipeline, newcomer.side, &newcomer.fresh.observation.projection, write))
+        })
     }
 
     /// Two records that match: the link is decided about at once, as any link without history.
@@ -331,7 +371,8 @@ impl Run<'_> {
         planned: &mut Planned,
     ) -> Result<(), EngineError> {
         let other_keys = keys_of(pipeline, newcomer.side.other(), &other.observation.projection);
-        let other = Newcomer { side: newcomer.side.other(), fresh: other, stored: true, old_keys: other_keys };
+        let other =
+            Newcomer { side: newcomer.side.other(), fresh: other, stored: true, changed: false, old_keys: other_keys };
         let both = if newcomer.side == Side::Source { [newcomer, other] } else { [other, newcomer] };
         let mut questions = Questions::new(pipeline);
         for newcomer in &both {
@@ -370,6 +411,14 @@ impl Run<'_> {
     fn is_busy(&self, pipeline: &PipelineName, link: &Link) -> bool {
         Side::BOTH.iter().any(|side| self.busy.contains(&(pipeline.clone(), *side, link.id(*side).clone())))
     }
-
 }
 
+/// Whether a reading of `side` holds every value of a create.
+pub(super) fn holds(pipeline: &Pipeline, side: Side, projection: &Projection, write: &RecordWrite) -> bool {
+    write.fields.iter().all(|sent| {
+        let Some(field) = pipeline.fields.iter().find(|field| field.id == sent.field) else { return true };
+        matches!(field.content, Content::Each(_))
+            || field.end(side).masked
+            || field_cell(field, side, projection).is_ok_and(|cell| same(field, side, &sent.value, &cell))
+    })
+}

@@ -44,6 +44,9 @@ pub struct Fresh {
     /// A create was refused because its name is taken: create with the field's unique suffix.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suffixed: bool,
+    /// It was linked, and its link was dissolved because one of the two left its filter: it has a counterpart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub released: bool,
 }
 
 /// How a link came to be.
@@ -188,6 +191,9 @@ pub struct Link {
     /// The fields, by stable number.
     #[serde(rename = "f")]
     pub fields: BTreeMap<FieldId, FieldState>,
+    /// Match keys (tier, text) of the target that no field tells.
+    #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<(usize, String)>,
 }
 
 impl FieldState {
