@@ -5,6 +5,7 @@
 //! stay on real time, because a real socket does not know about a virtual hour.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -19,12 +20,37 @@ pub struct Clock(Arc<Inner>);
 
 enum Inner {
     System { started: Instant },
-    Manual { state: Mutex<Manual>, moved: watch::Sender<Duration> },
+    Manual { state: Mutex<Manual>, moved: watch::Sender<Duration>, sleeps: watch::Sender<BTreeMap<u64, Duration>> },
 }
 
 struct Manual {
     wall_at_start: DateTime<Utc>,
     elapsed: Duration,
+}
+
+/// A wait on a manual clock, struck off the list when it ends or is dropped.
+struct Sleep<'c> {
+    sleeps: &'c watch::Sender<BTreeMap<u64, Duration>>,
+    number: u64,
+}
+
+impl<'c> Sleep<'c> {
+    fn new(sleeps: &'c watch::Sender<BTreeMap<u64, Duration>>, until: Duration) -> Self {
+        let mut number = 0;
+        sleeps.send_modify(|sleeps| {
+            number = sleeps.last_key_value().map_or(0, |(last, _)| last.wrapping_add(1));
+            sleeps.insert(number, until);
+        });
+        Self { sleeps, number }
+    }
+}
+
+impl Drop for Sleep<'_> {
+    fn drop(&mut self) {
+        self.sleeps.send_modify(|sleeps| {
+            sleeps.remove(&self.number);
+        });
+    }
 }
 
 impl Clock {
@@ -41,6 +67,7 @@ impl Clock {
         Self(Arc::new(Inner::Manual {
             state: Mutex::new(Manual { wall_at_start: start, elapsed: Duration::ZERO }),
             moved,
+            sleeps: watch::Sender::default(),
         }))
     }
 
@@ -69,7 +96,8 @@ impl Clock {
     pub async fn sleep_until(&self, at: Duration) {
         match &*self.0 {
             Inner::System { started } => tokio::time::sleep_until((*started + at).into()).await,
-            Inner::Manual { moved, .. } => {
+            Inner::Manual { moved, sleeps, .. } => {
+                let _sleep = Sleep::new(sleeps, at);
                 let mut moves = moved.subscribe();
                 // The sender lives as long as `self`, so waiting can only end by reaching the time.
                 let _ = moves.wait_for(|elapsed| *elapsed >= at).await;
@@ -90,7 +118,7 @@ impl Clock {
     pub fn advance(&self, span: Duration) {
         match &*self.0 {
             Inner::System { .. } => panic!("the system clock cannot be moved"),
-            Inner::Manual { state, moved } => {
+            Inner::Manual { state, moved, .. } => {
                 let elapsed = {
                     let mut state = lock(state);
                     state.elapsed = state.elapsed.saturating_add(span);
@@ -98,6 +126,16 @@ impl Clock {
                 };
                 moved.send_replace(elapsed);
             }
+        }
+    }
+
+    /// Who waits on a manual clock and until when; `None` for the system clock. So a test can tell work that waits
+    /// for the clock from work that goes on.
+    #[must_use]
+    pub fn sleeps(&self) -> Option<watch::Receiver<BTreeMap<u64, Duration>>> {
+        match &*self.0 {
+            Inner::System { .. } => None,
+            Inner::Manual { sleeps, .. } => Some(sleeps.subscribe()),
         }
     }
 

@@ -1,1 +1,32 @@
-//! (being built)
+//! The daemon: when runs happen, and how people reach it while it works.
+//!
+//! - [`schedule`] (pure) says, per integration, when to look and when to run.
+//! - [`Daemon::start`] gives every integration a task that asks its schedule, waits for its connections in line with
+//!   others that share them, runs the engine, and tells the schedule what came of it. A remote that hangs delays only
+//!   those who need it. A store that fails stops everything but the probes that find out when it works again.
+//! - [`protocol`] is what commands and daemon say to each other over the unix socket; [`execute()`] carries a request
+//!   out, here and in a command that finds no daemon ([`Client`]).
+//! - [`serve`] connects all this to the signals of an operating system.
+
+mod answer;
+mod client;
+mod control;
+mod execute;
+mod health;
+mod outlook;
+mod paused;
+pub mod protocol;
+mod run;
+pub mod schedule;
+mod signals;
+mod slot;
+mod socket;
+mod status;
+mod worker;
+
+pub use client::{Client, ClientError};
+pub use control::{Daemon, DaemonSettings, Handle};
+pub use execute::execute;
+pub use signals::{Stopped, serve};
+pub use socket::SocketError;
+pub use status::{ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, WaitReason};

@@ -35,7 +35,8 @@ pub use desk::{
     Whereabouts,
 };
 pub use report::{
-    FieldChange, FindingItem, HeldReport, Mode, PipelineReport, PlanItem, RunReport, RunRequest, Tally, Trouble, Verb,
+    FieldChange, FindingItem, HeldReport, Mode, PipelineReport, PlanCounts, PlanItem, RunReport, RunRequest, Tally,
+    Trouble, Verb,
 };
 
 use crate::{

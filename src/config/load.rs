@@ -27,6 +27,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// Pipelines that hold no mistake themselves, but need one that does.
     pub left_out: Vec<LeftOut>,
+    /// Every connector that is sound, by name: the built-in ones and the user's own.
+    pub connectors: BTreeMap<String, Arc<Manifest>>,
     /// The texts, for showing mistakes.
     pub sources: Sources,
 }
@@ -99,8 +101,9 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
         connections: connections(&cx),
         integrations: drafts.into_iter().filter_map(finish).collect(),
     };
+    let connectors = cx.manifests.into_iter().filter_map(|(name, manifest)| Some((name, manifest?))).collect();
     let diagnostics = report.close(&sources);
-    Loaded { config, diagnostics, left_out, sources }
+    Loaded { config, diagnostics, left_out, connectors, sources }
 }
 
 fn connections(cx: &Cx<'_>) -> BTreeMap<ConnectionName, Arc<super::Connection>> {

@@ -152,6 +152,17 @@ impl Tally {
     }
 }
 
+/// What a plan holds, counted, however long it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanCounts {
+    /// Pairs to link.
+    pub links: u64,
+    /// Records to create, per side written (source, target).
+    pub creates: [u64; 2],
+    /// Records to update, per side written (source, target).
+    pub updates: [u64; 2],
+}
+
 /// A run that is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldReport {
@@ -174,6 +185,9 @@ pub struct PipelineReport {
     pub items: Vec<PlanItem>,
     /// How many planned items there were in all.
     pub planned: u64,
+    /// The planned items counted by what they do.
+    #[serde(default)]
+    pub counts: PlanCounts,
     /// What it does not do (at most [`PipelineReport::MOST`]).
     pub findings: Vec<FindingItem>,
     /// It is held.
@@ -194,6 +208,7 @@ impl PipelineReport {
             tally: Tally::default(),
             items: Vec::new(),
             planned: 0,
+            counts: PlanCounts::default(),
             findings: Vec::new(),
             held: None,
             skipped: None,

@@ -17,7 +17,7 @@ use super::{
     step::Newcomer,
 };
 use crate::{
-    config::{Config, ConnectionName, Integration, Pipeline, PipelineName},
+    config::{Config, ConnectionName, Integration, IntegrationName, Pipeline, PipelineName},
     connector::{CallError, Connector, Requests},
     record::{RecordId, Side},
     store::{Changes, Due, Intent, PipelineState, RunRecord, Spill, Stage},
@@ -107,11 +107,17 @@ impl Engine {
             changes_seen: false,
             pulled_again: 0,
             written: 0,
-            keys: fastrand::Rng::with_seed(self.seed ^ u64::try_from(started.timestamp_micros()).unwrap_or_default()),
+            keys: fastrand::Rng::with_seed(self.seed_of(&request.integration, started)),
             request,
         };
         run.go().await?;
         run.finish(&before).await
+    }
+
+    /// Runs of several integrations may begin at the same instant; their keys must differ all the same.
+    fn seed_of(&self, integration: &IntegrationName, started: DateTime<Utc>) -> u64 {
+        let name = xxhash_rust::xxh3::xxh3_64(integration.as_str().as_bytes());
+        self.seed ^ name ^ u64::try_from(started.timestamp_micros()).unwrap_or_default()
     }
 
     fn requests(&self) -> BTreeMap<ConnectionName, Requests> {

@@ -155,8 +155,8 @@ impl Desk<'_> {
             .collect();
         let born = match link.born {
             crate::sync::Born::Matched => "both records existed and matched",
-            crate::sync::Born::OnSource => "we created the record on the source",
-            crate::sync::Born::OnTarget => "we created the record on the target",
+            crate::sync::Born::OnSource => "the source had it, and we created it on the target",
+            crate::sync::Born::OnTarget => "the target had it, and we created it on the source",
             crate::sync::Born::ByHand => "a person linked them",
         };
         Ok(Explanation {

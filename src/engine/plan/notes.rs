@@ -22,6 +22,7 @@ impl Run<'_> {
             fields: Vec::new(),
         };
         let report = self.report_of(&pipeline.name);
+        report.counts.links += 1;
         if report.items.len() < PipelineReport::MOST {
             report.items.push(item);
         }
@@ -38,6 +39,11 @@ impl Run<'_> {
     ) {
         planned.damage[write.side.index()].add(write);
         let report = self.report_of(&pipeline.name);
+        match verb {
+            Verb::Create => report.counts.creates[write.side.index()] += 1,
+            Verb::Update => report.counts.updates[write.side.index()] += 1,
+            Verb::Link => report.counts.links += 1,
+        }
         if report.items.len() >= PipelineReport::MOST {
             return;
         }

@@ -1,0 +1,136 @@
+//! The command line: one file per command.
+//!
+//! A command is parsed ([`args`](self)), finds somebody who carries it out ([`setup`](self): the daemon over its
+//! socket, or this process with the store open), and prints what came of it: data to standard output, talk and
+//! progress to standard error. Everything that people read is made by pure `render` functions from plain reports.
+//! Exit codes are an API: `docs/commands.md`.
+
+mod approve;
+mod args;
+mod conflicts;
+mod connectors;
+mod demo;
+
+mod estimate;
+mod exit;
+mod explain;
+mod links;
+mod matching;
+mod names;
+mod output;
+mod parked;
+mod plan;
+mod report;
+
+mod run;
+mod runs;
+mod setup;
+mod status;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod text;
+mod transfer;
+mod validate;
+
+use std::{io::IsTerminal, path::Path, process::ExitCode};
+
+use clap::{CommandFactory, Parser, error::ErrorKind};
+
+use self::{
+    args::{Command, CommandLine},
+    exit::{CliError, Exit},
+    output::Output,
+    setup::Office,
+};
+
+/// Parses the command line of this process and carries it out.
+#[must_use]
+pub fn main() -> ExitCode {
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        Err(error) => {
+            // What cannot be printed any more (`--help | head -1`) is no reason to fail.
+            let _ = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked { Exit::Done.into() } else { Exit::Usage.into() };
+        }
+    };
+    let out = Output::new(line.json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out.talk(&format!("error: this process cannot start its threads: {error}"));
+            return Exit::Failed.into();
+        }
+    };
+    let exit = runtime.block_on(carry_out(&line, &out)).unwrap_or_else(|error| {
+        out.talk(&out.talk_paint.red(&error.told()));
+        error.exit()
+    });
+    // Whatever a thread still does (a name lookup that hangs) must not hold up the end.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
+    let dir = line.config.as_path();
+    match &line.command {
+        Command::Run => return run::run(dir, out).await,
+        Command::Validate => return validate::run(dir, out),
+        Command::Connectors => return Ok(connectors::run(dir, out)),
+        Command::Schema => {
+            out.json(&crate::config::config_schema());
+            return Ok(Exit::Done);
+        }
+        Command::Completions(args) => {
+            clap_complete::generate(args.shell, &mut CommandLine::command(), "reconciled", &mut std::io::stdout());
+            return Ok(Exit::Done);
+        }
+        _ => {}
+    }
+    log("RECONCILED_LOG", "error");
+    match &line.command {
+        Command::Demo(args) => demo::run(args, out).await,
+        Command::Export(args) => transfer::export(&setup::load(dir, out)?.config, &args.file, out).await,
+        Command::Import(args) => transfer::import(&setup::load(dir, out)?.config, args, out).await,
+        other => in_office(other, dir, out).await,
+    }
+}
+
+/// The commands that need the daemon or the store.
+async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, CliError> {
+    let mut office = Office::open(dir, out).await?;
+    let office = &mut office;
+    match command {
+        Command::Plan(args) => plan::run(office, args, out).await,
+        Command::Sync(args) => sync::run(office, args, out).await,
+        Command::Status => status::run(office, out).await,
+        Command::Runs(args) => runs::run(office, args, out).await,
+        Command::Explain(args) => explain::run(office, args, out).await,
+        Command::Match(args) => matching::run(office, args, out).await,
+        Command::Links(command) => links::run(office, command, out).await,
+        Command::Parked(command) => parked::run(office, command, out).await,
+        Command::Conflicts(command) => conflicts::run(office, command, out).await,
+        Command::Approve(args) => approve::approve(office, &args.what, out).await,
+        Command::Reject(args) => approve::reject(office, &args.what, out).await,
+        Command::Run
+        | Command::Validate
+        | Command::Connectors
+        | Command::Schema
+        | Command::Completions(_)
+        | Command::Demo(_)
+        | Command::Export(_)
+        | Command::Import(_) => Err(CliError::Other("this command needs no office".to_owned())),
+    }
+}
+
+/// Logs to standard error as the environment variable `name` says: text on a terminal, JSON Lines otherwise.
+fn log(name: &str, otherwise: &str) {
+    let filter = std::env::var(name).ok().and_then(|text| tracing_subscriber::EnvFilter::try_new(text).ok());
+    let filter = filter.unwrap_or_else(|| tracing_subscriber::EnvFilter::new(otherwise));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A logger that is set already is as good.
+    let _ =
+        if std::io::stderr().is_terminal() { builder.with_target(false).try_init() } else { builder.json().try_init() };
+}

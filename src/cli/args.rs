@@ -1,0 +1,288 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Keeps business records in two systems the same, as a few lines of YAML say.
+#[derive(Debug, Parser)]
+#[command(
+    name = "reconciled",
+    version,
+    after_help = "Try it: `reconciled demo` runs two practice systems on this machine."
+)]
+pub struct CommandLine {
+    /// Configuration folder
+    #[arg(
+        long,
+        global = true,
+        env = "RECONCILED_CONFIG",
+        hide_env_values = true,
+        default_value = "/etc/reconciled",
+        value_name = "DIR"
+    )]
+    pub config: PathBuf,
+
+    /// Print JSON for programs instead of text for people
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon in the foreground
+    Run,
+    /// Check the configuration: every mistake with its place, and the calls a day
+    Validate,
+    /// Show what a sync would do, writing nothing
+    Plan(PlanArgs),
+    /// Sync now
+    Sync(SyncArgs),
+    /// Show how everything stands
+    Status,
+    /// Show the last runs
+    Runs(RunsArgs),
+    /// Say why a record is as it is
+    Explain(ExplainArgs),
+    /// Show what a first run would link, create and park
+    Match(MatchArgs),
+    /// Look at, make and dissolve links between records
+    #[command(subcommand)]
+    Links(LinksCommand),
+    /// Look at what is put aside, and decide about it
+    #[command(subcommand)]
+    Parked(ParkedCommand),
+    /// Look at fields whose sides disagree, and choose a side
+    #[command(subcommand)]
+    Conflicts(ConflictsCommand),
+    /// Let a held run or a first run go ahead
+    Approve(ApproveArgs),
+    /// Refuse a held run
+    Reject(RejectArgs),
+    /// Write everything that is remembered to a file
+    Export(FileArgs),
+    /// Read everything that is remembered from a file
+    Import(ImportArgs),
+    /// List the connectors and their resources
+    Connectors,
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+    /// Try it on two practice systems on this machine
+    Demo(DemoArgs),
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Pipelines or integrations; all if none is named
+    #[arg(value_name = "PIPELINE")]
+    pub pipelines: Vec<String>,
+    /// Exit with 2 if there is something to do, with 5 if it would be held
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Read everything, not only what changed
+    #[arg(long)]
+    pub full: bool,
+}
+
+/// `sync`.
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    /// Pipelines or integrations; all if none is named
+    #[arg(value_name = "PIPELINE")]
+    pub pipelines: Vec<String>,
+    /// Write at most this many records
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Read everything, not only what changed
+    #[arg(long)]
+    pub full: bool,
+}
+
+/// `runs`.
+#[derive(Debug, Args)]
+pub struct RunsArgs {
+    /// Only this integration
+    #[arg(value_name = "INTEGRATION")]
+    pub integration: Option<String>,
+    /// How many of each
+    #[arg(long, short = 'n', default_value_t = 10, value_name = "N")]
+    pub last: usize,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The pipeline
+    pub pipeline: String,
+    /// An id of either side, or a name, e-mail address or number
+    pub record: String,
+}
+
+/// `match`.
+#[derive(Debug, Args)]
+pub struct MatchArgs {
+    /// The pipeline, or an integration for all of its pipelines
+    pub pipeline: String,
+    /// List every record, not only the counts
+    #[arg(long)]
+    pub report: bool,
+    /// Print the list as CSV
+    #[arg(long, conflicts_with = "json", requires = "report")]
+    pub csv: bool,
+}
+
+/// `links …`.
+#[derive(Debug, Subcommand)]
+pub enum LinksCommand {
+    /// List the links of a pipeline
+    List {
+        /// The pipeline
+        pipeline: String,
+    },
+    /// Link two records by hand
+    Add {
+        /// The pipeline
+        pipeline: String,
+        /// Id on the source
+        source: String,
+        /// Id on the target
+        target: String,
+    },
+    /// Dissolve a link; both records stay as they are
+    Remove {
+        /// The pipeline
+        pipeline: String,
+        /// Id of either side
+        record: String,
+    },
+    /// Link the pairs in a CSV file: the source's id, the target's id
+    Import {
+        /// The file
+        #[arg(value_name = "FILE.csv")]
+        file: PathBuf,
+        /// The pipeline
+        pipeline: String,
+    },
+}
+
+/// `parked …`.
+#[derive(Debug, Subcommand)]
+pub enum ParkedCommand {
+    /// List what is parked: what is wrong, what to do, and when it is tried again
+    List {
+        /// Only this pipeline, or the pipelines of this integration
+        pipeline: Option<String>,
+        /// Show the ignored ones too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Look at a parked record again in the next run, or at all of a pipeline
+    Retry {
+        /// The pipeline
+        pipeline: String,
+        /// The record's id; without it, everything parked in the pipeline
+        record: Option<String>,
+    },
+    /// Keep a parked record off the list until its trouble changes
+    Ignore {
+        /// The pipeline
+        pipeline: String,
+        /// The record's id
+        record: String,
+    },
+}
+
+/// `conflicts …`.
+#[derive(Debug, Subcommand)]
+pub enum ConflictsCommand {
+    /// List the fields whose sides disagree
+    List {
+        /// Only this pipeline, or the pipelines of this integration
+        pipeline: Option<String>,
+    },
+    /// Choose the side whose value wins; it is written in the next run
+    Resolve {
+        /// The pipeline
+        pipeline: String,
+        /// The record's id on either side
+        record: String,
+        /// Only this field; without it, every parked field of the record
+        #[arg(long)]
+        field: Option<String>,
+        /// Which side wins.
+        #[command(flatten)]
+        winner: WinnerArgs,
+    },
+}
+
+/// Exactly one side.
+#[derive(Clone, Copy, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct WinnerArgs {
+    /// The source's value goes to the target
+    #[arg(long)]
+    pub source: bool,
+    /// The target's value goes to the source
+    #[arg(long)]
+    pub target: bool,
+}
+
+/// `approve`.
+#[derive(Debug, Args)]
+pub struct ApproveArgs {
+    /// The id of a held run, a pipeline, or an integration for its first runs
+    #[arg(value_name = "ID|PIPELINE|INTEGRATION")]
+    pub what: String,
+}
+
+/// `reject`.
+#[derive(Debug, Args)]
+pub struct RejectArgs {
+    /// The id of a held run
+    #[arg(value_name = "ID")]
+    pub what: String,
+}
+
+/// `export`.
+#[derive(Debug, Args)]
+pub struct FileArgs {
+    /// The file (JSON Lines); replaced when all of it is written
+    pub file: PathBuf,
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// A file that `export` wrote
+    pub file: PathBuf,
+    /// Forget what is remembered now
+    #[arg(long)]
+    pub replace: bool,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Sync, edit both sides, sync again, check that both agree, and end
+    #[arg(long)]
+    pub once: bool,
+    /// Folder for its files [default: demo-data, or a temporary one with --once]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}

@@ -1,0 +1,257 @@
+//! `demo`: the daemon on two practice systems, until it is stopped; every change is told as it happens.
+
+use std::{
+    fmt::Write as _,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Local, Utc};
+use serde_json::Value;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{folder::Folder, systems::Systems};
+use crate::{
+    cli::{
+        args::DemoArgs,
+        exit::{CliError, Exit},
+        matching,
+        names::Names,
+        output::Output,
+        parked, report,
+        setup::{self, Office},
+        text::{Paint, count},
+    },
+    clock::Clock,
+    config::IntegrationName,
+    connector::Priority,
+    daemon::{
+        Daemon, DaemonSettings,
+        protocol::{Request, Response},
+    },
+    engine::RunReport,
+    store::RunRecord,
+    sync::Link,
+};
+
+/// How often the terminal asks what happened.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A first run of a few hundred records takes a second; this long only if something is badly wrong.
+const LONGEST_FIRST_RUN: Duration = Duration::from_mins(1);
+
+/// Starts everything, tells the story of the first run, and then what happens.
+pub(super) async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError> {
+    let clock = Clock::system();
+    let mut folder = Folder::at(args.dir.as_deref().unwrap_or_else(|| Path::new("demo-data")))?;
+    let systems = Systems::start(&clock).await?;
+    folder.write(&systems)?;
+    let config = Arc::new(setup::load(&folder.path, out)?.config);
+    let store = setup::open_store(&config)?;
+    let connectors = setup::connectors(&config, &clock, Priority::Automatic, out);
+    let settings = DaemonSettings::from(&config.settings);
+    let engine = setup::engine(config, store, connectors, clock)?;
+    let mut signals = Signals::listen()?;
+    let daemon = Daemon::start(engine, settings).await?;
+    out.data(&introduction(&systems, &folder));
+    let mut office = Office::open(&folder.path, out).await?;
+    let ended = tokio::select! {
+        ended = story(&mut office, &systems, &folder, out) => ended,
+        () = signals.next() => {
+            out.talk("\nstopping");
+            Ok(())
+        }
+    };
+    tokio::select! {
+        () = daemon.stop() => {}
+        () = signals.next() => {}
+    }
+    ended.map(|()| Exit::Done)
+}
+
+/// The signals that ask a process to end.
+struct Signals {
+    term: Signal,
+    int: Signal,
+}
+
+impl Signals {
+    /// From now on the signals do not end the process by themselves.
+    fn listen() -> Result<Self, CliError> {
+        let failed = |error| CliError::Other(format!("this process cannot listen to signals: {error}"));
+        Ok(Self {
+            term: signal(SignalKind::terminate()).map_err(failed)?,
+            int: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+}
+
+fn introduction(systems: &Systems, folder: &Folder) -> String {
+    let mut text = format!(
+        "Two practice systems are running in this process:\n  demo-website  {}\n  demo-xero     {}\n  {}\n\n",
+        systems.website.url(),
+        systems.xero.url(),
+        systems.inventory()
+    );
+    let _ = writeln!(text, "What to keep the same is written in {}/demo.yaml", folder.path.display());
+    if let Some(kept) = &folder.kept {
+        let _ = writeln!(text, "What you had changed there is kept in {}", kept.display());
+    }
+    text
+}
+
+async fn story(office: &mut Office, systems: &Systems, folder: &Folder, out: &Output) -> Result<(), CliError> {
+    let names = Names::of(&office.config);
+    let demo = IntegrationName::parse("demo").map_err(|error| CliError::Other(error.to_string()))?;
+    out.data("\nThe first run only matches and reports:\n");
+    let first = next_run(office, &demo, None).await?;
+    let rows = matching::rows(&first, &names);
+    out.data(&beginning(&matching::render(std::slice::from_ref(&first), &rows, true, out.paint), 14));
+    out.data("\nA person would read that and say `reconciled approve demo`; the demo does it for you.\n\n");
+    office.ask(Request::Approve { what: "demo".to_owned() }).await?;
+    let done = next_run(office, &demo, Some(first.ended)).await?;
+    out.data(&report::outcome(&done, &names, false, out.paint));
+    out.data(&put_aside(office, &names, out).await?);
+    out.data(&suggestions(office, systems, folder, out.paint).await?);
+    watch(office, &demo, &names, done.ended, out).await
+}
+
+/// The first lines of a long text.
+fn beginning(text: &str, most: usize) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut shown: String = lines.iter().take(most).flat_map(|line| ["  ", line, "\n"]).collect();
+    if lines.len() > most {
+        let _ = writeln!(
+            shown,
+            "  … {} (`reconciled match demo --report`)",
+            count((lines.len() - most) as u64, "line more", "lines more")
+        );
+    }
+    shown
+}
+
+async fn put_aside(office: &mut Office, names: &Names, out: &Output) -> Result<String, CliError> {
+    let Response::Parked(items) = office.ask(Request::Parked { pipeline: None }).await? else {
+        return Err(Office::astray());
+    };
+    Ok(format!("\nNot decided without a person:\n{}", parked::render(&items, names, office.now(), out.paint)))
+}
+
+/// Commands that can be copied, with records that are there.
+async fn suggestions(
+    office: &mut Office,
+    systems: &Systems,
+    folder: &Folder,
+    paint: Paint,
+) -> Result<String, CliError> {
+    let pipeline = office.one_pipeline("demo/contacts")?;
+    let Response::Links(links) = office.ask(Request::Links { pipeline }).await? else { return Err(Office::astray()) };
+    let program = std::env::args().next().unwrap_or_else(|| "reconciled".to_owned());
+    let dir = folder.path.display();
+    let mut text = format!("\n{}\n", paint.bold("Try it in another terminal"));
+    let mut people = links.iter().filter(|link| is_plain(systems, link));
+    if let Some(link) = people.next() {
+        let _ = write!(
+            text,
+            "# {} gets a new phone number on the website\ncurl -sX PATCH {}/contacts/{} -H 'Authorization: Bearer {}' \\\n  -H 'Content-Type: application/json' -d '{{\"phone\":\"022 555 0123\"}}'\n",
+            link.label,
+            systems.website.url(),
+            link.source,
+            systems.website.token()
+        );
+    }
+    if let Some(link) = people.next() {
+        let _ = write!(
+            text,
+            "# {} gets another e-mail address in Xero\ncurl -sX POST {}/Contacts/{} \\\n  -H 'Authorization: Bearer {}' -H 'Xero-Tenant-Id: {}' \\\n  -H 'Accept: application/json' -H 'Content-Type: application/json' -d '{{\"EmailAddress\":\"new.address@example.com\"}}'\n",
+            link.label,
+            systems.xero.url(),
+            link.target,
+            systems.xero.token(),
+            systems.xero.tenant()
+        );
+        text.push_str("# how everything stands, why a record is as it is, and what waits for a person\n");
+        let _ = writeln!(text, "{program} --config {dir} status");
+        let _ = writeln!(text, "{program} --config {dir} explain demo/contacts '{}'", link.label.replace('\'', ""));
+        let _ = writeln!(text, "{program} --config {dir} parked list");
+    }
+    text.push_str("\nA change is seen within 2 seconds and written a second later. Ctrl-C ends the demo.\n\n");
+    Ok(text)
+}
+
+/// A contact that exists on both sides with a phone number.
+fn is_plain(systems: &Systems, link: &Link) -> bool {
+    let record = systems.website.get("contacts", link.source.as_str());
+    record.is_some_and(|record| record.get("phone").and_then(Value::as_str).is_some_and(|phone| !phone.is_empty()))
+}
+
+/// Waits for the first run that ended after `told` — the daemon starts it by itself — and gives its report.
+async fn next_run(
+    office: &mut Office,
+    demo: &IntegrationName,
+    told: Option<DateTime<Utc>>,
+) -> Result<RunReport, CliError> {
+    let began = Instant::now();
+    while began.elapsed() < LONGEST_FIRST_RUN {
+        let runs = runs(office, demo).await?;
+        if let Some(run) = runs.iter().rfind(|run| told.is_none_or(|told| run.ended > told)) {
+            return serde_json::from_value(run.report.clone())
+                .map_err(|error| CliError::Other(format!("the report of a run cannot be read: {error}")));
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Err(CliError::Other(format!("no run ended within {LONGEST_FIRST_RUN:?}; `RECONCILED_LOG=info` says more")))
+}
+
+/// Tells what each new run did; never returns by itself.
+async fn watch(
+    office: &mut Office,
+    demo: &IntegrationName,
+    names: &Names,
+    mut told: DateTime<Utc>,
+    out: &Output,
+) -> Result<(), CliError> {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let runs = runs(office, demo).await?;
+        for run in runs.iter().rev().filter(|run| run.ended > told) {
+            if let Ok(report) = serde_json::from_value::<RunReport>(run.report.clone()) {
+                out.data(&told_live(&report, names, run.ended, out.paint));
+            }
+        }
+        told = runs.iter().map(|run| run.ended).max().map_or(told, |newest| newest.max(told));
+    }
+}
+
+async fn runs(office: &mut Office, demo: &IntegrationName) -> Result<Vec<RunRecord>, CliError> {
+    match office.ask(Request::Runs { integration: demo.clone(), limit: 20 }).await? {
+        Response::Runs(runs) => Ok(runs),
+        _ => Err(Office::astray()),
+    }
+}
+
+/// A line per change and per thing put aside.
+fn told_live(report: &RunReport, names: &Names, at: DateTime<Utc>, paint: Paint) -> String {
+    let time = at.with_timezone(&Local).format("%H:%M:%S").to_string();
+    let mut out = String::new();
+    for pipeline in &report.pipelines {
+        for item in &pipeline.items {
+            let line = report::in_one_line(&pipeline.pipeline, item, names);
+            let _ = writeln!(out, "{} {line}", paint.dim(&time));
+        }
+        for finding in &pipeline.findings {
+            let _ = writeln!(out, "{} {}", paint.dim(&time), paint.yellow(&report::finding_line(finding)));
+        }
+    }
+    out.push_str(&report::troubles(&report.troubles, paint));
+    out
+}

@@ -1,0 +1,161 @@
+//! How a command ends: exit codes (an API, `docs/commands.md`) and the errors behind them.
+
+use std::{error::Error as StdError, fmt::Write as _, io, path::PathBuf, process::ExitCode};
+
+use thiserror::Error;
+
+use crate::{
+    daemon::{
+        ClientError, SocketError,
+        protocol::{Failure, FailureKind},
+    },
+    store::{StoreError, transfer::TransferError},
+};
+
+/// How a command ended. The numbers are documented and stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything is as it should be.
+    Done = 0,
+    /// It failed; the reason was printed.
+    Failed = 1,
+    /// `plan --detailed-exitcode`: there is something to do.
+    Changes = 2,
+    /// Done, and some records are parked.
+    Parked = 4,
+    /// A run is held and waits for approval.
+    Held = 5,
+    /// The command line is wrong (`EX_USAGE`).
+    Usage = 64,
+    /// The store cannot be used (`EX_IOERR`).
+    Store = 74,
+    /// Another process holds the state (`EX_TEMPFAIL`).
+    Locked = 75,
+    /// The configuration has mistakes (`EX_CONFIG`).
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command could not do what it was asked.
+#[derive(Debug, Error)]
+pub enum CliError {
+    /// The command line asks for something that is not there.
+    #[error("{0}")]
+    Usage(String),
+    /// The configuration has mistakes, which were printed with their places.
+    #[error("{0}")]
+    Config(String),
+    /// The store failed.
+    #[error("the state in {} cannot be used", .path.display())]
+    Store {
+        /// The state folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: StoreError,
+    },
+    /// What was asked for was refused or failed.
+    #[error("{0}")]
+    Refused(Failure),
+    /// The daemon could not be asked.
+    #[error(transparent)]
+    Daemon(#[from] ClientError),
+    /// The daemon cannot listen for commands.
+    #[error("the daemon cannot listen for commands")]
+    Socket(#[from] SocketError),
+    /// An export or import failed.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// A file or socket failed.
+    #[error("cannot {action} {}", .path.display())]
+    File {
+        /// An infinitive: `read`, `write`.
+        action: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// Anything else, in one sentence.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl CliError {
+    /// The exit code that stands for this error.
+    #[must_use]
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) => Exit::Usage,
+            Self::Config(_) => Exit::Config,
+            Self::Store { source: StoreError::Locked { .. }, .. } | Self::Socket(SocketError::Taken { .. }) => {
+                Exit::Locked
+            }
+            Self::Store { .. } | Self::Refused(Failure { kind: FailureKind::Store, .. }) => Exit::Store,
+            Self::Refused(_)
+            | Self::Daemon(_)
+            | Self::Socket(_)
+            | Self::Transfer(_)
+            | Self::File { .. }
+            | Self::Other(_) => Exit::Failed,
+        }
+    }
+
+    /// The error with its causes, for people.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let mut told = format!("error: {self}");
+        let mut cause = StdError::source(self);
+        while let Some(next) = cause {
+            // Writing to a string does not fail.
+            let _ = write!(told, "\n  because {next}");
+            cause = next.source();
+        }
+        if let Some(remedy) = self.remedy() {
+            let _ = write!(told, "\n  help: {remedy}");
+        }
+        told
+    }
+
+    const fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Store { source: StoreError::Locked { .. }, .. } => {
+                Some("a daemon or another command is using it; stop that one, or wait until it has finished")
+            }
+            Self::Usage(_) => Some("`reconciled help` lists the commands"),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locked_store_is_temporary_and_says_what_to_do() {
+        let error = CliError::Store {
+            path: PathBuf::from("/var/lib/reconciled"),
+            source: StoreError::Locked { path: "/var/lib/reconciled".to_owned() },
+        };
+        assert_eq!(error.exit(), Exit::Locked);
+        let told = error.told();
+        assert!(told.contains("in use by another process") && told.contains("stop that one"), "{told}");
+    }
+
+    #[test]
+    fn a_damaged_store_is_not_a_lock() {
+        let error = CliError::Store {
+            path: PathBuf::from("/var/lib/reconciled"),
+            source: StoreError::Damaged { key: "format".to_owned(), reason: "unknown".to_owned() },
+        };
+        assert_eq!(error.exit(), Exit::Store);
+    }
+}

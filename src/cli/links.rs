@@ -1,0 +1,173 @@
+//! `links`: which records are the same thing.
+
+use std::path::Path;
+
+use super::{
+    args::LinksCommand,
+    exit::{CliError, Exit},
+    names::Names,
+    output::Output,
+    setup::Office,
+    text::{Paint, Table, count, one_line},
+};
+use crate::{
+    config::PipelineName,
+    daemon::protocol::{Request, Response},
+    record::{RecordId, Side},
+    sync::{Born, Link},
+};
+
+/// Carries out `links list`, `add`, `remove` or `import`.
+///
+/// # Errors
+///
+/// When a name or a file is wrong, a record cannot be linked, or the state cannot be used.
+pub async fn run(office: &mut Office, command: &LinksCommand, out: &Output) -> Result<Exit, CliError> {
+    match command {
+        LinksCommand::List { pipeline } => {
+            let pipeline = office.one_pipeline(pipeline)?;
+            let request = Request::Links { pipeline: pipeline.clone() };
+            let Response::Links(links) = office.ask(request).await? else { return Err(Office::astray()) };
+            if out.json {
+                out.json(&links);
+            } else {
+                out.data(&render(&links, &pipeline, &Names::of(&office.config), out.paint));
+            }
+        }
+        LinksCommand::Add { pipeline, source, target } => {
+            let pipeline = office.one_pipeline(pipeline)?;
+            let link = add(office, &pipeline, source, target).await?;
+            out.talk(&format!("{} is linked; the next run compares it", one_line(&link.label)));
+        }
+        LinksCommand::Remove { pipeline, record } => {
+            let pipeline = office.one_pipeline(pipeline)?;
+            let request = Request::LinkRemove { pipeline, record: RecordId::from(record.as_str()) };
+            let Response::Unlinked(link) = office.ask(request).await? else { return Err(Office::astray()) };
+            out.talk(&format!("{} is no longer linked; both records stay as they are", one_line(&link.label)));
+        }
+        LinksCommand::Import { file, pipeline } => {
+            let pipeline = office.one_pipeline(pipeline)?;
+            return import(office, file, &pipeline, out).await;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn add(office: &mut Office, pipeline: &PipelineName, source: &str, target: &str) -> Result<Link, CliError> {
+    let request =
+        Request::LinkAdd { pipeline: pipeline.clone(), source: RecordId::from(source), target: RecordId::from(target) };
+    match office.ask(request).await? {
+        Response::Linked(link) => Ok(*link),
+        _ => Err(Office::astray()),
+    }
+}
+
+/// Links pair by pair; one that cannot be linked is told and does not hold up the others.
+async fn import(office: &mut Office, file: &Path, pipeline: &PipelineName, out: &Output) -> Result<Exit, CliError> {
+    let text = std::fs::read_to_string(file).map_err(|source| CliError::File {
+        action: "read",
+        path: file.to_owned(),
+        source,
+    })?;
+    let pairs = pairs(&text).map_err(|message| CliError::Other(format!("{}: {message}", file.display())))?;
+    let spinner = out.spinner(&format!("linking {}", count(pairs.len() as u64, "pair", "pairs")));
+    let mut failed = 0_u64;
+    let total = pairs.len() as u64;
+    for pair in pairs {
+        if let Err(error) = add(office, pipeline, &pair.source, &pair.target).await {
+            failed += 1;
+            out.talk(&format!("line {}: {error}", pair.line));
+        }
+    }
+    drop(spinner);
+    out.talk(&format!("{} linked, {failed} refused", count(total - failed, "pair was", "pairs were")));
+    Ok(if failed == 0 { Exit::Done } else { Exit::Failed })
+}
+
+struct Pair {
+    line: usize,
+    source: String,
+    target: String,
+}
+
+/// Two columns, comma or semicolon; a heading is one whose second column is `target`.
+fn pairs(text: &str) -> Result<Vec<Pair>, String> {
+    let mut pairs = Vec::new();
+    for (line, row) in text.trim_start_matches('\u{feff}').lines().zip(1..).map(|(row, line)| (line, row.trim())) {
+        if row.is_empty() {
+            continue;
+        }
+        let separator = if row.contains(';') && !row.contains(',') { ';' } else { ',' };
+        let cells: Vec<&str> = row.split(separator).map(|cell| cell.trim().trim_matches('"')).collect();
+        let &[source, target] = cells.as_slice() else {
+            return Err(format!(
+                "line {line} has {}, where two are needed: the source's id and the target's id",
+                count(cells.len() as u64, "column", "columns")
+            ));
+        };
+        if pairs.is_empty() && source.eq_ignore_ascii_case("source") && target.eq_ignore_ascii_case("target") {
+            continue;
+        }
+        if source.is_empty() || target.is_empty() {
+            return Err(format!("line {line} has an empty id"));
+        }
+        pairs.push(Pair { line, source: source.to_owned(), target: target.to_owned() });
+    }
+    Ok(pairs)
+}
+
+/// The links with both ids.
+#[must_use]
+pub fn render(links: &[Link], pipeline: &PipelineName, names: &Names, paint: Paint) -> String {
+    if links.is_empty() {
+        return format!("nothing is linked in {pipeline}\n");
+    }
+    let mut table = Table::new(&["RECORD", "SOURCE ID", "TARGET ID", "HOW"]);
+    for link in links {
+        let how = match link.born {
+            Born::Matched => "matched",
+            Born::OnSource => "created on the target",
+            Born::OnTarget => "created on the source",
+            Born::ByHand => "by hand",
+        };
+        let gone = Side::BOTH.into_iter().find(|side| link.mark(*side).gone);
+        let how = gone.map_or_else(|| how.to_owned(), |side| format!("{how}; gone from {}", names.on(pipeline, side)));
+        table.row(vec![one_line(&link.label), link.source.to_string(), link.target.to_string(), how]);
+    }
+    let mut out = format!(
+        "{}: {} (source) and {} (target)\n",
+        count(links.len() as u64, "link", "links"),
+        names.on(pipeline, Side::Source),
+        names.on(pipeline, Side::Target)
+    );
+    out.push_str(&table.render(0, paint));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<&[(&str, &str)], &str>) {
+        let read = pairs(text);
+        match (read, expected) {
+            (Ok(read), Ok(expected)) => {
+                let read: Vec<_> = read.iter().map(|pair| (pair.source.as_str(), pair.target.as_str())).collect();
+                assert_eq!(read, expected);
+            }
+            (Err(message), Err(part)) => assert!(message.contains(part), "{message}"),
+            (Ok(_), Err(part)) => panic!("no error about {part}"),
+            (Err(message), Ok(_)) => panic!("{message}"),
+        }
+    }
+
+    #[test]
+    fn a_file_of_pairs_is_read_with_or_without_a_heading() {
+        check("1,a\n2,b\n", Ok(&[("1", "a"), ("2", "b")]));
+        check("source,target\r\n\"1\",\"a\"\r\n\r\n", Ok(&[("1", "a")]));
+        check("\u{feff}Source;Target\n1;a", Ok(&[("1", "a")]));
+        check("1,a,b", Err("line 1 has 3 columns"));
+        check("1,\n", Err("empty id"));
+    }
+}

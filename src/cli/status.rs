@@ -1,0 +1,190 @@
+//! `status`: how everything stands.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    exit::{CliError, Exit},
+    output::Output,
+    report::said_by,
+    setup::Office,
+    text::{Paint, Table, ago, count, number, one_line, until, wrap},
+};
+use crate::{
+    daemon::{
+        ConnectionTrouble, IntegrationNow, Phase, WaitReason,
+        protocol::{Request, Response, Status},
+    },
+    engine::{IntegrationStatus, PipelineStatus},
+    store::{Approval, Stage},
+};
+
+/// Asks and prints.
+///
+/// # Errors
+///
+/// When the state cannot be used.
+pub async fn run(office: &mut Office, out: &Output) -> Result<Exit, CliError> {
+    let Response::Status(status) = office.ask(Request::Status).await? else { return Err(Office::astray()) };
+    if out.json {
+        out.json(&status);
+    } else {
+        out.data(&render(&status, office.now(), out.paint));
+    }
+    Ok(Exit::Done)
+}
+
+/// How everything stands, in words.
+#[must_use]
+pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
+    let mut out = String::new();
+    match &status.daemon {
+        None => out.push_str("no daemon is running; nothing starts by itself\n"),
+        Some(daemon) => {
+            let since = ago(now, daemon.started);
+            let _ = writeln!(out, "daemon {}, process {}, started {since}", daemon.version, daemon.pid);
+            if daemon.stopping {
+                out.push_str("it is stopping: it ends when the current runs have\n");
+            }
+            if let Some(cause) = &daemon.store_failing {
+                let text = format!("! the store fails, so nothing is written to any system: {}", one_line(cause));
+                out.push_str(&paint.red(&wrap(&text, 0)));
+            }
+        }
+    }
+    if status.integrations.is_empty() {
+        out.push_str("there is no integration\n");
+    }
+    for integration in &status.integrations {
+        let live = status
+            .daemon
+            .as_ref()
+            .and_then(|daemon| daemon.integrations.iter().find(|live| live.integration == integration.integration));
+        let paused = status.paused.contains(&integration.integration);
+        out.push('\n');
+        out.push_str(&integration_text(integration, live, paused, now, paint));
+    }
+    out
+}
+
+fn integration_text(
+    integration: &IntegrationStatus,
+    live: Option<&IntegrationNow>,
+    paused: bool,
+    now: DateTime<Utc>,
+    paint: Paint,
+) -> String {
+    let mut out = paint.bold(integration.integration.as_str());
+    out.push_str(match (paused, integration.automatic) {
+        (true, _) => "  paused by a person\n",
+        (false, false) => "  by hand only\n",
+        (false, true) => "\n",
+    });
+    let last = match (integration.last_run, &integration.last_why) {
+        (Some(at), Some(why)) => format!("last run {}: {}", ago(now, at), one_line(why)),
+        (Some(at), None) => format!("last run {}", ago(now, at)),
+        _ => "no run yet".to_owned(),
+    };
+    let _ = writeln!(out, "  {last}");
+    if let Some(live) = live {
+        out.push_str(&phase(&live.phase, now));
+        for wait in live.waits.iter().take(4) {
+            let _ = writeln!(out, "  {}", wait_text(wait, now));
+        }
+        for trouble in &live.troubles {
+            out.push_str(&paint.red(&trouble_text(trouble, now)));
+        }
+        if let Some(failure) = &live.failure {
+            out.push_str(&paint.red(&wrap(&format!("! the last run failed: {}", one_line(failure)), 2)));
+        }
+    }
+    let mut table = Table::new(&["PIPELINE", "LINKS#", "PARKED#", "DUE#", "STATE"]);
+    for pipeline in &integration.pipelines {
+        table.row(vec![
+            pipeline.pipeline.to_string(),
+            number(pipeline.links),
+            number(pipeline.parked),
+            number(pipeline.due),
+            state(pipeline, now),
+        ]);
+    }
+    out.push_str(&table.render(2, paint));
+    for pipeline in &integration.pipelines {
+        if let Some(next) = next_step(pipeline) {
+            out.push_str(&paint.yellow(&wrap(&next, 2)));
+        }
+    }
+    out
+}
+
+fn phase(phase: &Phase, now: DateTime<Utc>) -> String {
+    match phase {
+        Phase::Waiting => String::new(),
+        Phase::Queued { why, since } => {
+            format!("  a run ({}) waits for another to end, since {}\n", one_line(why), ago(now, *since))
+        }
+        Phase::Running { why, since, .. } => {
+            format!("  running ({}), started {}\n", one_line(why), ago(now, *since))
+        }
+    }
+}
+
+fn wait_text(wait: &WaitReason, now: DateTime<Utc>) -> String {
+    match wait {
+        WaitReason::Window { changes, closes } => {
+            format!("{} seen; written {}", count(*changes, "change", "changes"), until(now, *closes))
+        }
+        WaitReason::Poll { connection, at } => format!("next look at {connection} {}", until(now, *at)),
+        WaitReason::Idle { at } => format!("next run, if nothing happens before, {}", until(now, *at)),
+        WaitReason::Cron { line, at } => format!("next run of the timetable ({line}) {}", until(now, *at)),
+        WaitReason::FullRead { at } => format!("everything is read again {}", until(now, *at)),
+        WaitReason::Due { at } => format!("a record is looked at again {}", until(now, *at)),
+        WaitReason::Retry { at } => format!("next attempt {}", until(now, *at)),
+        WaitReason::Store { at } => format!("the store is tried again {}", until(now, *at)),
+        WaitReason::ByHand => "nothing starts by itself (`automatic: false`)".to_owned(),
+        WaitReason::Paused => "a person paused it".to_owned(),
+    }
+}
+
+fn trouble_text(trouble: &ConnectionTrouble, now: DateTime<Utc>) -> String {
+    let end = if trouble.temporary { "it is tried again" } else { "it needs a person" };
+    let attempts = count(u64::from(trouble.attempts), "attempt", "attempts");
+    let since = ago(now, trouble.since);
+    let text =
+        format!("! {}; since {since}, {attempts}; {end}", said_by(trouble.connection.as_str(), &trouble.message));
+    wrap(&text, 2)
+}
+
+fn state(pipeline: &PipelineStatus, now: DateTime<Utc>) -> String {
+    let waiting = pipeline.held.as_ref().is_some_and(|held| held.approval == Approval::Waiting);
+    match (pipeline.stage, &pipeline.held, pipeline.verified) {
+        (Stage::Unapproved, ..) => "first run waits for approval".to_owned(),
+        (_, Some(held), _) if waiting => format!("held since {}", ago(now, held.since)),
+        (_, Some(_), _) => "held, rejected by a person".to_owned(),
+        (Stage::Approved, ..) => "first run approved".to_owned(),
+        (Stage::Running, None, Some(at)) => format!("agreed {}", ago(now, at)),
+        (Stage::Running, None, None) => "not compared yet".to_owned(),
+    }
+}
+
+fn next_step(pipeline: &PipelineStatus) -> Option<String> {
+    let name = &pipeline.pipeline;
+    let held = pipeline.held.as_ref().filter(|held| held.approval == Approval::Waiting);
+    if pipeline.stage == Stage::Unapproved {
+        return Some(format!(
+            "{name}: `reconciled match {name} --report` shows what it would do, `reconciled approve {name}` starts it"
+        ));
+    }
+    let held = held?;
+    let guards: Vec<String> = held
+        .guards
+        .iter()
+        .map(|guard| format!("{} {} where {} are allowed", number(guard.count), guard.guard, number(guard.allowed)))
+        .collect();
+    let id = &held.id;
+    Some(format!(
+        "{name}: {}; `reconciled plan {name}`, then `reconciled approve {id}` or `reject {id}`",
+        guards.join(", ")
+    ))
+}

@@ -1,0 +1,88 @@
+//! `validate`: every mistake of every file, and what the schedules will cost.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{
+    exit::{CliError, Exit},
+    output::Output,
+    text::{Paint, count, number, wrap},
+};
+use crate::config::{self, Cost, Diagnostic, Loaded, ProcessEnv};
+
+/// Checks a configuration folder. Has no effect on anything.
+///
+/// # Errors
+///
+/// When there is no such folder.
+pub fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
+    if !dir.is_dir() {
+        let message = format!("there is no configuration folder {}; `--config DIR` names another", dir.display());
+        return Err(CliError::Config(message));
+    }
+    let loaded = config::load(dir, &ProcessEnv);
+    let costs = config::cost(&loaded.config);
+    if out.json {
+        let left_out: Vec<_> =
+            loaded.left_out.iter().map(|left| json!({ "pipeline": left.pipeline, "needs": left.needs })).collect();
+        out.json(&json!({
+            "valid": !loaded.has_errors(),
+            "diagnostics": loaded.diagnostics,
+            "left_out": left_out,
+            "calls_a_day": costs,
+        }));
+    } else {
+        if !loaded.diagnostics.is_empty() {
+            out.talk(&loaded.render(out.talk_paint == Paint::Colour));
+        }
+        out.talk(&verdict(&loaded));
+        out.data(&render(&costs));
+    }
+    Ok(if loaded.has_errors() { Exit::Config } else { Exit::Done })
+}
+
+fn verdict(loaded: &Loaded) -> String {
+    let errors = loaded.diagnostics.iter().filter(|diagnostic| Diagnostic::is_error(diagnostic)).count() as u64;
+    let warnings = loaded.diagnostics.len() as u64 - errors;
+    let pipelines = loaded.config.pipelines().count() as u64;
+    let mut text = format!(
+        "{}, {}; {} can run",
+        count(errors, "mistake", "mistakes"),
+        count(warnings, "warning", "warnings"),
+        count(pipelines, "pipeline", "pipelines")
+    );
+    for left in &loaded.left_out {
+        let _ = write!(text, "\n{} is left out, because it needs {}, which has mistakes", left.pipeline, left.needs);
+    }
+    text
+}
+
+/// The calls a day that the schedules alone will make, per connection, next to the limit.
+#[must_use]
+pub fn render(costs: &[Cost]) -> String {
+    if costs.is_empty() {
+        return "the schedules make no calls\n".to_owned();
+    }
+    let mut out = "calls a day that the schedules alone make, when nothing changes:\n".to_owned();
+    for cost in costs {
+        let limit = cost.limit.map(|limit| format!(" of {} allowed", number(limit))).unwrap_or_default();
+        out.push_str(&wrap(&format!("{}: {}{limit}", cost.connection, number(cost.calls_a_day)), 2));
+        for line in &cost.lines {
+            let parts: Vec<String> = [
+                (line.polls, "look", "looks"),
+                (line.syncs, "sync", "syncs"),
+                (line.full_reads, "full read", "full reads"),
+            ]
+            .into_iter()
+            .filter(|(of, ..)| *of > 0)
+            .map(|(of, one, many)| count(of, one, many))
+            .collect();
+            if !parts.is_empty() {
+                out.push_str(&wrap(&format!("{}: {}", line.resource, parts.join(", ")), 4));
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,238 @@
+//! Carrying out requests in the running daemon: between its runs, with deadlines, and with what only it knows.
+
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
+
+use tokio::sync::mpsc;
+
+use super::{
+    control::{Shared, Stop},
+    execute::execute,
+    paused,
+    protocol::{DEADLINE, Failure, FailureKind, Progress, Request, Response, Status, chain},
+    run::run,
+    slot::Slot,
+    status::Phase,
+};
+use crate::{
+    config::{IntegrationName, PipelineName},
+    engine::{Desk, RunRequest},
+};
+
+/// How long a change waits for its turn; less than the deadline, so that a change that was refused never happens.
+const TURN: Duration = Duration::from_secs(15);
+
+/// Carries out a request. Everything but a run is answered within [`DEADLINE`].
+pub(super) async fn answer(
+    shared: &Arc<Shared>,
+    request: Request,
+    progress: mpsc::UnboundedSender<Progress>,
+) -> Result<Response, Failure> {
+    match request {
+        Request::Run(request) => run_by_hand(shared, request, progress).await,
+        Request::Ping => execute(&shared.engine, Request::Ping).await,
+        Request::Status => Ok(status(shared).await),
+        Request::Pause { integration } => pause(shared, integration, true).await,
+        Request::Resume { integration } => pause(shared, integration, false).await,
+        Request::Explain { .. }
+        | Request::Links { .. }
+        | Request::Parked { .. }
+        | Request::Conflicts { .. }
+        | Request::Held
+        | Request::Runs { .. } => {
+            let engine = shared.engine.clone();
+            in_time(async move { execute(&engine, request).await }).await
+        }
+        Request::LinkAdd { .. }
+        | Request::LinkRemove { .. }
+        | Request::ParkedRetry { .. }
+        | Request::ParkedIgnore { .. }
+        | Request::ConflictResolve { .. }
+        | Request::Approve { .. }
+        | Request::Reject { .. } => {
+            let shared = shared.clone();
+            in_time(async move { change(&shared, request).await }).await
+        }
+    }
+}
+
+/// Lets work go on by itself and waits for it, but not for ever.
+async fn in_time(work: impl Future<Output = Result<Response, Failure>> + Send + 'static) -> Result<Response, Failure> {
+    match tokio::time::timeout(DEADLINE, tokio::spawn(work)).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => Err(Failure::new(FailureKind::NotPossible, format!("a mistake in the program: {error}"))),
+        Err(_) => Err(Failure::new(
+            FailureKind::Deadline,
+            format!("no answer within {} s; it goes on, and may still take effect", DEADLINE.as_secs()),
+        )),
+    }
+}
+
+/// A run that a person waits for. It goes on when they go away.
+async fn run_by_hand(
+    shared: &Arc<Shared>,
+    request: RunRequest,
+    progress: mpsc::UnboundedSender<Progress>,
+) -> Result<Response, Failure> {
+    let slot = slot(shared, &request.integration)?.clone();
+    for name in &request.pipelines {
+        if !slot.integration.pipelines.iter().any(|pipeline| pipeline.name == *name) {
+            let message = format!("there is no pipeline named `{name}` in `{}`", request.integration);
+            return Err(Failure::new(FailureKind::NoSuch, message));
+        }
+    }
+    if let Some(message) = shared.health.message() {
+        return Err(Failure::new(FailureKind::Store, message));
+    }
+    let counted = ByHand::new(slot.clone());
+    let shared = shared.clone();
+    let work = tokio::spawn(async move {
+        let outcome = run(&shared, &slot, request, Some(&progress)).await;
+        drop(counted);
+        outcome
+    });
+    match work.await {
+        Ok(outcome) => Ok(Response::Run(Box::new(outcome?))),
+        Err(error) => Err(Failure::new(FailureKind::NotPossible, format!("a mistake in the program: {error}"))),
+    }
+}
+
+/// Counts a run by hand, so that a stop waits for it.
+struct ByHand(Arc<Slot>);
+
+impl ByHand {
+    fn new(slot: Arc<Slot>) -> Self {
+        slot.with(|state| state.by_hand += 1);
+        Self(slot)
+    }
+}
+
+impl Drop for ByHand {
+    fn drop(&mut self) {
+        self.0.with(|state| state.by_hand = state.by_hand.saturating_sub(1));
+    }
+}
+
+/// Never fails: what the store cannot tell is left out, and the daemon says what is wrong with it.
+async fn status(shared: &Arc<Shared>) -> Response {
+    let engine = shared.engine.clone();
+    let remembered = in_time(async move { execute(&engine, Request::Status).await }).await;
+    let mut status = match remembered {
+        Ok(Response::Status(status)) => *status,
+        Ok(_) => Status { daemon: None, integrations: Vec::new(), paused: Vec::new() },
+        Err(failure) => {
+            tracing::warn!(event = "status.incomplete", error = %failure);
+            Status { daemon: None, integrations: Vec::new(), paused: Vec::new() }
+        }
+    };
+    let paused = |slot: &Slot| slot.peek(|state| state.agenda.as_ref().is_some_and(super::schedule::Agenda::is_paused));
+    status.paused = shared.slots.iter().filter(|(_, slot)| paused(slot)).map(|(name, _)| name.clone()).collect();
+    status.daemon = Some(shared.status());
+    Response::Status(Box::new(status))
+}
+
+async fn pause(shared: &Arc<Shared>, integration: IntegrationName, paused: bool) -> Result<Response, Failure> {
+    let slot = slot(shared, &integration)?;
+    let now = shared.engine.clock.now();
+    // At once, also while the store fails; remembering it comes second.
+    slot.poke(|agenda| agenda.pause(paused, now));
+    let ledger = shared.engine.ledger.clone();
+    let name = integration.clone();
+    in_time(async move {
+        paused::remember(&ledger, &name, paused).await.map_err(|error| {
+            let done = if paused { "paused" } else { "resumed" };
+            let text = format!("`{name}` is {done}, but a restart will not know of it: {}", chain(&error));
+            Failure::new(FailureKind::Store, text)
+        })?;
+        Ok(if paused { Response::Paused(name) } else { Response::Resumed(name) })
+    })
+    .await
+}
+
+/// What is remembered of a record is changed only between runs: a run writes back what it read at its beginning.
+async fn change(shared: &Arc<Shared>, request: Request) -> Result<Response, Failure> {
+    let slots = concerned(shared, &request).await?;
+    let mut guards = Vec::new();
+    let mut connections = BTreeSet::new();
+    for slot in &slots {
+        let turn = tokio::time::timeout(TURN, slot.turn.clone().lock_owned()).await;
+        guards.push(turn.map_err(|_| busy(slot))?);
+        connections.extend(slot.connections.iter().cloned());
+    }
+    let locks = tokio::time::timeout(TURN, shared.lock(&connections)).await;
+    let locks = locks.map_err(|_| slots.first().map_or_else(|| busy_text("another integration"), |slot| busy(slot)))?;
+    if *shared.stop.borrow() >= Stop::Now {
+        return Err(Failure::new(FailureKind::Stopping, "the daemon is stopping"));
+    }
+    let response = execute(&shared.engine, request).await?;
+    drop((guards, locks));
+    let now = shared.engine.clock.now();
+    for slot in &slots {
+        match &response {
+            Response::Approved(_) => slot.poke(|agenda| agenda.ask("approved by hand")),
+            Response::Linked(_) | Response::Unlinked(_) | Response::Retried(_) | Response::Resolved(_) => {
+                slot.poke(|agenda| agenda.saw_change(now));
+            }
+            _ => {}
+        }
+    }
+    Ok(response)
+}
+
+/// The integrations whose memory a request changes.
+async fn concerned(shared: &Arc<Shared>, request: &Request) -> Result<Vec<Arc<Slot>>, Failure> {
+    match request {
+        Request::LinkAdd { pipeline, .. }
+        | Request::LinkRemove { pipeline, .. }
+        | Request::ParkedRetry { pipeline, .. }
+        | Request::ParkedIgnore { pipeline, .. }
+        | Request::ConflictResolve { pipeline, .. } => {
+            let found = of_pipeline(shared, pipeline);
+            if found.is_empty() {
+                return Err(Failure::new(FailureKind::NoSuch, format!("there is no pipeline named `{pipeline}`")));
+            }
+            Ok(found)
+        }
+        Request::Approve { what } | Request::Reject { what } => {
+            let mut found: Vec<_> =
+                shared.slots.values().filter(|slot| slot.integration.name.as_str() == what).cloned().collect();
+            if let Ok(name) = PipelineName::parse(what) {
+                found.extend(of_pipeline(shared, &name));
+            }
+            for held in Desk::new(&shared.engine).held().await? {
+                if held.id == *what {
+                    found.extend(of_pipeline(shared, &held.pipeline));
+                }
+            }
+            // Turns are taken in the order of names, each once.
+            found.sort_by(|a, b| a.integration.name.cmp(&b.integration.name));
+            found.dedup_by(|a, b| a.integration.name == b.integration.name);
+            Ok(found)
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn of_pipeline(shared: &Shared, name: &PipelineName) -> Vec<Arc<Slot>> {
+    let owner = shared.engine.config.pipeline(name).map(|(integration, _)| &integration.name);
+    owner.and_then(|owner| shared.slots.get(owner)).cloned().into_iter().collect()
+}
+
+fn slot<'s>(shared: &'s Shared, name: &IntegrationName) -> Result<&'s Arc<Slot>, Failure> {
+    let missing = || Failure::new(FailureKind::NoSuch, format!("there is no integration named `{name}`"));
+    shared.slots.get(name).ok_or_else(missing)
+}
+
+fn busy(slot: &Slot) -> Failure {
+    let name = &slot.integration.name;
+    match slot.peek(|state| state.phase.clone()) {
+        Phase::Running { why, since, .. } => {
+            busy_text(&format!("`{name}` (running since {}, {why})", since.to_rfc3339()))
+        }
+        _ => busy_text(&format!("`{name}`, or one that shares a connection with it,")),
+    }
+}
+
+fn busy_text(who: &str) -> Failure {
+    let text = format!("{who} is still at work and nothing was changed; try again when it is done (see `status`)");
+    Failure::new(FailureKind::Deadline, text)
+}

@@ -1,0 +1,87 @@
+//! Whether the store works. While it does not, nothing is started, and it is probed with back-off until it does.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::protocol::chain;
+use crate::store::{Group, Key, Space, Store, StoreError};
+
+/// First wait before the store is probed.
+const FIRST: Duration = Duration::from_secs(5);
+/// Longest wait before the store is probed.
+const MOST: Duration = Duration::from_mins(1);
+
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    failing: Mutex<Option<Failing>>,
+    /// One probe at a time, whoever makes it.
+    probing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone, Debug)]
+struct Failing {
+    message: String,
+    attempts: u32,
+    next: DateTime<Utc>,
+}
+
+impl Health {
+    /// The store failed.
+    pub fn failed(&self, error: &StoreError, now: DateTime<Utc>) {
+        let mut failing = self.lock();
+        let attempts = failing.as_ref().map_or(0, |failing| failing.attempts);
+        if failing.as_ref().is_some_and(|failing| failing.next > now) {
+            return;
+        }
+        let message = chain(error);
+        tracing::error!(event = "store.failing", attempts, error = %message, "nothing is written to any system until it works");
+        let wait = FIRST.saturating_mul(2_u32.saturating_pow(attempts)).min(MOST);
+        let next = now + TimeDelta::from_std(wait).unwrap_or_default();
+        *failing = Some(Failing { message, attempts: attempts.saturating_add(1), next });
+    }
+
+    /// When it is probed next; `None` while it works.
+    pub fn next_probe(&self) -> Option<DateTime<Utc>> {
+        self.lock().as_ref().map(|failing| failing.next)
+    }
+
+    /// What is wrong with it.
+    pub fn message(&self) -> Option<String> {
+        self.lock().as_ref().map(|failing| failing.message.clone())
+    }
+
+    /// Writes and flushes a value of no meaning, if the time for it has come. Says whether the store works.
+    pub async fn probe(&self, store: &dyn Store, now: DateTime<Utc>) -> bool {
+        let _one_at_a_time = self.probing.lock().await;
+        match self.next_probe() {
+            None => return true,
+            Some(next) if next > now => return false,
+            Some(_) => {}
+        }
+        let mut group = Group::default();
+        group.put(Key::new(Space::Meta, &["probe"]), now.to_rfc3339().into_bytes());
+        let written = match store.commit(vec![group]).await {
+            Ok(()) => store.flush().await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => {
+                tracing::info!(event = "store.works", "the store works again");
+                *self.lock() = None;
+                true
+            }
+            Err(error) => {
+                self.failed(&error, now);
+                false
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Failing>> {
+        self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

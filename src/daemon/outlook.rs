@@ -1,0 +1,85 @@
+//! What the store says about the work of an integration: what is due, and how old the last full reads are.
+
+use chrono::{DateTime, Utc};
+
+use crate::{
+    config::Integration,
+    engine::Engine,
+    record::Side,
+    store::{Ledger, StoreError},
+};
+
+/// What is still to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outlook {
+    /// Records are due that nothing but a run stands in the way of (those of a held pipeline wait for a person).
+    pub waiting: bool,
+    /// When the first of the others will be due.
+    pub due: Option<DateTime<Utc>>,
+    /// When the resource that waits longest for it was last read in full.
+    pub read_in_full: Option<DateTime<Utc>>,
+}
+
+/// Looks through what is remembered of an integration.
+///
+/// # Errors
+///
+/// When the store fails.
+pub(super) async fn look(engine: &Engine, integration: &Integration) -> Result<Outlook, StoreError> {
+    let now = engine.clock.now();
+    let mut outlook = Outlook::default();
+    for pipeline in &integration.pipelines {
+        for side in Side::BOTH.into_iter().filter(|side| pipeline.reads(*side)) {
+            let end = pipeline.end(side);
+            let cursor = engine.ledger.cursor(&end.connection.name, &end.resource.name).await?;
+            let read = cursor.and_then(|cursor| cursor.full_at);
+            outlook.read_in_full = [outlook.read_in_full, read].into_iter().flatten().min();
+        }
+        if engine.ledger.held(&pipeline.name).await?.is_some() {
+            continue;
+        }
+        let mut after = None;
+        loop {
+            let (page, next) = engine.ledger.list_due(&pipeline.name, after.as_ref()).await?;
+            for (_, _, due) in page {
+                if due.at <= now {
+                    outlook.waiting = true;
+                } else {
+                    outlook.due = [outlook.due, Some(due.at)].into_iter().flatten().min();
+                }
+            }
+            match next {
+                Some(key) => after = Some(key),
+                None => break,
+            }
+        }
+    }
+    Ok(outlook)
+}
+
+/// Whether any record of the integration became due at or after `since`, held or not.
+///
+/// # Errors
+///
+/// When the store fails.
+pub(super) async fn became_due(
+    ledger: &Ledger,
+    integration: &Integration,
+    since: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    for pipeline in &integration.pipelines {
+        let mut after = None;
+        loop {
+            let (page, next) = ledger.list_due(&pipeline.name, after.as_ref()).await?;
+            if page.iter().any(|(_, _, due)| since <= due.at && due.at <= now) {
+                return Ok(true);
+            }
+            match next {
+                Some(key) => after = Some(key),
+                None => break,
+            }
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,310 @@
+//! What commands and daemon say to each other over the unix socket: one JSON object a line.
+//!
+//! A client sends one [`Request`] a line (`{"do":"status"}`). The daemon answers each with any number of
+//! [`Frame::Progress`] lines and then exactly one [`Frame::Done`] or [`Frame::Failed`], in the order of the requests.
+//! Every request except `run` is answered within [`DEADLINE`], also while a pipeline is stuck.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::status::DaemonStatus;
+use crate::{
+    config::{ConnectionName, IntegrationName, PipelineName},
+    connector::Requests,
+    engine::{ConflictItem, DeskError, EngineError, Explanation, IntegrationStatus, ParkedItem, RunReport, RunRequest},
+    record::{RecordId, Side},
+    store::{HeldRun, RunRecord},
+    sync::Link,
+};
+
+/// Longest time the daemon takes to answer anything but a run.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Longest line either end accepts from a client, in bytes.
+pub const LONGEST_REQUEST: u64 = 1 << 20;
+
+/// What a command asks for. Decode it with [`Request::from_line`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Request {
+    /// Is anybody there?
+    Ping,
+    /// How everything stands.
+    Status,
+    /// One run now: `sync`, `plan`, and `match` (a plan). Only this one sends progress and may take long.
+    Run(RunRequest),
+    /// Everything about a record.
+    Explain {
+        /// Where to look.
+        pipeline: PipelineName,
+        /// Its id, label or a value of it.
+        record: String,
+    },
+    /// The links of a pipeline.
+    Links {
+        /// Which.
+        pipeline: PipelineName,
+    },
+    /// Links two records by hand.
+    LinkAdd {
+        /// Where.
+        pipeline: PipelineName,
+        /// The source record.
+        source: RecordId,
+        /// The target record.
+        target: RecordId,
+    },
+    /// Dissolves a link; both records stay.
+    LinkRemove {
+        /// Where.
+        pipeline: PipelineName,
+        /// Either of its ids.
+        record: RecordId,
+    },
+    /// What is parked.
+    Parked {
+        /// Of one pipeline only.
+        #[serde(default)]
+        pipeline: Option<PipelineName>,
+    },
+    /// Has parked records looked at again.
+    ParkedRetry {
+        /// Where.
+        pipeline: PipelineName,
+        /// Only this one.
+        #[serde(default)]
+        record: Option<RecordId>,
+    },
+    /// Keeps a parked record off the list.
+    ParkedIgnore {
+        /// Where.
+        pipeline: PipelineName,
+        /// Which.
+        record: RecordId,
+    },
+    /// Fields whose sides disagree.
+    Conflicts {
+        /// Of one pipeline only.
+        #[serde(default)]
+        pipeline: Option<PipelineName>,
+    },
+    /// Decides which side's value wins.
+    ConflictResolve {
+        /// Where.
+        pipeline: PipelineName,
+        /// Either id of the link.
+        record: RecordId,
+        /// Only this field.
+        #[serde(default)]
+        field: Option<String>,
+        /// The side whose value goes to the other.
+        winner: Side,
+    },
+    /// Runs that wait for a person.
+    Held,
+    /// Approves what is held.
+    Approve {
+        /// The held run's id, a pipeline, or an integration (its first runs).
+        what: String,
+    },
+    /// Rejects what is held.
+    Reject {
+        /// The held run's id or a pipeline.
+        what: String,
+    },
+    /// The last runs of an integration, newest first.
+    Runs {
+        /// Which.
+        integration: IntegrationName,
+        /// How many at most.
+        limit: usize,
+    },
+    /// Nothing of this integration starts by itself until it is resumed, also after a restart.
+    Pause {
+        /// Which.
+        integration: IntegrationName,
+    },
+    /// Ends a pause.
+    Resume {
+        /// Which.
+        integration: IntegrationName,
+    },
+}
+
+impl Request {
+    /// Reads a line.
+    ///
+    /// # Errors
+    ///
+    /// When it is no request; the failure says why.
+    pub fn from_line(line: &str) -> Result<Self, Failure> {
+        // In two steps: numbers inside an internally tagged enum cannot be decoded straight from text while numbers
+        // keep all their digits (serde_json's `arbitrary_precision`).
+        serde_json::from_str::<serde_json::Value>(line)
+            .and_then(serde_json::from_value)
+            .map_err(|error| Failure::new(FailureKind::BadRequest, format!("not a request: {error}")))
+    }
+}
+
+/// One line from the daemon.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Frame {
+    /// A run goes on; more lines follow.
+    Progress(Progress),
+    /// The answer; the last line.
+    Done(Response),
+    /// There is no answer; the last line.
+    Failed(Failure),
+}
+
+/// How far a run is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Progress {
+    /// It waits for another run to end, of this integration or of one that shares a connection.
+    Queued,
+    /// It has begun.
+    Started {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// It goes on.
+    Working {
+        /// Requests made so far, where any were made. Those of other runs on the same connection count too.
+        requests: Vec<(ConnectionName, Requests)>,
+    },
+}
+
+/// An answer, one kind per request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "is", content = "value", rename_all = "kebab-case")]
+pub enum Response {
+    /// To [`Request::Ping`].
+    Pong {
+        /// The program's version.
+        version: String,
+        /// The daemon's process id.
+        pid: u32,
+    },
+    /// To [`Request::Status`].
+    Status(Box<Status>),
+    /// To [`Request::Run`].
+    Run(Box<RunReport>),
+    /// To [`Request::Explain`].
+    Explained(Vec<Explanation>),
+    /// To [`Request::Links`].
+    Links(Vec<Link>),
+    /// To [`Request::LinkAdd`].
+    Linked(Box<Link>),
+    /// To [`Request::LinkRemove`].
+    Unlinked(Box<Link>),
+    /// To [`Request::Parked`].
+    Parked(Vec<ParkedItem>),
+    /// To [`Request::ParkedRetry`]: how many will be looked at again.
+    Retried(usize),
+    /// To [`Request::ParkedIgnore`].
+    Ignored,
+    /// To [`Request::Conflicts`].
+    Conflicts(Vec<ConflictItem>),
+    /// To [`Request::ConflictResolve`]: how many fields.
+    Resolved(usize),
+    /// To [`Request::Held`].
+    Held(Vec<HeldRun>),
+    /// To [`Request::Approve`].
+    Approved(Vec<PipelineName>),
+    /// To [`Request::Reject`].
+    Rejected(PipelineName),
+    /// To [`Request::Runs`].
+    Runs(Vec<RunRecord>),
+    /// To [`Request::Pause`].
+    Paused(IntegrationName),
+    /// To [`Request::Resume`].
+    Resumed(IntegrationName),
+}
+
+/// How everything stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon; `None` when the store was opened without one.
+    pub daemon: Option<DaemonStatus>,
+    /// What the store remembers, integration by integration. Empty while the store fails: then the daemon says so.
+    pub integrations: Vec<IntegrationStatus>,
+    /// Integrations that a person paused.
+    pub paused: Vec<IntegrationName>,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind of trouble.
+    pub kind: FailureKind,
+    /// What happened, with its causes, for people.
+    pub message: String,
+}
+
+/// Kinds of [`Failure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// The request cannot be read.
+    BadRequest,
+    /// What was named does not exist.
+    NoSuch,
+    /// It exists but does not allow what was asked.
+    NotPossible,
+    /// The store failed.
+    Store,
+    /// A remote failed.
+    Remote,
+    /// The daemon is stopping.
+    Stopping,
+    /// It took too long; it may still happen.
+    Deadline,
+}
+
+impl Failure {
+    /// A failure of this kind.
+    #[must_use]
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// An error and its causes in one line: each layer tells only its own part.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let kind = match &error {
+            EngineError::Store(_) => FailureKind::Store,
+            EngineError::NoSuch { .. } => FailureKind::NoSuch,
+            EngineError::NoConnector(_) => FailureKind::NotPossible,
+        };
+        Self::new(kind, chain(&error))
+    }
+}
+
+impl From<DeskError> for Failure {
+    fn from(error: DeskError) -> Self {
+        let kind = match &error {
+            DeskError::Store(_) => FailureKind::Store,
+            DeskError::Remote { .. } => FailureKind::Remote,
+            DeskError::NoSuch(_) => FailureKind::NoSuch,
+            DeskError::NotPossible(_) => FailureKind::NotPossible,
+        };
+        Self::new(kind, chain(&error))
+    }
+}

@@ -1,0 +1,242 @@
+//! One run inside the daemon: waits for its turn and its connections, and tells everybody what came of it.
+
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
+
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use super::{
+    control::{Shared, Stop},
+    outlook,
+    protocol::{Failure, FailureKind, Progress, chain},
+    schedule::Ended,
+    slot::Slot,
+    status::Phase,
+};
+use crate::{
+    config::{ApplyMode, ConnectionName},
+    engine::{EngineError, Mode, RunReport, RunRequest},
+    store::StoreError,
+};
+
+/// Moves the seed of one run far from that of the next.
+const APART: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Why a run has no report.
+#[derive(Debug, Error)]
+pub(super) enum RunError {
+    /// The engine gave up.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The daemon stops.
+    #[error("the daemon is stopping; what was begun is finished at its next start")]
+    Stopping,
+    /// A mistake in the program.
+    #[error("the run ended by a mistake in the program: {0}; please report it")]
+    Panicked(String),
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Engine(error) => error.into(),
+            RunError::Stopping => Self::new(FailureKind::Stopping, error.to_string()),
+            RunError::Panicked(_) => Self::new(FailureKind::NotPossible, error.to_string()),
+        }
+    }
+}
+
+/// Carries out a run, whoever wants it.
+pub(super) async fn run(
+    shared: &Shared,
+    slot: &Arc<Slot>,
+    request: RunRequest,
+    progress: Option<&mpsc::UnboundedSender<Progress>>,
+) -> Result<RunReport, RunError> {
+    let tell = |step| progress.map(|progress| progress.send(step));
+    let clock = &shared.engine.clock;
+    let connections: BTreeSet<_> = match &request.connection {
+        Some(connection) => BTreeSet::from([connection.clone()]),
+        None => slot.connections.clone(),
+    };
+    let (why, since) = (request.why.clone(), clock.now());
+    slot.with(|state| {
+        if state.phase == Phase::Waiting {
+            state.phase = Phase::Queued { why: why.clone(), since };
+        }
+    });
+    tell(Progress::Queued);
+    let line = async {
+        let turn = slot.turn.clone().lock_owned().await;
+        (turn, shared.lock(&connections).await)
+    };
+    let guards = tokio::select! {
+        biased;
+        () = shared.stopped(Stop::Finishing) => None,
+        guards = line => Some(guards),
+    };
+    let Some(guards) = guards else {
+        slot.with(|state| state.phase = Phase::Waiting);
+        return Err(RunError::Stopping);
+    };
+    let started = clock.now();
+    let mut engine = shared.engine.clone();
+    slot.with(|state| {
+        state.runs = state.runs.wrapping_add(1);
+        engine.seed = engine.seed.wrapping_add(state.runs.wrapping_mul(APART));
+        state.phase = Phase::Running { mode: request.mode, why: why.clone(), since: started };
+        if let (Mode::Sync, true, Some(agenda)) = (request.mode, is_whole(&request), &mut state.agenda) {
+            agenda.run_began(started);
+        }
+    });
+    tell(Progress::Started { at: started });
+    tracing::info!(event = "run.started", integration = %request.integration, mode = ?request.mode, why);
+    let outcome = tokio::select! {
+        biased;
+        () = shared.stopped(Stop::Now) => Err(RunError::Stopping),
+        outcome = Box::pin(AssertUnwindSafe(engine.run(request.clone())).catch_unwind()) => match outcome {
+            Ok(outcome) => outcome.map_err(RunError::from),
+            Err(panic) => Err(RunError::Panicked(words(panic.as_ref()))),
+        },
+    };
+    let outcome = conclude(shared, slot, &request, &connections, started, outcome).await;
+    slot.with(|state| {
+        state.phase = Phase::Waiting;
+        state.failure = outcome.as_ref().err().map(|error| chain(error));
+        state.unsure |= outcome.is_err();
+    });
+    drop(guards);
+    outcome
+}
+
+/// A run of everything, which does what any reason for a run wants.
+fn is_whole(request: &RunRequest) -> bool {
+    request.pipelines.is_empty() && request.limit.is_none()
+}
+
+/// Tells the agenda of this integration, and those that share what was read, what came of a run.
+async fn conclude(
+    shared: &Shared,
+    slot: &Slot,
+    request: &RunRequest,
+    connections: &BTreeSet<ConnectionName>,
+    started: DateTime<Utc>,
+    outcome: Result<RunReport, RunError>,
+) -> Result<RunReport, RunError> {
+    let now = shared.engine.clock.now();
+    // Where nothing may be written by itself, a plan is the run.
+    let observes = slot.integration.apply == ApplyMode::Observe && request.mode == Mode::Plan;
+    let counts = request.mode == Mode::Sync || observes;
+    let looked = match &outcome {
+        Ok(report) => {
+            tracing::info!(
+                event = "run.ended",
+                integration = %request.integration,
+                mode = ?request.mode,
+                troubles = report.troubles.len(),
+                written = report.pipelines.iter().map(|pipeline| pipeline.tally.written()).sum::<u64>(),
+                exit = report.exit_code(),
+            );
+            slot.note_troubles(connections, &report.troubles, now);
+            match tell_others(shared, slot, started, report).await {
+                Ok(()) if request.mode == Mode::Poll => return outcome,
+                Ok(()) => outlook::look(&shared.engine, &slot.integration).await,
+                Err(error) if request.mode == Mode::Poll => {
+                    shared.health.failed(&error, now);
+                    return outcome;
+                }
+                Err(error) => Err(error),
+            }
+        }
+        Err(error) => {
+            tracing::error!(event = "run.failed", integration = %request.integration, error = %chain(error));
+            if let RunError::Engine(EngineError::Store(error)) = error {
+                shared.health.failed(error, now);
+            }
+            if counts && is_whole(request) {
+                let passes = matches!(error, RunError::Engine(EngineError::Store(_)) | RunError::Stopping);
+                slot.poke(|agenda| {
+                    if passes {
+                        agenda.run_failed(&request.why);
+                    } else {
+                        // It may have written some of it; what is left is due.
+                        agenda.run_ended(now, &Ended { again: true, ..Ended::default() });
+                    }
+                });
+            }
+            return outcome;
+        }
+    };
+    match looked {
+        Ok(looked) => {
+            let again = again(request, &outcome, looked.waiting);
+            let partial = !is_whole(request);
+            let ended = Ended { again, partial, due: looked.due, read_in_full: looked.read_in_full };
+            slot.poke(|agenda| {
+                if counts {
+                    agenda.run_ended(now, &ended);
+                }
+                if looked.waiting && !request.pipelines.is_empty() {
+                    agenda.saw_change(now);
+                }
+            });
+        }
+        Err(error) => {
+            // The run itself is done and recorded; only what comes next is not known.
+            shared.health.failed(&error, now);
+            slot.with(|state| state.unsure = true);
+            if counts {
+                slot.poke(|agenda| agenda.run_ended(now, &Ended { again: true, ..Ended::default() }));
+            }
+        }
+    }
+    outcome
+}
+
+/// Whether to try again by itself: a remote failed for a reason that passes, an outcome is not known, or records were
+/// left over by a run of everything.
+fn again(request: &RunRequest, outcome: &Result<RunReport, RunError>, waiting: bool) -> bool {
+    let Ok(report) = outcome else { return true };
+    request.mode == Mode::Sync
+        && (report.troubles.iter().any(|trouble| trouble.temporary)
+            || report.pipelines.iter().any(|pipeline| pipeline.tally.unknown > 0)
+            || (waiting && report.troubles.is_empty() && is_whole(request)))
+}
+
+/// What was read is delivered to every pipeline that uses it, also of other integrations: those have something to do.
+/// (An integration's own polls are told by its task, which knows when the poll was meant.)
+async fn tell_others(
+    shared: &Shared,
+    slot: &Slot,
+    started: DateTime<Utc>,
+    report: &RunReport,
+) -> Result<(), StoreError> {
+    if !report.changes_seen {
+        return Ok(());
+    }
+    let now = shared.engine.clock.now();
+    let mut failed = Ok(());
+    for other in shared.slots.values() {
+        let itself = other.integration.name == slot.integration.name;
+        if itself || other.connections.is_disjoint(&slot.connections) {
+            continue;
+        }
+        match outlook::became_due(&shared.engine.ledger, &other.integration, started, now).await {
+            Ok(true) => other.poke(|agenda| agenda.saw_change(now)),
+            Ok(false) => {}
+            Err(error) => {
+                // Whoever could not be told looks for itself when the store works again.
+                other.with(|state| state.unsure = true);
+                failed = Err(error);
+            }
+        }
+    }
+    failed
+}
+
+fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".to_owned())
+}

@@ -1,0 +1,158 @@
+//! The task of one integration: asks its agenda, does what it says, and rests until it wants to be asked again.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    control::{Shared, Stop},
+    outlook, paused,
+    run::run,
+    schedule::{Action, Agenda, Remembered},
+    slot::{Rest, Slot},
+};
+use crate::{
+    config::{ApplyMode, ConnectionName},
+    engine::{Mode, RunRequest},
+    store::StoreError,
+};
+
+/// Works until the daemon stops.
+pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
+    while !shared.is_stopping() {
+        let now = shared.engine.clock.now();
+        if let Some(probe) = shared.health.next_probe() {
+            if probe > now {
+                slot.with(|state| state.rest = Rest::Until(probe));
+                rest(&shared, &slot, Some(probe)).await;
+            } else {
+                shared.health.probe(shared.engine.ledger.store().as_ref(), now).await;
+            }
+            continue;
+        }
+        if slot.peek(|state| state.agenda.is_none()) {
+            match remembered(&shared, &slot).await {
+                Ok(remembered) => {
+                    let agenda = Agenda::new(slot.integration.clone(), &remembered, now);
+                    slot.with(|state| state.agenda = Some(agenda));
+                }
+                Err(error) => shared.health.failed(&error, now),
+            }
+            continue;
+        }
+        if slot.peek(|state| state.unsure) {
+            match outlook::look(&shared.engine, &slot.integration).await {
+                Ok(looked) => slot.with(|state| {
+                    state.unsure = false;
+                    if let Some(agenda) = state.agenda.as_mut().filter(|_| looked.waiting) {
+                        agenda.saw_change(now);
+                    }
+                }),
+                Err(error) => shared.health.failed(&error, now),
+            }
+            continue;
+        }
+        let next = slot.with(|state| {
+            let agenda = state.agenda.as_mut()?;
+            let action = agenda.fire(now);
+            let until = agenda.next_wake(now);
+            state.rest = match (&action, until) {
+                (Some(_), _) => Rest::Busy,
+                (None, Some(until)) => Rest::Until(until),
+                (None, None) => Rest::Woken,
+            };
+            Some((action, until))
+        });
+        match next {
+            Some((Some(action), _)) => perform(&shared, &slot, action).await,
+            Some((None, until)) => rest(&shared, &slot, until).await,
+            None => {}
+        }
+    }
+    slot.with(|state| state.rest = Rest::Ended);
+}
+
+async fn rest(shared: &Shared, slot: &Slot, until: Option<DateTime<Utc>>) {
+    let time = async {
+        match until {
+            Some(until) => shared.sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = slot.woken() => {}
+        () = shared.stopped(Stop::Finishing) => {}
+        () = time => {}
+    }
+    slot.with(|state| state.rest = Rest::Busy);
+}
+
+async fn remembered(shared: &Shared, slot: &Slot) -> Result<Remembered, StoreError> {
+    let ledger = &shared.engine.ledger;
+    let name = &slot.integration.name;
+    let last_run = ledger.runs(name, 1).await?.pop().map(|run| run.ended);
+    let paused = paused::all(ledger).await?.contains(name);
+    let looked = outlook::look(&shared.engine, &slot.integration).await?;
+    Ok(Remembered {
+        last_run,
+        read_in_full: looked.read_in_full,
+        changes_wait: looked.waiting,
+        due: looked.due,
+        paused,
+    })
+}
+
+async fn perform(shared: &Shared, slot: &Arc<Slot>, action: Action) {
+    match action {
+        Action::Run { why, full } => {
+            let mode = if slot.integration.apply == ApplyMode::Observe { Mode::Plan } else { Mode::Sync };
+            // How it ended is in the agenda, the status and the log.
+            let _ = run(shared, slot, request(slot, mode, why, full), None).await;
+        }
+        Action::Poll { connection, at } => poll(shared, slot, connection, at).await,
+    }
+}
+
+async fn poll(shared: &Shared, slot: &Arc<Slot>, connection: ConnectionName, meant: DateTime<Utc>) {
+    let mut request = request(slot, Mode::Poll, format!("poll of {connection}"), false);
+    request.connection = Some(connection.clone());
+    let Ok(report) = run(shared, slot, request, None).await else {
+        let now = shared.engine.clock.now();
+        slot.with(|state| {
+            if let Some(agenda) = &mut state.agenda {
+                agenda.poll_ended(&connection, false, now);
+            }
+        });
+        return;
+    };
+    let now = shared.engine.clock.now();
+    let ledger = &shared.engine.ledger;
+    let mut changed = report.changes_seen;
+    if changed {
+        match outlook::became_due(ledger, &slot.integration, report.started, now).await {
+            Ok(due) => changed = due,
+            Err(error) => shared.health.failed(&error, now),
+        }
+    }
+    let worked = !report.troubles.iter().any(|trouble| trouble.temporary);
+    slot.with(|state| {
+        if let Some(agenda) = &mut state.agenda {
+            agenda.poll_ended(&connection, worked, now);
+            if changed {
+                agenda.saw_change(meant);
+            }
+        }
+    });
+}
+
+fn request(slot: &Slot, mode: Mode, why: String, full: bool) -> RunRequest {
+    RunRequest {
+        integration: slot.integration.name.clone(),
+        pipelines: Vec::new(),
+        connection: None,
+        mode,
+        full,
+        limit: None,
+        why,
+    }
+}

@@ -1,0 +1,253 @@
+//! The built program from outside: exit codes, and the demo.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+use assert_cmd::Command as Checked;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn reconciled() -> Checked {
+    let mut command = Checked::new(env!("CARGO_BIN_EXE_reconciled"));
+    command.timeout(MINUTE).env_remove("RECONCILED_CONFIG").env_remove("RECONCILED_LOG").env("NO_COLOR", "1");
+    command
+}
+
+/// A folder with settings of its own and this configuration.
+fn folder(yaml: &str) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("reconciled.toml"), "state_dir = \"state\"\nsocket = \"daemon.sock\"\n").unwrap();
+    fs::write(dir.path().join("all.yaml"), yaml).unwrap();
+    dir
+}
+
+const SOUND: &str = r#"
+connections:
+  shop: { connector: website, base_url: "http://127.0.0.1:9/", auth: { token: secret-canary } }
+  books: { connector: website, base_url: "http://127.0.0.1:9/", auth: { token: secret-canary } }
+pipelines:
+  contacts:
+    source: shop/contacts
+    target: books/contacts
+    direction: two-way
+    match: [ { source: $.email, target: $.email } ]
+    fields: [ { source: $.first_name, target: $.first_name } ]
+    schedule: { poll: { shop: 2m } }
+"#;
+
+#[track_caller]
+fn exits(dir: &Path, args: &[&str], code: i32) -> (String, String) {
+    let output = reconciled().arg("--config").arg(dir).args(args).output().unwrap();
+    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(code), "{args:?}\n{out}\n{err}");
+    assert!(!out.contains("secret-canary") && !err.contains("secret-canary"), "{args:?} shows a secret");
+    (out, err)
+}
+
+#[test]
+fn a_command_line_that_is_wrong_exits_64() {
+    for args in [&["frobnicate"][..], &["sync", "--limit", "many"], &[], &["conflicts", "resolve", "p", "r"]] {
+        let output = reconciled().args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(64), "{args:?}");
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{args:?}");
+    }
+    let dir = folder(SOUND);
+    let (_, err) = exits(dir.path(), &["plan", "contcats"], 64);
+    assert!(err.contains("did you mean `contacts`?"), "{err}");
+}
+
+#[test]
+fn help_and_version_are_no_mistakes() {
+    for args in [&["--help"][..], &["--version"], &["help", "sync"], &["links", "--help"]] {
+        reconciled().args(args).assert().code(0);
+    }
+}
+
+#[test]
+fn validate_says_every_mistake_with_its_place_and_exits_78() {
+    let dir = folder(&SOUND.replace("direction: two-way", "direktion: two-way").replace("shop: 2m", "shop: 2 moons"));
+    let (out, err) = exits(dir.path(), &["validate"], 78);
+    assert!(err.contains("all.yaml:9:") && err.contains("direktion") && err.contains("all.yaml:12:"), "{err}");
+    assert!(!out.contains("direktion"), "diagnostics are talk: {out}");
+    let (out, _) = exits(dir.path(), &["validate", "--json"], 78);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["valid"], false);
+    assert!(report["diagnostics"].as_array().unwrap().len() >= 2, "{out}");
+    exits(dir.path(), &["sync"], 78);
+    exits(&dir.path().join("nowhere"), &["validate"], 78);
+}
+
+#[test]
+fn validate_of_a_sound_folder_tells_the_calls_a_day() {
+    let dir = folder(SOUND);
+    let (out, _) = exits(dir.path(), &["validate"], 0);
+    assert!(out.contains("720 looks"), "{out}");
+    assert!(!dir.path().join("state").exists(), "validate has no effect on anything");
+}
+
+#[test]
+fn a_remote_that_does_not_answer_is_told_and_exits_1() {
+    let dir = folder(SOUND);
+    let (out, _) = exits(dir.path(), &["plan"], 1);
+    assert!(out.contains("shop") && out.contains("it is tried again"), "{out}");
+    let (out, _) = exits(dir.path(), &["status", "--json"], 0);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["daemon"], Value::Null);
+}
+
+#[test]
+fn nothing_is_said_where_there_is_nothing() {
+    let dir = folder(SOUND);
+    assert_eq!(exits(dir.path(), &["parked", "list"], 0).0, "nothing is parked\n");
+    assert_eq!(exits(dir.path(), &["conflicts", "list"], 0).0, "no field is in conflict\n");
+    assert_eq!(exits(dir.path(), &["links", "list", "contacts"], 0).0, "nothing is linked in contacts\n");
+    exits(dir.path(), &["explain", "contacts", "nobody"], 1);
+    exits(dir.path(), &["approve", "contacts"], 0);
+}
+
+#[test]
+fn what_is_remembered_moves_to_another_machine() {
+    let (old, new) = (folder(SOUND), folder(SOUND));
+    exits(old.path(), &["approve", "contacts"], 0);
+    let file = old.path().join("export.jsonl");
+    let file = file.to_str().unwrap();
+    exits(old.path(), &["export", file], 0);
+    let (_, err) = exits(new.path(), &["import", file], 0);
+    assert!(err.contains("1 entry read"), "{err}");
+    exits(new.path(), &["import", file], 1);
+    exits(new.path(), &["import", "--replace", file], 0);
+}
+
+#[test]
+fn connectors_schema_and_completions_need_no_configuration() {
+    let nowhere = Path::new("/nonexistent-configuration");
+    let (out, _) = exits(nowhere, &["connectors"], 0);
+    assert!(out.contains("xero@1") && out.contains("website@1"), "{out}");
+    let (out, _) = exits(nowhere, &["schema"], 0);
+    assert!(serde_json::from_str::<Value>(&out).unwrap().is_object());
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(exits(nowhere, &["completions", shell], 0).0.contains("reconciled"));
+    }
+}
+
+/// A child that does not outlive its test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    fn start(args: &[&str], dir: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_reconciled"));
+        command.args(args).current_dir(dir).env_remove("RECONCILED_CONFIG").env("RECONCILED_LOG", "info");
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Waits until a line holds `text`, and gives it. Reading goes on so that the child never blocks.
+    fn wait_for(output: impl Read + Send + 'static, text: &'static str) -> String {
+        let (send, receive) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if line.contains(text) {
+                    let _ = send.send(line);
+                }
+            }
+        });
+        receive.recv_timeout(MINUTE).unwrap_or_else(|_| panic!("no line with `{text}` came"))
+    }
+
+    /// Ends it as a service manager does, and gives its exit code.
+    fn terminate(mut self) -> Option<i32> {
+        Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status().unwrap();
+        self.0.wait().unwrap().code()
+    }
+}
+
+#[test]
+fn while_a_daemon_runs_commands_talk_to_it_and_a_second_one_exits_75() {
+    let dir = folder(SOUND);
+    let config = dir.path().to_str().unwrap();
+    let mut daemon = Running::start(&["--config", config, "run"], dir.path());
+    Running::wait_for(daemon.0.stderr.take().unwrap(), "daemon.started");
+    let (_, err) = exits(dir.path(), &["run"], 75);
+    assert!(err.contains("in use by another process") && err.contains("help:"), "{err}");
+    exits(dir.path(), &["export", dir.path().join("out").to_str().unwrap()], 75);
+    let (out, _) = exits(dir.path(), &["status"], 0);
+    assert!(out.contains("daemon 0.1.0") && out.contains("next look at shop"), "{out}");
+    let (out, _) = exits(dir.path(), &["sync"], 1);
+    assert!(out.contains("contacts could not be read"), "{out}");
+    assert_eq!(daemon.terminate(), Some(0));
+    exits(dir.path(), &["parked", "list"], 0);
+}
+
+#[test]
+fn the_demo_once_agrees_and_exits_0() {
+    let (out, _) = {
+        let output = reconciled().args(["demo", "--once"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+        (String::from_utf8(output.stdout).unwrap(), output.stderr)
+    };
+    assert!(out.contains("both sides agree"), "{out}");
+    assert!(out.lines().any(|line| line.starts_with("third sync") && line.ends_with("4 reads and 0 writes")), "{out}");
+}
+
+#[test]
+fn the_demo_tells_a_change_as_it_happens() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut demo = Running::start(&["demo"], dir.path());
+    let (lines, heard) = mpsc::channel();
+    let output = demo.0.stdout.take().unwrap();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let _ = lines.send(line);
+        }
+    });
+    let next = |text: &str| loop {
+        let line = heard.recv_timeout(MINUTE).unwrap_or_else(|_| panic!("no line with `{text}` came"));
+        if line.contains(text) {
+            return line;
+        }
+    };
+    // The suggestion is taken at its word, but for the program that sends it.
+    let url = next("curl -sX PATCH").split_whitespace().nth(3).unwrap().to_owned();
+    next("Ctrl-C ends the demo");
+    let address = url.strip_prefix("http://").unwrap();
+    let (host, path) = address.split_once('/').unwrap();
+    let body = r#"{"phone":"022 555 0123"}"#;
+    let request = format!(
+        "PATCH /{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer website-token\r\nContent-Type: \
+         application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let mut socket = std::net::TcpStream::connect(host).unwrap();
+    std::io::Write::write_all(&mut socket, request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let line = next("022 555 0123");
+    assert!(line.contains("phone: ") && line.ends_with("→ 022 555 0123, written to demo-xero"), "{line}");
+    let config = dir.path().join("demo-data");
+    let (out, _) = exits(&config, &["status"], 0);
+    assert!(out.contains("demo/contacts"), "{out}");
+    assert_eq!(demo.terminate(), Some(0));
+}
+
+#[test]
+fn the_demo_leaves_files_of_others_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("demo.yaml"), "mine: true\n").unwrap();
+    let dir = dir.path().to_str().unwrap();
+    reconciled().args(["demo", "--once", "--dir", dir]).assert().code(64);
+    assert_eq!(fs::read_to_string(Path::new(dir).join("demo.yaml")).unwrap(), "mine: true\n");
+}
