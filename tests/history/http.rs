@@ -362,6 +362,17 @@ impl History {
         let with = |all: &[Value], member: &str, marker: &str| all.iter().filter(|r| r[member] == marker).count();
         for n in 0..=self.next {
             let marker = format!("Marker{n:04}");
+            // Two that a person made, and made unlike before they could meet.
+            let made = self.story.iter().find_map(|line| line.strip_prefix(&format!("both: {marker} ")));
+            let id = made.and_then(|ids| ids.split('"').nth(1));
+            let apart = |line: &String| {
+                let edit =
+                    line.strip_prefix("xero: ").filter(|_| line.contains("archive") || line.contains("EmailAddress"));
+                edit.is_some_and(|edit| id.is_some_and(|id| edit.contains(id)))
+            };
+            if self.story.iter().any(apart) {
+                continue;
+            }
             let (web, xero) = (with(&here, "last_name", &marker), with(&there, "LastName", &marker));
             if web > 1 || xero > 1 {
                 wrong.push(format!("{marker} is there {web} and {xero} times"));
@@ -385,8 +396,9 @@ impl History {
             let number = sale["number"].as_str().unwrap();
             let count = with(&invoices, "InvoiceNumber", number);
             let contact = here.iter().any(|contact| contact["id"] == sale["contact_id"]);
-            if count > 1 || (count == 0 && contact && !listed("s", sale["id"].as_str().unwrap()))
-                && !listed("s", sale["contact_id"].as_str().unwrap())
+            if count > 1
+                || (count == 0 && contact && !listed("s", sale["id"].as_str().unwrap()))
+                    && !listed("s", sale["contact_id"].as_str().unwrap())
             {
                 wrong.push(format!("sale {number} is in Xero {count} times"));
             }
@@ -441,7 +453,9 @@ impl History {
     fn calls(&self) -> Vec<String> {
         let logs = [self.sandbox.website.log(), self.sandbox.xero.log()];
         let entries = logs.into_iter().flat_map(reconciled::sandbox::RequestLog::entries);
-        entries.map(|call| format!("{} {}?{} {} {:?}", call.method, call.path, call.query, call.body, call.status)).collect()
+        // A connection that was cut is noticed sooner or later, so waits, and with them stamps, may differ a little.
+        let entries = entries.filter(|call| !call.is_read());
+        entries.map(|call| format!("{} {} {} {:?}", call.method, call.path, call.body, call.status)).collect()
     }
 }
 
