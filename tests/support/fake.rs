@@ -68,6 +68,7 @@ struct State {
     page: usize,
     masked: Option<(&'static str, &'static str)>,
     versions: bool,
+    answer_creates_with: Option<String>,
     late: Vec<(DateTime<Utc>, PreparedCall)>,
 }
 
@@ -204,6 +205,11 @@ impl Fake {
         self.state().masked = Some((name, mask));
     }
 
+    /// Takes every create for a change of this record, as a remote that tells records by their names does.
+    pub fn answer_creates_with(&self, id: &str) {
+        self.state().answer_creates_with = Some(id.to_owned());
+    }
+
     pub fn page_size(&self, size: usize) {
         self.state().page = size;
     }
@@ -313,7 +319,7 @@ impl Fake {
                 answers.push(json!({ "refused": message }));
                 continue;
             }
-            let id = match item["id"].as_str() {
+            let id = match item["id"].as_str().or(state.answer_creates_with.as_deref()) {
                 Some(id) => id.to_owned(),
                 None => {
                     state.next_id += 1;
