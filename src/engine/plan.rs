@@ -312,6 +312,4 @@ impl Run<'_> {
     fn is_busy(&self, pipeline: &PipelineName, link: &Link) -> bool {
         Side::BOTH.iter().any(|side| self.busy.contains(&(pipeline.clone(), *side, link.id(*side).clone())))
     }
-
 }
-
