@@ -442,7 +442,13 @@ fn links_listed() {
 #[test]
 fn a_match_report() {
     let report = a_run(Mode::Plan);
-    let rows = matching::rows(&report, &names());
+    let mut rows = matching::rows(&report, &names());
+    let earlier = a_park(ParkCode::Ambiguous, "Emma Davies", None, "matches several records");
+    let again = a_park(ParkCode::Difference, "Piripi Ngata", Some("phone -> Phone"), "listed once already");
+    matching::add_parked(
+        &mut rows,
+        &[parked_item("acme/contacts", "c256", earlier), parked_item("acme/contacts", "c17", again)],
+    );
     let text = matching::render(std::slice::from_ref(&report), &rows, true, Paint::Plain);
     insta::assert_snapshot!(format!("{}\n{}", fits(&text), matching::csv(&rows).replace('\r', "")));
 }
