@@ -1,6 +1,10 @@
 //! Carrying a plan out: batches are filled, recorded, flushed, sent and settled.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     EngineError,
@@ -37,13 +41,9 @@ pub(super) struct Item {
     pub newcomer: Option<Newcomer>,
 }
 
-/// Items of one kind to one side, waiting for the batch to fill.
-#[derive(Debug)]
-struct Basket {
-    side: Side,
-    kind: WriteKind,
-    items: Vec<Item>,
-}
+/// Items waiting for their batch to fill, by whether they update and the side written; creates go first.
+#[derive(Debug, Default)]
+pub(super) struct Baskets(BTreeMap<(bool, Side), Vec<Item>>);
 
 /// Where a batch goes.
 pub(super) struct Destination {
@@ -56,43 +56,52 @@ pub(super) struct Destination {
 impl Run<'_> {
     /// Applies the steps of a plan.
     pub(super) async fn apply(&mut self, pipeline: &Arc<Pipeline>, steps: Spill<Step>) -> Result<(), EngineError> {
-        let mut baskets: Vec<Basket> = Vec::new();
-        for kind in [WriteKind::Create, WriteKind::Update] {
-            for side in [Side::Target, Side::Source] {
-                baskets.push(Basket { side, kind, items: Vec::new() });
-            }
-        }
+        let mut baskets = Baskets::default();
         for chunk in steps.chunks(CHUNK) {
-            for step in chunk? {
-                let (kind, item) = match step {
-                    Step::Link { link, newcomers } => {
-                        self.apply_link(pipeline, *link, &newcomers).await?;
-                        continue;
-                    }
-                    Step::Create { newcomer, write } => {
-                        let seen = &newcomer.fresh.observation;
-                        let (origin, label) = (seen.id.clone(), seen.label.clone());
-                        (WriteKind::Create, Item { origin, label, write, newcomer: Some(*newcomer) })
-                    }
-                    Step::Update { source, label, write } => {
-                        (WriteKind::Update, Item { origin: source, label, write, newcomer: None })
-                    }
-                };
-                let Some(basket) = baskets.iter_mut().find(|b| b.kind == kind && b.side == item.write.side) else {
+            self.apply_steps(pipeline, &mut baskets, chunk?).await?;
+        }
+        self.apply_rest(pipeline, baskets).await
+    }
+
+    /// Applies steps; a batch goes out when it is full.
+    pub(super) async fn apply_steps(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        baskets: &mut Baskets,
+        steps: Vec<Step>,
+    ) -> Result<(), EngineError> {
+        for step in steps {
+            let (kind, item) = match step {
+                Step::Link { link, newcomers } => {
+                    self.apply_link(pipeline, *link, &newcomers).await?;
                     continue;
-                };
-                basket.items.push(item);
-                let size = pipeline.end(basket.side).resource.batch_size(kind).max(1);
-                if basket.items.len() >= size {
-                    let items = std::mem::take(&mut basket.items);
-                    let (side, kind) = (basket.side, basket.kind);
-                    self.send_all(pipeline, side, kind, items).await?;
                 }
+                Step::Create { newcomer, write } => {
+                    let seen = &newcomer.fresh.observation;
+                    let (origin, label) = (seen.id.clone(), seen.label.clone());
+                    (WriteKind::Create, Item { origin, label, write, newcomer: Some(*newcomer) })
+                }
+                Step::Update { source, label, write } => {
+                    (WriteKind::Update, Item { origin: source, label, write, newcomer: None })
+                }
+            };
+            let side = item.write.side;
+            let items = baskets.0.entry((kind == WriteKind::Update, side)).or_default();
+            items.push(item);
+            if items.len() >= pipeline.end(side).resource.batch_size(kind).max(1) {
+                let items = std::mem::take(items);
+                self.send_all(pipeline, side, kind, items).await?;
             }
         }
-        for basket in baskets {
-            if !basket.items.is_empty() {
-                self.send_all(pipeline, basket.side, basket.kind, basket.items).await?;
+        Ok(())
+    }
+
+    /// Sends what is left in the baskets.
+    pub(super) async fn apply_rest(&mut self, pipeline: &Arc<Pipeline>, baskets: Baskets) -> Result<(), EngineError> {
+        for ((update, side), items) in baskets.0 {
+            if !items.is_empty() {
+                let kind = if update { WriteKind::Update } else { WriteKind::Create };
+                self.send_all(pipeline, side, kind, items).await?;
             }
         }
         Ok(())
@@ -102,12 +111,23 @@ impl Run<'_> {
     async fn apply_link(
         &mut self,
         pipeline: &Arc<Pipeline>,
-        link: Link,
+        mut link: Link,
         newcomers: &[Newcomer; 2],
     ) -> Result<(), EngineError> {
-        let taken = self.engine.ledger.link(&pipeline.name, Side::Target, &link.target).await?;
-        if taken.is_some() || self.engine.ledger.link(&pipeline.name, Side::Source, &link.source).await?.is_some() {
-            return Ok(());
+        super::deliver::note_keys(pipeline, &mut link, &newcomers[1].fresh.observation.projection);
+        let mut taken = false;
+        for side in Side::BOTH {
+            taken |= self.engine.ledger.link(&pipeline.name, side, link.id(side)).await?.is_some();
+        }
+        if taken {
+            // One of the two was linked meanwhile; the other is decided about anew.
+            let mut changes = Changes::new();
+            for newcomer in newcomers {
+                if self.engine.ledger.link(&pipeline.name, newcomer.side, link.id(newcomer.side)).await?.is_none() {
+                    self.keep_newcomer(&mut changes, pipeline, newcomer.clone(), "its match was taken");
+                }
+            }
+            return Ok(self.engine.ledger.commit(changes).await?);
         }
         let findings = Vec::new();
         let parked = self.parked_of(pipeline, &link, &findings).await?;
@@ -128,12 +148,14 @@ impl Run<'_> {
             atomic.due(&pipeline.name, Side::Source, &link.source, &due);
         });
         // A linked record is found by its target's keys only.
-        let source = &newcomers[0];
-        if !source.old_keys.is_empty() {
-            changes.together(|atomic| {
-                super::deliver::reindex(atomic, &pipeline.name, Side::Source, &link.source, &source.old_keys, &[]);
-            });
-        }
+        let [source, target] = newcomers;
+        let keys = super::deliver::keys_of(pipeline, Side::Target, &target.fresh.observation.projection);
+        changes.together(|atomic| {
+            super::deliver::reindex(atomic, &pipeline.name, Side::Source, &link.source, &source.old_keys, &[]);
+            super::deliver::reindex(atomic, &pipeline.name, Side::Target, &link.target, &target.old_keys, &keys);
+            // An entry that was remembered without its keys being known here is indexed all the same.
+            super::deliver::reindex(atomic, &pipeline.name, Side::Target, &link.target, &[], &keys);
+        });
         self.wake(&mut changes, pipeline, &link).await?;
         self.engine.ledger.commit(changes).await?;
         self.state_mut(&pipeline.name).await?.links += 1;
@@ -214,6 +236,7 @@ impl Run<'_> {
             config: pipeline.hash,
             side,
             first_sent: self.engine.clock.now(),
+            unknown_since: None,
             call,
             items: items
                 .iter()
@@ -221,6 +244,7 @@ impl Run<'_> {
                     origin: item.origin.clone(),
                     label: item.label.clone(),
                     write: item.write.clone(),
+                    done: false,
                 })
                 .collect(),
         };
@@ -240,7 +264,7 @@ impl Run<'_> {
             }
             Err(CallError::Unknown(reason)) => {
                 self.trouble(&name, &CallError::Unknown(reason));
-                self.leave_open(pipeline, &intent);
+                self.keep_open(pipeline, &number, intent).await?;
                 // The cursor moves on; what becomes of them is decided from what is remembered.
                 self.put_back(pipeline, items).await?;
                 Ok(Sent::Done)
@@ -271,7 +295,11 @@ impl Run<'_> {
                 break;
             }
             self.engine.clock.sleep(wait).await;
-            result = to.connector.send(&to.resource, &intent.call).await;
+            result = match to.connector.send(&to.resource, &intent.call).await {
+                done @ (Ok(_) | Err(CallError::Refused { .. })) => done,
+                // That this time it was not carried out says nothing about the first time.
+                Err(error) => Err(CallError::Unknown(error.to_string())),
+            };
         }
         match result {
             Err(CallError::BadAnswer(reason)) => Err(CallError::Unknown(reason)),
@@ -285,10 +313,27 @@ impl Run<'_> {
             WriteKind::Create => intent.side.other(),
             WriteKind::Update => Side::Source,
         };
-        for item in &intent.items {
+        for item in intent.items.iter().filter(|item| !item.done) {
             self.busy.insert((pipeline.name.clone(), side, item.origin.clone()));
+            self.report_of(&pipeline.name).tally.unknown += 1;
         }
-        self.report_of(&pipeline.name).tally.unknown += intent.items.len() as u64;
+        if intent.call.kind == WriteKind::Create {
+            self.open_creates.push((pipeline.name.clone(), intent.side, None));
+        }
+    }
+
+    /// As [`Run::leave_open`], right after a call that ended without a full answer: the doubt begins now.
+    pub(super) async fn keep_open(
+        &mut self,
+        pipeline: &Pipeline,
+        number: &str,
+        mut intent: Intent,
+    ) -> Result<(), EngineError> {
+        intent.unknown_since = Some(self.engine.clock.now());
+        self.leave_open(pipeline, &intent);
+        let mut changes = Changes::new();
+        changes.together(|atomic| atomic.intent(number, &intent));
+        Ok(self.engine.ledger.commit(changes).await?)
     }
 
     async fn close(&self, connection: &crate::config::ConnectionName, number: &str) -> Result<(), EngineError> {
@@ -350,9 +395,11 @@ impl Run<'_> {
         let mut kept = Vec::with_capacity(items.len());
         let mut writes = Vec::with_capacity(items.len());
         let again = self.pulled_again > 0;
-        for item in items {
-            let origin = item.write.side.other();
-            if again && self.engine.ledger.link(&pipeline.name, origin, &item.origin).await?.is_some() {
+        let Some(origin) = items.first().map(|item| item.write.side.other()) else { return Ok((kept, writes)) };
+        let ids: Vec<RecordId> = items.iter().map(|item| item.origin.clone()).collect();
+        let linked = self.engine.ledger.links_of(&pipeline.name, origin, &ids).await?;
+        for (item, link) in items.into_iter().zip(linked) {
+            if link.is_some() {
                 continue;
             }
             if again && self.has_new_candidate(pipeline, &item).await? {

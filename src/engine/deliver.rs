@@ -59,6 +59,34 @@ pub(super) fn projection_of(pipeline: &Pipeline, side: Side, link: &Link) -> Pro
     Projection { cells }
 }
 
+/// The match keys under which a linked record of the target can be found: from what is known of its values, and for
+/// tiers that look at values which are not fields, as it was read last.
+pub(super) fn keys_of_linked(pipeline: &Pipeline, link: &Link) -> Vec<(usize, String)> {
+    let mut keys = keys_of(pipeline, Side::Target, &projection_of(pipeline, Side::Target, link));
+    keys.retain(|(tier, _)| !is_beside(pipeline, *tier));
+    keys.extend(link.beside.iter().filter(|(tier, _)| is_beside(pipeline, *tier)).cloned());
+    keys
+}
+
+/// Remembers with a link the match keys of its target that its fields do not tell.
+pub(super) fn note_keys(pipeline: &Pipeline, link: &mut Link, target: &Projection) {
+    if (0..pipeline.tiers.len()).any(|tier| is_beside(pipeline, tier)) {
+        link.beside = keys_of(pipeline, Side::Target, target);
+        link.beside.retain(|(tier, _)| is_beside(pipeline, *tier));
+    }
+}
+
+/// Whether a tier looks at a value of the target that no field of its own holds.
+fn is_beside(pipeline: &Pipeline, tier: usize) -> bool {
+    let told = |slot: usize| {
+        pipeline.fields.iter().any(|field| {
+            let end = field.end(Side::Target);
+            end.slots == [slot] && !end.masked
+        })
+    };
+    pipeline.tiers.get(tier).is_some_and(|tier| tier.keys.iter().any(|pair| !told(pair.slots[Side::Target.index()])))
+}
+
 impl Run<'_> {
     /// Delivers records of one end. Nothing here is durable before the next flush, and nothing needs to be: the
     /// cursor moves later still.
@@ -115,16 +143,14 @@ impl Run<'_> {
             return Ok(false);
         }
         let was_paused = link.mark(side).paused;
-        let old_keys = keys_of(pipeline, side, &projection_of(pipeline, side, &link));
+        let old_keys = keys_of_linked(pipeline, &link);
         let old_reference = self.references(pipeline, side, &projection_of(pipeline, side, &link));
         let change = observe(pipeline, &mut link, side, seen, false);
         let mut moved = change == Change::Moved;
         if pipeline.on_leave != OnLeave::Keep && change != Change::Nothing {
             let rejected = self.rejects(pipeline, side, seen).await?;
             if rejected && pipeline.on_leave == OnLeave::Release {
-                changes.together(|atomic| atomic.unlink(&pipeline.name, &link));
-                let state = self.state_mut(&pipeline.name).await?;
-                state.links = state.links.saturating_sub(1);
+                self.release(changes, pipeline, &link, side, seen).await?;
                 return Ok(true);
             }
             link.marks[side.index()].paused = rejected;
@@ -133,7 +159,10 @@ impl Run<'_> {
         if change == Change::Nothing {
             return Ok(false);
         }
-        let new_keys = keys_of(pipeline, side, &seen.projection);
+        if side == Side::Target && !seen.gone {
+            note_keys(pipeline, &mut link, &seen.projection);
+        }
+        let new_keys = keys_of_linked(pipeline, &link);
         let now = self.engine.clock.now();
         changes.together(|atomic| {
             atomic.relink(&pipeline.name, &link);
@@ -149,6 +178,48 @@ impl Run<'_> {
             self.note_references(changes, pipeline, seen, &old_reference).await?;
         }
         Ok(moved)
+    }
+
+    /// Dissolves a link whose record left its filter. Both records stay known, so that they find each other again, and
+    /// neither has a counterpart made for it: it has one.
+    async fn release(
+        &mut self,
+        changes: &mut Changes,
+        pipeline: &Pipeline,
+        link: &Link,
+        side: Side,
+        seen: &Observation,
+    ) -> Result<(), EngineError> {
+        let other = Observation {
+            id: link.id(side.other()).clone(),
+            projection: projection_of(pipeline, side.other(), link),
+            label: link.label.clone(),
+            version: None,
+            edited_at: None,
+            gone: link.mark(side.other()).gone,
+        };
+        changes.together(|atomic| {
+            atomic.unlink(&pipeline.name, link);
+            atomic.unpark(&pipeline.name, Side::Source, &link.source);
+            atomic.done(&pipeline.name, Side::Source, &link.source);
+            reindex(atomic, &pipeline.name, Side::Target, &link.target, &keys_of_linked(pipeline, link), &[]);
+        });
+        for (side, observation) in [(side, seen.clone()), (side.other(), other)] {
+            if observation.gone {
+                continue;
+            }
+            let keys = keys_of(pipeline, side, &observation.projection);
+            let (spec_hash, id) = (pipeline.end(side).spec_hash, observation.id.clone());
+            let fresh = Fresh { observation, spec_hash, admitted: false, suffixed: false, released: true };
+            changes.together(|atomic| {
+                atomic.fresh(&pipeline.name, side, &fresh);
+                reindex(atomic, &pipeline.name, side, &id, &[], &keys);
+            });
+        }
+        let state = self.state_mut(&pipeline.name).await?;
+        state.links = state.links.saturating_sub(1);
+        self.released.insert(pipeline.name.clone());
+        Ok(())
     }
 
     async fn deliver_unlinked(
@@ -182,16 +253,20 @@ impl Run<'_> {
         }
         let stored = old.is_some();
         let suffixed = old.as_ref().is_some_and(|old| old.suffixed);
+        let released = old.as_ref().is_some_and(|old| old.released);
         let old_reference = old.map(|old| self.references(&pipeline, side, &old.observation.projection));
         if side == Side::Source {
             self.note_references(changes, &pipeline, &observation, &old_reference.unwrap_or_default()).await?;
         }
-        let fresh = Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed };
+        let fresh = Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed, released };
         if attached.spill {
-            self.spill(&pipeline.name, Newcomer { side, fresh, stored, old_keys })?;
+            self.spill(&pipeline, &Newcomer { side, fresh, stored, changed: true, old_keys })?;
             return Ok(true);
         }
         let originates = pipeline.writes(side.other());
+        if self.pulled_again > 0 {
+            self.read_meanwhile.insert((pipeline.name.clone(), side, fresh.observation.id.clone()));
+        }
         let keys = keys_of(&pipeline, side, &fresh.observation.projection);
         let now = self.engine.clock.now();
         changes.together(|atomic| {

@@ -6,10 +6,10 @@ use thiserror::Error;
 use super::{Engine, plan::field_name};
 use crate::{
     config::{IntegrationName, Pipeline, PipelineName},
-    connector::CallError,
+    connector::{CallError, WriteKind},
     record::{Cell, RecordId, Side},
-    store::{Approval, Changes, Due, HeldRun, Parked, RunRecord, Stage, StoreError},
-    sync::{Born, Context, Fresh, Link, decide_link, link_matched},
+    store::{Approval, Changes, Due, HeldRun, Ledger, Parked, RunRecord, Stage, StoreError},
+    sync::{Born, Context, Fresh, Link, ParkCode, decide_link, link_matched},
 };
 
 mod find;
@@ -138,6 +138,9 @@ impl<'e> Desk<'e> {
             let due = Due { at, why: "retried by hand".to_owned() };
             changes.together(|atomic| atomic.due(name, item.side, &item.id, &due));
             self.forget_park(&mut changes, name, item).await?;
+            if item.parked.code == ParkCode::Unknown {
+                self.close_unknown(&mut changes, self.pipeline(name)?, item.side, &item.id).await?;
+            }
         }
         let count = changes.len();
         if count == 0 {
@@ -339,7 +342,8 @@ impl<'e> Desk<'e> {
         let target = self.read(pipeline, Side::Target, target).await?;
         let nothing = super::lookups::Known::default();
         let context = Context { pipeline, lookups: &nothing, now: self.engine.clock.now() };
-        let link = link_matched(&context, &source.observation, &target.observation, Born::ByHand);
+        let mut link = link_matched(&context, &source.observation, &target.observation, Born::ByHand);
+        super::deliver::note_keys(pipeline, &mut link, &target.observation.projection);
         let mut state = self.engine.ledger.pipeline(name).await?;
         state.links += 1;
         let due = Due { at: self.engine.clock.now(), why: "linked by hand".to_owned() };
@@ -359,8 +363,51 @@ impl<'e> Desk<'e> {
             atomic.due(name, Side::Source, &link.source, &due);
             atomic.pipeline(name, &state);
         });
+        self.wake(&mut changes, name, &link).await?;
+        for side in Side::BOTH {
+            self.close_unknown(&mut changes, pipeline, side, link.id(side)).await?;
+        }
         self.commit(changes).await?;
         Ok(link)
+    }
+
+    /// Has whoever waited for this link looked at by the next run.
+    async fn wake(&self, changes: &mut Changes, name: &PipelineName, link: &Link) -> Result<(), DeskError> {
+        for side in Side::BOTH {
+            let waiting = self.engine.ledger.waiting_for(name, link.id(side)).await?;
+            let due = Due { at: self.engine.clock.now(), why: format!("{} is linked now", link.label) };
+            for (waiting_name, waiting_side, id) in &waiting {
+                changes.together(|atomic| atomic.due(waiting_name, *waiting_side, id, &due));
+            }
+            Ledger::forget_waits(changes, (name, link.id(side)), &waiting);
+        }
+        Ok(())
+    }
+
+    /// A person knows what became of a create that nobody else could find out: its intent need not be kept open.
+    async fn close_unknown(
+        &self,
+        changes: &mut Changes,
+        pipeline: &Pipeline,
+        side: Side,
+        id: &RecordId,
+    ) -> Result<(), DeskError> {
+        let connection = &pipeline.end(side.other()).connection.name;
+        for (number, mut intent) in self.engine.ledger.intents(connection).await? {
+            if intent.pipeline != pipeline.name || intent.side == side || intent.call.kind != WriteKind::Create {
+                continue;
+            }
+            let Some(item) = intent.items.iter_mut().find(|item| item.origin == *id && !item.done) else { continue };
+            item.done = true;
+            changes.together(|atomic| {
+                if intent.items.iter().all(|item| item.done) {
+                    atomic.close_intent(connection, &number);
+                } else {
+                    atomic.intent(&number, &intent);
+                }
+            });
+        }
+        Ok(())
     }
 
     /// Dissolves a link; both records stay as they are.
@@ -375,11 +422,7 @@ impl<'e> Desk<'e> {
         state.links = state.links.saturating_sub(1);
         // Both records must be read again before they can be matched anew.
         state.read = [0, 0];
-        let keys = super::deliver::keys_of(
-            pipeline,
-            Side::Target,
-            &super::deliver::projection_of(pipeline, Side::Target, &link),
-        );
+        let keys = super::deliver::keys_of_linked(pipeline, &link);
         let mut changes = Changes::new();
         changes.together(|atomic| {
             atomic.unlink(name, &link);
@@ -441,7 +484,7 @@ impl<'e> Desk<'e> {
             .map_err(|source| DeskError::Remote { connection: connection.clone(), source })?
             .ok_or_else(|| DeskError::NoSuch(format!("{connection}/{} has no record {id}", end.resource.name)))?;
         let observation = super::deliver::observation(pipeline, side, &record, chrono::TimeDelta::zero());
-        Ok(Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed: false })
+        Ok(Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed: false, released: false })
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), DeskError> {

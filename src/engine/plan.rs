@@ -8,21 +8,27 @@ use std::{collections::HashSet, sync::Arc};
 
 pub(super) use notes::field_name;
 
-use hits::{Twins, twins};
+pub(super) use hits::KeyCount;
+use hits::Twins;
 use notes::{next_try, note_parked};
 
 use super::{
     EngineError, Mode, Verb,
+    apply::Baskets,
     deliver::keys_of,
     lookups::{Known, Questions},
     run::Run,
     step::{Newcomer, Step},
 };
 use crate::{
-    config::{Content, Pipeline, PipelineName},
-    record::{RecordId, Side},
-    store::{Changes, Due, Spill},
-    sync::{Born, Context, Damage, Fresh, FreshDecision, Link, decide_link, decide_new, link_matched},
+    config::{ApplyMode, Content, Pipeline, PipelineName},
+    mapping::{field_cell, same},
+    record::{Projection, RecordId, Side},
+    store::{Changes, Due, Spill, Stage},
+    sync::{
+        Born, Context, Damage, FindingKind, Fresh, FreshDecision, Link, RecordWrite, decide_link, decide_new,
+        link_matched,
+    },
 };
 
 /// Records decided together; bounds memory.
@@ -30,12 +36,22 @@ const CHUNK: usize = 500;
 /// Candidates and rivals listed for a person.
 const SHOWN: usize = 20;
 
+/// Where the steps of a plan go.
+enum Steps {
+    /// To a file, until the guards have judged all of them.
+    Spilled(Spill<Step>),
+    /// Straight to be applied: nothing is left for a guard to judge (an approved first run).
+    Direct(Vec<Step>),
+}
+
 /// The steps of one plan, and what they would do to each side.
 pub(super) struct Planned {
-    pub steps: Spill<Step>,
+    steps: Steps,
+    count: u64,
     pub damage: [Damage; 2],
-    /// Records that a step of this plan links, by hash: they are not linked in the store yet, and nothing else may be
-    /// decided about them. A collision only puts a record off to the next round.
+    /// Records that a step of this plan writes, links or makes a counterpart for, by hash, and the match keys of those
+    /// it makes: the store does not know of it yet, and nothing else may be decided about them. A collision only puts
+    /// a record off to the next round.
     claimed: HashSet<u64>,
 }
 
@@ -43,40 +59,95 @@ fn claim(side: Side, id: &RecordId) -> u64 {
     xxhash_rust::xxh3::xxh3_64_with_seed(id.as_str().as_bytes(), side.index() as u64)
 }
 
+/// The claim of a record to be made: nobody else of this key may be made by the same plan, on either side.
+fn claim_key(tier: usize, text: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), 2 + tier as u64)
+}
+
+impl Planned {
+    fn new(steps: Steps) -> Self {
+        Self { steps, count: 0, damage: [Damage::default(); 2], claimed: HashSet::new() }
+    }
+
+    fn push(&mut self, step: Step) -> Result<(), EngineError> {
+        self.count += 1;
+        match &mut self.steps {
+            Steps::Spilled(spill) => spill.push(&step)?,
+            Steps::Direct(steps) => steps.push(step),
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
 impl Run<'_> {
     /// One round for one pipeline. Returns whether anything was written, so that another round may find work.
     pub(super) async fn plan_and_apply(&mut self, pipeline: &Arc<Pipeline>, round: usize) -> Result<bool, EngineError> {
-        let mut planned =
-            Planned { steps: Spill::new(&self.engine.temp), damage: [Damage::default(); 2], claimed: HashSet::new() };
+        let mut wrote = false;
+        if round == 0 && self.writes_at_once(pipeline).await? {
+            wrote = self.plan_and_apply_spilled(pipeline).await?;
+        }
+        let mut planned = Planned::new(Steps::Spilled(Spill::new(&self.engine.temp)));
         if round == 0 {
             self.plan_spilled(pipeline, &mut planned).await?;
         }
         self.plan_due(pipeline, &mut planned).await?;
-        let steps = planned.steps.len() as u64;
-        self.report_of(&pipeline.name).planned += steps;
-        if let Some(held) = self.guard(pipeline, &planned).await? {
+        self.report_of(&pipeline.name).planned += planned.count;
+        let held = self.guard(pipeline, &planned).await?;
+        let Steps::Spilled(steps) = planned.steps else { return Ok(wrote) };
+        if let Some(held) = held {
             self.report_of(&pipeline.name).held = Some(held);
             if self.request.mode == Mode::Sync {
-                self.keep_planned(pipeline, planned.steps).await?;
+                self.keep_planned(pipeline, steps).await?;
             }
-            return Ok(false);
+            return Ok(wrote);
         }
-        if self.request.mode != Mode::Sync || steps == 0 {
-            return Ok(false);
+        if self.request.mode != Mode::Sync || steps.is_empty() {
+            return Ok(wrote);
         }
-        if self.integration.apply == crate::config::ApplyMode::Observe {
-            self.keep_planned(pipeline, planned.steps).await?;
-            return Ok(false);
+        if self.integration.apply == ApplyMode::Observe {
+            self.keep_planned(pipeline, steps).await?;
+            return Ok(wrote);
         }
-        self.apply(pipeline, planned.steps).await?;
+        self.apply(pipeline, steps).await?;
         Ok(true)
+    }
+
+    /// Whether no guard has to see the whole plan before its first write: an approved first run is exempt.
+    async fn writes_at_once(&mut self, pipeline: &Pipeline) -> Result<bool, EngineError> {
+        let approved = self.state_mut(&pipeline.name).await?.stage == Stage::Approved;
+        Ok(approved && self.request.mode == Mode::Sync && self.integration.apply == ApplyMode::Automatic)
+    }
+
+    /// Decides about what was spilled and applies it chunk by chunk, batches filled across chunks.
+    async fn plan_and_apply_spilled(&mut self, pipeline: &Arc<Pipeline>) -> Result<bool, EngineError> {
+        let Some(spill) = self.spills.remove(&pipeline.name) else { return Ok(false) };
+        let twins = self.twins(pipeline, &spill)?;
+        let mut planned = Planned::new(Steps::Direct(Vec::new()));
+        let mut baskets = Baskets::default();
+        let mut place = 0;
+        for chunk in spill.chunks(CHUNK) {
+            let chunk = twins.last_readings(chunk?, &mut place);
+            self.plan_newcomers(pipeline, chunk, &twins, &mut planned).await?;
+            if let Steps::Direct(steps) = &mut planned.steps {
+                let steps = std::mem::take(steps);
+                self.apply_steps(pipeline, &mut baskets, steps).await?;
+            }
+        }
+        self.apply_rest(pipeline, baskets).await?;
+        self.report_of(&pipeline.name).planned += planned.count;
+        Ok(planned.count > 0)
     }
 
     async fn plan_spilled(&mut self, pipeline: &Arc<Pipeline>, planned: &mut Planned) -> Result<(), EngineError> {
         let Some(spill) = self.spills.remove(&pipeline.name) else { return Ok(()) };
-        let twins = twins(pipeline, &spill)?;
+        let twins = self.twins(pipeline, &spill)?;
+        let mut place = 0;
         for chunk in spill.chunks(CHUNK) {
-            let chunk = chunk?;
+            let chunk = twins.last_readings(chunk?, &mut place);
             self.plan_newcomers(pipeline, chunk, &twins, planned).await?;
         }
         if self.request.mode == Mode::Plan {
@@ -128,7 +199,7 @@ impl Run<'_> {
                 match fresh {
                     Some(fresh) if fresh.spec_hash == pipeline.end(side).spec_hash => {
                         let old_keys = keys_of(pipeline, side, &fresh.observation.projection);
-                        newcomers.push(Newcomer { side, fresh, stored: true, old_keys });
+                        newcomers.push(Newcomer { side, fresh, stored: true, changed: false, old_keys });
                     }
                     // Not known (any more), or read under another spec: the pull that reads it makes it due again.
                     _ => changes.together(|atomic| atomic.done(&pipeline.name, side, id)),
@@ -137,7 +208,7 @@ impl Run<'_> {
         }
         self.engine.ledger.commit(changes).await?;
         self.plan_links(pipeline, links, planned).await?;
-        self.plan_newcomers(pipeline, newcomers, &Twins::new(), planned).await
+        self.plan_newcomers(pipeline, newcomers, &Twins::default(), planned).await
     }
 
     async fn plan_links(
@@ -151,7 +222,8 @@ impl Run<'_> {
         let mut changes = Changes::new();
         let mut unread = Vec::new();
         for link in links {
-            if self.is_busy(&pipeline.name, &link) {
+            // Due under both its ids it would be decided about twice.
+            if self.is_busy(&pipeline.name, &link) || !planned.claimed.insert(claim(Side::Source, &link.source)) {
                 continue;
             }
             let decision = decide_link(&context, &link);
@@ -182,7 +254,7 @@ impl Run<'_> {
             });
             for write in decision.writes {
                 self.note_step(pipeline, planned, &link.label, &link.source, Verb::Update, &write);
-                planned.steps.push(&Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
+                planned.push(Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
             }
         }
         self.engine.ledger.commit(changes).await?;
@@ -235,10 +307,22 @@ impl Run<'_> {
             }
             let hits = self.hits(pipeline, &newcomer, indexed, twins).await?;
             match decide_new(&context, side, &newcomer.fresh, &hits) {
+                FreshDecision::Create(_) if self.may_be_ours(pipeline, &newcomer) => {
+                    let why = "it may be what a write of unknown outcome made";
+                    self.keep_newcomer(&mut changes, pipeline, newcomer, why);
+                }
                 FreshDecision::Create(write) => {
+                    let keys = keys_of(pipeline, side, &newcomer.fresh.observation.projection);
+                    let keys: Vec<u64> = keys.iter().map(|(tier, text)| claim_key(*tier, text)).collect();
+                    if keys.iter().any(|key| planned.claimed.contains(key)) {
+                        self.keep_newcomer(&mut changes, pipeline, newcomer, "another of the same key is made first");
+                        continue;
+                    }
+                    planned.claimed.extend(keys);
+                    planned.claimed.insert(claim(side, &id));
                     let label = &newcomer.fresh.observation.label;
                     self.note_step(pipeline, planned, label, &id, Verb::Create, &write);
-                    planned.steps.push(&Step::Create { newcomer: Box::new(newcomer), write })?;
+                    planned.push(Step::Create { newcomer: Box::new(newcomer), write })?;
                 }
                 FreshDecision::Link { with } => {
                     let other = self.engine.ledger.fresh(&pipeline.name, side.other(), &[with.clone()]).await?;
@@ -256,12 +340,26 @@ impl Run<'_> {
                     self.list_findings(pipeline, side, &id, &label, std::slice::from_ref(&finding));
                     let parked = self.parked_newcomer(pipeline, side, &newcomer.fresh, &finding, &candidates).await?;
                     let again = again_on.map(|day| self.start_of(day)).or_else(|| next_try(&parked));
+                    // What waits for another pipeline to be read in full is woken by nobody: ask again in each run.
+                    let unread = matches!(finding.kind, FindingKind::Waiting(_)) && waits_for.is_empty();
+                    let again = again.or_else(|| unread.then(|| self.engine.clock.now()));
                     self.leave(&mut changes, pipeline, newcomer, &parked, &waits_for, again);
                 }
             }
         }
         self.engine.ledger.commit(changes).await?;
         Ok(())
+    }
+
+    /// Whether a record may be what one of our own creates made, of which we do not know whether it was carried out.
+    fn may_be_ours(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
+        self.open_creates.iter().any(|(name, side, write)| {
+            *name == pipeline.name
+                && *side == newcomer.side
+                && write
+                    .as_ref()
+                    .is_none_or(|write| holds(pipeline, newcomer.side, &newcomer.fresh.observation.projection, write))
+        })
     }
 
     /// Two records that match: the link is decided about at once, as any link without history.
@@ -273,7 +371,8 @@ impl Run<'_> {
         planned: &mut Planned,
     ) -> Result<(), EngineError> {
         let other_keys = keys_of(pipeline, newcomer.side.other(), &other.observation.projection);
-        let other = Newcomer { side: newcomer.side.other(), fresh: other, stored: true, old_keys: other_keys };
+        let other =
+            Newcomer { side: newcomer.side.other(), fresh: other, stored: true, changed: false, old_keys: other_keys };
         let both = if newcomer.side == Side::Source { [newcomer, other] } else { [other, newcomer] };
         let mut questions = Questions::new(pipeline);
         for newcomer in &both {
@@ -286,10 +385,10 @@ impl Run<'_> {
         let link = decision.link.unwrap_or(link);
         self.list_findings(pipeline, Side::Source, &link.source, &link.label, &decision.findings);
         self.note_link(pipeline, &link);
-        planned.steps.push(&Step::Link { link: Box::new(link.clone()), newcomers: Box::new(both) })?;
+        planned.push(Step::Link { link: Box::new(link.clone()), newcomers: Box::new(both) })?;
         for write in decision.writes {
             self.note_step(pipeline, planned, &link.label, &link.source, Verb::Update, &write);
-            planned.steps.push(&Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
+            planned.push(Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
         }
         Ok(())
     }
@@ -312,6 +411,14 @@ impl Run<'_> {
     fn is_busy(&self, pipeline: &PipelineName, link: &Link) -> bool {
         Side::BOTH.iter().any(|side| self.busy.contains(&(pipeline.clone(), *side, link.id(*side).clone())))
     }
-
 }
 
+/// Whether a reading of `side` holds every value of a create.
+pub(super) fn holds(pipeline: &Pipeline, side: Side, projection: &Projection, write: &RecordWrite) -> bool {
+    write.fields.iter().all(|sent| {
+        let Some(field) = pipeline.fields.iter().find(|field| field.id == sent.field) else { return true };
+        matches!(field.content, Content::Each(_))
+            || field.end(side).masked
+            || field_cell(field, side, projection).is_ok_and(|cell| same(field, side, &sent.value, &cell))
+    })
+}

@@ -16,6 +16,9 @@ use crate::{
     store::{Changes, Cursor},
 };
 
+/// Unlinked records that a full listing lacks and that are looked at by id, per listing.
+const SECOND_LOOKS: usize = 100;
+
 /// A resource of a connection.
 pub(super) type ResourceKey = (ConnectionName, String);
 
@@ -71,7 +74,11 @@ impl Run<'_> {
                 Err(error) => return Ok(Err(error)),
             };
             let server = page.server_time.unwrap_or_else(|| self.engine.clock.now());
-            began.get_or_insert(server);
+            // The server's `Date` is that of its answer; what changed while the call was under way was not in it.
+            began.get_or_insert_with(|| {
+                let took = self.engine.clock.monotonic().saturating_sub(at);
+                server - TimeDelta::from_std(took).unwrap_or_else(|_| TimeDelta::hours(1))
+            });
             let skew = self.engine.clock.now() - server;
             records += page.records.len() as u64;
             if full {
@@ -125,7 +132,9 @@ impl Run<'_> {
         listed: &HashSet<u64>,
     ) -> Result<Result<(), CallError>, EngineError> {
         let (pipeline, side) = (&attached.pipeline, attached.side);
-        self.forget_absent_newcomers(attached, listed).await?;
+        if let Err(error) = self.forget_absent_newcomers(order, attached, listed).await? {
+            return Ok(Err(error));
+        }
         let mut absent: Vec<RecordId> = Vec::new();
         let mut links = 0_usize;
         let mut after = None;
@@ -142,6 +151,8 @@ impl Run<'_> {
                 None => break,
             }
         }
+        // Counted anew: a crash may have come between a link and the count.
+        self.state_mut(&pipeline.name).await?.links = links as u64;
         if absent.is_empty() {
             return Ok(Ok(()));
         }
@@ -176,15 +187,38 @@ impl Run<'_> {
 }
 
 impl Run<'_> {
-    /// Records that were seen, never linked, and are not listed any more can neither enter nor be matched.
-    async fn forget_absent_newcomers(&self, attached: &Attached, listed: &HashSet<u64>) -> Result<(), EngineError> {
+    /// Records that were seen, never linked, and are not listed any more can neither enter nor be matched. They get a
+    /// second look, too: a listing that shifts while it is read lacks records that are there, and a match that is
+    /// forgotten is a record made twice. So many at most; the rest has its turn after the next full reads.
+    async fn forget_absent_newcomers(
+        &mut self,
+        order: &PullOrder<'_>,
+        attached: &Attached,
+        listed: &HashSet<u64>,
+    ) -> Result<Result<(), CallError>, EngineError> {
         let (pipeline, side) = (&attached.pipeline, attached.side);
+        let connector = self.connector(&order.connection.name)?;
+        let mut looks = SECOND_LOOKS;
         let mut after = None;
         loop {
             let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
             let mut changes = Changes::new();
             for fresh in page.iter().filter(|fresh| !listed.contains(&id_hash(&fresh.observation.id))) {
                 let id = &fresh.observation.id;
+                if order.resource.get.is_some() {
+                    if looks == 0 {
+                        break;
+                    }
+                    looks -= 1;
+                    match connector.get(order.resource, id).await {
+                        Ok(Some(record)) => {
+                            self.deliver(attached, &[record], TimeDelta::zero()).await?;
+                            continue;
+                        }
+                        Ok(None) => {}
+                        Err(error) => return Ok(Err(error)),
+                    }
+                }
                 let keys = keys_of(pipeline, side, &fresh.observation.projection);
                 changes.together(|atomic| {
                     atomic.forget_fresh(&pipeline.name, side, id);
@@ -196,7 +230,7 @@ impl Run<'_> {
             self.engine.ledger.commit(changes).await?;
             match next {
                 Some(key) => after = Some(key),
-                None => return Ok(()),
+                None => return Ok(Ok(())),
             }
         }
     }

@@ -1,29 +1,31 @@
 //! Intents that a crash or a lost answer left open.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use chrono::TimeDelta;
 
 use super::{
     EngineError,
     apply::{Destination, key_is_alive},
-    pull::Attached,
+    deliver::{keys_of, observation},
+    plan::holds,
+    pull::{Attached, ResourceKey},
     run::Run,
 };
 use crate::{
-    config::{ConnectionName, Pipeline},
-    connector::{CallError, WriteKind},
+    config::{ConnectionName, Content, Pipeline, Then},
+    connector::{CallError, LONGEST_WAIT, WriteKind},
     record::Side,
-    store::{Changes, Due, Intent},
-    sync::{Finding, FindingKind, ParkCode},
+    store::{Changes, Choice, Due, Intent, IntentItem, MatchKey},
+    sync::{Finding, FindingKind, Fresh, ParkCode, body},
 };
 
 impl Run<'_> {
     /// Resolves what can be resolved now; the rest keeps its records from being decided about.
     ///
-    /// While the remote remembers the key, the identical call is sent again and answers as the first time. After
-    /// that, and only when the call can no longer take effect late, the target itself is asked: an update by reading
-    /// the record, a create by matching, which is what this run's pull and plan do anyway.
+    /// While the remote remembers its key, the identical create is sent again and answers as the first time. Else,
+    /// and only when the call can no longer take effect late, the target itself is asked: an update by reading the
+    /// record, a create by looking for what it made, after this run's pull.
     pub(super) async fn recover(&mut self) -> Result<(), EngineError> {
         for connection in self.connections() {
             for (number, intent) in self.engine.ledger.intents(&connection).await? {
@@ -75,32 +77,78 @@ impl Run<'_> {
             side: intent.side,
             timeout: end.connection.manifest.timeout,
         };
-        if key_is_alive(intent, age, to.timeout) {
-            match self.call(&to, intent).await {
-                Ok(answer) => {
-                    let newcomers = intent.items.iter().map(|_| None).collect();
-                    return self.settle(&pipeline, number, intent, newcomers, answer).await;
-                }
-                Err(CallError::Refused { message, .. }) => {
-                    // Refused as a whole, so nothing of it was carried out: decide again.
-                    tracing::info!(event = "intent.refused", number, %message);
-                    return self.decide_again(&pipeline, number, intent).await;
-                }
-                Err(error) => {
-                    self.trouble(&intent.connection, &error);
-                    self.leave_open(&pipeline, intent);
-                    return Ok(());
-                }
-            }
+        if self.resends(&pipeline, intent) && key_is_alive(intent, age, to.timeout) {
+            return self.send_again(&pipeline, number, intent, &to).await;
         }
-        if age < end.connection.manifest.in_doubt {
+        // Unless it is known when the last call ended, it was as late as a call can be.
+        let ended = intent.unknown_since.unwrap_or_else(|| {
+            let latest = (LONGEST_WAIT + to.timeout).max(intent.call.key_lives.unwrap_or_default());
+            intent.first_sent + TimeDelta::from_std(latest).unwrap_or(TimeDelta::zero())
+        });
+        let doubt = TimeDelta::from_std(end.connection.manifest.in_doubt).unwrap_or(TimeDelta::MAX);
+        if now - ended < doubt {
             self.leave_open(&pipeline, intent);
             return Ok(());
         }
         match intent.call.kind {
             WriteKind::Update => self.look_up_updates(&pipeline, number, intent, &to).await,
-            WriteKind::Create if pipeline.tiers.is_empty() => self.park_unknown(&pipeline, number, intent).await,
-            WriteKind::Create => self.decide_again(&pipeline, number, intent).await,
+            WriteKind::Create => {
+                self.doubtful.push((number.to_owned(), intent.clone()));
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a call is sent again once its run is over. A create makes no second record while its key lives. An
+    /// update could overwrite what somebody typed since, so the record is looked at instead; only where elements of a
+    /// list were sent, the answer is needed to know them again.
+    #[expect(clippy::unused_self, reason = "reads as the question it is")]
+    fn resends(&self, pipeline: &Pipeline, intent: &Intent) -> bool {
+        let lists = |item: &IntentItem| {
+            item.write
+                .fields
+                .iter()
+                .any(|sent| pipeline.fields.iter().any(|f| f.id == sent.field && matches!(f.content, Content::Each(_))))
+        };
+        intent.call.kind == WriteKind::Create || intent.items.iter().any(|item| !item.done && lists(item))
+    }
+
+    async fn send_again(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        number: &str,
+        intent: &Intent,
+        to: &Destination,
+    ) -> Result<(), EngineError> {
+        let mut intent = intent.clone();
+        if intent.unknown_since.take().is_some() {
+            // After a crash from here on, the doubt begins later than it did before.
+            let mut changes = Changes::new();
+            changes.together(|atomic| atomic.intent(number, &intent));
+            self.engine.ledger.commit(changes).await?;
+            self.engine.ledger.flush().await?;
+        }
+        match self.call(to, &intent).await {
+            Ok(answer) => {
+                let newcomers = intent.items.iter().map(|_| None).collect();
+                self.settle(pipeline, number, &intent, newcomers, answer).await?;
+                if intent.call.kind == WriteKind::Update {
+                    // The answer may be that of the first call; what the record holds by now is read.
+                    for item in intent.items.iter().filter(|item| !item.done) {
+                        self.read_again(pipeline, intent.side, item).await?;
+                    }
+                }
+                Ok(())
+            }
+            Err(CallError::Refused { message, .. }) => {
+                // Refused as a whole, so nothing of it was carried out: decide again.
+                tracing::info!(event = "intent.refused", number, %message);
+                self.decide_again(pipeline, number, &intent).await
+            }
+            Err(error) => {
+                self.trouble(&intent.connection, &error);
+                self.keep_open(pipeline, number, intent).await
+            }
         }
     }
 
@@ -111,22 +159,141 @@ impl Run<'_> {
         intent: &Intent,
         to: &Destination,
     ) -> Result<(), EngineError> {
-        let attached = Attached { pipeline: pipeline.clone(), side: to.side, spill: false };
-        for item in &intent.items {
-            let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Source, &item.origin).await? else {
-                continue;
-            };
-            match to.connector.get(&to.resource, link.id(to.side)).await {
-                Ok(Some(record)) => self.deliver(&attached, &[record], TimeDelta::zero()).await?,
-                Ok(None) => self.mark_gone(pipeline, to.side, link.id(to.side)).await?,
-                Err(error) => {
-                    self.trouble(&intent.connection, &error);
-                    self.leave_open(pipeline, intent);
-                    return Ok(());
-                }
+        for item in intent.items.iter().filter(|item| !item.done) {
+            if self.read_written(pipeline, to, item).await?.is_none() {
+                self.leave_open(pipeline, intent);
+                return Ok(());
             }
         }
         self.decide_again(pipeline, number, intent).await
+    }
+
+    /// Reads a record of which it is not known whether it was written. `None` if it cannot be read now.
+    async fn read_written(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        to: &Destination,
+        item: &IntentItem,
+    ) -> Result<Option<()>, EngineError> {
+        let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Source, &item.origin).await? else {
+            return Ok(Some(()));
+        };
+        let record = match to.connector.get(&to.resource, link.id(to.side)).await {
+            Ok(Some(record)) => record,
+            Ok(None) => {
+                self.mark_gone(pipeline, to.side, link.id(to.side)).await?;
+                return Ok(Some(()));
+            }
+            Err(error) => {
+                let name = pipeline.end(to.side).connection.name.clone();
+                self.trouble(&name, &error);
+                return Ok(None);
+            }
+        };
+        let seen = observation(pipeline, to.side, &record, TimeDelta::zero());
+        if !seen.gone && holds(pipeline, to.side, &seen.projection, &item.write) {
+            // It was written, and this is as good as the answer.
+            let mut changes = Changes::new();
+            self.settle_updated(&mut changes, pipeline, to.side, item, &record, true).await?;
+            self.engine.ledger.commit(changes).await?;
+        } else {
+            let attached = Attached { pipeline: pipeline.clone(), side: to.side, spill: false };
+            self.deliver(&attached, &[record], TimeDelta::zero()).await?;
+        }
+        Ok(Some(()))
+    }
+
+    /// Creates whose outcome never became known and that cannot take effect any more: what they made is looked up
+    /// among the records without a link, by the match keys that were sent, or where there are none by all values.
+    /// What is not there is made again; where nothing can be told, a person looks.
+    pub(super) async fn look_up_creates(&mut self, failed: &HashSet<ResourceKey>) -> Result<(), EngineError> {
+        for (number, mut intent) in std::mem::take(&mut self.doubtful) {
+            let Some((_, pipeline)) = self.engine.config.pipeline(&intent.pipeline) else { continue };
+            let pipeline = pipeline.clone();
+            let side = intent.side;
+            let key = (intent.connection.clone(), intent.call.resource.clone());
+            let unread = pipeline.reads(side) && (failed.contains(&key) || !self.pulled.contains_key(&key));
+            if unread || !self.is_planned(&pipeline.name) {
+                self.leave_open(&pipeline, &intent);
+                continue;
+            }
+            let mut changes = Changes::new();
+            for at in 0..intent.items.len() {
+                let Some(item) = intent.items.get(at).filter(|item| !item.done).cloned() else { continue };
+                let origin = side.other();
+                let linked = self.engine.ledger.link(&pipeline.name, origin, &item.origin).await?.is_some();
+                let (found, by_key) =
+                    if linked { (Vec::new(), true) } else { self.made_by(&pipeline, side, &item).await? };
+                match (found.as_slice(), by_key) {
+                    ([one], _) => {
+                        let id = one.observation.id.clone();
+                        let made = (&id, Some(one.observation.clone()));
+                        self.settle_created(&mut changes, &pipeline, side, &item, None, made).await?;
+                    }
+                    ([], true) => {
+                        let due =
+                            Due { at: self.engine.clock.now(), why: "its last write was not carried out".to_owned() };
+                        changes.together(|atomic| atomic.due(&pipeline.name, origin, &item.origin, &due));
+                    }
+                    _ => {
+                        self.park_unknown(&mut changes, &pipeline, &intent, &item, &found).await?;
+                        continue;
+                    }
+                }
+                if let Some(item) = intent.items.get_mut(at) {
+                    item.done = true;
+                }
+                self.engine.ledger.commit(std::mem::take(&mut changes)).await?;
+            }
+            changes.together(|atomic| {
+                if intent.items.iter().all(|item| item.done) {
+                    atomic.close_intent(&intent.connection, &number);
+                } else {
+                    atomic.intent(&number, &intent);
+                }
+            });
+            self.engine.ledger.commit(changes).await?;
+        }
+        Ok(())
+    }
+
+    /// Records without a link that a create may have made, and whether it could be found by a key.
+    async fn made_by(
+        &self,
+        pipeline: &Pipeline,
+        side: Side,
+        item: &IntentItem,
+    ) -> Result<(Vec<Fresh>, bool), EngineError> {
+        let mut found: Vec<Fresh> = Vec::new();
+        let sent = body(pipeline, &item.write, None).map(|body| pipeline.end(side).spec.read(&body));
+        let keys = sent.map(|sent| keys_of(pipeline, side, &sent)).unwrap_or_default();
+        let sure = |tier: usize| pipeline.tiers.get(tier).is_some_and(|tier| tier.then == Then::Link);
+        let keys: Vec<_> = keys.into_iter().filter(|(tier, _)| sure(*tier)).collect();
+        for (tier, text) in &keys {
+            let at = MatchKey { pipeline: &pipeline.name, side, tier: *tier, text };
+            let ids = self.engine.ledger.matches(&at, 20).await?;
+            let linked = self.engine.ledger.links_of(&pipeline.name, side, &ids).await?;
+            for (fresh, link) in self.engine.ledger.fresh(&pipeline.name, side, &ids).await?.into_iter().zip(linked) {
+                if let (Some(fresh), None) = (fresh, link)
+                    && !found.iter().any(|known| known.observation.id == fresh.observation.id)
+                {
+                    found.push(fresh);
+                }
+            }
+        }
+        if keys.is_empty() {
+            let mut after = None;
+            loop {
+                let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
+                found
+                    .extend(page.into_iter().filter(|f| holds(pipeline, side, &f.observation.projection, &item.write)));
+                match next {
+                    Some(key) => after = Some(key),
+                    None => break,
+                }
+            }
+        }
+        Ok((found, !keys.is_empty()))
     }
 
     /// Closes an intent and has its records decided about in this run, after its pull.
@@ -142,7 +309,7 @@ impl Run<'_> {
         };
         let at = self.engine.clock.now();
         let mut changes = Changes::new();
-        for item in &intent.items {
+        for item in intent.items.iter().filter(|item| !item.done) {
             let due = Due { at, why: "the outcome of its last write was unknown".to_owned() };
             changes.together(|atomic| atomic.due(&pipeline.name, side, &item.origin, &due));
         }
@@ -150,28 +317,35 @@ impl Run<'_> {
         Ok(self.engine.ledger.commit(changes).await?)
     }
 
-    /// There is no way to find out: a person looks.
+    /// There is no way to find out: a person looks. The intent stays open: it is what keeps the record from being
+    /// created again.
     async fn park_unknown(
         &mut self,
+        changes: &mut Changes,
         pipeline: &Arc<Pipeline>,
-        number: &str,
         intent: &Intent,
+        item: &IntentItem,
+        found: &[Fresh],
     ) -> Result<(), EngineError> {
         let side = intent.side.other();
-        let mut changes = Changes::new();
-        for item in &intent.items {
-            let message = format!(
-                "{} was asked to create it at {}, the answer was lost, and there is no key to look it up by",
-                intent.connection, intent.first_sent
-            );
-            let finding = Finding { kind: FindingKind::Parked(ParkCode::Unknown), field: None, message };
-            self.list_findings(pipeline, side, &item.origin, &item.label, std::slice::from_ref(&finding));
-            let mut parked = self.parked_entry(&[], &item.label, &finding, Vec::new());
-            parked.next_try = None;
-            changes.together(|atomic| atomic.park(&pipeline.name, side, &item.origin, &[parked]));
-            self.busy.insert((pipeline.name.clone(), side, item.origin.clone()));
-        }
-        let _ = number; // the intent stays open: it is what keeps the record from being created again
-        Ok(self.engine.ledger.commit(changes).await?)
+        let what = if found.is_empty() { "there is no key to look it up by" } else { "several records may be it" };
+        let message = format!(
+            "{} was asked to create it at {}, the answer was lost, and {what}",
+            intent.connection, intent.first_sent
+        );
+        let finding = Finding { kind: FindingKind::Parked(ParkCode::Unknown), field: None, message };
+        self.list_findings(pipeline, side, &item.origin, &item.label, std::slice::from_ref(&finding));
+        let choices = found.iter().take(20).map(|fresh| Choice {
+            id: fresh.observation.id.clone(),
+            label: fresh.observation.label.clone(),
+            linked_with: None,
+        });
+        let old = self.engine.ledger.parked(&pipeline.name, side, &item.origin).await?;
+        let mut parked = self.parked_entry(&old, &item.label, &finding, choices.collect());
+        parked.next_try = None;
+        changes.together(|atomic| atomic.park(&pipeline.name, side, &item.origin, &[parked]));
+        self.busy.insert((pipeline.name.clone(), side, item.origin.clone()));
+        self.open_creates.push((pipeline.name.clone(), intent.side, Some(item.write.clone())));
+        Ok(())
     }
 }

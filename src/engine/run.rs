@@ -1,7 +1,7 @@
 //! The order of events of one run.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
     sync::Arc,
     time::Duration,
 };
@@ -10,7 +10,9 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{
     Engine, EngineError, Mode, PipelineReport, RunReport, RunRequest, Trouble,
+    deliver::{keys_of, keys_of_linked, reindex},
     lookups::{Known, Questions},
+    plan::KeyCount,
     pull::{Attached, PullOrder, Pulled, ResourceKey},
     step::Newcomer,
 };
@@ -18,7 +20,8 @@ use crate::{
     config::{Config, ConnectionName, Integration, IntegrationName, Pipeline, PipelineName},
     connector::{CallError, Connector, Requests},
     record::{RecordId, Side},
-    store::{Changes, Due, PipelineState, RunRecord, Spill, Stage},
+    store::{Changes, Due, Intent, PipelineState, RunRecord, Spill, Stage},
+    sync::RecordWrite,
 };
 
 /// A two-way run plans again from its own answers until nothing is left, but not for ever.
@@ -34,8 +37,18 @@ pub(super) struct Run<'e> {
     pub pulled: HashMap<ResourceKey, Pulled>,
     pub states: HashMap<PipelineName, PipelineState>,
     pub spills: HashMap<PipelineName, Spill<Newcomer>>,
+    pub spilled_keys: HashMap<PipelineName, KeyCount>,
     /// Records with an open intent: what became of them is not known, so nothing is decided about them.
     pub busy: HashSet<(PipelineName, Side, RecordId)>,
+    /// Creates whose outcome is not known: pipeline and written side. What appears there may be what they made, and
+    /// has no counterpart made for it: nothing at all while they are fresh, later what holds the values sent.
+    pub open_creates: Vec<(PipelineName, Side, Option<RecordWrite>)>,
+    /// Creates that can no longer take effect; they are looked up after the pull.
+    pub doubtful: Vec<(String, Intent)>,
+    /// Records without a link that were read again while a plan was under way: the store knows them better.
+    pub read_meanwhile: HashSet<(PipelineName, Side, RecordId)>,
+    /// Pipelines that dissolved links: both sides are read in full by the next run.
+    pub released: HashSet<PipelineName>,
     /// Links read by id in this run because a value had never been read.
     pub read_by_id: HashSet<(PipelineName, RecordId)>,
     pub reports: BTreeMap<PipelineName, PipelineReport>,
@@ -76,7 +89,12 @@ impl Engine {
             pulled: HashMap::new(),
             states: HashMap::new(),
             spills: HashMap::new(),
+            spilled_keys: HashMap::new(),
             busy: HashSet::new(),
+            open_creates: Vec::new(),
+            doubtful: Vec::new(),
+            read_meanwhile: HashSet::new(),
+            released: HashSet::new(),
             read_by_id: HashSet::new(),
             reports: BTreeMap::new(),
             troubles: Vec::new(),
@@ -114,6 +132,7 @@ impl Run<'_> {
             self.load_busy().await?;
         }
         let failed = self.pull_all().await?;
+        self.look_up_creates(&failed).await?;
         if self.request.mode == Mode::Poll {
             return Ok(());
         }
@@ -160,13 +179,19 @@ impl Run<'_> {
     }
 
     async fn look_at_everything_again(&mut self, pipeline: &Pipeline) -> Result<(), EngineError> {
+        // Match keys are kept by the place of their tier: other tiers, other places.
+        self.engine.ledger.forget_match_keys(&pipeline.name).await?;
         let due = Due { at: self.engine.clock.now(), why: "the configuration was edited".to_owned() };
         let mut after = None;
         loop {
             let (links, next) = self.engine.ledger.list_links(&pipeline.name, after.as_ref()).await?;
             let mut changes = Changes::new();
             for link in links {
-                changes.together(|atomic| atomic.due(&pipeline.name, Side::Source, &link.source, &due));
+                let keys = keys_of_linked(pipeline, &link);
+                changes.together(|atomic| {
+                    atomic.due(&pipeline.name, Side::Source, &link.source, &due);
+                    reindex(atomic, &pipeline.name, Side::Target, &link.target, &[], &keys);
+                });
             }
             self.engine.ledger.commit(changes).await?;
             match next {
@@ -175,15 +200,21 @@ impl Run<'_> {
             }
         }
         for side in Side::BOTH {
-            if !pipeline.writes(side.other()) {
-                continue;
-            }
             let mut after = None;
             loop {
                 let (records, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
                 let mut changes = Changes::new();
                 for fresh in records {
-                    changes.together(|atomic| atomic.due(&pipeline.name, side, &fresh.observation.id, &due));
+                    let id = &fresh.observation.id;
+                    // Read under another spec it has no keys; this run reads it again.
+                    let known = fresh.spec_hash == pipeline.end(side).spec_hash;
+                    let keys = known.then(|| keys_of(pipeline, side, &fresh.observation.projection));
+                    changes.together(|atomic| {
+                        if pipeline.writes(side.other()) {
+                            atomic.due(&pipeline.name, side, id, &due);
+                        }
+                        reindex(atomic, &pipeline.name, side, id, &[], &keys.unwrap_or_default());
+                    });
                 }
                 self.engine.ledger.commit(changes).await?;
                 match next {
@@ -323,10 +354,18 @@ impl Run<'_> {
         Ok(questions.fetch(&self.engine.ledger, &self.states, mark_of, (self.today(), zone)).await?)
     }
 
-    pub(super) fn spill(&mut self, pipeline: &PipelineName, newcomer: Newcomer) -> Result<(), EngineError> {
-        let temp = self.engine.temp.clone();
-        let spill = self.spills.entry(pipeline.clone()).or_insert_with(|| Spill::new(&temp));
-        Ok(spill.push(&newcomer)?)
+    pub(super) fn spill(&mut self, pipeline: &Pipeline, newcomer: &Newcomer) -> Result<(), EngineError> {
+        let keys = keys_of(pipeline, newcomer.side, &newcomer.fresh.observation.projection);
+        self.spilled_keys.entry(pipeline.name.clone()).or_default().count(
+            newcomer.side,
+            &newcomer.fresh.observation.id,
+            &keys,
+        );
+        let spill = match self.spills.entry(pipeline.name.clone()) {
+            Entry::Occupied(spill) => spill.into_mut(),
+            Entry::Vacant(place) => place.insert(Spill::new(&self.engine.temp)),
+        };
+        Ok(spill.push(newcomer)?)
     }
 
     pub(super) fn trouble(&mut self, connection: &ConnectionName, error: &CallError) {
@@ -350,6 +389,9 @@ impl Run<'_> {
         let ended = self.engine.clock.now();
         let mut changes = Changes::new();
         for (name, state) in &mut self.states {
+            if self.released.contains(name) {
+                state.read = [0, 0];
+            }
             let Some(report) = self.reports.get(name) else { continue };
             if self.request.mode == Mode::Sync && report.skipped.is_none() && report.held.is_none() {
                 state.verified = Some(ended);

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::{
     EngineError,
     apply::Item,
-    deliver::{keys_of, observation, projection_of, reindex},
+    deliver::{keys_of, keys_of_linked, note_keys, observation, projection_of, reindex},
     run::Run,
     step::Newcomer,
 };
@@ -17,8 +17,8 @@ use crate::{
     record::{RecordId, Side},
     store::{Changes, Due, Intent, IntentItem, Ledger},
     sync::{
-        Context, Finding, FindingKind, Fresh, Link, Observation, ParkCode, Settled, park_refused, settle_create,
-        settle_update,
+        Change, Context, Finding, FindingKind, Fresh, Link, Observation, ParkCode, Settled, observe, park_refused,
+        settle_create, settle_update,
     },
 };
 
@@ -34,21 +34,28 @@ impl Run<'_> {
         answer: Answer,
     ) -> Result<(), EngineError> {
         let mut changes = Changes::new();
-        let mut unknown = 0_u64;
+        let mut open = intent.clone();
         let mut answers = answer.items.into_iter();
         let mut newcomers = newcomers.into_iter();
-        for item in &intent.items {
+        for (item, outcome) in intent.items.iter().zip(&mut open.items) {
             let newcomer = newcomers.next().flatten();
             let answer = answers.next().unwrap_or_else(|| ItemAnswer::Unknown {
                 reason: "the answer has fewer items than the request".to_owned(),
             });
+            if item.done {
+                // Settled from the first answer, and what is remembered is newer than this one.
+                continue;
+            }
+            outcome.done = !matches!(answer, ItemAnswer::Unknown { .. });
             match answer {
                 ItemAnswer::Written { record, body } => match intent.call.kind {
                     WriteKind::Update => {
                         self.settle_updated(&mut changes, pipeline, intent.side, item, &record, body).await?;
                     }
                     WriteKind::Create => {
-                        self.settle_created(&mut changes, pipeline, intent.side, item, newcomer, &record, body).await?;
+                        let answered = body.then(|| observation(pipeline, intent.side, &record, TimeDelta::zero()));
+                        let made = (&record.id, answered);
+                        self.settle_created(&mut changes, pipeline, intent.side, item, newcomer, made).await?;
                     }
                 },
                 ItemAnswer::Refused { message, duplicate, stale } => {
@@ -67,7 +74,6 @@ impl Run<'_> {
                 }
                 ItemAnswer::Unknown { reason } => {
                     tracing::warn!(event = "write.unknown", pipeline = %pipeline.name, record = %item.origin, %reason);
-                    unknown += 1;
                     if let Some(newcomer) = newcomer {
                         self.keep_newcomer(
                             &mut changes,
@@ -79,16 +85,15 @@ impl Run<'_> {
                 }
             }
         }
-        if unknown == 0 {
+        if open.items.iter().all(|item| item.done) {
             changes.together(|atomic| atomic.close_intent(&intent.connection, number));
-        } else {
-            self.leave_open(pipeline, intent);
+            return Ok(self.engine.ledger.commit(changes).await?);
         }
         self.engine.ledger.commit(changes).await?;
-        Ok(())
+        self.keep_open(pipeline, number, open).await
     }
 
-    async fn settle_updated(
+    pub(super) async fn settle_updated(
         &mut self,
         changes: &mut Changes,
         pipeline: &Arc<Pipeline>,
@@ -103,65 +108,78 @@ impl Run<'_> {
         let answered = body.then(|| observation(pipeline, side, record, TimeDelta::zero()));
         let known = self.known_about(pipeline, &link, answered.as_ref().map(|seen| (side, seen))).await?;
         let context = Context { pipeline, lookups: &known, now: self.engine.clock.now() };
-        let old_keys = keys_of(pipeline, side, &projection_of(pipeline, side, &link));
-        let settled = settle_update(&context, &link, &item.write, answered.as_ref());
+        let old_keys = keys_of_linked(pipeline, &link);
+        let mut settled = settle_update(&context, &link, &item.write, answered.as_ref());
+        if let Some(seen) = answered.as_ref().filter(|seen| side == Side::Target && !seen.gone) {
+            note_keys(pipeline, &mut settled.link, &seen.projection);
+        }
+        let new_keys = keys_of_linked(pipeline, &settled.link);
         self.report_of(&pipeline.name).tally.updated[side.index()] += 1;
-        let new_keys = match &answered {
-            Some(seen) if side == Side::Target => keys_of(pipeline, side, &seen.projection),
-            _ => old_keys.clone(),
-        };
         self.remember_settled(changes, pipeline, settled, |atomic, link| {
             atomic.relink(&pipeline.name, link);
-            reindex(atomic, &pipeline.name, side, link.id(side), &old_keys, &new_keys);
+            reindex(atomic, &pipeline.name, Side::Target, &link.target, &old_keys, &new_keys);
         })
         .await
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one item with everything known of it; a struct would be used once")]
-    async fn settle_created(
+    /// Links a record with the one that was made of it: its id, and how it was read, if it was.
+    pub(super) async fn settle_created(
         &mut self,
         changes: &mut Changes,
         pipeline: &Arc<Pipeline>,
         side: Side,
         item: &IntentItem,
         newcomer: Option<Newcomer>,
-        record: &RemoteRecord,
-        body: bool,
+        (id, answered): (&RecordId, Option<Observation>),
     ) -> Result<(), EngineError> {
         let origin_side = side.other();
-        if let Some(link) = self.engine.ledger.link(&pipeline.name, side, &record.id).await? {
+        if let Some(link) = self.engine.ledger.link(&pipeline.name, side, id).await? {
             if *link.id(origin_side) == item.origin {
                 return Ok(()); // settled before a crash
             }
-            let message = format!(
-                "the answer to creating it names {}, which is linked with {} already",
-                record.id,
-                link.id(origin_side)
-            );
+            let message =
+                format!("the answer to creating it names {id}, which is linked with {} already", link.id(origin_side));
             let finding = Finding { kind: FindingKind::Parked(ParkCode::IdTaken), field: None, message };
             return self.park_newcomer(changes, pipeline, origin_side, item, newcomer, &finding).await;
         }
-        let newcomer = match newcomer {
-            Some(newcomer) => Some(newcomer),
-            None => self.remembered(pipeline, origin_side, &item.origin).await?,
+        if let Some(link) = self.engine.ledger.link(&pipeline.name, origin_side, &item.origin).await? {
+            // The link stays; the record that was made is found as any other, and listed if it is the same again.
+            let other = link.id(side);
+            tracing::warn!(event = "create.surplus", pipeline = %pipeline.name, made = %id, linked = %other);
+            return Ok(());
+        }
+        let known = self.remembered(pipeline, origin_side, &item.origin).await?;
+        let meanwhile = self.read_meanwhile.contains(&(pipeline.name.clone(), origin_side, item.origin.clone()));
+        let newer = known.as_ref().filter(|_| meanwhile).map(|known| known.fresh.observation.clone());
+        let newcomer = match (newcomer, known) {
+            (Some(newcomer), Some(known)) => Some(Newcomer { stored: true, old_keys: known.old_keys, ..newcomer }),
+            (newcomer, known) => newcomer.or(known),
         };
+        let made = self.remembered(pipeline, side, id).await?;
         let origin =
             newcomer.as_ref().map_or_else(|| bare(pipeline, origin_side, item), |n| n.fresh.observation.clone());
-        let answered = body.then(|| observation(pipeline, side, record, TimeDelta::zero()));
         let known = self.known_of(pipeline, [(origin_side, Some(&origin)), (side, answered.as_ref())]).await?;
         let context = Context { pipeline, lookups: &known, now: self.engine.clock.now() };
-        let mut settled = settle_create(&context, &origin, &item.write, &record.id, answered.as_ref());
+        let mut settled = settle_create(&context, &origin, &item.write, id, answered.as_ref());
         // Without the record it was made from (a crash came in between) the rest of its values is read again.
         settled.again |= newcomer.is_none();
-        let keys = match &answered {
-            Some(seen) if side == Side::Target => keys_of(pipeline, side, &seen.projection),
-            None if side == Side::Target => keys_of(pipeline, side, &projection_of(pipeline, side, &settled.link)),
-            _ => match &newcomer {
-                Some(newcomer) => keys_of(pipeline, origin_side, &newcomer.fresh.observation.projection),
-                None => Vec::new(),
-            },
+        // What was read of either of the two after the call was sent is newer than the answer.
+        let latest = [(origin_side, newer.as_ref()), (side, made.as_ref().map(|made| &made.fresh.observation))];
+        for (side, seen) in latest {
+            if let Some(seen) = seen {
+                settled.again |= observe(pipeline, &mut settled.link, side, seen, false) == Change::Moved;
+            }
+        }
+        let target = match side {
+            Side::Target => made.as_ref().map(|made| &made.fresh.observation).or(answered.as_ref()),
+            Side::Source => Some(newer.as_ref().unwrap_or(&origin)),
         };
+        if let Some(seen) = target {
+            note_keys(pipeline, &mut settled.link, &seen.projection);
+        }
+        let keys = keys_of_linked(pipeline, &settled.link);
         let old_keys = newcomer.as_ref().map(|newcomer| newcomer.old_keys.clone()).unwrap_or_default();
+        let made_keys = made.map(|made| made.old_keys);
         let stored = newcomer.as_ref().is_none_or(|newcomer| newcomer.stored);
         self.report_of(&pipeline.name).tally.created[side.index()] += 1;
         self.state_mut(&pipeline.name).await?.links += 1;
@@ -173,13 +191,16 @@ impl Run<'_> {
                 atomic.done(&pipeline.name, origin_side, &item.origin);
                 atomic.unpark(&pipeline.name, origin_side, &item.origin);
             }
-            // A linked record is found by its target's keys only.
-            if side == Side::Target {
-                reindex(atomic, &pipeline.name, origin_side, &item.origin, &old_keys, &[]);
-                reindex(atomic, &pipeline.name, side, link.id(side), &[], &keys);
-            } else {
-                reindex(atomic, &pipeline.name, origin_side, &item.origin, &old_keys, &keys);
+            // Read and remembered before it was known what it is.
+            if let Some(made_keys) = &made_keys {
+                atomic.forget_fresh(&pipeline.name, side, link.id(side));
+                atomic.done(&pipeline.name, side, link.id(side));
+                atomic.unpark(&pipeline.name, side, link.id(side));
+                reindex(atomic, &pipeline.name, side, link.id(side), made_keys, &[]);
             }
+            // A linked record is found by its target's keys only.
+            reindex(atomic, &pipeline.name, origin_side, &item.origin, &old_keys, &[]);
+            reindex(atomic, &pipeline.name, Side::Target, &link.target, &[], &keys);
         })
         .await
     }
@@ -251,7 +272,7 @@ impl Run<'_> {
                     newcomer.fresh.suffixed = true;
                     self.keep_newcomer(&mut changes, pipeline, newcomer, "its name is taken");
                 } else {
-                    let entry = IntentItem { origin: item.origin, label: item.label, write: item.write };
+                    let entry = IntentItem { origin: item.origin, label: item.label, write: item.write, done: false };
                     self.park_newcomer(&mut changes, pipeline, side, &entry, Some(newcomer), &finding).await?;
                 }
             }
@@ -284,7 +305,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn remembered(
+    pub(super) async fn remembered(
         &self,
         pipeline: &Pipeline,
         side: Side,
@@ -293,12 +314,17 @@ impl Run<'_> {
         let fresh = self.engine.ledger.fresh(&pipeline.name, side, std::slice::from_ref(id)).await?;
         Ok(fresh.into_iter().next().flatten().map(|fresh: Fresh| {
             let old_keys = keys_of(pipeline, side, &fresh.observation.projection);
-            Newcomer { side, fresh, stored: true, old_keys }
+            Newcomer { side, fresh, stored: true, changed: false, old_keys }
         }))
     }
 
     /// A stale version: the record is read again, so that the next round decides from what is really there.
-    async fn read_again(&mut self, pipeline: &Arc<Pipeline>, side: Side, item: &IntentItem) -> Result<(), EngineError> {
+    pub(super) async fn read_again(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        side: Side,
+        item: &IntentItem,
+    ) -> Result<(), EngineError> {
         let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Source, &item.origin).await? else {
             return Ok(());
         };

@@ -16,6 +16,8 @@ pub(super) struct Newcomer {
     pub fresh: Fresh,
     /// Whether it has an entry in the store already.
     pub stored: bool,
+    /// Whether it was read with other values than the entry in the store has.
+    pub changed: bool,
     /// Match keys (tier, text) the stored entry is found by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub old_keys: Vec<(usize, String)>,

@@ -26,6 +26,12 @@ impl Cell {
         }
     }
 
+    /// Whether there is no value at all.
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
     /// The text, if the value is a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {

@@ -112,6 +112,9 @@ pub struct Intent {
     pub side: Side,
     /// When it was first sent, or was about to be.
     pub first_sent: DateTime<Utc>,
+    /// When the last call for it ended without a full answer. `None` while one is under way, and after a crash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_since: Option<DateTime<Utc>>,
     /// The exact call.
     pub call: PreparedCall,
     /// What each item of the call is.
@@ -127,6 +130,9 @@ pub struct IntentItem {
     pub label: String,
     /// The values.
     pub write: RecordWrite,
+    /// What became of it is known and remembered; the intent is open because of others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub done: bool,
 }
 
 /// A run over a guard, waiting for a person.

@@ -431,6 +431,27 @@ impl Ledger {
         Ok(entries.into_iter().filter_map(|(key, _)| key.parts().pop()).map(RecordId::from).collect())
     }
 
+    /// Forgets all match keys of a pipeline.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn forget_match_keys(&self, pipeline: &PipelineName) -> Result<(), StoreError> {
+        let prefix = Key::new(Space::MatchKey, &[pipeline.as_str()]);
+        loop {
+            let entries = self.store.scan(&prefix, None, SCAN).await?;
+            let last = entries.len() < SCAN;
+            let mut changes = Changes::new();
+            for (key, _) in entries {
+                changes.together(|atomic| atomic.0.delete(key));
+            }
+            self.commit(changes).await?;
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
     /// Whether any record of `side` can be found by a match key at all.
     ///
     /// # Errors

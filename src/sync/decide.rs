@@ -29,14 +29,19 @@ pub struct Context<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FieldWrite {
     /// The field.
+    #[serde(rename = "f")]
     pub field: FieldId,
     /// The value to write, in the form of the written side.
+    #[serde(rename = "v")]
     pub value: Cell,
     /// The written side's present value (a before-image).
+    #[serde(rename = "b", default, skip_serializing_if = "Cell::is_absent")]
     pub before: Cell,
     /// The other side's value that this was made from.
+    #[serde(rename = "o")]
     pub from: Cell,
     /// Why.
+    #[serde(rename = "w")]
     pub why: Why,
 }
 

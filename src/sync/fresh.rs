@@ -190,6 +190,10 @@ impl<'a> Found<'a> {
             let message = format!("shares its key with {}", names(&self.rivals));
             return park(ParkCode::Ambiguous, message, &self.rivals);
         }
+        if record.released {
+            let message = format!("was linked, was released (`on_leave`), and matches nothing on the {other} now");
+            return park(ParkCode::Proposed, message, &self.rivals);
+        }
         create::create(context, side, record)
     }
 

@@ -44,6 +44,9 @@ pub struct Fresh {
     /// A create was refused because its name is taken: create with the field's unique suffix.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suffixed: bool,
+    /// It was linked, and its link was dissolved because one of the two left its filter: it has a counterpart.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub released: bool,
 }
 
 /// How a link came to be.
@@ -83,6 +86,31 @@ pub struct Mark {
     pub carried: BTreeMap<String, Cell>,
 }
 
+/// A base is stored once where both sides hold the same JSON, which is the rule.
+mod pair {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+    use crate::record::Cell;
+
+    pub fn serialize<S: Serializer>(base: &Option<[Cell; 2]>, serializer: S) -> Result<S::Ok, S::Error> {
+        match base {
+            Some([source, target]) if source == target => [source].serialize(serializer),
+            Some(both) => both.serialize(serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[Cell; 2]>, D::Error> {
+        let mut cells = Option::<Vec<Cell>>::deserialize(deserializer)?.unwrap_or_default();
+        match (cells.pop(), cells.pop()) {
+            (Some(target), Some(source)) if cells.is_empty() => Ok(Some([source, target])),
+            (Some(both), None) => Ok(Some([both.clone(), both])),
+            (None, _) => Ok(None),
+            _ => Err(D::Error::custom("a base has one value or two")),
+        }
+    }
+}
+
 /// What is known of one field of a link.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FieldState {
@@ -90,7 +118,7 @@ pub struct FieldState {
     #[serde(rename = "d", default)]
     pub definition: u32,
     /// The values (source, target) at which both sides last agreed. `None` is "no history", which is not null.
-    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none", with = "pair")]
     pub base: Option<[Cell; 2]>,
     /// Source value observed and not agreed.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
@@ -163,6 +191,9 @@ pub struct Link {
     /// The fields, by stable number.
     #[serde(rename = "f")]
     pub fields: BTreeMap<FieldId, FieldState>,
+    /// Match keys (tier, text) of the target that no field tells.
+    #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<(usize, String)>,
 }
 
 impl FieldState {

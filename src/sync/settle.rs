@@ -69,6 +69,7 @@ pub(super) fn blank_link(source: &RecordId, target: &RecordId, born: Born, label
         revision: 0,
         marks: Default::default(),
         fields: BTreeMap::new(),
+        beside: Vec::new(),
     }
 }
 

@@ -106,8 +106,7 @@ pub async fn faults(engine: &Engine, real: impl Fn(&Pipeline, Side, &RecordId) -
                 // A record of a one-way origin may be findable or not; if it is, then by what it holds.
                 let holds = unlinked.iter().any(|record| {
                     record.observation.id.as_str() == stale.2
-                        && keys_of(pipeline, side, &record.observation.projection)
-                            .contains(&(stale.0, stale.1.clone()))
+                        && keys_of(pipeline, side, &record.observation.projection).contains(&(stale.0, stale.1.clone()))
                 });
                 if !holds {
                     wrong.push(format!("{name}: on the {side}, {stale:?} is found and does not hold that"));

@@ -354,8 +354,9 @@ impl History {
         self.agreement(&people, &links, &fields, &mut wrong);
         if std::ptr::eq(self.kind.yaml, SALES) {
             let sold = self.world.shop.written().iter().any(|(_, id, values)| {
-                values.get("total").is_some() || !self.world.shop.all("contacts").iter().any(|c| c["id"] == id.as_str())
-                    && !people.deleted.contains(&(Side::Source, id.clone()))
+                values.get("total").is_some()
+                    || !self.world.shop.all("contacts").iter().any(|c| c["id"] == id.as_str())
+                        && !people.deleted.contains(&(Side::Source, id.clone()))
             });
             if sold {
                 wrong.push("a sale was written on the shop".to_owned());
@@ -393,9 +394,7 @@ impl History {
         match (self.kind.yaml, side) {
             (RELEASE, Side::Source) => record["customer"] == true,
             (SALES, Side::Target) => record["customer"] == true,
-            (SALES, Side::Source) => {
-                self.world.shop.all("sales").iter().any(|sale| sale["contact_id"] == record["id"])
-            }
+            (SALES, Side::Source) => self.world.shop.all("sales").iter().any(|sale| sale["contact_id"] == record["id"]),
             _ => true,
         }
     }
@@ -440,8 +439,10 @@ impl History {
                 let values = [&source[field], &target[field]];
                 let same = values[0] == values[1]
                     || values.iter().all(|value| blank(value))
-                    || (*field == "email" && values.map(|v| v.as_str().map(str::to_lowercase)).windows(2).all(|w| w[0] == w[1]));
-                let known = |side: Side| state.and_then(|state| state.present(side)).and_then(|cell| cell.value()).cloned();
+                    || (*field == "email"
+                        && values.map(|v| v.as_str().map(str::to_lowercase)).windows(2).all(|w| w[0] == w[1]));
+                let known =
+                    |side: Side| state.and_then(|state| state.present(side)).and_then(|cell| cell.value()).cloned();
                 for side in Side::BOTH {
                     // What is remembered as present is what is there.
                     let (there, remembered) = (values[side.index()], known(side).unwrap_or(Value::Null));
@@ -453,10 +454,14 @@ impl History {
                 let pending = state.is_some_and(|s| s.pending_source.is_some() || s.pending_target.is_some());
                 let cleared = values.iter().any(|value| blank(value)) && pending;
                 if !same && !parked && !cleared && !(frozen && pending) {
-                    wrong.push(format!("{field} of {}/{}: {values:?} differ unlisted: {state:?}", link.source, link.target));
+                    wrong.push(format!(
+                        "{field} of {}/{}: {values:?} differ unlisted: {state:?}",
+                        link.source, link.target
+                    ));
                 }
                 for side in Side::BOTH {
-                    let place = (side, link.id(side).to_string(), FIELDS[FIELDS.iter().position(|f| f == field).unwrap()]);
+                    let place =
+                        (side, link.id(side).to_string(), FIELDS[FIELDS.iter().position(|f| f == field).unwrap()]);
                     let Some((typed, when)) = people.last.get(&place) else { continue };
                     let (own, other) = (values[side.index()], values[side.other().index()]);
                     if own == typed || (blank(own) && blank(typed)) {

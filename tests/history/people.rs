@@ -203,7 +203,8 @@ impl People {
             shop.edit("sales", id, json!({ "total": n }));
             self.story.push(format!("sale {id} total := {n}"));
         } else if let Some(contact) = self.any(Side::Source, "contacts") {
-            let id = shop.insert("sales", json!({ "number": format!("S{n}"), "contact_id": contact["id"], "total": n }));
+            let id =
+                shop.insert("sales", json!({ "number": format!("S{n}"), "contact_id": contact["id"], "total": n }));
             self.story.push(format!("sale {id} of {}", contact["id"]));
         }
     }

@@ -12,8 +12,27 @@ use crate::{
     sync::{Candidate, Fresh, TierHits, UniqueRank, unique_rank},
 };
 
-/// Match keys that several spilled records share: tier and key to the records.
-pub(super) type Twins = HashMap<(usize, String), Vec<Twin>>;
+/// What spilled records have in common.
+#[derive(Default)]
+pub(in crate::engine) struct Twins {
+    /// Match keys that several of them share: tier and key to the records.
+    shared: HashMap<(usize, String), Vec<Twin>>,
+    /// Records that were read more than once, by hash, with the place (from 1) of the last reading.
+    last: HashMap<u64, usize>,
+}
+
+impl Twins {
+    /// Of a record that was read twice (a listing shifts while it is read) the last reading counts. `place` goes on
+    /// from chunk to chunk.
+    pub fn last_readings(&self, mut chunk: Vec<Newcomer>, place: &mut usize) -> Vec<Newcomer> {
+        chunk.retain(|newcomer| {
+            *place += 1;
+            let hash = super::claim(newcomer.side, &newcomer.fresh.observation.id);
+            self.last.get(&hash).is_none_or(|last| *last == *place)
+        });
+        chunk
+    }
+}
 
 /// A spilled record that shares a match key with another.
 pub(super) struct Twin {
@@ -53,7 +72,7 @@ impl Run<'_> {
                     }
                 }
             }
-            for twin in twins.get(&(tier, text)).into_iter().flatten().filter(|twin| twin.id != *own) {
+            for twin in twins.shared.get(&(tier, text)).into_iter().flatten().filter(|twin| twin.id != *own) {
                 let ranked = pipeline.unique.is_some() && side == Side::Source;
                 let behind = ranked && twin.rank > unique_rank(pipeline, side, &newcomer.fresh);
                 if !behind && !hits.rivals.iter().any(|rival| rival.id == twin.id) && hits.rivals.len() < SHOWN {
@@ -101,35 +120,58 @@ impl Run<'_> {
     }
 }
 
-/// Finds spilled records that share a match key with another one. Keys are counted by hash first, so that memory holds
-/// texts only for the few that really are shared.
-pub(super) fn twins(pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twins, EngineError> {
-    let mut twins = Twins::new();
-    if pipeline.tiers.is_empty() {
-        return Ok(twins);
-    }
-    let hash = |tier: usize, text: &str| xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), tier as u64);
-    let mut once = HashSet::new();
-    let mut often = HashSet::new();
-    for chunk in spill.chunks(CHUNK) {
-        for newcomer in chunk? {
-            for (tier, text) in keys_of(pipeline, newcomer.side, &newcomer.fresh.observation.projection) {
-                let hash = hash(tier, &text);
-                if !once.insert(hash) {
-                    often.insert(hash);
-                }
+/// Counts match keys by hash, so that memory holds texts only for the few that are really shared.
+#[derive(Debug, Default)]
+pub(in crate::engine) struct KeyCount {
+    once: HashSet<u64>,
+    often: HashSet<u64>,
+    ids: HashSet<u64>,
+    places: usize,
+    last: HashMap<u64, usize>,
+}
+
+impl KeyCount {
+    /// Counts a record and its keys.
+    pub fn count(&mut self, side: Side, id: &RecordId, keys: &[(usize, String)]) {
+        self.places += 1;
+        let hash = super::claim(side, id);
+        if !self.ids.insert(hash) {
+            self.last.insert(hash, self.places);
+        }
+        for key in keys {
+            let hash = Self::hash(key);
+            if !self.once.insert(hash) {
+                self.often.insert(hash);
             }
         }
     }
-    if often.is_empty() {
-        return Ok(twins);
+
+    fn is_shared(&self, key: &(usize, String)) -> bool {
+        self.often.contains(&Self::hash(key))
     }
-    for chunk in spill.chunks(CHUNK) {
-        for newcomer in chunk? {
-            let seen = &newcomer.fresh.observation;
-            for (tier, text) in keys_of(pipeline, newcomer.side, &seen.projection) {
-                if often.contains(&hash(tier, &text)) {
-                    let group = twins.entry((tier, text)).or_default();
+
+    fn hash((tier, text): &(usize, String)) -> u64 {
+        xxhash_rust::xxh3::xxh3_64_with_seed(text.as_bytes(), *tier as u64)
+    }
+}
+
+impl Run<'_> {
+    /// The spilled records that share a match key with another one.
+    pub(super) fn twins(&mut self, pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twins, EngineError> {
+        let mut twins = Twins::default();
+        let Some(mut keys) = self.spilled_keys.remove(&pipeline.name) else { return Ok(twins) };
+        twins.last = std::mem::take(&mut keys.last);
+        if keys.often.is_empty() {
+            return Ok(twins);
+        }
+        for chunk in spill.chunks(CHUNK) {
+            for newcomer in chunk? {
+                let seen = &newcomer.fresh.observation;
+                for key in keys_of(pipeline, newcomer.side, &seen.projection) {
+                    if !keys.is_shared(&key) {
+                        continue;
+                    }
+                    let group = twins.shared.entry(key).or_default();
                     if group.len() <= SHOWN {
                         let rank = unique_rank(pipeline, newcomer.side, &newcomer.fresh);
                         group.push(Twin { id: seen.id.clone(), label: seen.label.clone(), rank });
@@ -137,6 +179,6 @@ pub(super) fn twins(pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twin
                 }
             }
         }
+        Ok(twins)
     }
-    Ok(twins)
 }

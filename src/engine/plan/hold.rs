@@ -32,10 +32,9 @@ impl Run<'_> {
         // A rejected source record of a one-way pipeline can be nobody's candidate; it needs no match keys.
         let matchable = !parked.is_empty() || pipeline.writes(side) || !waits_for.is_empty();
         let keys = if matchable { keys_of(pipeline, side, &newcomer.fresh.observation.projection) } else { Vec::new() };
+        let meanwhile = self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone()));
         changes.together(|atomic| {
-            if !newcomer.stored {
-                atomic.fresh(&pipeline.name, side, &newcomer.fresh);
-            } else if newcomer.old_keys != keys || again.is_none() {
+            if (!newcomer.stored || newcomer.changed) && !meanwhile {
                 atomic.fresh(&pipeline.name, side, &newcomer.fresh);
             }
             reindex(atomic, &pipeline.name, side, &id, &newcomer.old_keys, &keys);
@@ -103,6 +102,9 @@ impl Run<'_> {
             return;
         }
         let (side, id) = (newcomer.side, newcomer.fresh.observation.id.clone());
+        if newcomer.changed && self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone())) {
+            return; // remembered as it was read last, and due
+        }
         let keys = keys_of(pipeline, side, &newcomer.fresh.observation.projection);
         let at = self.engine.clock.now();
         changes.together(|atomic| {
@@ -120,7 +122,7 @@ impl Run<'_> {
         pipeline: &Pipeline,
         planned: &Planned,
     ) -> Result<Option<HeldReport>, EngineError> {
-        if planned.steps.is_empty() {
+        if planned.is_empty() {
             return Ok(None);
         }
         let now = self.engine.clock.now();

@@ -236,7 +236,13 @@ pub fn reading(pipeline: &Pipeline, side: Side, id: &str, record: &Value) -> Obs
 }
 
 pub fn fresh(pipeline: &Pipeline, side: Side, id: &str, record: &Value) -> Fresh {
-    Fresh { observation: reading(pipeline, side, id, record), spec_hash: 1, admitted: true, suffixed: false }
+    Fresh {
+        observation: reading(pipeline, side, id, record),
+        spec_hash: 1,
+        admitted: true,
+        suffixed: false,
+        released: false,
+    }
 }
 
 pub fn context<'a>(pipeline: &'a Pipeline, links: &'a Links) -> Context<'a> {
