@@ -59,8 +59,8 @@ pub(super) enum Stop {
 enum Quiet {
     /// No: everybody waits, and this is the earliest instant anybody waits for.
     Settled(Option<DateTime<Utc>>),
-    /// So many runs are under way, and nothing else is.
-    Running(usize),
+    /// So many runs are under way, and everybody else waits, some of them until these instants.
+    Running(usize, Vec<DateTime<Utc>>),
     /// Somebody has something to do at once.
     No,
 }
@@ -131,15 +131,14 @@ impl Shared {
     /// Whether everybody waits, and for what.
     fn quiet(&self) -> Quiet {
         let now = self.engine.clock.now();
-        let (mut next, mut running) = (None::<DateTime<Utc>>, 0);
+        let (mut rests, mut running, mut queued) = (Vec::new(), Vec::new(), Vec::new());
         for slot in self.slots.values() {
             let (rest, by_hand, phase) = slot.peek(|state| (state.rest, state.by_hand, state.phase.clone()));
             match (phase, rest) {
-                (Phase::Running { .. }, _) => running += 1,
-                // It waits for one that runs.
-                (Phase::Queued { .. }, _) => {}
+                (Phase::Running { .. }, _) => running.push(slot),
+                (Phase::Queued { .. }, _) => queued.push(slot),
                 (Phase::Waiting, Rest::Until(at)) if at > now && by_hand == 0 => {
-                    next = Some(next.map_or(at, |earliest| earliest.min(at)));
+                    rests.push(at);
                 }
                 (Phase::Waiting, rest) => {
                     if by_hand > 0 || !matches!(rest, Rest::Woken | Rest::Ended) {
@@ -148,19 +147,28 @@ impl Shared {
                 }
             }
         }
-        if running > 0 { Quiet::Running(running) } else { Quiet::Settled(next) }
+        // Who stands in line behind nobody begins at once.
+        let behind = |slot: &Slot| running.iter().any(|other| !other.connections.is_disjoint(&slot.connections));
+        if !queued.into_iter().all(|slot| behind(slot)) {
+            return Quiet::No;
+        }
+        if running.is_empty() { Quiet::Settled(rests.into_iter().min()) } else { Quiet::Running(running.len(), rests) }
     }
 
     /// Where every run that goes on waits for the clock (for its turn at a limited remote, say): until when the first
     /// of them does.
-    fn all_wait_for_the_clock(&self, running: usize, sleeps: &BTreeMap<u64, Duration>) -> Option<Duration> {
+    fn all_wait_for_the_clock(
+        &self,
+        running: usize,
+        rests: &[DateTime<Utc>],
+        sleeps: &BTreeMap<u64, Duration>,
+    ) -> Option<Duration> {
         let clock = &self.engine.clock;
         let (elapsed, now) = (clock.monotonic(), clock.now());
         let mut others: Vec<Duration> = sleeps.values().copied().filter(|until| *until > elapsed).collect();
-        for slot in self.slots.values() {
-            let Rest::Until(at) = slot.peek(|state| state.rest) else { continue };
+        for at in rests {
             // The rest of an integration that has nothing to do is not a run that waits.
-            let own = elapsed.saturating_add((at - now).to_std().unwrap_or_default());
+            let own = elapsed.saturating_add((*at - now).to_std().unwrap_or_default());
             if let Some(index) = others.iter().position(|until| *until == own) {
                 others.swap_remove(index);
             }
@@ -279,7 +287,11 @@ impl Handle {
         let mut stirred = self.shared.stirred.subscribe();
         loop {
             stirred.borrow_and_update();
-            if let Quiet::Settled(next) = self.shared.quiet() {
+            let quiet = self.shared.quiet();
+            if stirred.has_changed().unwrap_or(false) {
+                continue;
+            }
+            if let Quiet::Settled(next) = quiet {
                 return next;
             }
             // The sender lives in `self`.
@@ -318,10 +330,14 @@ impl Handle {
         loop {
             stirred.borrow_and_update();
             let sleeping = sleeps.borrow_and_update().clone();
-            match self.shared.quiet() {
+            let quiet = self.shared.quiet();
+            if stirred.has_changed().unwrap_or(false) || sleeps.has_changed().unwrap_or(false) {
+                continue;
+            }
+            match quiet {
                 Quiet::Settled(next) => return Instant::OfSchedule(next),
-                Quiet::Running(running) => {
-                    if let Some(until) = self.shared.all_wait_for_the_clock(running, &sleeping) {
+                Quiet::Running(running, rests) => {
+                    if let Some(until) = self.shared.all_wait_for_the_clock(running, &rests, &sleeping) {
                         return Instant::OfRun(until);
                     }
                 }
@@ -363,14 +379,21 @@ impl Handle {
             let _ = stirred.changed().await;
         }
         deadline.abort();
-        if let Err(error) = self.shared.engine.ledger.flush().await {
-            tracing::error!(event = "store.flush_failed", %error, "recovery sorts it out at the next start");
-        }
+        self.flush().await;
         self.shared.stop.send_replace(Stop::Done);
         if let Some(listener) = tasks.listener {
             let _ = listener.await;
         }
         tracing::info!(event = "daemon.stopped");
+    }
+}
+
+impl Handle {
+    /// Makes everything durable; a store that cannot is noted, and nothing is written to any system until it can.
+    pub(super) async fn flush(&self) {
+        if let Err(error) = self.shared.engine.ledger.flush().await {
+            self.shared.health.failed(&error, self.shared.engine.clock.now());
+        }
     }
 }
 
