@@ -430,6 +430,7 @@ fn links_listed() {
         label: label.to_owned(),
         revision: 1,
         marks: Default::default(),
+        beside: Default::default(),
         fields: BTreeMap::new(),
     };
     let links = [
