@@ -430,7 +430,7 @@ fn links_listed() {
         label: label.to_owned(),
         revision: 1,
         marks: Default::default(),
-        beside: Default::default(),
+        beside: Vec::default(),
         fields: BTreeMap::new(),
     };
     let links = [

@@ -87,7 +87,8 @@ impl Desk<'_> {
                 found.push(self.explain_link(pipeline, &link).await?);
                 return Ok(found);
             }
-            if let Some(fresh) = self.engine.ledger.fresh(name, side, std::slice::from_ref(&id)).await?.into_iter().next().flatten()
+            if let Some(fresh) =
+                self.engine.ledger.fresh(name, side, std::slice::from_ref(&id)).await?.into_iter().next().flatten()
             {
                 found.push(self.explain_fresh(pipeline, side, &fresh).await?);
             }
