@@ -17,9 +17,9 @@ use super::{
     answer,
     health::Health,
     protocol::{Failure, Progress, Request, Response},
-    slot::{Rest, Slot},
+    slot::Slot,
     socket::{Listener, SocketError},
-    status::{DaemonStatus, Phase},
+    status::DaemonStatus,
     worker,
 };
 use crate::{
@@ -55,16 +55,6 @@ pub(super) enum Stop {
     Done,
 }
 
-/// Whether anything goes on.
-enum Quiet {
-    /// No: everybody waits, and this is the earliest instant anybody waits for.
-    Settled(Option<DateTime<Utc>>),
-    /// So many runs are under way, and everybody else waits, some of them until these instants.
-    Running(usize, Vec<DateTime<Utc>>),
-    /// Somebody has something to do at once.
-    No,
-}
-
 /// What the tasks of a daemon share.
 pub(super) struct Shared {
     pub engine: Engine,
@@ -74,7 +64,7 @@ pub(super) struct Shared {
     pub health: Health,
     pub stop: watch::Sender<Stop>,
     locks: BTreeMap<ConnectionName, Arc<tokio::sync::Mutex<()>>>,
-    stirred: watch::Sender<u64>,
+    pub stirred: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -128,54 +118,6 @@ impl Shared {
         }
     }
 
-    /// Whether everybody waits, and for what.
-    fn quiet(&self) -> Quiet {
-        let now = self.engine.clock.now();
-        let (mut rests, mut running, mut queued) = (Vec::new(), Vec::new(), Vec::new());
-        for slot in self.slots.values() {
-            let (rest, by_hand, phase) = slot.peek(|state| (state.rest, state.by_hand, state.phase.clone()));
-            match (phase, rest) {
-                (Phase::Running { .. }, _) => running.push(slot),
-                (Phase::Queued { .. }, _) => queued.push(slot),
-                (Phase::Waiting, Rest::Until(at)) if at > now && by_hand == 0 => {
-                    rests.push(at);
-                }
-                (Phase::Waiting, rest) => {
-                    if by_hand > 0 || !matches!(rest, Rest::Woken | Rest::Ended) {
-                        return Quiet::No;
-                    }
-                }
-            }
-        }
-        // Who stands in line behind nobody begins at once.
-        let behind = |slot: &Slot| running.iter().any(|other| !other.connections.is_disjoint(&slot.connections));
-        if !queued.into_iter().all(|slot| behind(slot)) {
-            return Quiet::No;
-        }
-        if running.is_empty() { Quiet::Settled(rests.into_iter().min()) } else { Quiet::Running(running.len(), rests) }
-    }
-
-    /// Where every run that goes on waits for the clock (for its turn at a limited remote, say): until when the first
-    /// of them does.
-    fn all_wait_for_the_clock(
-        &self,
-        running: usize,
-        rests: &[DateTime<Utc>],
-        sleeps: &BTreeMap<u64, Duration>,
-    ) -> Option<Duration> {
-        let clock = &self.engine.clock;
-        let (elapsed, now) = (clock.monotonic(), clock.now());
-        let mut others: Vec<Duration> = sleeps.values().copied().filter(|until| *until > elapsed).collect();
-        for at in rests {
-            // The rest of an integration that has nothing to do is not a run that waits.
-            let own = elapsed.saturating_add((*at - now).to_std().unwrap_or_default());
-            if let Some(index) = others.iter().position(|until| *until == own) {
-                others.swap_remove(index);
-            }
-        }
-        if others.len() < running { None } else { others.into_iter().min() }
-    }
-
     /// Runs that a person asked for and that have not ended.
     fn by_hand(&self) -> usize {
         self.slots.values().map(|slot| slot.peek(|state| state.by_hand)).sum()
@@ -223,14 +165,6 @@ impl Daemon {
     }
 }
 
-/// What a manual clock has to be moved to.
-enum Instant {
-    /// What a run waits for, in time since the clock was made.
-    OfRun(Duration),
-    /// What the schedules wait for.
-    OfSchedule(Option<DateTime<Utc>>),
-}
-
 #[derive(Debug, Default)]
 struct Tasks {
     workers: Vec<JoinHandle<()>>,
@@ -240,7 +174,7 @@ struct Tasks {
 /// A running daemon. Dropping it does not stop it; [`Handle::stop`] does.
 #[derive(Clone)]
 pub struct Handle {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     tasks: Arc<Mutex<Tasks>>,
 }
 
@@ -279,74 +213,6 @@ impl Handle {
         if let Some(slot) = self.shared.slots.get(integration) {
             let now = self.shared.engine.clock.now();
             slot.poke(|agenda| agenda.saw_change(now));
-        }
-    }
-
-    /// Returns when no run is under way and every integration waits: the earliest instant any of them waits for.
-    pub async fn settled(&self) -> Option<DateTime<Utc>> {
-        let mut stirred = self.shared.stirred.subscribe();
-        loop {
-            stirred.borrow_and_update();
-            let quiet = self.shared.quiet();
-            if stirred.has_changed().unwrap_or(false) {
-                continue;
-            }
-            if let Quiet::Settled(next) = quiet {
-                return next;
-            }
-            // The sender lives in `self`.
-            let _ = stirred.changed().await;
-        }
-    }
-
-    /// Moves a manual clock from one thing that happens to the next until `instant`, and waits for its ends. A run
-    /// that waits for the clock itself gets the time it waits for, so the clock may end up later than `instant`.
-    ///
-    /// # Panics
-    ///
-    /// On the system clock.
-    pub async fn run_until(&self, instant: DateTime<Utc>) {
-        let clock = &self.shared.engine.clock;
-        loop {
-            let next = self.next_instant().await;
-            let now = clock.now();
-            match next {
-                Instant::OfRun(until) => clock.advance(until.saturating_sub(clock.monotonic())),
-                Instant::OfSchedule(_) if now >= instant => return,
-                Instant::OfSchedule(next) => {
-                    let to = next.map_or(instant, |next| next.min(instant));
-                    clock.advance((to - now).to_std().unwrap_or_default());
-                }
-            }
-        }
-    }
-
-    /// Returns when nothing happens any more unless a manual clock is moved.
-    async fn next_instant(&self) -> Instant {
-        let clock = &self.shared.engine.clock;
-        assert!(clock.is_manual(), "only a manual clock can be moved");
-        let mut stirred = self.shared.stirred.subscribe();
-        let Some(mut sleeps) = clock.sleeps() else { return Instant::OfSchedule(None) };
-        loop {
-            stirred.borrow_and_update();
-            let sleeping = sleeps.borrow_and_update().clone();
-            let quiet = self.shared.quiet();
-            if stirred.has_changed().unwrap_or(false) || sleeps.has_changed().unwrap_or(false) {
-                continue;
-            }
-            match quiet {
-                Quiet::Settled(next) => return Instant::OfSchedule(next),
-                Quiet::Running(running, rests) => {
-                    if let Some(until) = self.shared.all_wait_for_the_clock(running, &rests, &sleeping) {
-                        return Instant::OfRun(until);
-                    }
-                }
-                Quiet::No => {}
-            }
-            tokio::select! {
-                _ = stirred.changed() => {}
-                _ = sleeps.changed() => {}
-            }
         }
     }
 
