@@ -26,7 +26,7 @@ use crate::{
     },
     record::{Cell, RecordId, Side},
     store::{Approval, Choice, Due, HeldRun, Parked, RunRecord, Stage},
-    sync::{Born, Damage, FindingKind, Held, Link, ParkCode},
+    sync::{Born, Damage, FindingKind, Held, Link, Mark, ParkCode},
 };
 
 fn now() -> DateTime<Utc> {
@@ -430,7 +430,7 @@ fn links_listed() {
         born,
         label: label.to_owned(),
         revision: 1,
-        marks: Default::default(),
+        marks: <[Mark; 2]>::default(),
         beside: Vec::default(),
         fields: BTreeMap::new(),
     };
