@@ -424,7 +424,6 @@ fn a_record_explained() {
 #[test]
 fn links_listed() {
     let link = |source: &str, target: &str, label: &str, born: Born| Link {
-            beside: Default::default(),
         source: id(source),
         target: id(target),
         born,
