@@ -67,6 +67,7 @@ struct State {
     log: Vec<(WriteKind, String, Value)>,
     page: usize,
     masked: Option<(&'static str, &'static str)>,
+    unreadable: Option<String>,
     versions: bool,
     late: Vec<(DateTime<Utc>, PreparedCall)>,
 }
@@ -202,6 +203,11 @@ impl Fake {
     /// Answers `mask` for the member `name`, whatever it holds.
     pub fn mask(&self, name: &'static str, mask: &'static str) {
         self.state().masked = Some((name, mask));
+    }
+
+    /// Listing this resource fails, until told otherwise.
+    pub fn unreadable(&self, resource: Option<&str>) {
+        self.state().unreadable = resource.map(str::to_owned);
     }
 
     pub fn page_size(&self, size: usize) {
@@ -365,6 +371,9 @@ impl Connector for Fake {
     async fn pull(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError> {
         if self.at(Moment::BeforeRead).is_some() {
             return Err(CallError::Unknown("the connection was lost".into()));
+        }
+        if self.state().unreadable.as_ref() == Some(&resource.name) {
+            return Err(CallError::BadAnswer("not a page".into()));
         }
         let page = self.list(resource, cursor);
         if self.at(Moment::AfterRead).is_some() {
