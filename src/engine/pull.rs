@@ -115,20 +115,10 @@ impl Run<'_> {
         let mark = attached.pipeline.read_mark(attached.side);
         let written = attached.pipeline.writes(attached.side);
         let state = self.state_mut(&attached.pipeline.name).await?;
-        let first = state.read[attached.side.index()] == 0;
         state.read[attached.side.index()] = mark;
         if written && records == 0 && state.stage == crate::store::Stage::Unapproved {
             // Nothing can be duplicated or overwritten on an empty side, so nobody needs to look first.
             state.stage = crate::store::Stage::Approved;
-        }
-        if first && attached.side == Side::Source {
-            // Filters that ask who refers to a record said "unknown" until now.
-            let name = &attached.pipeline.name;
-            let config = self.engine.config.clone();
-            for (_, waiting) in config.pipelines().filter(|(_, pipeline)| pipeline.referenced_by.contains(name)) {
-                let why = format!("{name} has been read in full");
-                self.look_at_newcomers_again(waiting, Side::Source, &why).await?;
-            }
         }
         Ok(())
     }

@@ -211,41 +211,30 @@ impl Run<'_> {
             }
         }
         for side in Side::BOTH {
-            self.look_at_newcomers_again(pipeline, side, &due.why).await?;
+            let mut after = None;
+            loop {
+                let (records, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
+                let mut changes = Changes::new();
+                for fresh in records {
+                    let id = &fresh.observation.id;
+                    // Read under another spec it has no keys; this run reads it again.
+                    let known = fresh.spec_hash == pipeline.end(side).spec_hash;
+                    let keys = known.then(|| keys_of(pipeline, side, &fresh.observation.projection));
+                    changes.together(|atomic| {
+                        if pipeline.writes(side.other()) {
+                            atomic.due(&pipeline.name, side, id, &due);
+                        }
+                        reindex(atomic, &pipeline.name, side, id, &[], &keys.unwrap_or_default());
+                    });
+                }
+                self.engine.ledger.commit(changes).await?;
+                match next {
+                    Some(key) => after = Some(key),
+                    None => break,
+                }
+            }
         }
         Ok(())
-    }
-
-    /// Has every record of a side that is not linked looked at again, and found by its present match keys.
-    pub(super) async fn look_at_newcomers_again(
-        &self,
-        pipeline: &Pipeline,
-        side: Side,
-        why: &str,
-    ) -> Result<(), EngineError> {
-        let due = Due { at: self.engine.clock.now(), why: why.to_owned() };
-        let mut after = None;
-        loop {
-            let (records, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
-            let mut changes = Changes::new();
-            for fresh in records {
-                let id = &fresh.observation.id;
-                // Read under another spec it has no keys; this run reads it again.
-                let known = fresh.spec_hash == pipeline.end(side).spec_hash;
-                let keys = known.then(|| keys_of(pipeline, side, &fresh.observation.projection));
-                changes.together(|atomic| {
-                    if pipeline.writes(side.other()) {
-                        atomic.due(&pipeline.name, side, id, &due);
-                    }
-                    reindex(atomic, &pipeline.name, side, id, &[], &keys.unwrap_or_default());
-                });
-            }
-            self.engine.ledger.commit(changes).await?;
-            match next {
-                Some(key) => after = Some(key),
-                None => return Ok(()),
-            }
-        }
     }
 
     /// Pulls every resource the run needs, sides that are written first so that matching knows them. Returns what
