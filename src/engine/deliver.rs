@@ -220,7 +220,8 @@ impl Run<'_> {
             }
             let keys = keys_of(pipeline, side, &observation.projection);
             let (spec_hash, id) = (pipeline.end(side).spec_hash, observation.id.clone());
-            let fresh = Fresh { observation, spec_hash, admitted: false, suffixed: false, released: true };
+            let fresh =
+                Fresh { observation, spec_hash, admitted: false, suffixed: false, released: true, doubted: false };
             changes.together(|atomic| {
                 atomic.fresh(&pipeline.name, side, &fresh);
                 reindex(atomic, &pipeline.name, side, &id, &[], &keys);
@@ -264,11 +265,12 @@ impl Run<'_> {
         let stored = old.is_some();
         let suffixed = old.as_ref().is_some_and(|old| old.suffixed);
         let released = old.as_ref().is_some_and(|old| old.released);
+        let doubted = old.as_ref().is_some_and(|old| old.doubted);
         let old_reference = old.map(|old| self.references(&pipeline, side, &old.observation.projection));
         if side == Side::Source {
             self.note_references(changes, &pipeline, &observation, &old_reference.unwrap_or_default()).await?;
         }
-        let fresh = Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed, released };
+        let fresh = Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed, released, doubted };
         // Creates of unknown outcome are looked up in the store, and what they were made from is taken from there.
         let awaited = self.doubtful.iter().any(|(_, open)| open.pipeline == pipeline.name);
         if attached.spill && !awaited {

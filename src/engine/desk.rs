@@ -484,7 +484,14 @@ impl<'e> Desk<'e> {
             .map_err(|source| DeskError::Remote { connection: connection.clone(), source })?
             .ok_or_else(|| DeskError::NoSuch(format!("{connection}/{} has no record {id}", end.resource.name)))?;
         let observation = super::deliver::observation(pipeline, side, &record, chrono::TimeDelta::zero());
-        Ok(Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed: false, released: false })
+        Ok(Fresh {
+            observation,
+            spec_hash: end.spec_hash,
+            admitted: false,
+            suffixed: false,
+            released: false,
+            doubted: false,
+        })
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), DeskError> {

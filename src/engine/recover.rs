@@ -233,7 +233,14 @@ impl Run<'_> {
                     ([], true) => {
                         let due =
                             Due { at: self.engine.clock.now(), why: "its last write was not carried out".to_owned() };
-                        changes.together(|atomic| atomic.due(&pipeline.name, origin, &item.origin, &due));
+                        let known = self.remembered(&pipeline, origin, &item.origin).await?;
+                        changes.together(|atomic| {
+                            if let Some(mut known) = known.map(|known| known.fresh) {
+                                known.doubted = true;
+                                atomic.fresh(&pipeline.name, origin, &known);
+                            }
+                            atomic.due(&pipeline.name, origin, &item.origin, &due);
+                        });
                     }
                     _ => {
                         self.park_unknown(&mut changes, &pipeline, &intent, &item, &found).await?;

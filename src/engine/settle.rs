@@ -267,7 +267,7 @@ impl Run<'_> {
                 let can_suffix = pipeline.fields.iter().any(|field| {
                     matches!(&field.content, Content::Mapped { join: Some(join), .. } if join.unique_suffix.is_some())
                 });
-                if duplicate && can_suffix && !newcomer.fresh.suffixed {
+                if duplicate && can_suffix && !newcomer.fresh.suffixed && !newcomer.fresh.doubted {
                     // The name is taken and the configuration says what to do about it: try again with the suffix.
                     newcomer.fresh.suffixed = true;
                     self.keep_newcomer(&mut changes, pipeline, newcomer, "its name is taken");

@@ -47,6 +47,9 @@ pub struct Fresh {
     /// It was linked, and its link was dissolved because one of the two left its filter: it has a counterpart.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub released: bool,
+    /// A create made from it may have been carried out unseen: a name that is taken may be its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubted: bool,
 }
 
 /// How a link came to be.

@@ -8,3 +8,4 @@ mod fields;
 mod matching;
 mod outcomes;
 mod references;
+mod safety;

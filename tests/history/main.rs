@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod http;
 mod ledger;
 mod memory;
 mod people;

@@ -216,8 +216,9 @@ impl Reading<'_> {
         (0..number).map(Some).collect()
     }
 
-    /// Whether a part with an id holds what was sent at another place and not what was sent at its own, or stands
-    /// where another part should. Parts without an id are refusals, which need not repeat what they refuse.
+    /// Whether a part with an id holds more of what was sent at another place than of what was sent at its own, or
+    /// what was sent stands elsewhere. Only texts that come back as they were sent can tell: a remote may write a date
+    /// in another form, or trim a name. Parts without an id are refusals, which need not repeat what they refuse.
     fn out_of_order(&self, batch: &Batch, answered: &[Value]) -> bool {
         let Ok(mut sent) = serde_json::from_str::<Value>(&self.call.body) else { return false };
         let array = match &batch.array {
@@ -227,10 +228,11 @@ impl Reading<'_> {
         let Some(Value::Array(sent)) = array else { return false };
         let parts: Vec<Value> = answered.iter().map(|item| at(&batch.item_record, item).unwrap_or_default()).collect();
         sent.iter().zip(&parts).zip(answered).any(|((own, part), item)| {
-            !holds(part, own)
+            let here = alike(part, own);
+            here < texts(own).count()
                 && self.id_in(batch, item).is_some()
-                && (sent.iter().any(|other| texts(other).next().is_some() && holds(part, other))
-                    || parts.iter().any(|other| holds(other, own)))
+                && (sent.iter().any(|other| alike(part, other) > here)
+                    || parts.iter().any(|other| alike(other, own) > here))
         })
     }
 
@@ -248,9 +250,9 @@ fn texts(record: &Value) -> impl Iterator<Item = (&String, &str)> {
     record.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_str()?)))
 }
 
-/// Whether an answered part holds all the plain texts that were sent.
-fn holds(part: &Value, sent: &Value) -> bool {
-    texts(sent).all(|(name, text)| part.get(name).and_then(Value::as_str) == Some(text))
+/// How many of the plain texts that were sent an answered part holds.
+fn alike(part: &Value, sent: &Value) -> usize {
+    texts(sent).filter(|(name, text)| part.get(name).and_then(Value::as_str) == Some(text)).count()
 }
 
 fn same(a: &RecordId, b: &RecordId) -> bool {

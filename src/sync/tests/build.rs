@@ -242,6 +242,7 @@ pub fn fresh(pipeline: &Pipeline, side: Side, id: &str, record: &Value) -> Fresh
         admitted: true,
         suffixed: false,
         released: false,
+        doubted: false,
     }
 }
 
