@@ -45,7 +45,7 @@ pub async fn run(office: &mut Office, command: &LinksCommand, out: &Output) -> R
             let Response::Unlinked(link) = office.ask(request).await? else { return Err(Office::astray()) };
             let label = one_line(&link.label);
             out.talk(&format!("{label} is no longer linked; both records stay as they are"));
-            out.talk("where they still match, the next run links them again: change a match key of one of them first");
+            out.talk("they are not linked again by matching; `links add` joins them again");
         }
         LinksCommand::Import { file, pipeline } => {
             let pipeline = office.one_pipeline(pipeline)?;

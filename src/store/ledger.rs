@@ -12,7 +12,7 @@ pub use changes::{Atomic, Changes};
 pub use keys::MatchKey;
 
 use keys::{
-    cursor_key, due_key, fresh_key, held_key, link_key, parked_key, part_side, reference_key, side_part, state_key,
+    apart_key, cursor_key, due_key, fresh_key, held_key, link_key, parked_key, part_side, reference_key, side_part, state_key,
     target_key, wait_key,
 };
 
@@ -144,6 +144,21 @@ impl Ledger {
     ) -> Result<Vec<Option<RecordId>>, StoreError> {
         let keys: Vec<_> = targets.iter().map(|id| target_key(pipeline, id)).collect();
         self.read(&keys).await
+    }
+
+    /// Whether a person took these two apart.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn are_apart(
+        &self,
+        pipeline: &PipelineName,
+        source: &RecordId,
+        target: &RecordId,
+    ) -> Result<bool, StoreError> {
+        let found = self.store.get(&[apart_key(pipeline, source, target)]).await?;
+        Ok(found.into_iter().flatten().next().is_some())
     }
 
     /// Links in the order of source ids, a page at a time.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::keys::{
-    MatchKey, cursor_key, due_key, fresh_key, held_key, intent_key, link_key, parked_key, reference_key, state_key,
+    MatchKey, apart_key, cursor_key, due_key, fresh_key, held_key, intent_key, link_key, parked_key, reference_key, state_key,
     target_key, wait_key,
 };
 use crate::{
@@ -71,6 +71,16 @@ impl Atomic {
     pub fn unlink(&mut self, pipeline: &PipelineName, link: &Link) {
         self.0.delete(link_key(pipeline, &link.source));
         self.0.delete(target_key(pipeline, &link.target));
+    }
+
+    /// Remembers that a person took these two apart: they are not linked again by matching.
+    pub fn keep_apart(&mut self, pipeline: &PipelineName, link: &Link) {
+        self.0.put(apart_key(pipeline, &link.source, &link.target), Vec::new());
+    }
+
+    /// Forgets that a person took these two apart.
+    pub fn may_join(&mut self, pipeline: &PipelineName, link: &Link) {
+        self.0.delete(apart_key(pipeline, &link.source, &link.target));
     }
 
     /// Remembers a record that is not linked.

@@ -93,3 +93,8 @@ pub(super) fn state_key(pipeline: &PipelineName) -> Key {
 pub(super) fn held_key(pipeline: &PipelineName) -> Key {
     Key::new(Space::Held, &[pipeline.as_str()])
 }
+
+/// A pair that a person took apart.
+pub(super) fn apart_key(pipeline: &PipelineName, source: &RecordId, target: &RecordId) -> Key {
+    Key::new(Space::Pipeline, &[pipeline.as_str(), "apart", source.as_str(), target.as_str()])
+}
