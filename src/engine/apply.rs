@@ -138,7 +138,8 @@ impl Run<'_> {
             atomic.link(&pipeline.name, &link);
             for newcomer in newcomers {
                 let id = &newcomer.fresh.observation.id;
-                if newcomer.stored {
+                let meanwhile = (pipeline.name.clone(), newcomer.side, id.clone());
+                if newcomer.stored || self.read_meanwhile.contains(&meanwhile) {
                     atomic.forget_fresh(&pipeline.name, newcomer.side, id);
                     atomic.unpark(&pipeline.name, newcomer.side, id);
                     atomic.done(&pipeline.name, newcomer.side, id);

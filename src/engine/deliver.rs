@@ -137,10 +137,20 @@ impl Run<'_> {
     ) -> Result<bool, EngineError> {
         let (pipeline, side) = (&*attached.pipeline, attached.side);
         if link.mark(side).hash == seen.projection.hash() && link.mark(side).gone == seen.gone {
-            if observe(pipeline, &mut link, side, seen, false) != Change::Nothing {
-                changes.together(|atomic| atomic.relink(&pipeline.name, &link));
+            let change = observe(pipeline, &mut link, side, seen, false);
+            if change != Change::Nothing {
+                let due = Due { at: self.engine.clock.now(), why: format!("read anew on the {side}") };
+                changes.together(|atomic| {
+                    atomic.relink(&pipeline.name, &link);
+                    // The same record, but other fields of it: a configuration came and went.
+                    if change == Change::Moved {
+                        atomic.due(&pipeline.name, Side::Source, &link.source, &due);
+                        let keys = keys_of_linked(pipeline, &link);
+                        reindex(atomic, &pipeline.name, Side::Target, &link.target, &[], &keys);
+                    }
+                });
             }
-            return Ok(false);
+            return Ok(change == Change::Moved);
         }
         let was_paused = link.mark(side).paused;
         let old_keys = keys_of_linked(pipeline, &link);
@@ -259,7 +269,9 @@ impl Run<'_> {
             self.note_references(changes, &pipeline, &observation, &old_reference.unwrap_or_default()).await?;
         }
         let fresh = Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed, released };
-        if attached.spill {
+        // Creates of unknown outcome are looked up in the store, and what they were made from is taken from there.
+        let awaited = self.doubtful.iter().any(|(_, open)| open.pipeline == pipeline.name);
+        if attached.spill && !awaited {
             self.spill(&pipeline, &Newcomer { side, fresh, stored, changed: true, old_keys })?;
             return Ok(true);
         }

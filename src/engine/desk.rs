@@ -177,7 +177,9 @@ impl<'e> Desk<'e> {
         for side in Side::BOTH {
             let mut parked = self.engine.ledger.parked(name, side, id).await?;
             if !parked.is_empty() {
-                parked.iter_mut().for_each(|parked| parked.ignored = true);
+                for entry in &mut parked {
+                    entry.ignored = true;
+                }
                 let mut changes = Changes::new();
                 changes.together(|atomic| atomic.park(name, side, id, &parked));
                 return self.commit(changes).await;

@@ -26,8 +26,8 @@ use crate::{
     record::{Projection, RecordId, Side},
     store::{Changes, Due, Spill, Stage},
     sync::{
-        Born, Context, Damage, FindingKind, Fresh, FreshDecision, Link, RecordWrite, decide_link, decide_new,
-        link_matched,
+        Born, Context, Damage, Finding, FindingKind, Fresh, FreshDecision, Link, ParkCode, RecordWrite, decide_link,
+        decide_new, link_matched,
     },
 };
 
@@ -201,8 +201,10 @@ impl Run<'_> {
                         let old_keys = keys_of(pipeline, side, &fresh.observation.projection);
                         newcomers.push(Newcomer { side, fresh, stored: true, changed: false, old_keys });
                     }
-                    // Not known (any more), or read under another spec: the pull that reads it makes it due again.
-                    _ => changes.together(|atomic| atomic.done(&pipeline.name, side, id)),
+                    // Read under another spec, of a configuration that came and went: the next run reads everything.
+                    Some(_) => self.state_mut(&pipeline.name).await?.read[side.index()] = 0,
+                    // Not known (any more): the pull that reads it makes it due again.
+                    None => changes.together(|atomic| atomic.done(&pipeline.name, side, id)),
                 }
             }
         }
@@ -323,6 +325,16 @@ impl Run<'_> {
                     let label = &newcomer.fresh.observation.label;
                     self.note_step(pipeline, planned, label, &id, Verb::Create, &write);
                     planned.push(Step::Create { newcomer: Box::new(newcomer), write })?;
+                }
+                FreshDecision::Link { with }
+                    if self.unknown.contains(&(pipeline.name.clone(), side.other(), with.clone())) =>
+                {
+                    let message = format!("matches {with}, of which it is unknown whether it has a counterpart");
+                    let finding = Finding { kind: FindingKind::Parked(ParkCode::Taken), field: None, message };
+                    let label = newcomer.fresh.observation.label.clone();
+                    self.list_findings(pipeline, side, &id, &label, std::slice::from_ref(&finding));
+                    let parked = self.parked_newcomer(pipeline, side, &newcomer.fresh, &finding, &[]).await?;
+                    self.leave(&mut changes, pipeline, newcomer, &parked, &[], next_try(&parked));
                 }
                 FreshDecision::Link { with } => {
                     let other = self.engine.ledger.fresh(&pipeline.name, side.other(), &[with.clone()]).await?;

@@ -283,7 +283,10 @@ impl Run<'_> {
         item: &IntentItem,
     ) -> Result<(Vec<Fresh>, bool), EngineError> {
         let mut found: Vec<Fresh> = Vec::new();
-        let sent = body(pipeline, &item.write, None).map(|body| pipeline.end(side).spec.read(&body));
+        // The configuration may have lost a field since.
+        let mut write = item.write.clone();
+        write.fields.retain(|sent| pipeline.fields.iter().any(|field| field.id == sent.field));
+        let sent = body(pipeline, &write, None).map(|body| pipeline.end(side).spec.read(&body));
         let keys = sent.map(|sent| keys_of(pipeline, side, &sent)).unwrap_or_default();
         let sure = |tier: usize| pipeline.tiers.get(tier).is_some_and(|tier| tier.then == Then::Link);
         let keys: Vec<_> = keys.into_iter().filter(|(tier, _)| sure(*tier)).collect();
@@ -363,6 +366,7 @@ impl Run<'_> {
         parked.next_try = None;
         changes.together(|atomic| atomic.park(&pipeline.name, side, &item.origin, &[parked]));
         self.busy.insert((pipeline.name.clone(), side, item.origin.clone()));
+        self.unknown.insert((pipeline.name.clone(), side, item.origin.clone()));
         self.open_creates.push((pipeline.name.clone(), intent.side, Some(item.write.clone())));
         Ok(())
     }

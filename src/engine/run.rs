@@ -27,6 +27,9 @@ use crate::{
 /// A two-way run plans again from its own answers until nothing is left, but not for ever.
 const ROUNDS: usize = 3;
 
+/// In place of a configuration's hash: a run under another configuration than before has not come to its end.
+const BETWEEN: u64 = 1;
+
 /// A run under way.
 pub(super) struct Run<'e> {
     pub engine: &'e Engine,
@@ -43,6 +46,8 @@ pub(super) struct Run<'e> {
     /// Creates whose outcome is not known: pipeline and written side. What appears there may be what they made, and
     /// has no counterpart made for it: nothing at all while they are fresh, later what holds the values sent.
     pub open_creates: Vec<(PipelineName, Side, Option<RecordWrite>)>,
+    /// Records listed because nobody can tell whether their counterpart was made.
+    pub unknown: HashSet<(PipelineName, Side, RecordId)>,
     /// Creates that can no longer take effect; they are looked up after the pull.
     pub doubtful: Vec<(String, Intent)>,
     /// Records without a link that were read again while a plan was under way: the store knows them better.
@@ -92,6 +97,7 @@ impl Engine {
             spilled_keys: HashMap::new(),
             busy: HashSet::new(),
             open_creates: Vec::new(),
+            unknown: HashSet::new(),
             doubtful: Vec::new(),
             read_meanwhile: HashSet::new(),
             released: HashSet::new(),
@@ -179,6 +185,11 @@ impl Run<'_> {
     }
 
     async fn look_at_everything_again(&mut self, pipeline: &Pipeline) -> Result<(), EngineError> {
+        // Until this run has ended, what is remembered fits neither configuration.
+        let between = PipelineState { config: BETWEEN, ..self.state_mut(&pipeline.name).await?.clone() };
+        let mut changes = Changes::new();
+        changes.together(|atomic| atomic.pipeline(&pipeline.name, &between));
+        self.engine.ledger.commit(changes).await?;
         // Match keys are kept by the place of their tier: other tiers, other places.
         self.engine.ledger.forget_match_keys(&pipeline.name).await?;
         let due = Due { at: self.engine.clock.now(), why: "the configuration was edited".to_owned() };

@@ -29,6 +29,8 @@ pub struct People {
     pub story: Vec<String>,
     /// Records that a person deleted.
     pub deleted: BTreeSet<(Side, String)>,
+    /// Records that a person archived at some time.
+    pub archived: BTreeSet<(Side, String)>,
 }
 
 impl People {
@@ -42,6 +44,7 @@ impl People {
             owners: BTreeMap::new(),
             story: Vec::new(),
             deleted: BTreeSet::new(),
+            archived: BTreeSet::new(),
         }
     }
 
@@ -117,6 +120,10 @@ impl People {
     }
 
     fn type_in(&mut self, side: Side, id: &str, field: &'static str, value: Value) {
+        let now = self.system(side).get_body("contacts", id);
+        if now[field] == value {
+            return;
+        }
         self.system(side).edit("contacts", id, json!({ field: value }));
         self.story.push(format!("{side} {id} {field} := {value}"));
         self.note(side, id, field, &value);
@@ -161,6 +168,8 @@ impl People {
         self.type_in(side, &id, field, other);
         if !before.is_null() {
             self.type_in(side, &id, field, before);
+            // What is as it was when both agreed is no edit to anybody who did not watch.
+            self.last.remove(&(side, id, field));
         }
     }
 
@@ -180,6 +189,7 @@ impl People {
         let id = record["id"].as_str().unwrap().to_owned();
         let to = record["archived"] != true;
         self.system(side).edit("contacts", &id, json!({ "archived": to }));
+        self.archived.insert((side, id.clone()));
         self.story.push(format!("{side} {id} archived := {to}"));
     }
 
