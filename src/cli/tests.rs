@@ -432,7 +432,6 @@ fn links_listed() {
         marks: <[Mark; 2]>::default(),
         beside: Vec::default(),
         fields: BTreeMap::new(),
-        beside: Vec::new(),
     };
     let links = [
         link("c1", "9f3c5fb7-77bc-4769-8501-77b3aa11bb22", "Aroha Anderson", Born::Matched),
