@@ -1,6 +1,6 @@
 //! The command line: one file per command.
 //!
-//! A command is parsed ([`args`](self)), finds somebody who carries it out ([`setup`](self): the daemon over its
+//! A command is parsed (`args`), finds somebody who carries it out (`setup`: the daemon over its
 //! socket, or this process with the store open), and prints what came of it: data to standard output, talk and
 //! progress to standard error. Everything that people read is made by pure `render` functions from plain reports.
 //! Exit codes are an API: `docs/commands.md`.

@@ -11,6 +11,7 @@
 mod answer;
 mod client;
 mod control;
+mod drive;
 mod execute;
 mod health;
 mod outlook;

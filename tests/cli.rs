@@ -13,7 +13,7 @@ use assert_cmd::Command as Checked;
 use serde_json::Value;
 use tempfile::TempDir;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn reconciled() -> Checked {
     let mut command = Checked::new(env!("CARGO_BIN_EXE_reconciled"));
@@ -82,6 +82,7 @@ fn validate_says_every_mistake_with_its_place_and_exits_78() {
     assert_eq!(report["valid"], false);
     assert!(report["diagnostics"].as_array().unwrap().len() >= 2, "{out}");
     exits(dir.path(), &["sync"], 78);
+    exits(dir.path(), &["run"], 78);
     exits(&dir.path().join("nowhere"), &["validate"], 78);
 }
 
@@ -100,6 +101,16 @@ fn a_remote_that_does_not_answer_is_told_and_exits_1() {
     assert!(out.contains("shop") && out.contains("it is tried again"), "{out}");
     let (out, _) = exits(dir.path(), &["status", "--json"], 0);
     assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["daemon"], Value::Null);
+}
+
+#[test]
+fn a_store_that_cannot_be_used_exits_74() {
+    let dir = folder(SOUND);
+    fs::write(dir.path().join("state"), "no folder").unwrap();
+    for command in ["run", "status"] {
+        let (_, err) = exits(dir.path(), &[command], 74);
+        assert!(err.contains("because"), "the cause is told: {err}");
+    }
 }
 
 #[test]

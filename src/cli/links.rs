@@ -43,7 +43,9 @@ pub async fn run(office: &mut Office, command: &LinksCommand, out: &Output) -> R
             let pipeline = office.one_pipeline(pipeline)?;
             let request = Request::LinkRemove { pipeline, record: RecordId::from(record.as_str()) };
             let Response::Unlinked(link) = office.ask(request).await? else { return Err(Office::astray()) };
-            out.talk(&format!("{} is no longer linked; both records stay as they are", one_line(&link.label)));
+            let label = one_line(&link.label);
+            out.talk(&format!("{label} is no longer linked; both records stay as they are"));
+            out.talk("they are not linked again by matching; `links add` joins them again");
         }
         LinksCommand::Import { file, pipeline } => {
             let pipeline = office.one_pipeline(pipeline)?;

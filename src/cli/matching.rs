@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     config::PipelineName,
-    engine::{Mode, RunReport, Verb},
+    daemon::protocol::{Request, Response},
+    engine::{Mode, ParkedItem, RunReport, Verb},
     record::{RecordId, Side},
     sync::FindingKind,
 };
@@ -77,13 +78,25 @@ pub async fn run(office: &mut Office, args: &MatchArgs, out: &Output) -> Result<
         reports.push(office.run(request, out).await?);
     }
     let names = Names::of(&office.config);
-    let rows: Vec<Row> = reports.iter().flat_map(|report| rows(report, &names)).collect();
+    let mut rows: Vec<Row> = reports.iter().flat_map(|report| rows(report, &names)).collect();
+    for pipeline in office.pipelines(Some(&args.pipeline))? {
+        let request = Request::Parked { pipeline: Some(pipeline) };
+        let Response::Parked(items) = office.ask(request).await? else { return Err(Office::astray()) };
+        add_parked(&mut rows, &items);
+    }
     if out.json {
         out.json(&rows);
     } else if args.csv {
         out.data(&csv(&rows));
     } else {
         out.data(&render(&reports, &rows, args.report, out.paint));
+    }
+    for pipeline in reports.iter().flat_map(|report| &report.pipelines) {
+        let listed = pipeline.items.len() as u64;
+        if pipeline.planned > listed && (out.json || args.report) {
+            let (of, listed) = (number(pipeline.planned), number(listed));
+            out.talk(&format!("{}: only the first {listed} of {of} planned steps are listed", pipeline.pipeline));
+        }
     }
     let failed = reports.iter().any(|report| report.exit_code() == 1);
     Ok(if failed { Exit::Failed } else { Exit::Done })
@@ -124,6 +137,38 @@ pub fn rows(report: &RunReport, names: &Names) -> Vec<Row> {
     rows
 }
 
+/// Adds what an earlier run put aside: a plan speaks only of what is new or due.
+pub fn add_parked(rows: &mut Vec<Row>, items: &[ParkedItem]) {
+    let planned = rows.len();
+    for item in items {
+        let id = Some(item.id.clone());
+        let (source, target) = if item.side == Side::Source { (id, None) } else { (None, id) };
+        let known = |row: &Row| {
+            row.pipeline == item.pipeline && row.fate == Fate::Park && row.source == source && row.target == target
+        };
+        if rows.iter().take(planned).any(known) {
+            continue;
+        }
+        let field = item.parked.field.as_ref().map(|field| format!("{}: ", short_field(field))).unwrap_or_default();
+        let candidates: Vec<String> = item
+            .parked
+            .candidates
+            .iter()
+            .map(|choice| format!("{} ({})", one_line(&choice.label), choice.id))
+            .collect();
+        let could_be =
+            if candidates.is_empty() { String::new() } else { format!("; could be {}", candidates.join(" or ")) };
+        rows.push(Row {
+            pipeline: item.pipeline.clone(),
+            fate: Fate::Park,
+            label: one_line(&item.parked.label),
+            source,
+            target,
+            why: format!("{field}{}{could_be}", one_line(&item.parked.message)),
+        });
+    }
+}
+
 /// The counts, and with `list` every record.
 #[must_use]
 pub fn render(reports: &[RunReport], rows: &[Row], list: bool, paint: Paint) -> String {
@@ -135,11 +180,13 @@ pub fn render(reports: &[RunReport], rows: &[Row], list: bool, paint: Paint) -> 
             continue;
         }
         let (counts, tally) = (pipeline.counts, pipeline.tally);
+        let own: Vec<&Row> = rows.iter().filter(|row| row.pipeline == pipeline.pipeline).collect();
+        let parked = own.iter().filter(|row| row.fate == Fate::Park).count() as u64;
         let text = format!(
             "would link {}, create {}; {} parked, {} waiting, {} not admitted by a filter, {} left out by rule",
             count(counts.links, "pair", "pairs"),
             number(counts.creates.iter().sum()),
-            number(tally.parked),
+            number(parked),
             number(tally.waiting),
             number(tally.rejected),
             number(tally.skipped)
@@ -148,7 +195,6 @@ pub fn render(reports: &[RunReport], rows: &[Row], list: bool, paint: Paint) -> 
         if list {
             let mut table = Table::new(&["", "RECORD", "SOURCE ID", "TARGET ID", "WHY"]);
             let id = |id: &Option<RecordId>| id.as_ref().map(ToString::to_string).unwrap_or_default();
-            let own: Vec<&Row> = rows.iter().filter(|row| row.pipeline == pipeline.pipeline).collect();
             for row in &own {
                 let fate = row.fate.word().to_owned();
                 table.row(vec![fate, row.label.clone(), id(&row.source), id(&row.target), row.why.clone()]);

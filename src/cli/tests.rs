@@ -26,7 +26,7 @@ use crate::{
     },
     record::{Cell, RecordId, Side},
     store::{Approval, Choice, Due, HeldRun, Parked, RunRecord, Stage},
-    sync::{Born, Damage, FindingKind, Held, Link, ParkCode},
+    sync::{Born, Damage, FindingKind, Held, Link, Mark, ParkCode},
 };
 
 fn now() -> DateTime<Utc> {
@@ -429,9 +429,9 @@ fn links_listed() {
         born,
         label: label.to_owned(),
         revision: 1,
-        marks: Default::default(),
+        marks: <[Mark; 2]>::default(),
+        beside: Vec::default(),
         fields: BTreeMap::new(),
-        beside: Vec::new(),
     };
     let links = [
         link("c1", "9f3c5fb7-77bc-4769-8501-77b3aa11bb22", "Aroha Anderson", Born::Matched),
@@ -443,7 +443,13 @@ fn links_listed() {
 #[test]
 fn a_match_report() {
     let report = a_run(Mode::Plan);
-    let rows = matching::rows(&report, &names());
+    let mut rows = matching::rows(&report, &names());
+    let earlier = a_park(ParkCode::Ambiguous, "Emma Davies", None, "matches several records");
+    let again = a_park(ParkCode::Difference, "Piripi Ngata", Some("phone -> Phone"), "listed once already");
+    matching::add_parked(
+        &mut rows,
+        &[parked_item("acme/contacts", "c256", earlier), parked_item("acme/contacts", "c17", again)],
+    );
     let text = matching::render(std::slice::from_ref(&report), &rows, true, Paint::Plain);
     insta::assert_snapshot!(format!("{}\n{}", fits(&text), matching::csv(&rows).replace('\r', "")));
 }

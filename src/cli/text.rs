@@ -91,6 +91,11 @@ pub fn cell(cell: &Cell) -> String {
         Cell::Value(Value::Bool(true)) => "yes".to_owned(),
         Cell::Value(Value::Bool(false)) => "no".to_owned(),
         Cell::Value(Value::Array(items)) if items.is_empty() => "an empty list".to_owned(),
+        // The parts of a joined value.
+        Cell::Value(Value::Array(items)) if items.iter().all(Value::is_string) => {
+            let parts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            cut(&one_line(&parts.join(", ")), LONGEST_VALUE)
+        }
         Cell::Value(other) => cut(&other.to_string(), LONGEST_VALUE),
     }
 }
@@ -258,6 +263,7 @@ mod tests {
             (Cell::from("jane@example.com"), "jane@example.com"),
             (Cell::Value(json!(true)), "yes"),
             (Cell::Value(json!([])), "an empty list"),
+            (Cell::Value(json!(["Jane", "Doe"])), "Jane, Doe"),
             (Cell::Value(json!(12.50)), "12.5"),
             (Cell::Several(2), "2 values"),
             (Cell::from("two\nlines\u{1b}[2J"), "two lines [2J"),

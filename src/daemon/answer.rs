@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::{
     control::{Shared, Stop},
-    execute::execute,
+    execute::{self, execute},
     paused,
     protocol::{DEADLINE, Failure, FailureKind, Progress, Request, Response, Status, chain},
     run::run,
@@ -29,7 +29,7 @@ pub(super) async fn answer(
 ) -> Result<Response, Failure> {
     match request {
         Request::Run(request) => run_by_hand(shared, request, progress).await,
-        Request::Ping => execute(&shared.engine, Request::Ping).await,
+        Request::Ping => Ok(execute::pong()),
         Request::Status => Ok(status(shared).await),
         Request::Pause { integration } => pause(shared, integration, true).await,
         Request::Resume { integration } => pause(shared, integration, false).await,
@@ -40,7 +40,7 @@ pub(super) async fn answer(
         | Request::Held
         | Request::Runs { .. } => {
             let engine = shared.engine.clone();
-            in_time(async move { execute(&engine, request).await }).await
+            in_time(Box::pin(async move { execute(&engine, request).await })).await
         }
         Request::LinkAdd { .. }
         | Request::LinkRemove { .. }
@@ -50,7 +50,7 @@ pub(super) async fn answer(
         | Request::Approve { .. }
         | Request::Reject { .. } => {
             let shared = shared.clone();
-            in_time(async move { change(&shared, request).await }).await
+            in_time(Box::pin(async move { change(&shared, request).await })).await
         }
     }
 }
@@ -85,11 +85,12 @@ async fn run_by_hand(
     }
     let counted = ByHand::new(slot.clone());
     let shared = shared.clone();
-    let work = tokio::spawn(async move {
+    // Boxed: what a run holds is too large to be moved about.
+    let work = tokio::spawn(Box::pin(async move {
         let outcome = run(&shared, &slot, request, Some(&progress)).await;
         drop(counted);
         outcome
-    });
+    }));
     match work.await {
         Ok(outcome) => Ok(Response::Run(Box::new(outcome?))),
         Err(error) => Err(Failure::new(FailureKind::NotPossible, format!("a mistake in the program: {error}"))),
@@ -115,7 +116,7 @@ impl Drop for ByHand {
 /// Never fails: what the store cannot tell is left out, and the daemon says what is wrong with it.
 async fn status(shared: &Arc<Shared>) -> Response {
     let engine = shared.engine.clone();
-    let remembered = in_time(async move { execute(&engine, Request::Status).await }).await;
+    let remembered = in_time(Box::pin(async move { execute(&engine, Request::Status).await })).await;
     let mut status = match remembered {
         Ok(Response::Status(status)) => *status,
         Ok(_) => Status { daemon: None, integrations: Vec::new(), paused: Vec::new() },
@@ -151,14 +152,15 @@ async fn pause(shared: &Arc<Shared>, integration: IntegrationName, paused: bool)
 /// What is remembered of a record is changed only between runs: a run writes back what it read at its beginning.
 async fn change(shared: &Arc<Shared>, request: Request) -> Result<Response, Failure> {
     let slots = concerned(shared, &request).await?;
+    let until = tokio::time::Instant::now() + TURN;
     let mut guards = Vec::new();
     let mut connections = BTreeSet::new();
     for slot in &slots {
-        let turn = tokio::time::timeout(TURN, slot.turn.clone().lock_owned()).await;
+        let turn = tokio::time::timeout_at(until, slot.turn.clone().lock_owned()).await;
         guards.push(turn.map_err(|_| busy(slot))?);
         connections.extend(slot.connections.iter().cloned());
     }
-    let locks = tokio::time::timeout(TURN, shared.lock(&connections)).await;
+    let locks = tokio::time::timeout_at(until, shared.lock(&connections)).await;
     let locks = locks.map_err(|_| slots.first().map_or_else(|| busy_text("another integration"), |slot| busy(slot)))?;
     if *shared.stop.borrow() >= Stop::Now {
         return Err(Failure::new(FailureKind::Stopping, "the daemon is stopping"));

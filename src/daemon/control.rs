@@ -17,9 +17,9 @@ use super::{
     answer,
     health::Health,
     protocol::{Failure, Progress, Request, Response},
-    slot::{Rest, Slot},
+    slot::Slot,
     socket::{Listener, SocketError},
-    status::{DaemonStatus, Phase},
+    status::DaemonStatus,
     worker,
 };
 use crate::{
@@ -55,16 +55,6 @@ pub(super) enum Stop {
     Done,
 }
 
-/// Whether anything goes on.
-enum Quiet {
-    /// No: everybody waits, and this is the earliest instant anybody waits for.
-    Settled(Option<DateTime<Utc>>),
-    /// So many runs are under way, and nothing else is.
-    Running(usize),
-    /// Somebody has something to do at once.
-    No,
-}
-
 /// What the tasks of a daemon share.
 pub(super) struct Shared {
     pub engine: Engine,
@@ -74,7 +64,7 @@ pub(super) struct Shared {
     pub health: Health,
     pub stop: watch::Sender<Stop>,
     locks: BTreeMap<ConnectionName, Arc<tokio::sync::Mutex<()>>>,
-    stirred: watch::Sender<u64>,
+    pub stirred: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -128,46 +118,6 @@ impl Shared {
         }
     }
 
-    /// Whether everybody waits, and for what.
-    fn quiet(&self) -> Quiet {
-        let now = self.engine.clock.now();
-        let (mut next, mut running) = (None::<DateTime<Utc>>, 0);
-        for slot in self.slots.values() {
-            let (rest, by_hand, phase) = slot.peek(|state| (state.rest, state.by_hand, state.phase.clone()));
-            match (phase, rest) {
-                (Phase::Running { .. }, _) => running += 1,
-                // It waits for one that runs.
-                (Phase::Queued { .. }, _) => {}
-                (Phase::Waiting, Rest::Until(at)) if at > now && by_hand == 0 => {
-                    next = Some(next.map_or(at, |earliest| earliest.min(at)));
-                }
-                (Phase::Waiting, rest) => {
-                    if by_hand > 0 || !matches!(rest, Rest::Woken | Rest::Ended) {
-                        return Quiet::No;
-                    }
-                }
-            }
-        }
-        if running > 0 { Quiet::Running(running) } else { Quiet::Settled(next) }
-    }
-
-    /// Where every run that goes on waits for the clock (for its turn at a limited remote, say): until when the first
-    /// of them does.
-    fn all_wait_for_the_clock(&self, running: usize, sleeps: &BTreeMap<u64, Duration>) -> Option<Duration> {
-        let clock = &self.engine.clock;
-        let (elapsed, now) = (clock.monotonic(), clock.now());
-        let mut others: Vec<Duration> = sleeps.values().copied().filter(|until| *until > elapsed).collect();
-        for slot in self.slots.values() {
-            let Rest::Until(at) = slot.peek(|state| state.rest) else { continue };
-            // The rest of an integration that has nothing to do is not a run that waits.
-            let own = elapsed.saturating_add((at - now).to_std().unwrap_or_default());
-            if let Some(index) = others.iter().position(|until| *until == own) {
-                others.swap_remove(index);
-            }
-        }
-        if others.len() < running { None } else { others.into_iter().min() }
-    }
-
     /// Runs that a person asked for and that have not ended.
     fn by_hand(&self) -> usize {
         self.slots.values().map(|slot| slot.peek(|state| state.by_hand)).sum()
@@ -215,14 +165,6 @@ impl Daemon {
     }
 }
 
-/// What a manual clock has to be moved to.
-enum Instant {
-    /// What a run waits for, in time since the clock was made.
-    OfRun(Duration),
-    /// What the schedules wait for.
-    OfSchedule(Option<DateTime<Utc>>),
-}
-
 #[derive(Debug, Default)]
 struct Tasks {
     workers: Vec<JoinHandle<()>>,
@@ -232,7 +174,7 @@ struct Tasks {
 /// A running daemon. Dropping it does not stop it; [`Handle::stop`] does.
 #[derive(Clone)]
 pub struct Handle {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     tasks: Arc<Mutex<Tasks>>,
 }
 
@@ -274,66 +216,6 @@ impl Handle {
         }
     }
 
-    /// Returns when no run is under way and every integration waits: the earliest instant any of them waits for.
-    pub async fn settled(&self) -> Option<DateTime<Utc>> {
-        let mut stirred = self.shared.stirred.subscribe();
-        loop {
-            stirred.borrow_and_update();
-            if let Quiet::Settled(next) = self.shared.quiet() {
-                return next;
-            }
-            // The sender lives in `self`.
-            let _ = stirred.changed().await;
-        }
-    }
-
-    /// Moves a manual clock from one thing that happens to the next until `instant`, and waits for its ends. A run
-    /// that waits for the clock itself gets the time it waits for, so the clock may end up later than `instant`.
-    ///
-    /// # Panics
-    ///
-    /// On the system clock.
-    pub async fn run_until(&self, instant: DateTime<Utc>) {
-        let clock = &self.shared.engine.clock;
-        loop {
-            let next = self.next_instant().await;
-            let now = clock.now();
-            match next {
-                Instant::OfRun(until) => clock.advance(until.saturating_sub(clock.monotonic())),
-                Instant::OfSchedule(_) if now >= instant => return,
-                Instant::OfSchedule(next) => {
-                    let to = next.map_or(instant, |next| next.min(instant));
-                    clock.advance((to - now).to_std().unwrap_or_default());
-                }
-            }
-        }
-    }
-
-    /// Returns when nothing happens any more unless a manual clock is moved.
-    async fn next_instant(&self) -> Instant {
-        let clock = &self.shared.engine.clock;
-        assert!(clock.is_manual(), "only a manual clock can be moved");
-        let mut stirred = self.shared.stirred.subscribe();
-        let Some(mut sleeps) = clock.sleeps() else { return Instant::OfSchedule(None) };
-        loop {
-            stirred.borrow_and_update();
-            let sleeping = sleeps.borrow_and_update().clone();
-            match self.shared.quiet() {
-                Quiet::Settled(next) => return Instant::OfSchedule(next),
-                Quiet::Running(running) => {
-                    if let Some(until) = self.shared.all_wait_for_the_clock(running, &sleeping) {
-                        return Instant::OfRun(until);
-                    }
-                }
-                Quiet::No => {}
-            }
-            tokio::select! {
-                _ = stirred.changed() => {}
-                _ = sleeps.changed() => {}
-            }
-        }
-    }
-
     /// Takes no new work, lets the current runs come to their end within the deadline, drops those that do not (they
     /// are recovered at the next start), and flushes. Asking twice is the same as once.
     pub async fn stop(&self) {
@@ -363,14 +245,21 @@ impl Handle {
             let _ = stirred.changed().await;
         }
         deadline.abort();
-        if let Err(error) = self.shared.engine.ledger.flush().await {
-            tracing::error!(event = "store.flush_failed", %error, "recovery sorts it out at the next start");
-        }
+        self.flush().await;
         self.shared.stop.send_replace(Stop::Done);
         if let Some(listener) = tasks.listener {
             let _ = listener.await;
         }
         tracing::info!(event = "daemon.stopped");
+    }
+}
+
+impl Handle {
+    /// Makes everything durable; a store that cannot is noted, and nothing is written to any system until it can.
+    pub(super) async fn flush(&self) {
+        if let Err(error) = self.shared.engine.ledger.flush().await {
+            self.shared.health.failed(&error, self.shared.engine.clock.now());
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Failure> {
     let desk = Desk::new(engine);
     Ok(match request {
-        Request::Ping => Response::Pong { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() },
+        Request::Ping => pong(),
         Request::Status => Response::Status(Box::new(Status {
             daemon: None,
             integrations: desk.status().await?,
@@ -60,6 +60,11 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
             Response::Resumed(integration)
         }
     })
+}
+
+/// The answer of whoever is there.
+pub(super) fn pong() -> Response {
+    Response::Pong { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() }
 }
 
 async fn pause(engine: &Engine, integration: &IntegrationName, pause: bool) -> Result<(), Failure> {

@@ -213,7 +213,10 @@ async fn tell_others(
     started: DateTime<Utc>,
     report: &RunReport,
 ) -> Result<(), StoreError> {
-    if !report.changes_seen {
+    // Nothing new was delivered, and no new link woke a record that waited for it.
+    if !report.changes_seen
+        && report.pipelines.iter().all(|pipeline| pipeline.tally.written() + pipeline.tally.linked == 0)
+    {
         return Ok(());
     }
     let now = shared.engine.clock.now();

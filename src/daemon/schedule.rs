@@ -228,11 +228,6 @@ impl Agenda {
         }
     }
 
-    /// Records are looked at again from then on.
-    pub fn due_at(&mut self, due: Option<DateTime<Utc>>) {
-        self.due = due;
-    }
-
     fn try_again(&mut self, now: DateTime<Utc>) {
         let doublings = 2_u32.saturating_pow(self.retry.attempts);
         self.retry.at = Some(plus(now, RETRY_FIRST.saturating_mul(doublings).min(RETRY_MOST)));

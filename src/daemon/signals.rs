@@ -1,8 +1,12 @@
 //! What the service manager and the operator say: signals in, readiness out.
 
-use std::io;
+use std::{io, time::Duration};
 
-use tokio::signal::unix::{SignalKind, signal};
+use sd_notify::NotifyState;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 
 use super::Handle;
 
@@ -18,6 +22,9 @@ pub enum Stopped {
 /// Tells systemd that the daemon is ready, waits for a signal, and stops. `SIGTERM` and `SIGINT` stop; a second one
 /// ends the wait for that.
 ///
+/// The watchdog is fed when this loop turns and a flush of the store has returned, even with an error: a store that
+/// fails is reported and recovers by itself, one that hangs does not.
+///
 /// # Errors
 ///
 /// When signals cannot be listened to.
@@ -25,27 +32,53 @@ pub async fn serve(handle: &Handle) -> io::Result<Stopped> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    tell(&[sd_notify::NotifyState::Ready]);
+    let mut beats = beats(handle.clone());
+    tell(&NotifyState::Ready);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => {
-                tracing::warn!(event = "signal.hang_up", "reloading is not in this version; restart to read the configuration");
+                let text = "reloading is not in this version; restart to read the configuration again";
+                tracing::warn!(event = "signal.hang_up", text);
             }
+            Some(()) = beats.recv() => tell(&NotifyState::Watchdog),
         }
     }
-    tell(&[sd_notify::NotifyState::Stopping]);
-    tokio::select! {
-        () = handle.stop() => Ok(Stopped::Cleanly),
-        _ = terminate.recv() => Ok(Stopped::AtOnce),
-        _ = interrupt.recv() => Ok(Stopped::AtOnce),
+    tell(&NotifyState::Stopping);
+    let stop = handle.stop();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => return Ok(Stopped::Cleanly),
+            _ = terminate.recv() => return Ok(Stopped::AtOnce),
+            _ = interrupt.recv() => return Ok(Stopped::AtOnce),
+            Some(()) = beats.recv() => tell(&NotifyState::Watchdog),
+        }
     }
 }
 
+/// One beat for every flush that returned, three in the time systemd allows; none where it does not ask for any.
+fn beats(handle: Handle) -> mpsc::Receiver<()> {
+    let (sender, receiver) = mpsc::channel(1);
+    if let Some(allowed) = sd_notify::watchdog_enabled() {
+        tokio::spawn(async move {
+            let mut tick = tokio::time::interval((allowed / 3).max(Duration::from_millis(100)));
+            loop {
+                tick.tick().await;
+                handle.flush().await;
+                if sender.send(()).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    receiver
+}
+
 /// Does nothing where there is no service manager.
-fn tell(states: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
+fn tell(state: &NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
         tracing::warn!(event = "notify.failed", %error);
     }
 }

@@ -84,7 +84,10 @@ impl Slot {
 
     /// Changes the state and tells whoever waits for a change.
     pub fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
-        let result = look(&mut self.lock());
+        let mut state = self.lock();
+        let result = look(&mut state);
+        // Told before the state can be seen: whoever looks at several slots and was told nothing meanwhile has seen
+        // them as they were at one instant.
         self.stirred.send_modify(|count| *count = count.wrapping_add(1));
         result
     }

@@ -177,7 +177,9 @@ impl<'e> Desk<'e> {
         for side in Side::BOTH {
             let mut parked = self.engine.ledger.parked(name, side, id).await?;
             if !parked.is_empty() {
-                parked.iter_mut().for_each(|parked| parked.ignored = true);
+                for entry in &mut parked {
+                    entry.ignored = true;
+                }
                 let mut changes = Changes::new();
                 changes.together(|atomic| atomic.park(name, side, id, &parked));
                 return self.commit(changes).await;
@@ -348,6 +350,7 @@ impl<'e> Desk<'e> {
         let mut changes = Changes::new();
         changes.together(|atomic| {
             atomic.link(name, &link);
+            atomic.may_join(name, &link);
             for (side, fresh) in [(Side::Source, &source), (Side::Target, &target)] {
                 let id = &fresh.observation.id;
                 atomic.forget_fresh(name, side, id);
@@ -424,6 +427,7 @@ impl<'e> Desk<'e> {
         let mut changes = Changes::new();
         changes.together(|atomic| {
             atomic.unlink(name, &link);
+            atomic.keep_apart(name, &link);
             atomic.unpark(name, Side::Source, &link.source);
             atomic.done(name, Side::Source, &link.source);
             super::deliver::reindex(atomic, name, Side::Target, &link.target, &keys, &[]);

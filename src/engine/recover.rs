@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     EngineError,
@@ -80,11 +80,7 @@ impl Run<'_> {
         if resends(&pipeline, intent) && key_is_alive(intent, age, to.timeout) {
             return self.send_again(&pipeline, number, intent, &to).await;
         }
-        // Unless it is known when the last call ended, it was as late as a call can be.
-        let ended = intent.unknown_since.unwrap_or_else(|| {
-            let latest = (LONGEST_WAIT + to.timeout).max(intent.call.key_lives.unwrap_or_default());
-            intent.first_sent + TimeDelta::from_std(latest).unwrap_or(TimeDelta::zero())
-        });
+        let ended = self.ended_at_the_latest(number, intent, to.timeout).await?;
         let doubt = TimeDelta::from_std(end.connection.manifest.in_doubt).unwrap_or(TimeDelta::MAX);
         if now - ended < doubt {
             self.leave_open(&pipeline, intent);
@@ -97,6 +93,28 @@ impl Run<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// When the last call of an intent had ended on our side. Where no answer tells, because its run was cut off, it
+    /// had by now: this run has the connection for itself, in this process and by the store's lock. That is written
+    /// down, so that the doubt does not begin anew with every run; and no call lasts longer than its waits and keys.
+    async fn ended_at_the_latest(
+        &self,
+        number: &str,
+        intent: &Intent,
+        timeout: Duration,
+    ) -> Result<DateTime<Utc>, EngineError> {
+        if let Some(since) = intent.unknown_since {
+            return Ok(since);
+        }
+        let latest = (LONGEST_WAIT + timeout).max(intent.call.key_lives.unwrap_or_default());
+        let latest = intent.first_sent + TimeDelta::from_std(latest).unwrap_or(TimeDelta::zero());
+        let ended = latest.min(self.engine.clock.now());
+        let intent = Intent { unknown_since: Some(ended), ..intent.clone() };
+        let mut changes = Changes::new();
+        changes.together(|atomic| atomic.intent(number, &intent));
+        self.engine.ledger.commit(changes).await?;
+        Ok(ended)
     }
 
     async fn send_again(

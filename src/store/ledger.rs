@@ -1,13 +1,22 @@
 //! The ledger: the store with types. Knows which keys a thing has, so that a link and its indexes are always written
 //! in one group.
 
+mod changes;
+mod keys;
+
 use std::sync::Arc;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
-use super::{
-    Cursor, Due, Group, HeldRun, Intent, Key, Parked, PipelineState, RunRecord, Space, Store, StoreError, frame,
+pub use changes::{Atomic, Changes};
+pub use keys::MatchKey;
+
+use keys::{
+    apart_key, cursor_key, due_key, fresh_key, held_key, link_key, parked_key, part_side, reference_key, side_part,
+    state_key, target_key, wait_key,
 };
+
+use super::{Cursor, Due, HeldRun, Intent, Key, Parked, PipelineState, RunRecord, Space, Store, StoreError, frame};
 use crate::{
     config::{ConnectionName, IntegrationName, PipelineName},
     record::{RecordId, Side},
@@ -21,248 +30,6 @@ const SCAN: usize = 1_000;
 #[derive(Clone)]
 pub struct Ledger {
     store: Arc<dyn Store>,
-}
-
-const fn side_part(side: Side) -> &'static str {
-    match side {
-        Side::Source => "s",
-        Side::Target => "t",
-    }
-}
-
-fn part_side(part: &str) -> Side {
-    if part == "t" { Side::Target } else { Side::Source }
-}
-
-/// Changes gathered to be committed together, group by group.
-#[derive(Debug, Default)]
-pub struct Changes {
-    groups: Vec<Group>,
-}
-
-impl Changes {
-    /// No changes yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Whether there is nothing to commit.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.groups.is_empty()
-    }
-
-    /// Number of groups gathered.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.groups.len()
-    }
-
-    /// Adds changes that must take effect together.
-    pub fn together(&mut self, build: impl FnOnce(&mut Atomic)) {
-        let mut atomic = Atomic(Group::default());
-        build(&mut atomic);
-        if !atomic.0.writes.is_empty() {
-            self.groups.push(atomic.0);
-        }
-    }
-}
-
-/// Changes that take effect together.
-pub struct Atomic(Group);
-
-impl Atomic {
-    fn put<T: Serialize>(&mut self, key: Key, value: &T) {
-        self.0.put(key, frame::encode(value));
-    }
-
-    /// Remembers a link and finds it by its target.
-    pub fn link(&mut self, pipeline: &PipelineName, link: &Link) {
-        self.put(link_key(pipeline, &link.source), link);
-        self.put(target_key(pipeline, &link.target), &link.source);
-    }
-
-    /// Remembers a link whose ids are already known.
-    pub fn relink(&mut self, pipeline: &PipelineName, link: &Link) {
-        self.put(link_key(pipeline, &link.source), link);
-    }
-
-    /// Forgets a link (only when a person says so, or `on_leave: release`).
-    pub fn unlink(&mut self, pipeline: &PipelineName, link: &Link) {
-        self.0.delete(link_key(pipeline, &link.source));
-        self.0.delete(target_key(pipeline, &link.target));
-    }
-
-    /// Remembers a record that is not linked.
-    pub fn fresh(&mut self, pipeline: &PipelineName, side: Side, fresh: &Fresh) {
-        self.put(fresh_key(pipeline, side, &fresh.observation.id), fresh);
-    }
-
-    /// Forgets a record that is linked now, or gone.
-    pub fn forget_fresh(&mut self, pipeline: &PipelineName, side: Side, id: &RecordId) {
-        self.0.delete(fresh_key(pipeline, side, id));
-    }
-
-    /// Makes a record findable by a match key.
-    pub fn match_key(&mut self, at: &MatchKey<'_>, id: &RecordId) {
-        self.0.put(at.key(Some(id)), Vec::new());
-    }
-
-    /// Makes a record no longer findable by a match key.
-    pub fn forget_match_key(&mut self, at: &MatchKey<'_>, id: &RecordId) {
-        self.0.delete(at.key(Some(id)));
-    }
-
-    /// Has a record looked at again.
-    pub fn due(&mut self, pipeline: &PipelineName, side: Side, id: &RecordId, due: &Due) {
-        self.put(due_key(pipeline, side, id), due);
-    }
-
-    /// Has a record not looked at again until something happens.
-    pub fn done(&mut self, pipeline: &PipelineName, side: Side, id: &RecordId) {
-        self.0.delete(due_key(pipeline, side, id));
-    }
-
-    /// Lists a record or field as parked.
-    pub fn park(&mut self, pipeline: &PipelineName, side: Side, id: &RecordId, parked: &[Parked]) {
-        self.put(parked_key(pipeline, side, id), &parked);
-    }
-
-    /// Takes a record off the parked list.
-    pub fn unpark(&mut self, pipeline: &PipelineName, side: Side, id: &RecordId) {
-        self.0.delete(parked_key(pipeline, side, id));
-    }
-
-    /// Remembers that `from` of `pipeline` refers to the record `to` of `referred`.
-    pub fn reference(&mut self, pipeline: &PipelineName, referred: &PipelineName, to: &RecordId, from: &RecordId) {
-        self.0.put(reference_key(pipeline, referred, to, Some(from)), Vec::new());
-    }
-
-    /// Forgets a reference.
-    pub fn forget_reference(
-        &mut self,
-        pipeline: &PipelineName,
-        referred: &PipelineName,
-        to: &RecordId,
-        from: &RecordId,
-    ) {
-        self.0.delete(reference_key(pipeline, referred, to, Some(from)));
-    }
-
-    /// Remembers that a record waits for `awaited` to be linked.
-    pub fn wait(&mut self, awaited: (&PipelineName, &RecordId), waiting: (&PipelineName, Side, &RecordId)) {
-        self.0.put(wait_key(awaited, Some(waiting)), Vec::new());
-    }
-
-    /// Records an intent.
-    pub fn intent(&mut self, number: &str, intent: &Intent) {
-        self.put(intent_key(&intent.connection, number), intent);
-    }
-
-    /// Closes an intent.
-    pub fn close_intent(&mut self, connection: &ConnectionName, number: &str) {
-        self.0.delete(intent_key(connection, number));
-    }
-
-    /// Remembers where pulls of a resource stand.
-    pub fn cursor(&mut self, connection: &ConnectionName, resource: &str, cursor: &Cursor) {
-        self.put(cursor_key(connection, resource), cursor);
-    }
-
-    /// Remembers how far a pipeline has come.
-    pub fn pipeline(&mut self, pipeline: &PipelineName, state: &PipelineState) {
-        self.put(state_key(pipeline), state);
-    }
-
-    /// Remembers a run.
-    pub fn run(&mut self, integration: &IntegrationName, run: &RunRecord) {
-        let key =
-            Key::new(Space::Run, &[integration.as_str(), &run.started.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()]);
-        self.put(key, run);
-    }
-
-    /// Holds a run.
-    pub fn hold(&mut self, held: &HeldRun) {
-        self.put(held_key(&held.pipeline), held);
-    }
-
-    /// Lets a held run go.
-    pub fn release(&mut self, pipeline: &PipelineName) {
-        self.0.delete(held_key(pipeline));
-    }
-}
-
-/// A place in the index of match keys.
-#[derive(Clone, Copy, Debug)]
-pub struct MatchKey<'a> {
-    /// The pipeline.
-    pub pipeline: &'a PipelineName,
-    /// The side of the records it finds.
-    pub side: Side,
-    /// Position of the tier.
-    pub tier: usize,
-    /// The key's text.
-    pub text: &'a str,
-}
-
-impl MatchKey<'_> {
-    fn key(&self, id: Option<&RecordId>) -> Key {
-        let tier = self.tier.to_string();
-        let mut parts = vec![self.pipeline.as_str(), side_part(self.side), &tier, self.text];
-        parts.extend(id.map(RecordId::as_str));
-        Key::new(Space::MatchKey, &parts)
-    }
-}
-
-fn link_key(pipeline: &PipelineName, source: &RecordId) -> Key {
-    Key::new(Space::Link, &[pipeline.as_str(), source.as_str()])
-}
-
-fn target_key(pipeline: &PipelineName, target: &RecordId) -> Key {
-    Key::new(Space::LinkByTarget, &[pipeline.as_str(), target.as_str()])
-}
-
-fn fresh_key(pipeline: &PipelineName, side: Side, id: &RecordId) -> Key {
-    Key::new(Space::Seen, &[pipeline.as_str(), side_part(side), id.as_str()])
-}
-
-fn due_key(pipeline: &PipelineName, side: Side, id: &RecordId) -> Key {
-    Key::new(Space::Due, &[pipeline.as_str(), side_part(side), id.as_str()])
-}
-
-fn parked_key(pipeline: &PipelineName, side: Side, id: &RecordId) -> Key {
-    Key::new(Space::Parked, &[pipeline.as_str(), side_part(side), id.as_str()])
-}
-
-fn reference_key(pipeline: &PipelineName, referred: &PipelineName, to: &RecordId, from: Option<&RecordId>) -> Key {
-    let mut parts = vec![pipeline.as_str(), referred.as_str(), to.as_str()];
-    parts.extend(from.map(RecordId::as_str));
-    Key::new(Space::Reference, &parts)
-}
-
-fn wait_key(awaited: (&PipelineName, &RecordId), waiting: Option<(&PipelineName, Side, &RecordId)>) -> Key {
-    let mut parts = vec![awaited.0.as_str(), awaited.1.as_str()];
-    if let Some((pipeline, side, id)) = waiting {
-        parts.extend([pipeline.as_str(), side_part(side), id.as_str()]);
-    }
-    Key::new(Space::Wait, &parts)
-}
-
-fn intent_key(connection: &ConnectionName, number: &str) -> Key {
-    Key::new(Space::Intent, &[connection.as_str(), number])
-}
-
-fn cursor_key(connection: &ConnectionName, resource: &str) -> Key {
-    Key::new(Space::Cursor, &[connection.as_str(), resource])
-}
-
-fn state_key(pipeline: &PipelineName) -> Key {
-    Key::new(Space::Pipeline, &[pipeline.as_str()])
-}
-
-fn held_key(pipeline: &PipelineName) -> Key {
-    Key::new(Space::Held, &[pipeline.as_str()])
 }
 
 /// A page of a listing: the entries, and where to go on.
@@ -377,6 +144,21 @@ impl Ledger {
     ) -> Result<Vec<Option<RecordId>>, StoreError> {
         let keys: Vec<_> = targets.iter().map(|id| target_key(pipeline, id)).collect();
         self.read(&keys).await
+    }
+
+    /// Whether a person took these two apart.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn are_apart(
+        &self,
+        pipeline: &PipelineName,
+        source: &RecordId,
+        target: &RecordId,
+    ) -> Result<bool, StoreError> {
+        let found = self.store.get(&[apart_key(pipeline, source, target)]).await?;
+        Ok(found.into_iter().flatten().next().is_some())
     }
 
     /// Links in the order of source ids, a page at a time.

@@ -6,6 +6,7 @@
 //! ```text
 //! {"format":1,"lineage":"5f0c…","exported_at":"2026-03-01T10:00:00Z"}
 //! {"space":"link","key":["clients","42"],"value":{…}}
+//! {"space":"match-key","key":["clients","t","0","jane@x.example","7"]}
 //! {"entries":1,"crc32":"9ae0daaf"}
 //! ```
 //!
@@ -75,7 +76,14 @@ struct Header {
 struct Entry {
     space: String,
     key: Vec<String>,
-    value: serde_json::Value,
+    /// Left out where the key says it all, as in an index.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    value: Option<serde_json::Value>,
+}
+
+/// A value that is written is one, also `null`.
+fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<serde_json::Value>, D::Error> {
+    serde_json::Value::deserialize(from).map(Some)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -173,7 +181,7 @@ pub async fn import(store: &dyn Store, file: &Path, replace: bool) -> Result<u64
             return Err(reader.wrong("the file changed while it was read"));
         };
         let mut group = Group::default();
-        group.put(key, frame::encode(&value));
+        group.put(key, value.map(|value| frame::encode(&value)).unwrap_or_default());
         groups.push(group);
         written += 1;
         if groups.len() == PAGE || written == entries {
@@ -252,7 +260,8 @@ fn entry(space: Space, key: &Key, bytes: &[u8]) -> Result<Entry, StoreError> {
         let reason = "its key is not a row of texts".to_owned();
         return Err(StoreError::Damaged { key: format!("{key:?}"), reason });
     }
-    Ok(Entry { space: space.name().to_owned(), key: parts, value: frame::decode(key, bytes)? })
+    let value = if bytes.is_empty() { None } else { Some(frame::decode(key, bytes)?) };
+    Ok(Entry { space: space.name().to_owned(), key: parts, value })
 }
 
 struct Writer {
@@ -270,7 +279,7 @@ impl Writer {
 }
 
 enum Line {
-    Entry(Key, serde_json::Value),
+    Entry(Key, Option<serde_json::Value>),
     Footer(Footer, u32),
 }
 

@@ -25,6 +25,8 @@ pub struct Candidate {
     pub linked_with: Option<RecordId>,
     /// Whether its own side's filter admits it.
     pub admitted: bool,
+    /// A person took their link apart.
+    pub kept_apart: bool,
 }
 
 /// What one match tier found.
@@ -155,6 +157,10 @@ impl<'a> Found<'a> {
         let (Some(candidate), None) = (candidates.next(), candidates.next()) else {
             return park(ParkCode::Ambiguous, format!("matches several records: {}", names(&self.candidates)));
         };
+        if candidate.kept_apart {
+            let message = format!("matches {}, from which a person took it apart", candidate.label);
+            return park(ParkCode::Proposed, message);
+        }
         if let Some(other) = &candidate.linked_with {
             let message = format!("matches {}, which is linked with {} already", candidate.label, self.name(other));
             return park(ParkCode::Taken, message);

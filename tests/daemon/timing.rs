@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{Live, SHOP, World, at, support::start};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn ox_18_an_edit_after_the_poll_at_four_and_the_invoice_of_three_past_are_written_together_at_four_past() {
     let world = World::new(SHOP);
     let jane = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
@@ -82,7 +82,7 @@ async fn many_hints_are_one_run() {
     assert_eq!(live.told("acme").await, ["01 04:00:00 first start", "01 04:03:00 window closed"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn what_one_integration_reads_wakes_another_that_uses_it() {
     let world = World::new(&format!(
         "{SHOP}{}",
@@ -128,7 +128,7 @@ async fn an_integration_that_is_not_automatic_does_nothing_until_it_is_asked() {
     assert!(live.daemon.status().integrations[0].last_run.unwrap() > start());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_run_that_waits_for_the_clock_gets_its_time() {
     let live = Live::start(World::new(SHOP)).await;
     live.until("01 04:01:00").await;

@@ -74,7 +74,7 @@ async fn a_remote_that_hangs_delays_nobody_who_does_not_need_it() {
     assert!(matches!(live.daemon.status().integrations[0].phase, Phase::Waiting));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_remote_that_fails_is_shown_and_tried_again_with_back_off() {
     let world =
         World::new(&SHOP.replace("schedule: { poll: { shop: 2m }, sync: { after_idle: 24h } }", "schedule: {}"));
@@ -145,7 +145,7 @@ async fn a_store_that_fails_stops_all_writes_and_the_daemon_goes_on_when_it_work
     assert_eq!(live.world.books.count("contacts"), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_store_that_fails_in_the_middle_of_a_run_writes_nothing_twice() {
     for failing in 1..60 {
         let world = World::new(SHOP);

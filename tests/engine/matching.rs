@@ -181,3 +181,22 @@ async fn links_made_by_hand_hold_and_differences_without_history_are_parked() {
     let items = world.desk(async |desk| desk.conflicts(Some(&name)).await.unwrap()).await;
     assert_eq!(items.len(), 1);
 }
+
+#[tokio::test]
+async fn a_pair_that_a_person_took_apart_is_not_linked_again_by_itself() {
+    let world = World::new(CONTACTS);
+    let (shop, books) = crate::fields::jane(&world).await;
+    let name = world.pipeline("contacts");
+    world.desk(async |desk| desk.remove_link(&name, &shop.as_str().into()).await.unwrap()).await;
+    world.sync().await;
+    world.sync_full().await;
+    assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (1, 1), "nor is either made anew");
+    assert!(world.desk(async |desk| desk.links(&name).await.unwrap()).await.is_empty());
+    let listed = parked(&world).await;
+    assert!(listed.contains(&"Jane Doe proposed".to_owned()), "{listed:?}");
+    world.settled().await;
+    world.desk(async |desk| desk.add_link(&name, &shop.as_str().into(), &books.as_str().into()).await.unwrap()).await;
+    world.sync().await;
+    assert_eq!(world.desk(async |desk| desk.links(&name).await.unwrap()).await.len(), 1);
+    world.settled().await;
+}

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     fields::{CONTACTS, jane},
-    support::{Fault, World},
+    support::{Fault, World, fake::Moment},
 };
 
 #[tokio::test]
@@ -124,4 +124,30 @@ async fn a_crash_at_any_store_operation_ends_in_the_same_state() {
         }
     }
     assert!(crashes > 40, "only {crashes} crashes were tried");
+}
+
+/// A remote that remembers keys for long does not keep a record in doubt for as long: an update is not sent again.
+#[tokio::test]
+async fn an_update_in_flight_at_a_crash_is_looked_up_once_the_doubt_since_the_next_start_is_over() {
+    let mut world = World::new(CONTACTS);
+    let (shop, books) = jane(&world).await;
+    world.shop.edit("contacts", &shop, json!({"phone": "021 5"}));
+    let store = world.store.clone();
+    world.books.hook(Some(Box::new(move |moment| {
+        if moment == Moment::AfterWrite {
+            store.fail_from(None, 1);
+        }
+        None
+    })));
+    assert!(world.engine().run(world.request(Mode::Sync)).await.is_err());
+    world.books.hook(None);
+    world.store = Arc::new(world.store.crash(1));
+    world.shop.edit("contacts", &shop, json!({"phone": "021 6"}));
+    let report = world.sync().await;
+    assert_eq!(report.pipelines[0].tally.unknown, 1, "{report:#?}");
+    assert_eq!(world.books.get_body("contacts", &books)["phone"], "021 5");
+    // `in_doubt` is a minute, and the first run after the crash was a minute ago.
+    world.sync().await;
+    assert_eq!(world.books.get_body("contacts", &books)["phone"], "021 6");
+    world.settled().await;
 }

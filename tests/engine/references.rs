@@ -101,3 +101,21 @@ async fn a_sale_that_changes_is_pushed_and_one_that_is_refused_is_parked_with_th
     assert!(world.desk(async |desk| desk.parked(None).await.unwrap()).await.is_empty());
     world.settled().await;
 }
+
+#[tokio::test]
+async fn whether_nobody_refers_to_a_record_is_unknown_until_the_others_were_read() {
+    let yaml = SHOP.replace("source: [ { referenced_by: sales } ]", "source: [ { not: { referenced_by: sales } } ]");
+    let world = World::new(&yaml);
+    let with = world.shop.insert("contacts", json!({"name": "With", "email": "with@x.example"}));
+    world.shop.insert("contacts", json!({"name": "Without", "email": "without@x.example"}));
+    world.shop.insert("sales", json!({"number": "1", "contact_id": with, "total": 10}));
+    world.shop.unreadable(Some("sales"));
+    let report = world.run(world.request(reconciled::engine::Mode::Sync)).await;
+    assert_eq!(report.exit_code(), 1);
+    assert_eq!(world.books.count("contacts"), 0, "not known is not no");
+    world.shop.unreadable(None);
+    world.clock.advance(std::time::Duration::from_secs(60));
+    let report = world.sync().await;
+    assert_eq!(world.books.count("contacts"), 1, "{report:#?}");
+    World::find(&world.books, "contacts", "name", "Without");
+}

@@ -4,3 +4,4 @@
 mod site;
 
 mod contacts;
+mod schedule;

@@ -1,12 +1,13 @@
 //! The example folder, running against practice systems.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeZone, Utc};
 use reconciled::{
     clock::Clock,
     config::{self, Config, ConnectionName, IntegrationName},
     connector::{Connector, HttpConnector, LimitRegistry},
+    daemon::{Daemon, DaemonSettings, Handle},
     engine::{Desk, Engine, Mode, RunReport, RunRequest},
     sandbox::{Sandbox, WebsiteOptions, XeroOptions},
     store::{Ledger, SledStore, Store},
@@ -27,45 +28,52 @@ pub struct Site {
     pub clock: Clock,
     pub config: Arc<Config>,
     pub engine: Engine,
-    _state: tempfile::TempDir,
+    state: tempfile::TempDir,
 }
 
 impl Site {
     /// Starts at 4:00 pm on 1 June 2026 in Auckland.
     pub async fn start() -> Self {
-        let clock = Clock::manual(afternoon());
+        Self::start_at(afternoon(16, 0)).await
+    }
+
+    /// Starts at an instant.
+    pub async fn start_at(now: DateTime<Utc>) -> Self {
+        let clock = Clock::manual(now);
         let sandbox =
             Sandbox::start_with(WebsiteOptions::new(clock.clone()), XeroOptions::new(clock.clone()).unlimited())
                 .await
                 .unwrap();
-        let env = Env(BTreeMap::from([
-            ("WEBSITE_URL", sandbox.website.url().to_string()),
-            ("WEBSITE_TOKEN", sandbox.website.token().to_owned()),
-            ("XERO_URL", sandbox.xero.url().to_string()),
-            ("XERO_TOKEN", sandbox.xero.token().to_owned()),
-            ("XERO_TENANT", sandbox.xero.tenant().to_owned()),
-        ]));
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/configs/website-xero");
-        let loaded = config::load(&folder, &env);
-        assert!(!loaded.has_errors(), "{:#?}", loaded.diagnostics);
-        let config = Arc::new(loaded.config);
         let state = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> = Arc::new(SledStore::open(&state.path().join("store"), 8 << 20).unwrap());
-        let limits = Arc::new(LimitRegistry::new(clock.clone()));
-        let mut connectors: BTreeMap<ConnectionName, Arc<dyn Connector>> = BTreeMap::new();
-        for connection in config.connections.values() {
-            let connector = HttpConnector::new(connection.clone(), clock.clone(), &limits).unwrap();
-            connectors.insert(connection.name.clone(), Arc::new(connector));
-        }
-        let engine = Engine {
-            config: config.clone(),
-            ledger: Ledger::new(store),
-            connectors: Arc::new(connectors),
-            clock: clock.clone(),
-            temp: state.path().to_path_buf(),
-            seed: 1,
-        };
-        Self { sandbox, clock, config, engine, _state: state }
+        let config = load(&sandbox, str::to_owned);
+        let engine = engine(config.clone(), Ledger::new(store), &clock, state.path());
+        Self { sandbox, clock, config, engine, state }
+    }
+
+    /// From now on with an edited configuration, as after a restart; the store is the same.
+    pub fn reconfigure(&mut self, edit: impl Fn(&str) -> String) {
+        self.config = load(&self.sandbox, edit);
+        self.engine = engine(self.config.clone(), self.engine.ledger.clone(), &self.clock, self.state.path());
+    }
+
+    /// The daemon.
+    pub async fn daemon(&self) -> Handle {
+        let settings = DaemonSettings { socket: None, stop_deadline: Duration::from_secs(30) };
+        Daemon::start(self.engine.clone(), settings).await.unwrap()
+    }
+
+    /// The runs so far, oldest first: when in Auckland, and why.
+    pub async fn runs(&self) -> Vec<String> {
+        let mut runs = self.engine.ledger.runs(&self.integration(), 100).await.unwrap();
+        runs.reverse();
+        let at = |at: DateTime<Utc>| at.with_timezone(&chrono_tz::Pacific::Auckland).format("%d %H:%M:%S").to_string();
+        runs.iter().map(|run| format!("{} {}", at(run.started), run.why)).collect()
+    }
+
+    /// What a person asks for with `reconciled sync`.
+    pub fn by_hand(&self) -> RunRequest {
+        RunRequest { why: "by hand".into(), ..self.request(Mode::Sync, false) }
     }
 
     pub fn integration(&self) -> IntegrationName {
@@ -201,7 +209,34 @@ impl Site {
     }
 }
 
-/// 4:00 pm on 1 June 2026 in Auckland.
-pub fn afternoon() -> DateTime<Utc> {
-    chrono_tz::Pacific::Auckland.with_ymd_and_hms(2026, 6, 1, 16, 0, 0).unwrap().with_timezone(&Utc)
+/// A time of 1 June 2026 in Auckland.
+pub fn afternoon(hour: u32, minute: u32) -> DateTime<Utc> {
+    chrono_tz::Pacific::Auckland.with_ymd_and_hms(2026, 6, 1, hour, minute, 0).unwrap().with_timezone(&Utc)
+}
+
+/// The example, edited, for these systems.
+fn load(sandbox: &Sandbox, edit: impl Fn(&str) -> String) -> Arc<Config> {
+    let env = Env(BTreeMap::from([
+        ("WEBSITE_URL", sandbox.website.url()),
+        ("WEBSITE_TOKEN", sandbox.website.token().to_owned()),
+        ("XERO_URL", sandbox.xero.url()),
+        ("XERO_TOKEN", sandbox.xero.token().to_owned()),
+        ("XERO_TENANT", sandbox.xero.tenant().to_owned()),
+    ]));
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/configs/website-xero/website-xero.yaml");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("website-xero.yaml"), edit(&fs::read_to_string(example).unwrap())).unwrap();
+    let loaded = config::load(folder.path(), &env);
+    assert!(!loaded.has_errors(), "{}", loaded.render(false));
+    Arc::new(loaded.config)
+}
+
+fn engine(config: Arc<Config>, ledger: Ledger, clock: &Clock, temp: &Path) -> Engine {
+    let limits = Arc::new(LimitRegistry::new(clock.clone()));
+    let mut connectors: BTreeMap<ConnectionName, Arc<dyn Connector>> = BTreeMap::new();
+    for connection in config.connections.values() {
+        let connector = HttpConnector::new(connection.clone(), clock.clone(), &limits).unwrap();
+        connectors.insert(connection.name.clone(), Arc::new(connector));
+    }
+    Engine { config, ledger, connectors: Arc::new(connectors), clock: clock.clone(), temp: temp.to_path_buf(), seed: 1 }
 }

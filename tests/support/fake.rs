@@ -67,6 +67,7 @@ struct State {
     log: Vec<(WriteKind, String, Value)>,
     page: usize,
     masked: Option<(&'static str, &'static str)>,
+    unreadable: Option<String>,
     versions: bool,
     answer_creates_with: Option<String>,
     late: Vec<(DateTime<Utc>, PreparedCall)>,
@@ -208,6 +209,11 @@ impl Fake {
     /// Takes every create for a change of this record, as a remote that tells records by their names does.
     pub fn answer_creates_with(&self, id: &str) {
         self.state().answer_creates_with = Some(id.to_owned());
+    }
+
+    /// Listing this resource fails, until told otherwise.
+    pub fn unreadable(&self, resource: Option<&str>) {
+        self.state().unreadable = resource.map(str::to_owned);
     }
 
     pub fn page_size(&self, size: usize) {
@@ -371,6 +377,9 @@ impl Connector for Fake {
     async fn pull(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError> {
         if self.at(Moment::BeforeRead).is_some() {
             return Err(CallError::Unknown("the connection was lost".into()));
+        }
+        if self.state().unreadable.as_ref() == Some(&resource.name) {
+            return Err(CallError::BadAnswer("not a page".into()));
         }
         let page = self.list(resource, cursor);
         if self.at(Moment::AfterRead).is_some() {

@@ -15,6 +15,7 @@ use reconciled::{
 };
 use serde_json::Value;
 
+#[allow(unused_imports, reason = "each test binary uses its own part")]
 pub use fake::{Fake, Fault};
 
 /// Two systems that have everything: `shop` (contacts, sales) and `books` (contacts, invoices).

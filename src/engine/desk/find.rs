@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Desk, DeskError, field_name};
 use crate::{
-    config::{Pipeline, PipelineName},
+    config::{FieldId, Pipeline, PipelineName},
     mapping::{Verdict, admit},
     record::{Cell, RecordId, Side},
     store::{Due, Parked},
@@ -87,7 +87,8 @@ impl Desk<'_> {
                 found.push(self.explain_link(pipeline, &link).await?);
                 return Ok(found);
             }
-            if let Some(fresh) = self.engine.ledger.fresh(name, side, &[id.clone()]).await?.into_iter().next().flatten()
+            if let Some(fresh) =
+                self.engine.ledger.fresh(name, side, std::slice::from_ref(&id)).await?.into_iter().next().flatten()
             {
                 found.push(self.explain_fresh(pipeline, side, &fresh).await?);
             }
@@ -142,9 +143,12 @@ impl Desk<'_> {
     }
 
     async fn explain_link(&self, pipeline: &Pipeline, link: &Link) -> Result<Explanation, DeskError> {
-        let fields = link
-            .fields
-            .iter()
+        // In the order in which a person wrote them.
+        let place = |id: FieldId| pipeline.fields.iter().position(|field| field.id == id);
+        let mut known: Vec<_> = link.fields.iter().collect();
+        known.sort_by_key(|(id, _)| place(**id).unwrap_or(usize::MAX));
+        let fields = known
+            .into_iter()
             .map(|(id, state)| FieldExplanation {
                 field: field_name(pipeline, *id),
                 agreed: state.base.clone(),

@@ -68,7 +68,10 @@ impl Run<'_> {
                             hits.rivals.push(candidate);
                         }
                     } else {
-                        hits.candidates.push(candidate);
+                        let (source, target) =
+                            if side == Side::Source { (own, &candidate.id) } else { (&candidate.id, own) };
+                        let kept_apart = self.engine.ledger.are_apart(&pipeline.name, source, target).await?;
+                        hits.candidates.push(Candidate { kept_apart, ..candidate });
                     }
                 }
             }
@@ -77,7 +80,7 @@ impl Run<'_> {
                 let behind = ranked && twin.rank > unique_rank(pipeline, side, &newcomer.fresh);
                 if !behind && !hits.rivals.iter().any(|rival| rival.id == twin.id) && hits.rivals.len() < SHOWN {
                     let (id, label) = (twin.id.clone(), twin.label.clone());
-                    hits.rivals.push(Candidate { id, label, linked_with: None, admitted: true });
+                    hits.rivals.push(Candidate { id, label, linked_with: None, admitted: true, kept_apart: false });
                 }
             }
             all.push(hits);
@@ -110,13 +113,13 @@ impl Run<'_> {
     ) -> Result<Option<Candidate>, EngineError> {
         if let Some(link) = self.engine.ledger.link(&pipeline.name, side, &id).await? {
             let linked_with = Some(link.id(side.other()).clone());
-            return Ok(Some(Candidate { id, label: link.label, linked_with, admitted: true }));
+            return Ok(Some(Candidate { id, label: link.label, linked_with, admitted: true, kept_apart: false }));
         }
         let fresh = self.engine.ledger.fresh(&pipeline.name, side, &[id.clone()]).await?.into_iter().next().flatten();
         let Some(fresh) = fresh else { return Ok(None) };
         let verdict = self.verdict(pipeline, side, &fresh.observation).await?;
         let label = fresh.observation.label;
-        Ok(Some(Candidate { id, label, linked_with: None, admitted: verdict == Verdict::Admitted }))
+        Ok(Some(Candidate { id, label, linked_with: None, admitted: verdict == Verdict::Admitted, kept_apart: false }))
     }
 }
 

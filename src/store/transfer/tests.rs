@@ -17,6 +17,11 @@ async fn sample() -> MemoryStore {
         group.put(Key::new(Space::LinkByTarget, &["clients", "\0 ü\n", &id]), frame::encode(&id));
         groups.push(group);
     }
+    // Indexes have keys only.
+    let mut group = Group::default();
+    group.put(Key::new(Space::MatchKey, &["clients", "t", "0", "jane@x.example", "7"]), Vec::new());
+    group.put(Key::new(Space::MatchKey, &["clients", "t", "0", "null", "7"]), frame::encode(&json!(null)));
+    groups.push(group);
     store.commit(groups).await.unwrap();
     put_meta(&store, lineage_key(), Some(&"line-1")).await.unwrap();
     store
@@ -31,14 +36,14 @@ async fn an_export_comes_back_whole_into_an_empty_store() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("state.jsonl");
     let store = sample().await;
-    assert_eq!(export(&store, &file, AT).await.unwrap(), 2_400);
+    assert_eq!(export(&store, &file, AT).await.unwrap(), 2_402);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let text = fs::read_to_string(&file).unwrap();
     assert!(text.starts_with("{\"format\":1,\"lineage\":\"line-1\",\"exported_at\":\"2026-03-01T10:00:00Z\"}\n"));
     assert!(text.contains(r#"{"space":"link","key":["clients","0007"],"value":{"n":7,"price":1.5}}"#));
 
     let other = MemoryStore::new();
-    assert_eq!(import(&other, &file, false).await.unwrap(), 2_400);
+    assert_eq!(import(&other, &file, false).await.unwrap(), 2_402);
     assert_eq!(without_meta(&other), without_meta(&store));
     assert_eq!(other.unflushed(), 0, "an import that returned is durable");
     assert!(!is_unfinished(&other).await.unwrap());
@@ -75,15 +80,15 @@ async fn a_file_that_is_not_a_whole_export_is_refused_with_the_line() {
         (String::new(), 1, "not an export"),
         ("{\"hello\": 1}\n".into(), 1, "not an export"),
         (whole.replacen("\"format\":1", "\"format\":2", 1), 1, "format 2"),
-        (without(2_401, 2_402), 2_402, "cut off"),
+        (without(2_403, 2_404), 2_404, "cut off"),
         (half.to_owned(), half_line, "cut off in the middle"),
-        (without(7, 8), 2_401, "should have 2400 entries, it has 2399"),
-        (whole.replacen("\"n\":7,", "\"n\":8,", 1), 2_402, "checksum"),
+        (without(7, 8), 2_403, "should have 2402 entries, it has 2401"),
+        (whole.replacen("\"n\":7,", "\"n\":8,", 1), 2_404, "checksum"),
         (whole.replacen("\"space\":\"link\"", "\"space\":\"lonk\"", 1), 2, "no space \"lonk\""),
         (whole.replacen("\"space\":\"link\"", "\"space\":\"meta\"", 1), 2, "no space \"meta\""),
         (whole.replacen("\"key\":", "\"kay\":", 1), 2, "unknown field"),
         (swapped, 7, "not in its place"),
-        (whole.clone() + lines[1], 2_403, "behind the export's last line"),
+        (whole.clone() + lines[1], 2_405, "behind the export's last line"),
     ];
     for (text, at, part) in table {
         fs::write(&file, text).unwrap();

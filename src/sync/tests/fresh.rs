@@ -10,7 +10,7 @@ use crate::{
 };
 
 fn candidate(id: &str) -> Candidate {
-    Candidate { id: id.into(), label: id.to_uppercase(), linked_with: None, admitted: true }
+    Candidate { id: id.into(), label: id.to_uppercase(), linked_with: None, admitted: true, kept_apart: false }
 }
 
 fn linked(id: &str, with: &str) -> Candidate {

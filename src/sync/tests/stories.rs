@@ -215,6 +215,7 @@ fn hit(candidates: &[(&str, bool)], rivals: &[(&str, bool)]) -> Vec<TierHits> {
             label: (*id).to_owned(),
             linked_with: None,
             admitted: *admitted,
+            kept_apart: false,
         };
         found.iter().map(one).collect()
     };

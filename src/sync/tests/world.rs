@@ -327,6 +327,7 @@ impl World {
             label: id.to_owned(),
             linked_with: link.map(|link| link.id(side.other()).clone()),
             admitted: verdict == mapping::Verdict::Admitted,
+            kept_apart: false,
         }
     }
 

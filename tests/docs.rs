@@ -1,0 +1,63 @@
+//! What the documentation shows must be true.
+
+use std::{collections::HashMap, fs, path::Path};
+
+use reconciled::config;
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// The code blocks of a language, less their indentation.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, Vec<&str>)> = None;
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        match &mut open {
+            None if line.trim() == format!("```{language}") => open = Some((indent, Vec::new())),
+            None => {}
+            Some((_, lines)) if line.trim() == "```" => {
+                blocks.push(lines.join("\n"));
+                open = None;
+            }
+            Some((margin, lines)) => lines.push(line.get(*margin..).unwrap_or_default()),
+        }
+    }
+    blocks
+}
+
+#[test]
+fn every_configuration_in_the_documentation_is_sound() {
+    let mut checked = 0;
+    for name in ["README.md", "docs/getting-started.md"] {
+        let text = read(name);
+        for yaml in blocks(&text, "yaml") {
+            let dir = tempfile::tempdir().unwrap();
+            fs::write(dir.path().join("shown.yaml"), yaml).unwrap();
+            for toml in blocks(&text, "toml") {
+                fs::write(dir.path().join("reconciled.toml"), toml).unwrap();
+            }
+            let env: HashMap<String, String> =
+                ["SHOP_TOKEN", "SITE_TOKEN", "XERO_TOKEN"].map(|name| (name.to_owned(), "t".to_owned())).into();
+            let loaded = config::load(dir.path(), &env);
+            assert!(loaded.diagnostics.is_empty(), "{name}:\n{}", loaded.render(false));
+            assert!(loaded.config.pipelines().count() > 0, "{name}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 2);
+}
+
+#[test]
+fn every_command_is_documented() {
+    let help = assert_cmd::Command::new(env!("CARGO_BIN_EXE_reconciled")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let commands: Vec<&str> = listed.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.len() > 15, "{commands:?}");
+    let documented = read("docs/commands.md");
+    for command in commands.into_iter().filter(|command| *command != "help") {
+        assert!(documented.contains(&format!("| `{command}")), "`{command}` is not in docs/commands.md");
+    }
+}
