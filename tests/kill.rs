@@ -231,10 +231,13 @@ impl World {
         for (name, text) in [("website", WEBSITE), ("xero", XERO)] {
             let (_, body) = text.split_once("connectors:\n").unwrap();
             let body = body.replacen(&format!("  {name}:\n"), &format!("  hasty-{name}:\n"), 1);
-            let hasty: Vec<_> = body.lines().map(|line| match line.split_once("in_doubt: ") {
-                Some((indent, _)) => format!("{indent}in_doubt: 1s\n"),
-                None => format!("{line}\n"),
-            }).collect();
+            let hasty: Vec<_> = body
+                .lines()
+                .map(|line| match line.split_once("in_doubt: ") {
+                    Some((indent, _)) => format!("{indent}in_doubt: 1s\n"),
+                    None => format!("{line}\n"),
+                })
+                .collect();
             all.push_str(&hasty.concat());
         }
         all
@@ -329,9 +332,8 @@ pipelines:
         let id = if matches!(self.other, Other::Website(_)) { "xpm_id" } else { "xero_id" };
         for (email, contact) in &here {
             let Some(twin) = there.get(email) else { return Some(format!("{email} is not on the other side")) };
-            let text = |of: &Value, at: &str| {
-                of.pointer(at).and_then(Value::as_str).unwrap_or_default().replace(' ', "")
-            };
+            let text =
+                |of: &Value, at: &str| of.pointer(at).and_then(Value::as_str).unwrap_or_default().replace(' ', "");
             for (at, to) in ["/email", "/first_name", "/last_name", "/mobile"].into_iter().zip(self.other.members()) {
                 if text(contact, at) != text(twin, to) {
                     return Some(format!("{email}: {at} differs: {contact} {twin}"));

@@ -12,8 +12,8 @@ pub use changes::{Atomic, Changes};
 pub use keys::MatchKey;
 
 use keys::{
-    apart_key, cursor_key, due_key, fresh_key, held_key, link_key, parked_key, part_side, reference_key, side_part, state_key,
-    target_key, wait_key,
+    apart_key, cursor_key, due_key, fresh_key, held_key, link_key, parked_key, part_side, reference_key, side_part,
+    state_key, target_key, wait_key,
 };
 
 use super::{Cursor, Due, HeldRun, Intent, Key, Parked, PipelineState, RunRecord, Space, Store, StoreError, frame};

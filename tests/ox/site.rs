@@ -238,12 +238,5 @@ fn engine(config: Arc<Config>, ledger: Ledger, clock: &Clock, temp: &Path) -> En
         let connector = HttpConnector::new(connection.clone(), clock.clone(), &limits).unwrap();
         connectors.insert(connection.name.clone(), Arc::new(connector));
     }
-    Engine {
-        config,
-        ledger,
-        connectors: Arc::new(connectors),
-        clock: clock.clone(),
-        temp: temp.to_path_buf(),
-        seed: 1,
-    }
+    Engine { config, ledger, connectors: Arc::new(connectors), clock: clock.clone(), temp: temp.to_path_buf(), seed: 1 }
 }

@@ -68,7 +68,8 @@ impl Run<'_> {
                             hits.rivals.push(candidate);
                         }
                     } else {
-                        let (source, target) = if side == Side::Source { (own, &candidate.id) } else { (&candidate.id, own) };
+                        let (source, target) =
+                            if side == Side::Source { (own, &candidate.id) } else { (&candidate.id, own) };
                         let kept_apart = self.engine.ledger.are_apart(&pipeline.name, source, target).await?;
                         hits.candidates.push(Candidate { kept_apart, ..candidate });
                     }

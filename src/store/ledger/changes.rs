@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::keys::{
-    MatchKey, apart_key, cursor_key, due_key, fresh_key, held_key, intent_key, link_key, parked_key, reference_key, state_key,
-    target_key, wait_key,
+    MatchKey, apart_key, cursor_key, due_key, fresh_key, held_key, intent_key, link_key, parked_key, reference_key,
+    state_key, target_key, wait_key,
 };
 use crate::{
     config::{ConnectionName, IntegrationName, PipelineName},
