@@ -337,7 +337,8 @@ impl Run<'_> {
                     self.leave(&mut changes, pipeline, newcomer, &parked, &[], next_try(&parked));
                 }
                 FreshDecision::Link { with } => {
-                    let other = self.engine.ledger.fresh(&pipeline.name, side.other(), &[with.clone()]).await?;
+                    let other =
+                        self.engine.ledger.fresh(&pipeline.name, side.other(), std::slice::from_ref(&with)).await?;
                     let unknown = self.busy.contains(&(pipeline.name.clone(), side.other(), with.clone()));
                     let other = other.into_iter().next().flatten().filter(|_| !unknown);
                     let (Some(other), false) = (other, planned.claimed.contains(&claim(side.other(), &with))) else {
