@@ -28,7 +28,7 @@ mod written;
 
 pub use cost::{Cost, CostLine, cost};
 pub use diagnostic::{Diagnostic, Severity};
-pub use load::{Loaded, load};
+pub use load::{Loaded, SETTINGS_FILE, load};
 pub use names::{ConnectionName, IntegrationName, NameError, PipelineName};
 pub use placeholders::{EnvSource, ProcessEnv};
 pub use render::render;

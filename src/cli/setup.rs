@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -32,11 +32,26 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 ///
 /// When nothing is left that could be used.
 pub fn load(dir: &Path, out: &Output) -> Result<Loaded, CliError> {
+    usable(read(dir, out)?, out)
+}
+
+/// Reads the configuration, whatever mistakes it has, but for those in its settings: nobody may work on another state
+/// folder than the one that is meant.
+fn read(dir: &Path, out: &Output) -> Result<Loaded, CliError> {
     if !dir.is_dir() {
         let message = format!("there is no configuration folder {}; `--config DIR` names another", dir.display());
         return Err(CliError::Config(message));
     }
     let loaded = config::load(dir, &ProcessEnv);
+    if !loaded.settings_sound {
+        out.talk(&loaded.render(out.talk_paint == Paint::Colour));
+        let message = format!("{} has mistakes, shown above; nothing can run", config::SETTINGS_FILE);
+        return Err(CliError::Config(message));
+    }
+    Ok(loaded)
+}
+
+fn usable(loaded: Loaded, out: &Output) -> Result<Loaded, CliError> {
     if loaded.has_errors() {
         out.talk(&loaded.render(out.talk_paint == Paint::Colour));
         if loaded.config.integrations.is_empty() {
@@ -103,10 +118,14 @@ enum Clerk {
 
 /// Where commands take their requests.
 pub struct Office {
-    /// The configuration as it is on disk now.
+    /// The configuration as it is on disk now. Mistakes in it are of no concern to a daemon that runs.
     pub config: Arc<Config>,
+    /// The files it was read from.
+    pub files: Vec<PathBuf>,
     clerk: Clerk,
     clock: Clock,
+    /// Every integration with its pipelines, as whoever carries out requests knows them.
+    known: Vec<(IntegrationName, Vec<PipelineName>)>,
     broken: bool,
 }
 
@@ -117,27 +136,38 @@ impl Office {
     ///
     /// When the configuration or the store cannot be used.
     pub async fn open(dir: &Path, out: &Output) -> Result<Self, CliError> {
-        let loaded = load(dir, out)?;
+        let loaded = read(dir, out)?;
         let broken = loaded.has_errors();
-        let config = Arc::new(loaded.config);
+        let files = loaded.sources.names().map(|name| dir.join(name)).collect();
         let clock = Clock::system();
-        let clerk = match Client::connect(&config.settings.socket).await {
-            Ok(client) => Clerk::Daemon(Box::new(client)),
+        match Client::connect(&loaded.config.settings.socket).await {
+            Ok(mut client) => {
+                let mut known = names_in(&loaded.config);
+                if broken {
+                    out.talk(&loaded.render(out.talk_paint == Paint::Colour));
+                    out.talk("the daemon goes on with the configuration that it started with\n");
+                    known = names_of(&mut client).await?;
+                }
+                let clerk = Clerk::Daemon(Box::new(client));
+                Ok(Self { config: Arc::new(loaded.config), files, clerk, clock, known, broken })
+            }
             Err(ClientError::NoDaemon { .. }) => {
+                let config = Arc::new(usable(loaded, out)?.config);
                 let store = open_store(&config)?;
                 let connectors = connectors(&config, &clock, Priority::Manual, out);
-                Clerk::Here(Box::new(engine(Arc::clone(&config), store, connectors, clock.clone())?))
+                let engine = engine(Arc::clone(&config), store, connectors, clock.clone())?;
+                Ok(Self { files, broken, ..Self::here(engine) })
             }
-            Err(error) => return Err(lost(error)),
-        };
-        Ok(Self { config, clerk, clock, broken })
+            Err(error) => Err(lost(error)),
+        }
     }
 
     /// An office in this process, on an engine that exists already.
     #[must_use]
     pub fn here(engine: Engine) -> Self {
         let (config, clock) = (Arc::clone(&engine.config), engine.clock.clone());
-        Self { config, clerk: Clerk::Here(Box::new(engine)), clock, broken: false }
+        let known = names_in(&config);
+        Self { config, files: Vec::new(), clerk: Clerk::Here(Box::new(engine)), clock, known, broken: false }
     }
 
     /// The present.
@@ -200,10 +230,10 @@ impl Office {
     /// When a name is neither a pipeline nor an integration.
     pub fn chosen(&self, names: &[String]) -> Result<Vec<(IntegrationName, Vec<PipelineName>)>, CliError> {
         if names.is_empty() {
-            if self.config.integrations.is_empty() {
+            if self.known.is_empty() {
                 return Err(CliError::Config("the configuration has no pipeline".to_owned()));
             }
-            return Ok(self.config.integrations.keys().map(|name| (name.clone(), Vec::new())).collect());
+            return Ok(self.known.iter().map(|(name, _)| (name.clone(), Vec::new())).collect());
         }
         let mut chosen: Vec<(IntegrationName, Vec<PipelineName>)> = Vec::new();
         let mut whole: HashMap<IntegrationName, bool> = HashMap::new();
@@ -229,12 +259,15 @@ impl Office {
     ///
     /// When the name is neither a pipeline nor an integration.
     pub fn pipelines(&self, name: Option<&str>) -> Result<Vec<PipelineName>, CliError> {
-        let all = self.config.pipelines();
-        let Some(name) = name else { return Ok(all.map(|(_, pipeline)| pipeline.name.clone()).collect()) };
+        let of = |wanted: Option<&IntegrationName>| {
+            let known = self.known.iter().filter(|(of, _)| wanted.is_none_or(|wanted| wanted == of));
+            known.flat_map(|(_, pipelines)| pipelines.clone()).collect()
+        };
+        let Some(name) = name else { return Ok(of(None)) };
         let (integration, pipeline) = self.find(name)?;
         Ok(match pipeline {
             Some(pipeline) => vec![pipeline],
-            None => all.filter(|(of, _)| of.name == integration).map(|(_, pipeline)| pipeline.name.clone()).collect(),
+            None => of(Some(&integration)),
         })
     }
 
@@ -263,34 +296,47 @@ impl Office {
     /// When there is none of this name.
     pub fn integrations(&self, name: Option<&str>) -> Result<Vec<IntegrationName>, CliError> {
         match name {
-            None => Ok(self.config.integrations.keys().cloned().collect()),
+            None => Ok(self.known.iter().map(|(name, _)| name.clone()).collect()),
             Some(name) => Ok(vec![self.find(name)?.0]),
         }
     }
 
     fn find(&self, name: &str) -> Result<(IntegrationName, Option<PipelineName>), CliError> {
-        if let Some(integration) = self.config.integrations.keys().find(|known| known.as_str() == name) {
+        if let Some((integration, _)) = self.known.iter().find(|(known, _)| known.as_str() == name) {
             return Ok((integration.clone(), None));
         }
-        let pipeline = self.config.pipelines().find(|(_, pipeline)| pipeline.name.as_str() == name);
-        if let Some((integration, pipeline)) = pipeline {
-            return Ok((integration.name.clone(), Some(pipeline.name.clone())));
+        for (integration, pipelines) in &self.known {
+            if let Some(pipeline) = pipelines.iter().find(|pipeline| pipeline.as_str() == name) {
+                return Ok((integration.clone(), Some(pipeline.clone())));
+            }
         }
         if self.broken {
             let message = format!("`{name}` is not there, or it has mistakes, which are shown above");
             return Err(CliError::Config(message));
         }
-        let known: Vec<String> = self
-            .config
-            .integrations
-            .keys()
-            .map(ToString::to_string)
-            .chain(self.config.pipelines().map(|(_, pipeline)| pipeline.name.to_string()))
-            .collect();
+        let integrations = self.known.iter().map(|(integration, _)| integration.to_string());
+        let pipelines = self.known.iter().flat_map(|(_, pipelines)| pipelines.iter().map(ToString::to_string));
+        let known: Vec<String> = integrations.chain(pipelines).collect();
         let nearest = known.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
         let hint = nearest.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         Err(CliError::Usage(format!("there is no pipeline or integration named `{name}`{hint}")))
     }
+}
+
+fn names_in(config: &Config) -> Vec<(IntegrationName, Vec<PipelineName>)> {
+    let pipelines = |of: &config::Integration| of.pipelines.iter().map(|pipeline| pipeline.name.clone()).collect();
+    config.integrations.values().map(|integration| (integration.name.clone(), pipelines(integration))).collect()
+}
+
+/// What a daemon runs, where the files do not tell.
+async fn names_of(client: &mut Client) -> Result<Vec<(IntegrationName, Vec<PipelineName>)>, CliError> {
+    let Response::Status(status) = client.call(&Request::Status).await.map_err(lost)? else {
+        return Err(Office::astray());
+    };
+    let names = status.integrations.into_iter().map(|integration| {
+        (integration.integration, integration.pipelines.into_iter().map(|pipeline| pipeline.pipeline).collect())
+    });
+    Ok(names.collect())
 }
 
 fn made(connectors: &Connectors) -> Vec<(ConnectionName, Requests)> {

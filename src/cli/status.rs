@@ -1,6 +1,10 @@
 //! `status`: how everything stands.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use chrono::{DateTime, Utc};
 
@@ -32,7 +36,19 @@ pub async fn run(office: &mut Office, out: &Output) -> Result<Exit, CliError> {
     } else {
         out.data(&render(&status, office.now(), out.paint));
     }
+    if let Some(daemon) = &status.daemon {
+        for file in edited_since(&office.files, daemon.started) {
+            let text = format!("{} was edited after the daemon started; a restart makes it count", file.display());
+            out.talk(&out.talk_paint.yellow(&text));
+        }
+    }
     Ok(Exit::Done)
+}
+
+/// The files that were written after an instant.
+fn edited_since(files: &[PathBuf], at: DateTime<Utc>) -> Vec<&PathBuf> {
+    let modified = |file: &Path| fs::metadata(file).and_then(|data| data.modified()).ok().map(DateTime::<Utc>::from);
+    files.iter().filter(|file| modified(file).is_some_and(|modified| modified > at)).collect()
 }
 
 /// How everything stands, in words.

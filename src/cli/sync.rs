@@ -28,6 +28,9 @@ pub async fn run(office: &mut Office, args: &SyncArgs, out: &Output) -> Result<E
         let done = office.run(request, out).await?;
         if !out.json {
             out.data(&report::outcome(&done, &names, true, out.paint));
+            if let Some(limit) = args.limit.filter(|limit| sent(&done) >= *limit) {
+                out.data(&format!("`--limit {limit}` is reached: what else is listed is left for the next run\n"));
+            }
         }
         reports.push(done);
     }
@@ -41,6 +44,11 @@ pub async fn run(office: &mut Office, args: &SyncArgs, out: &Output) -> Result<E
     }
     // What an earlier run put aside does not agree either.
     Ok(if exit == Exit::Done && parked > 0 { Exit::Parked } else { exit })
+}
+
+/// Records that a run set out to write.
+fn sent(report: &RunReport) -> u64 {
+    report.pipelines.iter().map(|pipeline| pipeline.tally.written() + pipeline.tally.unknown).sum()
 }
 
 /// Entries of these pipelines that wait for a change or a person, from this run or before.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use super::{
     args::ImportArgs,
     exit::{CliError, Exit},
@@ -19,6 +21,9 @@ use crate::{clock::Clock, config::Config, store::transfer};
 pub async fn export(config: &Config, file: &Path, out: &Output) -> Result<Exit, CliError> {
     let store = setup::store_alone(config).await?;
     let entries = transfer::export(store.as_ref(), file, &Clock::system().now().to_rfc3339()).await?;
+    if out.json {
+        out.json(&json!({ "entries": entries, "file": file }));
+    }
     out.talk(&format!("{} written to {}", count(entries, "entry", "entries"), file.display()));
     Ok(Exit::Done)
 }
@@ -31,6 +36,9 @@ pub async fn export(config: &Config, file: &Path, out: &Output) -> Result<Exit, 
 pub async fn import(config: &Config, args: &ImportArgs, out: &Output) -> Result<Exit, CliError> {
     let store = setup::store_alone(config).await?;
     let entries = transfer::import(store.as_ref(), &args.file, args.replace).await?;
+    if out.json {
+        out.json(&json!({ "entries": entries, "file": args.file }));
+    }
     out.talk(&format!("{} read from {}", count(entries, "entry", "entries"), args.file.display()));
     Ok(Exit::Done)
 }

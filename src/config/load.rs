@@ -25,6 +25,8 @@ pub struct Loaded {
     pub config: Config,
     /// Every mistake of every file, in the order of files and places.
     pub diagnostics: Vec<Diagnostic>,
+    /// Whether the settings are sound. If they are not, nobody knows which state folder is meant: nothing may run.
+    pub settings_sound: bool,
     /// Pipelines that hold no mistake themselves, but need one that does.
     pub left_out: Vec<LeftOut>,
     /// Every connector that is sound, by name: the built-in ones and the user's own.
@@ -47,14 +49,18 @@ impl Loaded {
     }
 }
 
+/// The daemon's own settings, in the configuration folder.
+pub const SETTINGS_FILE: &str = "reconciled.toml";
+
 /// Reads a configuration folder. Never fails as a whole: what is wrong is in `diagnostics`, and the rest is usable.
 #[must_use]
 pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
     let report = Report::default();
     let mut sources = Sources::default();
-    let toml = dir.join("reconciled.toml").exists().then(|| files::read(dir, "reconciled.toml", &mut sources, &report));
+    let toml = dir.join(SETTINGS_FILE).exists().then(|| files::read(dir, SETTINGS_FILE, &mut sources, &report));
     let settings =
         settings::settings(dir, toml.flatten().as_ref().map(|file| (file.number, file.text.as_str())), env, &report);
+    let settings_sound = report.errors() == 0;
     let mut written = Written::default();
     for file in files::read_all(dir, &mut sources, &report) {
         if let Some(top) = read(file.number, &file.text, env, &mut sources, &report) {
@@ -103,7 +109,7 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
     };
     let connectors = cx.manifests.into_iter().filter_map(|(name, manifest)| Some((name, manifest?))).collect();
     let diagnostics = report.close(&sources);
-    Loaded { config, diagnostics, left_out, connectors, sources }
+    Loaded { config, diagnostics, settings_sound, left_out, connectors, sources }
 }
 
 fn connections(cx: &Cx<'_>) -> BTreeMap<ConnectionName, Arc<super::Connection>> {

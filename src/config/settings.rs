@@ -16,7 +16,7 @@ use super::{
     written::{At, Decode as _, SettingsW},
 };
 
-/// The settings of a folder: `reconciled.toml` over the defaults. `None` when it holds mistakes.
+/// The settings of a folder: `reconciled.toml` over the defaults. What holds a mistake is left at its default, so nothing may run on them then.
 pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSource, report: &Report) -> Settings {
     let decoded = written.and_then(|(file, text)| {
         let mut node = tree(file, text, report)?;

@@ -69,6 +69,11 @@ impl Sources {
         source.shown.replace_range(span.start..span.end, &stars);
     }
 
+    /// The files, relative to the configuration folder.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|source| source.name.as_str())
+    }
+
     /// The text of a file as it may be shown.
     #[must_use]
     pub fn shown(&self, file: &str) -> Option<&str> {

@@ -144,7 +144,7 @@ pub enum CallError {
         message: String,
     },
     /// The login does not work (any more).
-    #[error("{connection} refuses the login: {message}")]
+    #[error("{connection} cannot be logged in to: {message}")]
     Login {
         /// The connection.
         connection: String,

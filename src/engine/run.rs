@@ -152,7 +152,8 @@ impl Run<'_> {
                 }
                 wrote |= self.plan_and_apply(pipeline, round).await?;
             }
-            if !wrote || self.request.mode == Mode::Plan {
+            let used_up = self.request.limit.is_some_and(|limit| self.written >= limit);
+            if !wrote || used_up || self.request.mode == Mode::Plan {
                 break;
             }
         }

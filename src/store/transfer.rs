@@ -59,7 +59,9 @@ pub enum TransferError {
         reason: String,
     },
     /// The store holds entries that an import would mix with its own.
-    #[error("the store is not empty; import into a new state folder, or say that its content shall be replaced")]
+    #[error(
+        "the store is not empty; import into a new state folder, or say with `--replace` that its content shall be replaced"
+    )]
     NotEmpty,
 }
 

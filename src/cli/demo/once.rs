@@ -15,7 +15,7 @@ use crate::{
         exit::{CliError, Exit},
         output::Output,
         setup::{self, Office},
-        text::{Paint, Table, count, number, span},
+        text::{Paint, count, number, span, wrap},
     },
     clock::Clock,
     config::IntegrationName,
@@ -46,11 +46,12 @@ impl Story {
     /// The steps as a table, then what is wrong.
     #[must_use]
     pub(super) fn render(&self, paint: Paint) -> String {
-        let mut table = Table::new(&["STEP", "WHAT CAME OF IT"]);
+        const COLUMN: usize = 29;
+        let mut out = String::new();
         for (step, came) in &self.steps {
-            table.row(vec![(*step).to_owned(), came.clone()]);
+            let came = wrap(came, COLUMN);
+            let _ = write!(out, "{step:<COLUMN$}{}", came.get(COLUMN..).unwrap_or_default());
         }
-        let mut out = table.render(0, paint);
         for problem in self.problems.iter().take(50) {
             let _ = writeln!(out, "{}", paint.red(&format!("! {problem}")));
         }

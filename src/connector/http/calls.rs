@@ -94,7 +94,10 @@ impl HttpConnector {
                 Ok(body) => Attempt::Done(Box::new(reply), Some(body)),
                 Err(message) => Attempt::Again(CallError::BadAnswer(format!("{at}: {message}")), None),
             },
-            status => Attempt::Failed(CallError::Refused { status, message: format!("{at}: {}", self.words(&reply)) }),
+            status => {
+                let message = format!("{at}: answered {status}: {}", self.words(&reply));
+                Attempt::Failed(CallError::Refused { status, message })
+            }
         }
     }
 

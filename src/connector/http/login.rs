@@ -67,7 +67,7 @@ impl Login {
 async fn reveal(secret: &Secret) -> Result<SecretString, String> {
     let text = match secret {
         Secret::Known(text) => text.clone(),
-        Secret::Missing { what } => return Err(format!("{what} is not set; set it and try again")),
+        Secret::Missing { what } => return Err(format!("{what} is not set; set it where reconciled is started")),
         Secret::File(path) => {
             let text = tokio::fs::read_to_string(path)
                 .await

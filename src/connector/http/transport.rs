@@ -99,7 +99,7 @@ impl HttpConnector {
             // A connection that was never made carried nothing; a builder error is found before connecting.
             Err(error) if error.is_connect() || error.is_builder() => {
                 permit.unused();
-                return Err(Fault::NotSent(format!("{at}: {}", words(error))));
+                return Err(Fault::NotSent(format!("{at}: {}", not_connected(error, &connection.base_url))));
             }
             Err(error) => return Err(Fault::Lost(format!("{at}: {}", words(error)))),
         };
@@ -211,6 +211,18 @@ fn add(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
         .map_err(|_| format!("the value of `{name}` holds characters no header can carry"))?;
     headers.insert(key, value);
     Ok(())
+}
+
+/// Why there was no connection: where to, and the first cause of all, which is what a person can act on.
+fn not_connected(error: reqwest::Error, base: &Url) -> String {
+    if !error.is_connect() {
+        return words(error);
+    }
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    format!("no connection to {}: {cause}", base.origin().ascii_serialization())
 }
 
 /// An error and its causes, without the URL, which may hold what nobody should read.
