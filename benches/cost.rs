@@ -4,6 +4,7 @@
 //! below are this program's alone. Requests are compared with the fewest that could do the job; CPU with two bare
 //! loops measured in the same run: fetch, map and post without any memory of what was done, and the same with one
 //! 300-byte value per record put into sled and flushed per batch.
+#![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
 use std::{
     collections::BTreeMap,

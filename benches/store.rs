@@ -3,6 +3,7 @@
 //! Each case runs in a process of its own, because sled's threads and caches are shared within one. The numbers of
 //! one machine say little, so each is also given as a ratio to the first case. Findings:
 //! `docs/decisions/0003-sled-as-it-was-measured.md`.
+#![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
 use std::{env, fs, path::Path, process::Command, time::Instant};
 

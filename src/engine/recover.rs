@@ -77,7 +77,7 @@ impl Run<'_> {
             side: intent.side,
             timeout: end.connection.manifest.timeout,
         };
-        if self.resends(&pipeline, intent) && key_is_alive(intent, age, to.timeout) {
+        if resends(&pipeline, intent) && key_is_alive(intent, age, to.timeout) {
             return self.send_again(&pipeline, number, intent, &to).await;
         }
         let ended = self.ended_at_the_latest(number, intent, to.timeout).await?;
@@ -115,20 +115,6 @@ impl Run<'_> {
         changes.together(|atomic| atomic.intent(number, &intent));
         self.engine.ledger.commit(changes).await?;
         Ok(ended)
-    }
-
-    /// Whether a call is sent again once its run is over. A create makes no second record while its key lives. An
-    /// update could overwrite what somebody typed since, so the record is looked at instead; only where elements of a
-    /// list were sent, the answer is needed to know them again.
-    #[expect(clippy::unused_self, reason = "reads as the question it is")]
-    fn resends(&self, pipeline: &Pipeline, intent: &Intent) -> bool {
-        let lists = |item: &IntentItem| {
-            item.write
-                .fields
-                .iter()
-                .any(|sent| pipeline.fields.iter().any(|f| f.id == sent.field && matches!(f.content, Content::Each(_))))
-        };
-        intent.call.kind == WriteKind::Create || intent.items.iter().any(|item| !item.done && lists(item))
     }
 
     async fn send_again(
@@ -377,4 +363,17 @@ impl Run<'_> {
         self.open_creates.push((pipeline.name.clone(), intent.side, Some(item.write.clone())));
         Ok(())
     }
+}
+
+/// Whether a call is sent again once its run is over. A create makes no second record while its key lives. An
+/// update could overwrite what somebody typed since, so the record is looked at instead; only where elements of a
+/// list were sent, the answer is needed to know them again.
+fn resends(pipeline: &Pipeline, intent: &Intent) -> bool {
+    let lists = |item: &IntentItem| {
+        item.write
+            .fields
+            .iter()
+            .any(|sent| pipeline.fields.iter().any(|f| f.id == sent.field && matches!(f.content, Content::Each(_))))
+    };
+    intent.call.kind == WriteKind::Create || intent.items.iter().any(|item| !item.done && lists(item))
 }

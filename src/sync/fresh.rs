@@ -126,10 +126,9 @@ impl<'a> Found<'a> {
     /// so a candidate that is linked already is no proposal, and its rivals stand in nobody's way (a family shares
     /// name and postcode).
     fn gather(pipeline: &Pipeline, hits: &'a [TierHits]) -> Self {
-        let proposes = |hit: &TierHits| pipeline.tiers.get(hit.tier).is_some_and(|tier| tier.then == Then::Propose);
         let mut found = Self { candidates: BTreeMap::new(), rivals: BTreeMap::new(), tiers: Vec::new() };
         for hit in hits {
-            let proposed = proposes(hit);
+            let proposed = pipeline.tiers.get(hit.tier).is_some_and(|tier| tier.then == Then::Propose);
             let candidates = hit.candidates.iter().filter(|c| !proposed || c.linked_with.is_none());
             let candidates: Vec<_> = candidates.map(|candidate| (&candidate.id, candidate)).collect();
             if !candidates.is_empty() {

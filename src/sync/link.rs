@@ -34,6 +34,7 @@ pub struct Observation {
 
 /// A record that is not linked, as remembered (`seen`): all that is needed to look at it again without reading it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts that are stored by name")]
 pub struct Fresh {
     /// The last reading.
     pub observation: Observation,
@@ -95,6 +96,7 @@ mod pair {
 
     use crate::record::Cell;
 
+    #[expect(clippy::ref_option, reason = "serde calls it so")]
     pub fn serialize<S: Serializer>(base: &Option<[Cell; 2]>, serializer: S) -> Result<S::Ok, S::Error> {
         match base {
             Some([source, target]) if source == target => [source].serialize(serializer),

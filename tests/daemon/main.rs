@@ -1,4 +1,5 @@
 //! The running daemon on a clock that only the test moves, with systems in memory and a store that can fail.
+#![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
 #[path = "../support/mod.rs"]
 mod support;

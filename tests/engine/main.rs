@@ -1,5 +1,6 @@
 //! The engine with the real core, a store that forgets what was not flushed, and systems in memory.
 //! One test for each thing that a first design gets wrong; after every one, a quiet run that plans and writes nothing.
+#![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
 #[path = "../support/mod.rs"]
 mod support;

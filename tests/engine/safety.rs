@@ -8,6 +8,7 @@ use std::{
 use reconciled::{
     engine::{Mode, RunRequest},
     record::RecordId,
+    store::Operation,
     sync::ParkCode,
 };
 use serde_json::json;
@@ -338,4 +339,145 @@ async fn links_are_counted_anew_by_a_full_read() {
     let count = world.engine().ledger.pipeline(&name).await.unwrap().links;
     assert_eq!(count, 1);
     assert_eq!(world.books.count("contacts"), 1);
+}
+
+/// The power goes out right after the remote has done what it was asked: everything that was not flushed is forgotten.
+#[tokio::test]
+async fn what_was_sent_is_remembered_by_a_store_that_forgets_all_it_did_not_flush() {
+    let mut world = World::new(CONTACTS);
+    world.sync().await;
+    // Without a key that matches, only the intent knows of it.
+    world.shop.insert("contacts", json!({"name": "Jane"}));
+    let store = world.store.clone();
+    world.books.hook(Some(Box::new(move |moment| {
+        if moment == Moment::AfterWrite {
+            store.fail_from(None, 1);
+        }
+        None
+    })));
+    assert!(world.engine().run(world.request(Mode::Sync)).await.is_err());
+    world.books.hook(None);
+    world.store = Arc::new(world.store.crash_keeping(0));
+    world.clock.advance(Duration::from_secs(30));
+    world.sync().await;
+    world.sync().await;
+    assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (1, 1));
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn a_link_whose_write_is_in_doubt_is_not_written_again() {
+    let world = World::with_keys(CONTACTS, None);
+    let (shop, books) = jane(&world).await;
+    world.shop.edit("contacts", &shop, json!({"phone": "021 2"}));
+    world.books.fail_next(Fault::LostBefore);
+    world.run(mode(&world, Mode::Sync)).await;
+    let before = world.books.written().len();
+    world.shop.edit("contacts", &shop, json!({"city": "Picton"}));
+    for _ in 0..3 {
+        world.clock.advance(Duration::from_secs(15));
+        world.run(mode(&world, Mode::Sync)).await;
+        assert_eq!(world.books.written().len(), before, "the lost call may still take effect");
+    }
+    world.clock.advance(Duration::from_secs(60));
+    world.sync().await;
+    let there = world.books.get_body("contacts", &books);
+    assert_eq!((there["phone"].as_str(), there["city"].as_str()), (Some("021 2"), Some("Picton")));
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn a_linked_record_that_a_shifting_page_hides_is_not_gone() {
+    let world = World::new(CONTACTS);
+    world.books.page_size(2);
+    let mut first = String::new();
+    for n in 0..4 {
+        world.clock.advance(Duration::from_secs(1));
+        let id = world.books.insert("contacts", json!({"name": format!("N{n}"), "email": format!("{n}@x.example")}));
+        if n == 0 {
+            first = id;
+        }
+    }
+    world.sync().await;
+    let (books, clock, mut once) = (world.books.clone(), world.clock.clone(), true);
+    world.books.hook(Some(Box::new(move |moment| {
+        if moment == Moment::AfterRead && std::mem::take(&mut once) {
+            clock.advance(Duration::from_secs(1));
+            books.edit("contacts", &first, json!({"note": "touched"}));
+        }
+        None
+    })));
+    world.sync_full().await;
+    world.books.hook(None);
+    let name = world.pipeline("contacts");
+    let links = world.desk(async |desk| desk.links(&name).await.unwrap()).await;
+    assert!(links.iter().all(|link| link.marks.iter().all(|mark| !mark.gone)), "{links:#?}");
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn an_answer_with_the_id_of_a_linked_record_is_listed_and_takes_nothing_over() {
+    let world = World::new(CONTACTS);
+    let (shop, books) = jane(&world).await;
+    let second = world.shop.insert("contacts", json!({"name": "Second", "email": "second@x.example"}));
+    world.books.answer_creates_with(&books);
+    world.sync().await;
+    let name = world.pipeline("contacts");
+    let links = world.desk(async |desk| desk.links(&name).await.unwrap()).await;
+    assert_eq!(links.len(), 1);
+    assert_eq!((links[0].source.as_str(), links[0].target.as_str()), (shop.as_str(), books.as_str()));
+    let parked = world.desk(async |desk| desk.parked(None).await.unwrap()).await;
+    let taken = parked.iter().any(|item| item.parked.code == ParkCode::IdTaken && item.id.as_str() == second);
+    assert!(taken, "{parked:#?}");
+}
+
+#[tokio::test]
+async fn what_was_lost_on_its_way_is_made_after_the_doubt_without_being_read_again() {
+    for fault in [Fault::LostBefore, Fault::ShortAnswer] {
+        let world = World::with_keys(CONTACTS, None);
+        world.sync().await;
+        for n in 0..3 {
+            world.shop.insert("contacts", json!({"name": format!("N{n}"), "email": format!("{n}@x.example")}));
+        }
+        world.clock.advance(Duration::from_secs(30));
+        world.books.fail_next(fault);
+        world.run(mode(&world, Mode::Sync)).await;
+        world.clock.advance(Duration::from_secs(30));
+        let made = world.books.all("contacts").into_iter().find(|record| record["name"] == "N2");
+        if let Some(made) = made {
+            // Not answered, and gone before we looked: then only what is remembered can tell that it is wanted.
+            world.books.delete("contacts", made["id"].as_str().unwrap());
+        }
+        world.run(mode(&world, Mode::Sync)).await;
+        world.clock.advance(Duration::from_secs(300));
+        world.sync().await;
+        assert_eq!(world.books.count("contacts"), 3, "{fault:?}");
+        world.settled().await;
+    }
+}
+
+/// After the answer, every prefix of what was committed and not flushed is a state that a restart can go on from.
+#[tokio::test]
+async fn a_power_cut_anywhere_after_the_answer_makes_nothing_twice() {
+    let mut cuts = 0;
+    loop {
+        let mut world = World::new(CONTACTS);
+        world.sync().await;
+        world.shop.insert("contacts", json!({"name": "Jane"}));
+        world.shop.insert("contacts", json!({"name": "Joan"}));
+        // The first flush comes before the call, the second at the end of the run.
+        world.store.fail_at(Some(Operation::Flush), 2);
+        assert!(world.engine().run(world.request(Mode::Sync)).await.is_err());
+        if cuts > world.store.unflushed() {
+            break;
+        }
+        world.store = Arc::new(world.store.crash_keeping(cuts));
+        world.clock.advance(Duration::from_secs(30));
+        world.sync().await;
+        world.sync().await;
+        assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (2, 2), "{cuts} groups kept");
+        world.settled().await;
+        cuts += 1;
+    }
+    assert!(cuts > 3, "only {cuts} groups");
 }

@@ -484,7 +484,7 @@ fn on_its_own(seed: u64) -> Option<Vec<String>> {
 #[test]
 fn whatever_happens_between_a_website_and_xero_nothing_is_lost_or_made_twice() {
     let first = crate::number("WEB_SEED", 1);
-    let count = crate::number("WEB_HISTORIES", 30);
+    let count = crate::number("WEB_HISTORIES", 40);
     let failed: Vec<_> = (first..first + count).filter(|seed| on_its_own(*seed).is_none()).collect();
     assert!(failed.is_empty(), "{} of {count} histories went wrong, seeds {failed:?}", failed.len());
 }

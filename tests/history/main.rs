@@ -1,7 +1,9 @@
 //! Random histories: people edit both sides, calls fail, time passes, the daemon dies; afterwards everything that must
 //! always hold is checked.
 //!
-//! `HISTORIES=n SEED=s cargo test --test history` runs more, or one again.
+//! `HISTORIES=n SEED=s cargo test --test history memory` runs more, or one again; `WEB_HISTORIES=n WEB_SEED=s` does so for
+//! those over HTTP; `DUMP=1` shows the store of one that went wrong.
+#![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -570,7 +570,7 @@ fn on_its_own(seed: u64) -> Option<Outcome> {
 #[test]
 fn whatever_happens_nothing_is_lost_or_made_twice() {
     let first = crate::number("SEED", 1);
-    let count = crate::number("HISTORIES", 150);
+    let count = crate::number("HISTORIES", 300);
     let mut failed = Vec::new();
     for seed in first..first + count {
         if on_its_own(seed).is_none() {

@@ -1,5 +1,6 @@
 //! The rows of the website and Xero integration, each shown with the very folder that users copy, through the real
 //! engine, the real store, and HTTP to both practice systems, on a clock that the test moves.
+#![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
 mod site;
 

@@ -69,6 +69,7 @@ struct State {
     masked: Option<(&'static str, &'static str)>,
     unreadable: Option<String>,
     versions: bool,
+    answer_creates_with: Option<String>,
     late: Vec<(DateTime<Utc>, PreparedCall)>,
 }
 
@@ -205,6 +206,11 @@ impl Fake {
         self.state().masked = Some((name, mask));
     }
 
+    /// Takes every create for a change of this record, as a remote that tells records by their names does.
+    pub fn answer_creates_with(&self, id: &str) {
+        self.state().answer_creates_with = Some(id.to_owned());
+    }
+
     /// Listing this resource fails, until told otherwise.
     pub fn unreadable(&self, resource: Option<&str>) {
         self.state().unreadable = resource.map(str::to_owned);
@@ -319,7 +325,7 @@ impl Fake {
                 answers.push(json!({ "refused": message }));
                 continue;
             }
-            let id = match item["id"].as_str() {
+            let id = match item["id"].as_str().or(state.answer_creates_with.as_deref()) {
                 Some(id) => id.to_owned(),
                 None => {
                     state.next_id += 1;
