@@ -42,7 +42,7 @@ pub enum Command {
     Validate,
     /// Show what a sync would do, writing nothing
     Plan(PlanArgs),
-    /// Sync now
+    /// Sync now, and tell what was done
     Sync(SyncArgs),
     /// Show how everything stands
     Status,
