@@ -135,7 +135,7 @@ impl Run<'_> {
         match self.call(to, &intent).await {
             Ok(answer) => {
                 let newcomers = intent.items.iter().map(|_| None).collect();
-                self.settle(pipeline, number, &intent, newcomers, answer).await?;
+                self.settle(pipeline, number, intent.clone(), newcomers, answer).await?;
                 if intent.call.kind == WriteKind::Update {
                     // The answer may be that of the first call; what the record holds by now is read.
                     for item in intent.items.iter().filter(|item| !item.done) {
