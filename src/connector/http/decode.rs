@@ -112,7 +112,10 @@ fn plain(text: &str, kind: Kind) -> Option<Value> {
 fn is_stamp(text: &str) -> bool {
     let form = |form: &[u8]| {
         text.len() == form.len()
-            && text.bytes().zip(form).all(|(byte, form)| if *form == b'0' { byte.is_ascii_digit() } else { byte == *form })
+            && text
+                .bytes()
+                .zip(form)
+                .all(|(byte, form)| if *form == b'0' { byte.is_ascii_digit() } else { byte == *form })
     };
     form(b"0000-00-00T00:00:00Z") || (form(b"0000-00-00T00:00:00.000Z") && !text.ends_with("000Z"))
 }
