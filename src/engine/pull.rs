@@ -169,13 +169,13 @@ impl Run<'_> {
         }
         let connector = self.connector(&order.connection.name)?;
         for id in absent {
-            let found = if order.resource.get.is_some() {
-                match connector.get(order.resource, &id).await {
-                    Ok(found) => found,
-                    Err(error) => return Ok(Err(error)),
-                }
-            } else {
-                None
+            if order.resource.get.is_none() {
+                self.note_missing(pipeline, side, &id).await?;
+                continue;
+            }
+            let found = match connector.get(order.resource, &id).await {
+                Ok(found) => found,
+                Err(error) => return Ok(Err(error)),
             };
             match found {
                 Some(record) => self.deliver(attached, &[record], TimeDelta::zero()).await?,
@@ -187,6 +187,19 @@ impl Run<'_> {
 }
 
 impl Run<'_> {
+    /// A linked record that cannot be read by id was not listed: the second time in a row it is gone.
+    async fn note_missing(&mut self, pipeline: &Pipeline, side: Side, id: &RecordId) -> Result<(), EngineError> {
+        let Some(mut link) = self.engine.ledger.link(&pipeline.name, side, id).await? else { return Ok(()) };
+        if link.mark(side).missing {
+            return self.mark_gone(pipeline, side, id).await;
+        }
+        link.marks[side.index()].missing = true;
+        link.revision += 1;
+        let mut changes = Changes::new();
+        changes.together(|atomic| atomic.relink(&pipeline.name, &link));
+        Ok(self.engine.ledger.commit(changes).await?)
+    }
+
     /// Records that were seen, never linked, and are not listed any more can neither enter nor be matched. They get a
     /// second look, too: a listing that shifts while it is read lacks records that are there, and a match that is
     /// forgotten is a record made twice. So many at most; the rest has its turn after the next full reads.

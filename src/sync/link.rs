@@ -82,6 +82,9 @@ pub struct Mark {
     /// The record is gone from this side. Kept for good: the survivor is never created anew.
     #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
+    /// A full listing lacked the record, and there was no way to look a second time but the next full listing.
+    #[serde(rename = "a", default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
     /// The record no longer passes its filter, and `on_leave` is `pause`.
     #[serde(rename = "p", default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,

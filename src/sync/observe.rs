@@ -67,6 +67,9 @@ fn note(link: &mut Link, side: Side, observation: &Observation) -> Change {
         mark.version.clone_from(&observation.version);
         change = Change::Noted;
     }
+    if std::mem::take(&mut mark.missing) {
+        change = Change::Noted;
+    }
     let names = side == Side::Source || link.label.is_empty();
     if names && !observation.gone && !observation.label.is_empty() && link.label != observation.label {
         link.label.clone_from(&observation.label);

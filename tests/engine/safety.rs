@@ -481,3 +481,30 @@ async fn a_power_cut_anywhere_after_the_answer_makes_nothing_twice() {
     }
     assert!(cuts > 3, "only {cuts} groups");
 }
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_by_id_is_gone_only_when_two_full_listings_lack_it() {
+    let connectors: String =
+        crate::support::CONNECTORS.lines().filter(|line| !line.trim().starts_with("get:")).map(|l| format!("{l}\n")).collect();
+    let world = World::new(&format!("{CONTACTS}{connectors}"));
+    let (shop, _) = jane(&world).await;
+    world.shop.insert("contacts", json!({"name": "Other", "email": "o@x.example"}));
+    world.sync().await;
+    let name = world.pipeline("contacts");
+    let gone = async || {
+        let links = world.desk(async |desk| desk.links(&name).await.unwrap()).await;
+        links.iter().filter(|link| link.marks[0].gone).count()
+    };
+    let kept = world.shop.get_body("contacts", &shop);
+    world.shop.delete("contacts", &shop);
+    world.sync_full().await;
+    assert_eq!(gone().await, 0, "one listing proves nothing");
+    world.shop.put_back("contacts", kept.clone());
+    world.sync_full().await;
+    world.shop.delete("contacts", &shop);
+    world.sync_full().await;
+    assert_eq!(gone().await, 0, "it was there in between");
+    world.sync_full().await;
+    assert_eq!(gone().await, 1);
+    world.settled().await;
+}

@@ -152,6 +152,13 @@ impl Fake {
         merge(&mut state.resources.get_mut(resource).unwrap().get_mut(id).unwrap().body, &values);
     }
 
+    /// A record that was deleted is there again, as it was.
+    pub fn put_back(&self, resource: &str, body: Value) {
+        let updated = self.clock.now();
+        let id = body["id"].as_str().unwrap().to_owned();
+        self.state().resources.get_mut(resource).unwrap().insert(id, Stored { body, updated, version: 1 });
+    }
+
     /// A person deletes a record.
     pub fn delete(&self, resource: &str, id: &str) {
         self.state().resources.get_mut(resource).unwrap().remove(id);
