@@ -239,6 +239,7 @@ impl Run<'_> {
         let items = items.collect();
         let intent = Intent {
             connection: name.clone(),
+            account: end.connection.account(),
             pipeline: pipeline.name.clone(),
             config: pipeline.hash,
             side,

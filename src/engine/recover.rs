@@ -68,6 +68,18 @@ impl Run<'_> {
             self.leave_open(&pipeline, intent);
             return Ok(());
         }
+        if !intent.account.is_empty() && intent.account != end.connection.account() {
+            let message = format!(
+                "{} records were being written when `{}` stood for another account ({}); what became of them is not \
+                 known, and they wait until it stands for that account again",
+                intent.items.len(),
+                intent.connection,
+                intent.account.trim(),
+            );
+            self.trouble(&intent.connection, &CallError::NotDone(message));
+            self.leave_open(&pipeline, intent);
+            return Ok(());
+        }
         let now = self.engine.clock.now();
         // A clock that went back makes an age negative: then it is young, which is the careful answer.
         let age = (now - intent.first_sent).to_std().unwrap_or(Duration::ZERO);

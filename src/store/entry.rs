@@ -104,6 +104,9 @@ impl From<&Candidate> for Choice {
 pub struct Intent {
     /// The connection it goes to.
     pub connection: ConnectionName,
+    /// The account that connection stood for: a call recorded for one account is never sent to another.
+    #[serde(default)]
+    pub account: String,
     /// The pipeline that wants it.
     pub pipeline: PipelineName,
     /// Hash of the pipeline when it was decided.

@@ -484,8 +484,11 @@ async fn a_power_cut_anywhere_after_the_answer_makes_nothing_twice() {
 
 #[tokio::test]
 async fn a_record_that_cannot_be_read_by_id_is_gone_only_when_two_full_listings_lack_it() {
-    let connectors: String =
-        crate::support::CONNECTORS.lines().filter(|line| !line.trim().starts_with("get:")).map(|l| format!("{l}\n")).collect();
+    let connectors: String = crate::support::CONNECTORS
+        .lines()
+        .filter(|line| !line.trim().starts_with("get:"))
+        .map(|l| format!("{l}\n"))
+        .collect();
     let world = World::new(&format!("{CONTACTS}{connectors}"));
     let (shop, _) = jane(&world).await;
     world.shop.insert("contacts", json!({"name": "Other", "email": "o@x.example"}));
@@ -506,5 +509,31 @@ async fn a_record_that_cannot_be_read_by_id_is_gone_only_when_two_full_listings_
     assert_eq!(gone().await, 0, "it was there in between");
     world.sync_full().await;
     assert_eq!(gone().await, 1);
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn a_call_recorded_for_one_account_is_never_sent_to_another() {
+    let mut world = World::new(CONTACTS);
+    jane(&world).await;
+    world.shop.insert("contacts", json!({"name": "New", "email": "new@x.example"}));
+    world.books.fail_next(Fault::LostBefore);
+    for _ in 0..3 {
+        world.books.fail_next(Fault::LostBefore);
+    }
+    patiently(&world, Mode::Sync).await;
+    let connectors = crate::support::CONNECTORS
+        .replace("connector: books, auth", "connector: books, base_url: \"http://127.0.0.1:2\", auth");
+    assert_ne!(connectors, crate::support::CONNECTORS);
+    world.reconfigure(&format!("{CONTACTS}{connectors}"));
+    world.books.behave();
+    let sent = world.books.written().len();
+    let report = patiently(&world, Mode::Sync).await;
+    assert_eq!(world.books.written().len(), sent, "{report:#?}");
+    assert!(report.troubles[0].message.contains("another account"), "{report:#?}");
+    world.reconfigure(CONTACTS);
+    world.clock.advance(Duration::from_secs(120));
+    patiently(&world, Mode::Sync).await;
+    assert_eq!(world.books.count("contacts"), 2);
     world.settled().await;
 }

@@ -26,6 +26,14 @@ pub struct Connection {
     pub unlimited: bool,
 }
 
+impl Connection {
+    /// What tells this account from every other: where it is, and which one there.
+    #[must_use]
+    pub fn account(&self) -> String {
+        format!("{} {}", self.base_url, self.tenant.as_deref().unwrap_or_default())
+    }
+}
+
 /// A secret: where it comes from, read when it is used. Never printed.
 #[derive(Clone, Debug)]
 pub enum Secret {
