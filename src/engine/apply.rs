@@ -203,12 +203,12 @@ impl Run<'_> {
         let end = pipeline.end(side);
         let name = end.connection.name.clone();
         if self.is_down(&name) || self.request.limit.is_some_and(|limit| self.written >= limit) {
-            self.put_back(pipeline, items).await?;
+            self.put_back(pipeline, items.into_iter().filter_map(|item| item.newcomer)).await?;
             return Ok(Sent::Done);
         }
         self.freshen(pipeline, side).await?;
         if self.is_down(&name) {
-            self.put_back(pipeline, items).await?;
+            self.put_back(pipeline, items.into_iter().filter_map(|item| item.newcomer)).await?;
             return Ok(Sent::Done);
         }
         let items = self.limit(pipeline, items).await?;
@@ -231,6 +231,12 @@ impl Run<'_> {
                 return Ok(Sent::Done);
             }
         };
+        let mut newcomers = Vec::with_capacity(items.len());
+        let items = items.into_iter().map(|Item { origin, label, write, newcomer }| {
+            newcomers.push(newcomer);
+            IntentItem { origin, label, write, done: false }
+        });
+        let items = items.collect();
         let intent = Intent {
             connection: name.clone(),
             pipeline: pipeline.name.clone(),
@@ -239,15 +245,7 @@ impl Run<'_> {
             first_sent: self.engine.clock.now(),
             unknown_since: None,
             call,
-            items: items
-                .iter()
-                .map(|item| IntentItem {
-                    origin: item.origin.clone(),
-                    label: item.label.clone(),
-                    write: item.write.clone(),
-                    done: false,
-                })
-                .collect(),
+            items,
         };
         let mut changes = Changes::new();
         changes.together(|atomic| atomic.intent(&number, &intent));
@@ -256,29 +254,32 @@ impl Run<'_> {
         self.engine.ledger.flush().await?;
         let to =
             Destination { connector, resource: end.resource.clone(), side, timeout: end.connection.manifest.timeout };
-        self.written += items.len() as u64;
+        self.written += intent.items.len() as u64;
         match self.call(&to, &intent).await {
             Ok(answer) => {
-                let newcomers = items.into_iter().map(|item| item.newcomer).collect();
-                self.settle(pipeline, &number, &intent, newcomers, answer).await?;
+                self.settle(pipeline, &number, intent, newcomers, answer).await?;
                 Ok(Sent::Done)
             }
             Err(CallError::Unknown(reason)) => {
                 self.trouble(&name, &CallError::Unknown(reason));
                 self.keep_open(pipeline, &number, intent).await?;
                 // The cursor moves on; what becomes of them is decided from what is remembered.
-                self.put_back(pipeline, items).await?;
+                self.put_back(pipeline, newcomers.into_iter().flatten()).await?;
                 Ok(Sent::Done)
             }
             Err(CallError::Refused { message, .. }) => {
                 self.close(&name, &number).await?;
-                self.written -= items.len() as u64;
-                Ok(Sent::RefusedWhole { items, message })
+                self.written -= intent.items.len() as u64;
+                let items = intent.items.into_iter().zip(newcomers).map(|(item, newcomer)| {
+                    let IntentItem { origin, label, write, .. } = item;
+                    Item { origin, label, write, newcomer }
+                });
+                Ok(Sent::RefusedWhole { items: items.collect(), message })
             }
             Err(error) => {
                 self.close(&name, &number).await?;
                 self.trouble(&name, &error);
-                self.put_back(pipeline, items).await?;
+                self.put_back(pipeline, newcomers.into_iter().flatten()).await?;
                 Ok(Sent::Done)
             }
         }
@@ -344,9 +345,13 @@ impl Run<'_> {
     }
 
     /// Remembers items that were not sent: newcomers as seen and due; links are due already.
-    async fn put_back(&mut self, pipeline: &Pipeline, items: Vec<Item>) -> Result<(), EngineError> {
+    async fn put_back(
+        &mut self,
+        pipeline: &Pipeline,
+        newcomers: impl Iterator<Item = Newcomer>,
+    ) -> Result<(), EngineError> {
         let mut changes = Changes::new();
-        for newcomer in items.into_iter().filter_map(|item| item.newcomer) {
+        for newcomer in newcomers {
             self.keep_newcomer(&mut changes, pipeline, newcomer, "not sent yet");
         }
         Ok(self.engine.ledger.commit(changes).await?)
@@ -358,7 +363,7 @@ impl Run<'_> {
             let left = usize::try_from(limit.saturating_sub(self.written)).unwrap_or(usize::MAX);
             if items.len() > left {
                 let rest = items.split_off(left);
-                self.put_back(pipeline, rest).await?;
+                self.put_back(pipeline, rest.into_iter().filter_map(|item| item.newcomer)).await?;
             }
         }
         Ok(items)
@@ -404,7 +409,7 @@ impl Run<'_> {
                 continue;
             }
             if again && self.has_new_candidate(pipeline, &item).await? {
-                self.put_back(pipeline, vec![item]).await?;
+                self.put_back(pipeline, item.newcomer.into_iter()).await?;
                 continue;
             }
             match body(pipeline, &item.write, None) {

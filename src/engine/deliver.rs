@@ -108,12 +108,11 @@ impl Run<'_> {
         let mut changes = Changes::new();
         let mut moved = 0_u64;
         for (observation, link) in observations.into_iter().zip(links) {
-            let told = match link {
-                Some(link) => self.deliver_linked(&mut changes, attached, link, &observation).await?,
-                None => {
-                    let old = remembered.next().flatten();
-                    self.deliver_unlinked(&mut changes, attached, observation, old).await?
-                }
+            let told = if let Some(link) = link {
+                self.deliver_linked(&mut changes, attached, link, &observation).await?
+            } else {
+                let old = remembered.next().flatten();
+                self.deliver_unlinked(&mut changes, attached, observation, old).await?
             };
             moved += u64::from(told);
         }

@@ -26,8 +26,8 @@ use crate::{
     record::{Projection, RecordId, Side},
     store::{Changes, Due, Spill, Stage},
     sync::{
-        Born, Context, Damage, Finding, FindingKind, Fresh, FreshDecision, Link, ParkCode, RecordWrite, decide_link,
-        decide_new, link_matched,
+        Born, Context, Damage, FieldWrite, Finding, FindingKind, Fresh, FreshDecision, Link, ParkCode, RecordWrite,
+        decide_link, decide_new, link_matched,
     },
 };
 
@@ -313,6 +313,14 @@ impl Run<'_> {
                     let why = "it may be what a write of unknown outcome made";
                     self.keep_newcomer(&mut changes, pipeline, newcomer, why);
                 }
+                FreshDecision::Create(_) if self.resembles_ours(pipeline, &newcomer) => {
+                    let message = "may be what a write of unknown outcome made".to_owned();
+                    let finding = Finding { kind: FindingKind::Parked(ParkCode::Proposed), field: None, message };
+                    let label = newcomer.fresh.observation.label.clone();
+                    self.list_findings(pipeline, side, &id, &label, std::slice::from_ref(&finding));
+                    let parked = self.parked_newcomer(pipeline, side, &newcomer.fresh, &finding, &[]).await?;
+                    self.leave(&mut changes, pipeline, newcomer, &parked, &[], next_try(&parked));
+                }
                 FreshDecision::Create(write) => {
                     let keys = keys_of(pipeline, side, &newcomer.fresh.observation.projection);
                     let keys: Vec<u64> = keys.iter().map(|(tier, text)| claim_key(*tier, text)).collect();
@@ -337,7 +345,8 @@ impl Run<'_> {
                     self.leave(&mut changes, pipeline, newcomer, &parked, &[], next_try(&parked));
                 }
                 FreshDecision::Link { with } => {
-                    let other = self.engine.ledger.fresh(&pipeline.name, side.other(), &[with.clone()]).await?;
+                    let other =
+                        self.engine.ledger.fresh(&pipeline.name, side.other(), std::slice::from_ref(&with)).await?;
                     let unknown = self.busy.contains(&(pipeline.name.clone(), side.other(), with.clone()));
                     let other = other.into_iter().next().flatten().filter(|_| !unknown);
                     let (Some(other), false) = (other, planned.claimed.contains(&claim(side.other(), &with))) else {
@@ -365,12 +374,20 @@ impl Run<'_> {
 
     /// Whether a record may be what one of our own creates made, of which we do not know whether it was carried out.
     fn may_be_ours(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
-        self.open_creates.iter().any(|(name, side, write)| {
-            *name == pipeline.name
-                && *side == newcomer.side
-                && write
-                    .as_ref()
-                    .is_none_or(|write| holds(pipeline, newcomer.side, &newcomer.fresh.observation.projection, write))
+        let open = |side: Side| (pipeline.name.clone(), side, None);
+        self.open_creates.contains(&open(newcomer.side))
+    }
+
+    /// Whether a record holds half or more of the values of a create that is listed as of unknown outcome. Somebody may
+    /// have edited what it made, so it is listed, too, until a person says what it is.
+    fn resembles_ours(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
+        let (side, projection) = (newcomer.side, &newcomer.fresh.observation.projection);
+        self.open_creates.iter().any(|(name, written, write)| {
+            let Some(write) = write.as_ref().filter(|_| *name == pipeline.name && *written == side) else {
+                return false;
+            };
+            let held = write.fields.iter().filter(|sent| holds_one(pipeline, side, projection, sent)).count();
+            held * 2 >= write.fields.len()
         })
     }
 
@@ -427,10 +444,12 @@ impl Run<'_> {
 
 /// Whether a reading of `side` holds every value of a create.
 pub(super) fn holds(pipeline: &Pipeline, side: Side, projection: &Projection, write: &RecordWrite) -> bool {
-    write.fields.iter().all(|sent| {
-        let Some(field) = pipeline.fields.iter().find(|field| field.id == sent.field) else { return true };
-        matches!(field.content, Content::Each(_))
-            || field.end(side).masked
-            || field_cell(field, side, projection).is_ok_and(|cell| same(field, side, &sent.value, &cell))
-    })
+    write.fields.iter().all(|sent| holds_one(pipeline, side, projection, sent))
+}
+
+fn holds_one(pipeline: &Pipeline, side: Side, projection: &Projection, sent: &FieldWrite) -> bool {
+    let Some(field) = pipeline.fields.iter().find(|field| field.id == sent.field) else { return true };
+    matches!(field.content, Content::Each(_))
+        || field.end(side).masked
+        || field_cell(field, side, projection).is_ok_and(|cell| same(field, side, &sent.value, &cell))
 }

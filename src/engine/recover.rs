@@ -135,7 +135,7 @@ impl Run<'_> {
         match self.call(to, &intent).await {
             Ok(answer) => {
                 let newcomers = intent.items.iter().map(|_| None).collect();
-                self.settle(pipeline, number, &intent, newcomers, answer).await?;
+                self.settle(pipeline, number, intent.clone(), newcomers, answer).await?;
                 if intent.call.kind == WriteKind::Update {
                     // The answer may be that of the first call; what the record holds by now is read.
                     for item in intent.items.iter().filter(|item| !item.done) {
@@ -217,7 +217,7 @@ impl Run<'_> {
             let side = intent.side;
             let key = (intent.connection.clone(), intent.call.resource.clone());
             let unread = pipeline.reads(side) && (failed.contains(&key) || !self.pulled.contains_key(&key));
-            if unread || !self.is_planned(&pipeline.name) {
+            if unread || !self.is_planned(&pipeline.name) || self.has_other_readings(&pipeline, side).await? {
                 self.leave_open(&pipeline, &intent);
                 continue;
             }
@@ -266,6 +266,23 @@ impl Run<'_> {
             self.engine.ledger.commit(changes).await?;
         }
         Ok(())
+    }
+
+    /// Whether records without a link are remembered as they were read under another spec: they cannot be found by what
+    /// they hold. The next run reads everything.
+    async fn has_other_readings(&mut self, pipeline: &Pipeline, side: Side) -> Result<bool, EngineError> {
+        let mut after = None;
+        loop {
+            let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
+            if page.iter().any(|fresh| fresh.spec_hash != pipeline.end(side).spec_hash) {
+                self.state_mut(&pipeline.name).await?.read[side.index()] = 0;
+                return Ok(true);
+            }
+            match next {
+                Some(key) => after = Some(key),
+                None => return Ok(false),
+            }
+        }
     }
 
     /// Records without a link that a create may have made, and whether it could be found by a key.

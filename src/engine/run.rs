@@ -30,6 +30,9 @@ const ROUNDS: usize = 3;
 /// In place of a configuration's hash: a run under another configuration than before has not come to its end.
 const BETWEEN: u64 = 1;
 
+/// A resource to read: its account, who gets the records, and whether everything is read.
+type Wanted = (Arc<crate::config::Connection>, Vec<Attached>, bool);
+
 /// A run under way.
 pub(super) struct Run<'e> {
     pub engine: &'e Engine,
@@ -145,7 +148,7 @@ impl Run<'_> {
         for round in 0..ROUNDS {
             let mut wrote = false;
             for pipeline in &pipelines {
-                if let Some(reason) = self.unready(pipeline, &failed) {
+                if let Some(reason) = Self::unready(pipeline, &failed) {
                     self.report_of(&pipeline.name).skipped = Some(reason);
                     self.keep_spilled(pipeline).await?;
                     continue;
@@ -241,8 +244,7 @@ impl Run<'_> {
     /// Pulls every resource the run needs, sides that are written first so that matching knows them. Returns what
     /// could not be read.
     async fn pull_all(&mut self) -> Result<HashSet<ResourceKey>, EngineError> {
-        let mut orders: BTreeMap<(bool, ResourceKey), (Arc<crate::config::Connection>, Vec<Attached>, bool)> =
-            BTreeMap::new();
+        let mut orders: BTreeMap<(bool, ResourceKey), Wanted> = BTreeMap::new();
         for pipeline in &self.pipelines.clone() {
             for side in Side::BOTH {
                 let end = pipeline.end(side);
@@ -322,7 +324,7 @@ impl Run<'_> {
     }
 
     /// Why a pipeline cannot be planned now.
-    fn unready(&self, pipeline: &Pipeline, failed: &HashSet<ResourceKey>) -> Option<String> {
+    fn unready(pipeline: &Pipeline, failed: &HashSet<ResourceKey>) -> Option<String> {
         Side::BOTH.iter().find_map(|side| {
             let end = pipeline.end(*side);
             let key = (end.connection.name.clone(), end.resource.name.clone());

@@ -1,6 +1,6 @@
 //! From a remote's answer to what is remembered.
 
-use std::sync::Arc;
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use chrono::TimeDelta;
 
@@ -29,15 +29,16 @@ impl Run<'_> {
         &mut self,
         pipeline: &Arc<Pipeline>,
         number: &str,
-        intent: &Intent,
+        mut intent: Intent,
         newcomers: Vec<Option<Newcomer>>,
         answer: Answer,
     ) -> Result<(), EngineError> {
         let mut changes = Changes::new();
-        let mut open = intent.clone();
+        let mut items = std::mem::take(&mut intent.items);
         let mut answers = answer.items.into_iter();
         let mut newcomers = newcomers.into_iter();
-        for (item, outcome) in intent.items.iter().zip(&mut open.items) {
+        let mut made: HashSet<RecordId> = HashSet::new();
+        for item in &mut items {
             let newcomer = newcomers.next().flatten();
             let answer = answers.next().unwrap_or_else(|| ItemAnswer::Unknown {
                 reason: "the answer has fewer items than the request".to_owned(),
@@ -46,13 +47,20 @@ impl Run<'_> {
                 // Settled from the first answer, and what is remembered is newer than this one.
                 continue;
             }
-            outcome.done = !matches!(answer, ItemAnswer::Unknown { .. });
+            let item = {
+                item.done = !matches!(answer, ItemAnswer::Unknown { .. });
+                &*item
+            };
             match answer {
                 ItemAnswer::Written { record, body } => match intent.call.kind {
                     WriteKind::Update => {
                         self.settle_updated(&mut changes, pipeline, intent.side, item, &record, body).await?;
                     }
                     WriteKind::Create => {
+                        if !made.insert(record.id.clone()) {
+                            // The same id twice: the first link must be seen when the second is settled.
+                            self.engine.ledger.commit(std::mem::take(&mut changes)).await?;
+                        }
                         let answered = body.then(|| observation(pipeline, intent.side, &record, TimeDelta::zero()));
                         let made = (&record.id, answered);
                         self.settle_created(&mut changes, pipeline, intent.side, item, newcomer, made).await?;
@@ -85,12 +93,13 @@ impl Run<'_> {
                 }
             }
         }
-        if open.items.iter().all(|item| item.done) {
+        if items.iter().all(|item| item.done) {
             changes.together(|atomic| atomic.close_intent(&intent.connection, number));
             return Ok(self.engine.ledger.commit(changes).await?);
         }
         self.engine.ledger.commit(changes).await?;
-        self.keep_open(pipeline, number, open).await
+        intent.items = items;
+        self.keep_open(pipeline, number, intent).await
     }
 
     pub(super) async fn settle_updated(
@@ -117,6 +126,7 @@ impl Run<'_> {
         self.report_of(&pipeline.name).tally.updated[side.index()] += 1;
         self.remember_settled(changes, pipeline, settled, |atomic, link| {
             atomic.relink(&pipeline.name, link);
+            atomic.done(&pipeline.name, Side::Source, &link.source);
             reindex(atomic, &pipeline.name, Side::Target, &link.target, &old_keys, &new_keys);
         })
         .await
@@ -156,9 +166,11 @@ impl Run<'_> {
             (newcomer, known) => newcomer.or(known),
         };
         let made = self.remembered(pipeline, side, id).await?;
-        let origin =
-            newcomer.as_ref().map_or_else(|| bare(pipeline, origin_side, item), |n| n.fresh.observation.clone());
-        let known = self.known_of(pipeline, [(origin_side, Some(&origin)), (side, answered.as_ref())]).await?;
+        let origin = match &newcomer {
+            Some(newcomer) => Cow::Borrowed(&newcomer.fresh.observation),
+            None => Cow::Owned(bare(pipeline, origin_side, item)),
+        };
+        let known = self.known_of(pipeline, [(origin_side, Some(&*origin)), (side, answered.as_ref())]).await?;
         let context = Context { pipeline, lookups: &known, now: self.engine.clock.now() };
         let mut settled = settle_create(&context, &origin, &item.write, id, answered.as_ref());
         // Without the record it was made from (a crash came in between) the rest of its values is read again.
@@ -172,7 +184,7 @@ impl Run<'_> {
         }
         let target = match side {
             Side::Target => made.as_ref().map(|made| &made.fresh.observation).or(answered.as_ref()),
-            Side::Source => Some(newer.as_ref().unwrap_or(&origin)),
+            Side::Source => Some(newer.as_ref().unwrap_or(&*origin)),
         };
         if let Some(seen) = target {
             note_keys(pipeline, &mut settled.link, &seen.projection);
@@ -225,8 +237,6 @@ impl Run<'_> {
             if again || !parked.is_empty() {
                 let why = "its last write was answered".to_owned();
                 atomic.due(&pipeline.name, Side::Source, &link.source, &Due { at: now, why });
-            } else {
-                atomic.done(&pipeline.name, Side::Source, &link.source);
             }
         });
         Ok(())

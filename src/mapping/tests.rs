@@ -293,7 +293,7 @@ fn a_write_into_an_array_carries_the_rest_of_it() {
     assert!(error.to_string().contains("no one path on the source"), "{error}");
 }
 
-fn tier(canons: [Canon; 2], keys: usize) -> Tier {
+fn tier(canons: &[Canon; 2], keys: usize) -> Tier {
     let pair = |slot| KeyPair {
         slots: [slot, slot],
         canons: canons.clone(),
@@ -306,7 +306,7 @@ fn tier(canons: [Canon; 2], keys: usize) -> Tier {
 #[test]
 fn match_keys_of_both_sides_meet_where_either_side_sees_no_difference() {
     let folding = Canon { ignore_case: true, ..Canon::default() };
-    let tier = tier([Canon::default(), folding], 1);
+    let tier = tier(&[Canon::default(), folding], 1);
     let key = |side, text: &str| match_key(&tier, side, &Projection { cells: vec![text.into()] });
     assert_eq!(key(Side::Source, " Jane@X ").as_deref(), Some("jane@x"));
     assert_eq!(key(Side::Source, "Jane@X"), key(Side::Target, "jane@x"));
@@ -321,7 +321,7 @@ proptest! {
         a in prop::array::uniform2("[0-9:a]{0,4}"),
         b in prop::array::uniform2("[0-9:a]{0,4}"),
     ) {
-        let tier = tier([Canon::default(), Canon::default()], 2);
+        let tier = tier(&[Canon::default(), Canon::default()], 2);
         let key = |row: &[String; 2]| {
             match_key(&tier, Side::Source, &Projection { cells: row.iter().map(|text| text.as_str().into()).collect() })
         };

@@ -1,6 +1,11 @@
 //! The value found at one path of one record.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::Value;
 
 /// What a path finds in a record. Absent, `null` and `""` are three different things; whether a system can tell them
@@ -75,16 +80,25 @@ impl Serialize for Cell {
 
 impl<'de> Deserialize<'de> for Cell {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut parts = Vec::<Value>::deserialize(deserializer)?;
-        match parts.len() {
-            0 => Ok(Self::Absent),
-            1 => Ok(Self::Value(parts.remove(0))),
-            2 => parts[1]
-                .as_u64()
-                .and_then(|count| usize::try_from(count).ok())
-                .map(Self::Several)
-                .ok_or_else(|| D::Error::custom("a cell of several values needs their number")),
-            _ => Err(D::Error::custom("a cell has at most two parts")),
+        deserializer.deserialize_seq(Parts)
+    }
+}
+
+struct Parts;
+
+impl<'de> Visitor<'de> for Parts {
+    type Value = Cell;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a cell: an array of at most two parts")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Cell, A::Error> {
+        let Some(value) = parts.next_element()? else { return Ok(Cell::Absent) };
+        let Some(count) = parts.next_element()? else { return Ok(Cell::Value(value)) };
+        match parts.next_element::<IgnoredAny>()? {
+            None => Ok(Cell::Several(count)),
+            Some(_) => Err(A::Error::custom("a cell has at most two parts")),
         }
     }
 }

@@ -133,6 +133,20 @@ impl Path {
         }
     }
 
+    /// The one value at this path, where it stands: `None` if there is none, or several, or this is a condition.
+    #[must_use]
+    pub fn find<'v>(&self, record: &'v Value) -> Option<&'v Value> {
+        if self.is_predicate() {
+            return None;
+        }
+        let (mut first, mut count) = (None, 0);
+        self.visit(record, &mut |value| {
+            first.get_or_insert(value);
+            count += 1;
+        });
+        first.filter(|_| count == 1)
+    }
+
     /// Reads every value at this path, in document order.
     #[must_use]
     pub fn read_all<'v>(&self, record: &'v Value) -> Vec<&'v Value> {

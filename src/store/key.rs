@@ -99,11 +99,15 @@ impl Key {
         let mut bytes = Vec::with_capacity(1 + parts.iter().map(|part| part.len() + 1).sum::<usize>());
         bytes.push(space as u8);
         for part in parts {
-            for byte in part.bytes() {
-                match byte {
-                    0 => bytes.extend([1, 1]),
-                    1 => bytes.extend([1, 2]),
-                    other => bytes.push(other),
+            if part.bytes().all(|byte| byte > 1) {
+                bytes.extend_from_slice(part.as_bytes());
+            } else {
+                for byte in part.bytes() {
+                    match byte {
+                        0 => bytes.extend([1, 1]),
+                        1 => bytes.extend([1, 2]),
+                        other => bytes.push(other),
+                    }
                 }
             }
             bytes.push(0);
@@ -128,6 +132,12 @@ impl Key {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The stored bytes, taken.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 
     /// The space, `None` if the first byte is not one of ours.

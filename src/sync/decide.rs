@@ -1,7 +1,7 @@
 //! The three-way merge of a linked pair, field by field.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
     FieldPark, FieldState, Finding, FindingKind, Link, Mark, Why,
@@ -26,23 +26,65 @@ pub struct Context<'a> {
 }
 
 /// One value to write.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "StoredWrite")]
 pub struct FieldWrite {
     /// The field.
-    #[serde(rename = "f")]
     pub field: FieldId,
     /// The value to write, in the form of the written side.
-    #[serde(rename = "v")]
     pub value: Cell,
     /// The written side's present value (a before-image).
-    #[serde(rename = "b", default, skip_serializing_if = "Cell::is_absent")]
     pub before: Cell,
     /// The other side's value that this was made from.
-    #[serde(rename = "o")]
     pub from: Cell,
     /// Why.
-    #[serde(rename = "w")]
     pub why: Why,
+}
+
+/// [`FieldWrite`] as it is stored, in every intent: most often the value goes across as it is, into a new record, and
+/// then it is there once, with its field.
+#[derive(Deserialize)]
+struct StoredWrite {
+    #[serde(rename = "f")]
+    field: FieldId,
+    #[serde(rename = "v")]
+    value: Cell,
+    #[serde(rename = "b", default)]
+    before: Cell,
+    #[serde(rename = "o", default)]
+    from: Option<Cell>,
+    #[serde(rename = "w", default)]
+    why: Option<Why>,
+}
+
+impl From<StoredWrite> for FieldWrite {
+    fn from(stored: StoredWrite) -> Self {
+        let StoredWrite { field, value, before, from, why } = stored;
+        let from = from.unwrap_or_else(|| value.clone());
+        Self { field, value, before, from, why: why.unwrap_or(Why::Created) }
+    }
+}
+
+impl Serialize for FieldWrite {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let before = (!self.before.is_absent()).then_some(&self.before);
+        let from = (self.from != self.value).then_some(&self.from);
+        let why = (self.why != Why::Created).then_some(&self.why);
+        let members = 2 + usize::from(before.is_some()) + usize::from(from.is_some()) + usize::from(why.is_some());
+        let mut members = serializer.serialize_struct("FieldWrite", members)?;
+        members.serialize_field("f", &self.field)?;
+        members.serialize_field("v", &self.value)?;
+        if let Some(before) = before {
+            members.serialize_field("b", before)?;
+        }
+        if let Some(from) = from {
+            members.serialize_field("o", from)?;
+        }
+        if let Some(why) = why {
+            members.serialize_field("w", why)?;
+        }
+        members.end()
+    }
 }
 
 /// Everything to write to one record in one go.

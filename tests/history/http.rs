@@ -370,7 +370,9 @@ impl History {
                     line.strip_prefix("xero: ").filter(|_| line.contains("archive") || line.contains("EmailAddress"));
                 edit.is_some_and(|edit| id.is_some_and(|id| edit.contains(id)))
             };
-            if self.story.iter().any(apart) {
+            // What a person archived before we knew that it was made cannot be found again.
+            let archived = there.iter().any(|c| c["LastName"] == *marker && c["ContactStatus"] == "ARCHIVED");
+            if archived || self.story.iter().any(apart) {
                 continue;
             }
             let (web, xero) = (with(&here, "last_name", &marker), with(&there, "LastName", &marker));

@@ -3,7 +3,13 @@
 //!
 //! `HISTORIES=n SEED=s cargo test --test history memory` runs more, or one again; `WEB_HISTORIES=n WEB_SEED=s` does so for
 //! those over HTTP; `DUMP=1` shows the store of one that went wrong.
-#![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
+#![allow(
+    clippy::pedantic,
+    clippy::type_complexity,
+    clippy::nonminimal_bool,
+    clippy::await_holding_lock,
+    reason = "pedantic lints are for the library"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -13,7 +13,7 @@ use crate::{
     connector::{
         Answer, AnswerKind, Batch, CallError, ItemAnswer, PreparedCall, RemoteRecord, Resource, Write, WriteKind,
     },
-    record::{Path, RecordId},
+    record::RecordId,
 };
 
 /// Answers and what they are read with.
@@ -111,7 +111,7 @@ impl Reading<'_> {
                 Err(message) => return self.unknown(&format!("the answered record {message}")),
             },
             AnswerKind::Id | AnswerKind::Empty => {
-                let id = self.resource.id.read(&found).value().and_then(extract::id_of);
+                let id = self.resource.id.find(&found).and_then(extract::id_of);
                 match id.or_else(|| sent.cloned()) {
                     Some(id) => echo(id),
                     None => return self.unknown("the answer holds no id"),
@@ -142,7 +142,7 @@ impl Reading<'_> {
         for (sent, place) in self.call.ids.iter().zip(places) {
             let item = place.and_then(|place| answered.get_mut(place)).and_then(Option::take);
             items.push(match item {
-                Some(item) => self.item(batch, &item, sent.as_ref()),
+                Some(item) => self.item(batch, item, sent.as_ref()),
                 None => self.unknown("the answer does not say which of its parts belongs to this record"),
             });
         }
@@ -150,22 +150,22 @@ impl Reading<'_> {
     }
 
     /// What became of one item.
-    fn item(&self, batch: &Batch, item: &Value, sent: Option<&RecordId>) -> ItemAnswer {
-        let word = batch.ok.as_ref().and_then(|ok| ok.path.read(item).value().cloned());
-        let said = batch.ok.as_ref().map(|ok| word.as_ref().map(|word| ok.values.contains(word)));
-        let stale = word.as_ref().and_then(Value::as_u64).is_some_and(|status| self.is_stale(status));
+    fn item(&self, batch: &Batch, mut item: Value, sent: Option<&RecordId>) -> ItemAnswer {
+        let word = batch.ok.as_ref().and_then(|ok| ok.path.find(&item));
+        let said = batch.ok.as_ref().map(|ok| word.map(|word| ok.values.contains(word)));
+        let stale = word.and_then(Value::as_u64).is_some_and(|status| self.is_stale(status));
         let good = match said {
             Some(Some(good)) => good,
             Some(None) => false,
-            None => self.id_in(batch, item).is_some(),
+            None => self.id_in(batch, &item).is_some(),
         };
         if good {
-            return match at(&batch.item_record, item) {
+            return match extract::take(&batch.item_record, &mut item) {
                 Some(found) => self.written(found, sent),
                 None => self.unknown(&format!("there is no record at `{}`", batch.item_record.as_str())),
             };
         }
-        let words = messages::of_item(&batch.messages, item);
+        let words = messages::of_item(&batch.messages, &item);
         match words {
             Some(words) => {
                 let message = self.reply.scrub(&words);
@@ -180,8 +180,8 @@ impl Reading<'_> {
     }
 
     fn id_in(&self, batch: &Batch, item: &Value) -> Option<RecordId> {
-        let record = at(&batch.item_record, item)?;
-        self.resource.id.read(&record).value().and_then(extract::id_of)
+        let record = batch.item_record.find(item)?;
+        self.resource.id.find(record).and_then(extract::id_of)
     }
 
     /// For updates: the part that names the record; a part that names none only where all others stand in their
@@ -226,7 +226,8 @@ impl Reading<'_> {
             None => Some(sent),
         };
         let Some(Value::Array(sent)) = array else { return false };
-        let parts: Vec<Value> = answered.iter().map(|item| at(&batch.item_record, item).unwrap_or_default()).collect();
+        let parts: Vec<&Value> =
+            answered.iter().map(|item| batch.item_record.find(item).unwrap_or(&Value::Null)).collect();
         sent.iter().zip(&parts).zip(answered).any(|((own, part), item)| {
             let here = alike(part, own);
             here < texts(own).count()
@@ -239,11 +240,6 @@ impl Reading<'_> {
     fn unknown(&self, reason: &str) -> ItemAnswer {
         unknown(&self.reply.scrub(reason))
     }
-}
-
-/// The value at a path, which is most often the whole.
-fn at(path: &Path, item: &Value) -> Option<Value> {
-    path.read(item).value().cloned()
 }
 
 fn texts(record: &Value) -> impl Iterator<Item = (&String, &str)> {

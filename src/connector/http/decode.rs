@@ -101,7 +101,23 @@ fn plain(text: &str, kind: Kind) -> Option<Value> {
         let (day, _) = text.split_once(['T', ' '])?;
         return NaiveDate::parse_from_str(day, "%Y-%m-%d").ok().map(|day| Value::String(day.to_string()));
     }
+    if is_stamp(text) {
+        return None;
+    }
     stamp(iso(text)?, kind)
+}
+
+/// Whether an instant would be written just as it is: `2024-06-01T00:00:00Z`, or with milliseconds that are not zero.
+/// (If it is no instant after all, it stays as it is, too.)
+fn is_stamp(text: &str) -> bool {
+    let form = |form: &[u8]| {
+        text.len() == form.len()
+            && text
+                .bytes()
+                .zip(form)
+                .all(|(byte, form)| if *form == b'0' { byte.is_ascii_digit() } else { byte == *form })
+    };
+    form(b"0000-00-00T00:00:00Z") || (form(b"0000-00-00T00:00:00.000Z") && !text.ends_with("000Z"))
 }
 
 fn stamp(instant: DateTime<Utc>, kind: Kind) -> Option<Value> {

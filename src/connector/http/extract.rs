@@ -17,19 +17,19 @@ pub(super) fn record(resource: &Resource, codec: &Codec, mut body: Value) -> Res
     if !body.is_object() {
         return Err("is not an object".to_owned());
     }
-    let id = resource.id.read(&body).value().and_then(id_of);
+    let id = resource.id.find(&body).and_then(id_of);
     let id = id.ok_or_else(|| format!("has no id at `{}`", resource.id.as_str()))?;
     codec.decode(&mut body);
-    let text = |path: &Option<Path>| path.as_ref().and_then(|path| path.read(&body).value().and_then(text_of));
+    let find = |path: &Option<Path>| path.as_ref().and_then(|path| path.find(&body));
     let gone = resource
         .gone_when
         .as_ref()
-        .is_some_and(|gone| gone.path.read(&body).value().is_some_and(|value| gone.values.contains(value)));
-    let merged_into = resource.merged_into.as_ref().and_then(|path| path.read(&body).value().and_then(id_of));
+        .is_some_and(|gone| gone.path.find(&body).is_some_and(|value| gone.values.contains(value)));
+    let merged_into = find(&resource.merged_into).and_then(id_of);
     Ok(RemoteRecord {
         label: label(&resource.label, &body, &id),
-        updated_at: resource.updated_at.as_ref().and_then(|path| path.read(&body).value().and_then(decode::instant)),
-        version: text(&resource.version),
+        updated_at: find(&resource.updated_at).and_then(decode::instant),
+        version: find(&resource.version).and_then(text_of),
         gone,
         merged_into: merged_into.filter(|survivor| *survivor != id),
         id,
@@ -58,27 +58,42 @@ fn label(template: &LabelTemplate, body: &Value, id: &RecordId) -> String {
     for part in &template.parts {
         match part {
             LabelPart::Text(literal) => text.push_str(literal),
-            LabelPart::Value(path) => text.extend(path.read(body).value().and_then(text_of)),
+            LabelPart::Value(path) => match path.find(body) {
+                Some(Value::String(value)) => text.push_str(value),
+                Some(Value::Number(number)) => text.push_str(number.as_str()),
+                _ => {}
+            },
         }
     }
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.is_empty() { id.as_str().to_owned() } else { text }
+    let mut label = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !label.is_empty() {
+            label.push(' ');
+        }
+        label.push_str(word);
+    }
+    if label.is_empty() { id.as_str().to_owned() } else { label }
 }
 
 /// Takes the array at a path out of an answer, without a copy where the path is a chain of names.
 pub(super) fn take_array(path: &Path, body: &mut Value) -> Option<Vec<Value>> {
-    let mut place = body;
+    match take(path, body)? {
+        Value::Array(items) => Some(items),
+        _ => None,
+    }
+}
+
+/// Takes the one value at a path out of an answer, without a copy where the path is a chain of names.
+pub(super) fn take(path: &Path, body: &mut Value) -> Option<Value> {
     let rest = path.as_str().strip_prefix('$')?;
     let simple = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if rest.is_empty() || rest.strip_prefix('.').is_some_and(|names| names.split('.').all(simple)) {
+        let mut place = body;
         for name in rest.split('.').skip(1) {
             place = place.get_mut(name)?;
         }
-        match place.take() {
-            Value::Array(items) => Some(items),
-            _ => None,
-        }
+        Some(place.take())
     } else {
-        path.read(place).value().and_then(Value::as_array).cloned()
+        path.find(body).cloned()
     }
 }

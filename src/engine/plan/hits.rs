@@ -115,7 +115,14 @@ impl Run<'_> {
             let linked_with = Some(link.id(side.other()).clone());
             return Ok(Some(Candidate { id, label: link.label, linked_with, admitted: true, kept_apart: false }));
         }
-        let fresh = self.engine.ledger.fresh(&pipeline.name, side, &[id.clone()]).await?.into_iter().next().flatten();
+        let fresh = self
+            .engine
+            .ledger
+            .fresh(&pipeline.name, side, std::slice::from_ref(&id))
+            .await?
+            .into_iter()
+            .next()
+            .flatten();
         let Some(fresh) = fresh else { return Ok(None) };
         let verdict = self.verdict(pipeline, side, &fresh.observation).await?;
         let label = fresh.observation.label;

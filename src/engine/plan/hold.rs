@@ -18,6 +18,7 @@ use crate::{
 
 impl Run<'_> {
     /// Remembers a record that is left alone, with why.
+    #[expect(clippy::needless_pass_by_value, reason = "whoever hands a newcomer over is done with it")]
     pub(in crate::engine) fn leave(
         &self,
         changes: &mut Changes,
@@ -91,6 +92,7 @@ impl Run<'_> {
     }
 
     /// Remembers a newcomer as seen and due now.
+    #[expect(clippy::needless_pass_by_value, reason = "whoever hands a newcomer over is done with it")]
     pub(in crate::engine) fn keep_newcomer(
         &self,
         changes: &mut Changes,

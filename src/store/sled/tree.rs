@@ -129,7 +129,7 @@ impl Tree {
         for group in groups {
             let alone = group.writes.len() == 1 && together.is_empty();
             for (key, value) in group.writes {
-                let key = key.as_bytes().to_vec();
+                let key = key.into_bytes();
                 let stored = value.map(|value| self.stored(&key, value)).transpose()?;
                 bytes += key.len() + stored.as_ref().map_or(0, Vec::len);
                 let unwritten = together.insert(key, stored).flatten();
