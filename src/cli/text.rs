@@ -167,7 +167,7 @@ pub fn ago(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
 /// How long until: `in 12 min`.
 #[must_use]
 pub fn until(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
-    if at <= now { "now".to_owned() } else { format!("in {}", span(at - now)) }
+    if at - now < TimeDelta::seconds(1) { "now".to_owned() } else { format!("in {}", span(at - now)) }
 }
 
 /// Rows under a heading, in columns. The last column takes the room that is left and is cut there.
