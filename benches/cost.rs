@@ -1,9 +1,13 @@
-//! What a sync costs, next to the least possible: `cargo bench --bench cost [-- CONTACTS]`.
+//! What a sync costs, next to the least possible: `cargo bench --bench cost [-- CONTACTS] [--links LINKS]`.
 //!
-//! Two practice websites serve plain contacts over loopback HTTP from a process of their own, so that CPU and memory
-//! below are this program's alone. Requests are compared with the fewest that could do the job; CPU with two bare
-//! loops measured in the same run: fetch, map and post without any memory of what was done, and the same with one
-//! 300-byte value per record put into sled and flushed per batch.
+//! Two practice websites serve plain contacts over loopback HTTP from a process of their own, and every case runs in
+//! one of its own, so that CPU and memory below are its alone. Requests are compared with the fewest that could do the
+//! job; CPU with two bare loops measured in the same run: fetch, map and post without any memory of what was done, and
+//! the same with one 300-byte value per record put into sled and flushed per batch.
+//!
+//! `--links` (100,000 unless given; 0 leaves it out) is the size of the store in the last case: a tenth of the
+//! contacts is synced for real, and copies of their links fill the store. `CACHE_MIB` in the environment sets another
+//! cache than the program's own.
 #![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
 use std::{
@@ -18,11 +22,12 @@ use std::{
 
 use reconciled::{
     clock::Clock,
-    config::{self, Config, ConnectionName, IntegrationName},
+    config::{self, Config, ConnectionName, IntegrationName, PipelineName},
     connector::{Connector, HttpConnector, LimitRegistry},
     engine::{Engine, Mode, RunReport, RunRequest},
+    record::{RecordId, Side},
     sandbox::{Website, WebsiteOptions},
-    store::{Ledger, SledStore, Store},
+    store::{Changes, Ledger, MatchKey, SledStore, Store},
 };
 use serde_json::{Value, json};
 
@@ -48,11 +53,79 @@ fn main() -> Fallible<()> {
             println!("measures only under `cargo bench`");
             Ok(())
         }
-        _ => {
-            let contacts = arguments.iter().find_map(|a| a.parse().ok()).unwrap_or(100_000);
-            runtime.block_on(measure(contacts))
+        Some("case") => {
+            let number = |at: usize| arguments.get(at).and_then(|a| a.parse().ok()).unwrap_or_default();
+            runtime.block_on(case(arguments.get(1).map_or("", String::as_str), number(2), number(3)))
+        }
+        _ => measure(&arguments),
+    }
+}
+
+/// Runs every case in a process of its own and compares.
+fn measure(arguments: &[String]) -> Fallible<()> {
+    let after = |name: &str| arguments.iter().skip_while(|a| *a != name).nth(1);
+    let links: usize = after("--links").map_or(Ok(100_000), |a| a.parse())?;
+    let contacts = arguments.iter().take_while(|a| *a != "--links").find_map(|a| a.parse().ok()).unwrap_or(100_000);
+    println!(
+        "{contacts} contacts, {} pass the filter, {} fields, pages of {PAGE}, batches of {BATCH}",
+        contacts * 6 / 10,
+        FIELDS.len()
+    );
+    let bare = run_case(&["bare", &contacts.to_string()])?;
+    let stored = run_case(&["bare-with-sled", &contacts.to_string()])?;
+    let first = run_case(&["one-way", &contacts.to_string()])?;
+    println!(
+        "one-way, first sync: CPU is {:.2}x the bare loop, {:.2}x the bare loop with sled",
+        first / bare,
+        first / stored
+    );
+    run_case(&["two-way", &(contacts / 10).to_string()])?;
+    if links > 0 {
+        run_case(&["links", &(contacts / 10).to_string(), &links.to_string()])?;
+    }
+    Ok(())
+}
+
+/// Runs a case and prints what it says. Returns the CPU seconds of its first sync.
+fn run_case(arguments: &[&str]) -> Fallible<f64> {
+    let mut child = Command::new(env::current_exe()?).arg("case").args(arguments).stdout(Stdio::piped()).spawn()?;
+    let mut seconds = 0.0;
+    for line in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()) {
+        let line = line?;
+        match line.strip_prefix("first sync ") {
+            Some(measured) => seconds = measured.parse()?,
+            None => println!("{line}"),
         }
     }
+    if !child.wait()?.success() {
+        return Err(format!("{arguments:?} failed").into());
+    }
+    Ok(seconds)
+}
+
+async fn case(name: &str, contacts: usize, links: usize) -> Fallible<()> {
+    match name {
+        "bare" => {
+            let cost = bare_loop(contacts, None).await?;
+            print_bare("bare loop", &cost);
+        }
+        "bare-with-sled" => {
+            let dir = tempfile::tempdir()?;
+            let cost = bare_loop(contacts, Some(dir.path())).await?;
+            print_bare("bare loop with sled", &cost);
+        }
+        "one-way" => one_way(contacts).await?,
+        "two-way" => two_way(contacts).await?,
+        "links" => many_links(contacts, links).await?,
+        _ => return Err(format!("there is no case `{name}`").into()),
+    }
+    println!("  memory peak {} MiB", memory("VmHWM"));
+    Ok(())
+}
+
+fn print_bare(what: &str, cost: &Cost) {
+    println!("first sync {}", cost.cpu.as_secs_f64());
+    println!("{what:<34} wall {:>6.2} s, CPU {:>6.2} s", cost.wall.as_secs_f64(), cost.cpu.as_secs_f64());
 }
 
 /// The practice systems' process: two websites, driven by lines on standard input.
@@ -206,8 +279,10 @@ impl Bench {
     fn new(direction: &str) -> Fallible<Self> {
         let systems = Systems::start()?;
         let dir = tempfile::tempdir()?;
+        let cache = env::var("CACHE_MIB").ok().and_then(|mib| mib.parse::<u64>().ok());
+        let cache = cache.map_or(SledStore::DEFAULT_CACHE_BYTES, |mib| mib << 20);
         let config = configuration(dir.path(), &systems, direction)?;
-        let store: Arc<dyn Store> = Arc::new(SledStore::open(&dir.path().join("store"), 64 << 20)?);
+        let store: Arc<dyn Store> = Arc::new(SledStore::open(&dir.path().join("store"), cache)?);
         let clock = Clock::system();
         let limits = Arc::new(LimitRegistry::new(clock.clone()));
         let mut connectors: BTreeMap<ConnectionName, Arc<dyn Connector>> = BTreeMap::new();
@@ -263,59 +338,77 @@ fn print(what: &str, report: &RunReport, cost: &Cost, least: usize) {
     );
 }
 
-async fn measure(contacts: usize) -> Fallible<()> {
-    let passing = contacts * 6 / 10;
-    println!(
-        "{contacts} contacts, {passing} pass the filter, {} fields, pages of {PAGE}, batches of {BATCH}",
-        FIELDS.len()
-    );
-
-    let bare = bare_loop(contacts, None).await?;
-    let dir = tempfile::tempdir()?;
-    let stored = bare_loop(contacts, Some(dir.path())).await?;
-    println!(
-        "bare loop                           wall {:>6.2} s, CPU {:>6.2} s",
-        bare.wall.as_secs_f64(),
-        bare.cpu.as_secs_f64()
-    );
-    println!(
-        "bare loop with sled                 wall {:>6.2} s, CPU {:>6.2} s",
-        stored.wall.as_secs_f64(),
-        stored.cpu.as_secs_f64()
-    );
-
-    let resident = memory("VmRSS");
+async fn one_way(contacts: usize) -> Fallible<()> {
     let mut bench = Bench::new("source-to-target")?;
+    let passing = contacts * 6 / 10;
     bench.systems.tell(&format!("fill left {contacts}"))?;
     let (report, cost) = bench.sync().await?;
     print("one-way, first sync", &report, &cost, contacts.div_ceil(PAGE) + 1 + passing.div_ceil(BATCH));
-    println!(
-        "  CPU is {:.2}x the bare loop, {:.2}x the bare loop with sled; memory peak {} MiB ({resident} MiB before)",
-        cost.cpu.as_secs_f64() / bare.cpu.as_secs_f64(),
-        cost.cpu.as_secs_f64() / stored.cpu.as_secs_f64(),
-        memory("VmHWM"),
-    );
+    println!("first sync {}", cost.cpu.as_secs_f64());
     let changed = contacts / 100;
     settle(&bench).await?;
     bench.systems.tell(&format!("edit left {changed}"))?;
     let (report, cost) = bench.sync().await?;
     print("one-way, 1 % changed", &report, &cost, 2 + changed.div_ceil(BATCH));
-    quiet(&bench).await?;
-    drop(bench);
+    quiet(&bench).await
+}
 
+async fn two_way(contacts: usize) -> Fallible<()> {
     let mut bench = Bench::new("two-way")?;
-    let each = contacts / 10;
-    bench.systems.tell(&format!("fill left {each}"))?;
+    bench.systems.tell(&format!("fill left {contacts}"))?;
     let (report, cost) = bench.sync().await?;
-    print("two-way, first sync", &report, &cost, each.div_ceil(PAGE) + 1 + (each * 6 / 10).div_ceil(BATCH));
+    print("two-way, first sync", &report, &cost, contacts.div_ceil(PAGE) + 1 + (contacts * 6 / 10).div_ceil(BATCH));
     settle(&bench).await?;
-    bench.systems.tell(&format!("edit left {}", each / 100))?;
-    bench.systems.tell(&format!("edit right {}", each / 100))?;
+    // Both sides count through records of their own order: some are edited on both, and the source's edit wins.
+    bench.systems.tell(&format!("edit left {}", contacts / 100))?;
+    bench.systems.tell(&format!("edit right {}", contacts / 100))?;
     let (report, cost) = bench.sync().await?;
-    print("two-way, 1 % changed on each side", &report, &cost, 2 + 2 * (each / 100).div_ceil(BATCH));
-    quiet(&bench).await?;
-    println!("memory peak {} MiB", memory("VmHWM"));
-    Ok(())
+    let written = report.pipelines[0].counts.updates.map(|count| usize::try_from(count).unwrap_or_default());
+    let least = 2 + written.iter().map(|count| count.div_ceil(BATCH)).sum::<usize>();
+    print("two-way, 1 % changed on each side", &report, &cost, least);
+    quiet(&bench).await
+}
+
+/// A store of many links, of which few belong to what is synced here.
+async fn many_links(contacts: usize, links: usize) -> Fallible<()> {
+    const AT_ONCE: usize = 500;
+    let mut bench = Bench::new("source-to-target")?;
+    bench.systems.tell(&format!("fill left {contacts}"))?;
+    bench.sync().await?;
+    let (ledger, pipeline) = (&bench.engine.ledger, PipelineName::parse("contacts")?);
+    let (known, _) = ledger.list_links(&pipeline, None).await?;
+    let meter = Meter::start();
+    let mut number = fastrand::Rng::with_seed(1);
+    let mut id = || RecordId::from(uuid::Uuid::from_u64_pair(number.u64(..), number.u64(..)).to_string());
+    for from in (0..links).step_by(AT_ONCE) {
+        let mut changes = Changes::new();
+        for place in from..links.min(from + AT_ONCE) {
+            let mut link = known[place % known.len()].clone();
+            (link.source, link.target) = (id(), id());
+            let text = format!("person.{place}@example.com");
+            let key = MatchKey { pipeline: &pipeline, side: Side::Target, tier: 0, text: &text };
+            changes.together(|atomic| {
+                atomic.link(&pipeline, &link);
+                atomic.match_key(&key, &link.target);
+            });
+        }
+        ledger.commit(changes).await?;
+    }
+    ledger.flush().await?;
+    let cost = meter.stop();
+    println!(
+        "{links} links put into the store{:>12} wall {:>6.2} s, CPU {:>6.2} s, memory peak {} MiB",
+        "",
+        cost.wall.as_secs_f64(),
+        cost.cpu.as_secs_f64(),
+        memory("VmHWM"),
+    );
+    settle(&bench).await?;
+    let changed = contacts / 10;
+    bench.systems.tell(&format!("edit left {changed}"))?;
+    let (report, cost) = bench.sync().await?;
+    print("many links, some changed", &report, &cost, 2 + changed.div_ceil(BATCH));
+    quiet(&bench).await
 }
 
 /// What was just written lies inside the overlap of the change feeds and is read once again; not what is measured.

@@ -16,6 +16,9 @@ pub const FORMAT: u8 = 1;
 
 const HEADER: usize = 5;
 
+/// Room for most values, so that a buffer does not grow step by step.
+const USUAL: usize = 512;
+
 /// The framed value.
 ///
 /// # Panics
@@ -24,7 +27,8 @@ const HEADER: usize = 5;
 /// have neither, so this is a mistake in the program and never caused by data.
 #[must_use]
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![FORMAT, 0, 0, 0, 0];
+    let mut bytes = Vec::with_capacity(USUAL);
+    bytes.extend([FORMAT, 0, 0, 0, 0]);
     serde_json::to_writer(&mut bytes, value).expect("stored types are plain data with text keys");
     seal(&mut bytes);
     bytes

@@ -50,8 +50,9 @@ enum State {
 }
 
 impl SledStore {
-    /// A cache that serves 100,000 links: 64 MiB.
-    pub const DEFAULT_CACHE_BYTES: u64 = 64 << 20;
+    /// sled keeps about a kilobyte per page beside its cache, so a larger one costs memory and saves hardly any CPU
+    /// (`docs/performance.md`): 16 MiB.
+    pub const DEFAULT_CACHE_BYTES: u64 = 16 << 20;
 
     /// Opens the store in `dir`, which is made (mode 0700) if it is not there. `cache_bytes` bounds sled's page cache.
     /// Blocks: half a second when the store is in use, longer when a large one was not closed properly.

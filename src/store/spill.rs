@@ -29,6 +29,8 @@ pub struct Spill<T> {
     written: u64,
     /// What follows the file: each item as its length (4 bytes LE) and its JSON.
     buffer: Vec<u8>,
+    /// The JSON of the item that is being appended.
+    scratch: Vec<u8>,
     len: usize,
     items: PhantomData<fn() -> T>,
 }
@@ -37,7 +39,8 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
     /// An empty row. `dir` is touched only when it grows long.
     #[must_use]
     pub fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), file: None, written: 0, buffer: Vec::new(), len: 0, items: PhantomData }
+        let (buffer, scratch) = (Vec::new(), Vec::new());
+        Self { dir: dir.to_owned(), file: None, written: 0, buffer, scratch, len: 0, items: PhantomData }
     }
 
     /// Appends an item.
@@ -46,17 +49,19 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
     ///
     /// [`StoreError::Failed`] when the disk is full or fails, or the item is no JSON. The row is then as before.
     pub fn push(&mut self, item: &T) -> Result<(), StoreError> {
-        let json = serde_json::to_vec(item).map_err(|error| StoreError::failed("spill", error))?;
-        let len = u32::try_from(json.len()).map_err(|error| StoreError::failed("spill", error))?;
+        self.scratch.clear();
+        serde_json::to_writer(&mut self.scratch, item).map_err(|error| StoreError::failed("spill", error))?;
+        let len = u32::try_from(self.scratch.len()).map_err(|error| StoreError::failed("spill", error))?;
         let full = match self.file {
-            None => self.len >= ITEMS_IN_MEMORY || self.buffer.len() + 4 + json.len() > BYTES_IN_MEMORY,
+            None => self.len >= ITEMS_IN_MEMORY || self.buffer.len() + 4 + self.scratch.len() > BYTES_IN_MEMORY,
             Some(_) => self.buffer.len() >= BUFFER,
         };
         if full {
             self.write_out().map_err(|error| StoreError::failed("spill", error))?;
         }
         self.buffer.extend(len.to_le_bytes());
-        self.buffer.extend(json);
+        self.buffer.extend_from_slice(&self.scratch);
+        self.scratch.shrink_to(BUFFER);
         self.len += 1;
         Ok(())
     }
@@ -88,6 +93,7 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
             offset: 0,
             block: Vec::new(),
             used: 0,
+            json: Vec::new(),
         };
         let mut left = self.len;
         iter::from_fn(move || {
@@ -132,6 +138,8 @@ struct Reader<'a> {
     offset: u64,
     block: Vec<u8>,
     used: usize,
+    /// The item that is being read.
+    json: Vec<u8>,
 }
 
 impl Reader<'_> {
@@ -140,9 +148,12 @@ impl Reader<'_> {
         let mut len = [0; 4];
         self.read(&mut len).map_err(failed)?;
         let len = usize::try_from(u32::from_le_bytes(len)).unwrap_or(usize::MAX);
-        let mut json = vec![0; len];
-        self.read(&mut json).map_err(failed)?;
-        serde_json::from_slice(&json).map_err(|error| StoreError::failed("read what was spilled", error))
+        let mut json = std::mem::take(&mut self.json);
+        json.resize(len, 0);
+        let read = self.read(&mut json);
+        self.json = json;
+        read.map_err(failed)?;
+        serde_json::from_slice(&self.json).map_err(|error| StoreError::failed("read what was spilled", error))
     }
 
     fn read(&mut self, mut into: &mut [u8]) -> std::io::Result<()> {

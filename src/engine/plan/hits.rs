@@ -130,34 +130,32 @@ impl Run<'_> {
     }
 }
 
-/// Counts match keys by hash, so that memory holds texts only for the few that are really shared.
+/// Counts match keys and ids by hash, so that memory holds eight bytes for each, and texts only for the few keys that
+/// are really shared.
 #[derive(Debug, Default)]
 pub(in crate::engine) struct KeyCount {
-    once: HashSet<u64>,
-    often: HashSet<u64>,
-    ids: HashSet<u64>,
-    places: usize,
-    last: HashMap<u64, usize>,
+    keys: Vec<u64>,
+    ids: Vec<u64>,
 }
 
 impl KeyCount {
     /// Counts a record and its keys.
     pub fn count(&mut self, side: Side, id: &RecordId, keys: &[(usize, String)]) {
-        self.places += 1;
-        let hash = super::claim(side, id);
-        if !self.ids.insert(hash) {
-            self.last.insert(hash, self.places);
-        }
-        for key in keys {
-            let hash = Self::hash(key);
-            if !self.once.insert(hash) {
-                self.often.insert(hash);
-            }
-        }
+        self.ids.push(super::claim(side, id));
+        self.keys.extend(keys.iter().map(Self::hash));
     }
 
-    fn is_shared(&self, key: &(usize, String)) -> bool {
-        self.often.contains(&Self::hash(key))
+    /// The keys that were counted more than once.
+    fn shared(&mut self) -> HashSet<u64> {
+        self.keys.sort_unstable();
+        self.keys.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
+    }
+
+    /// The records that were counted more than once, with the place (from 1) of the last time.
+    fn repeated(&self) -> HashMap<u64, usize> {
+        let mut places: Vec<(u64, usize)> = self.ids.iter().copied().zip(1..).collect();
+        places.sort_unstable();
+        places.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[1]).collect()
     }
 
     fn hash((tier, text): &(usize, String)) -> u64 {
@@ -170,15 +168,17 @@ impl Run<'_> {
     pub(super) fn twins(&mut self, pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twins, EngineError> {
         let mut twins = Twins::default();
         let Some(mut keys) = self.spilled_keys.remove(&pipeline.name) else { return Ok(twins) };
-        twins.last = std::mem::take(&mut keys.last);
-        if keys.often.is_empty() {
+        twins.last = keys.repeated();
+        let shared = keys.shared();
+        drop(keys);
+        if shared.is_empty() {
             return Ok(twins);
         }
         for chunk in spill.chunks(CHUNK) {
             for newcomer in chunk? {
                 let seen = &newcomer.fresh.observation;
                 for key in keys_of(pipeline, newcomer.side, &seen.projection) {
-                    if !keys.is_shared(&key) {
+                    if !shared.contains(&KeyCount::hash(&key)) {
                         continue;
                     }
                     let group = twins.shared.entry(key).or_default();
