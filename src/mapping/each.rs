@@ -91,7 +91,6 @@ pub fn compose(
     let by_target: HashMap<&str, &ElementPair> =
         pairs.iter().filter_map(|pair| Some((pair.target.as_deref()?, pair))).collect();
     let origins: HashMap<&str, &Value> = wanted.iter().map(|(key, origin)| (key.as_str(), *origin)).collect();
-
     let base = base.map(|base| base::Agreed::new(each, base));
 
     let mut composed = Composed { array: Cell::Absent, order: Vec::new(), changed: false };
@@ -136,7 +135,7 @@ pub fn compose(
     Ok(composed)
 }
 
-/// Brings the mapped values that are not as they were in `since` into an element of the target. Whether that changed it.
+/// Brings the mapped values, but those that are as in `since`, into an element of the target. Whether that changed it.
 fn update(
     each: &Each,
     origin: &Value,

@@ -64,8 +64,8 @@ impl Sent<'_> {
         }
     }
 
-    /// Both sides agreed on `from` and `there`. What the other side holds by now, if it has moved on, stays pending, and
-    /// of a list what was not sent because only the target had changed it.
+    /// Both sides agreed on `from` and `there`. What the other side holds by now, if it has moved on, stays pending; so
+    /// does what of a list was not sent because only the target had changed it.
     fn agree(&self, field: &Field, state: &mut FieldState, there: Cell) {
         let origin = self.written.other();
         let present = state.present(origin).cloned();

@@ -406,7 +406,7 @@ fn priced_sale(lines: Lines) -> Value {
 }
 
 fn priced_invoice(lines: Lines) -> Value {
-    let line = |(id, (text, price)): (&str, (&str, u32))| json!({ "LineItemID": id, "Description": text, "UnitAmount": price });
+    let line = |(id, (text, price))| json!({ "LineItemID": id, "Description": text, "UnitAmount": price });
     let lines: Vec<_> = ["A", "B"].into_iter().zip(lines).map(line).collect();
     json!({ "LineItems": lines })
 }
@@ -416,10 +416,10 @@ fn described(p: &mut Pipeline, drift: Drift) -> Link {
     invoice(p);
     p.drift = drift;
     let links = Links::default();
-    let lines = [("Hat", 10), ("Coat", 20)];
-    let sale = fresh(p, Side::Source, "s1", &priced_sale(lines));
+    let sold = [("Hat", 10), ("Coat", 20)];
+    let sale = fresh(p, Side::Source, "s1", &priced_sale(sold));
     let FreshDecision::Create(write) = decide_new(&context(p, &links), Side::Source, &sale, &[]) else { panic!() };
-    let answer = reading(p, Side::Target, "t1", &priced_invoice(lines));
+    let answer = reading(p, Side::Target, "t1", &priced_invoice(sold));
     let mut link = settle_create(&context(p, &links), &sale.observation, &write, &"t1".into(), Some(&answer)).link;
     see(p, &mut link, Side::Target, &priced_invoice([("Hat", 10), ("Warm coat", 20)]));
     link
