@@ -8,14 +8,19 @@
 //!   comparisons are made of these, so a line that an accountant added, or an unmapped property, is no difference.
 //! - [`compose`] makes the whole list to write: the target's elements as they are, the mapped values in them changed.
 //!
+//! A base counts per element and value: what did not change on the source since leaves the target's value as it is,
+//! and [`rebase`] keeps such a value at what was agreed, so that an edit of the target stays one.
+//!
 //! Only the way to the target exists; the order of elements is not mapped.
 
+mod base;
 mod pairs;
 mod view;
 
 #[cfg(test)]
 mod tests;
 
+pub use base::rebase;
 pub use pairs::{adopt, learn};
 pub use view::{restrict, same};
 
@@ -54,6 +59,9 @@ pub struct Composed {
 /// order with all that is not mapped, mapped values are changed where they differ, elements of the source that are not
 /// paired are added at the end without a key. What the source does not have is kept unless the field `removes`.
 ///
+/// With a `base` (both lists when they last agreed) a value of an element that is in both of its lists is only brought
+/// across if it changed on the source since; without one every value is.
+///
 /// With `present` absent (the record is being created, or the target was not read) elements are written from scratch,
 /// under their keys where those are known.
 ///
@@ -65,6 +73,7 @@ pub fn compose(
     field: &Field,
     source: &Cell,
     present: Option<&Cell>,
+    base: Option<&[Cell; 2]>,
     pairs: &[ElementPair],
     lookups: &dyn Lookups,
 ) -> Result<Composed, MapError> {
@@ -82,6 +91,7 @@ pub fn compose(
     let by_target: HashMap<&str, &ElementPair> =
         pairs.iter().filter_map(|pair| Some((pair.target.as_deref()?, pair))).collect();
     let origins: HashMap<&str, &Value> = wanted.iter().map(|(key, origin)| (key.as_str(), *origin)).collect();
+    let base = base.map(|base| base::Agreed::new(each, base));
 
     let mut composed = Composed { array: Cell::Absent, order: Vec::new(), changed: false };
     let (mut array, mut done, mut foreign) = (Vec::new(), HashSet::new(), false);
@@ -92,7 +102,8 @@ pub fn compose(
             // Two elements of the target cannot stand for one of the source: the first does.
             Some((key, origin)) if done.insert(*key) => {
                 let mut element = element.clone();
-                composed.changed |= update(each, origin, &mut element, lookups)?;
+                let since = base.as_ref().and_then(|base| base.element(key, own.as_deref()));
+                composed.changed |= update(each, origin, since.map(|[source, _]| source), &mut element, lookups)?;
                 array.push(element);
                 composed.order.push(Some((*key).to_owned()));
             }
@@ -124,10 +135,19 @@ pub fn compose(
     Ok(composed)
 }
 
-/// Brings the mapped values into an element of the target. Whether that changed it.
-fn update(each: &Each, origin: &Value, element: &mut Value, lookups: &dyn Lookups) -> Result<bool, MapError> {
+/// Brings the mapped values, but those that are as in `since`, into an element of the target. Whether that changed it.
+fn update(
+    each: &Each,
+    origin: &Value,
+    since: Option<&Value>,
+    element: &mut Value,
+    lookups: &dyn Lookups,
+) -> Result<bool, MapError> {
     let mut changed = false;
     for sub in each.fields.iter().filter(|sub| sub.flow.writes(Side::Target) && sub.write != WriteWhen::OnCreate) {
+        if since.is_some_and(|since| base::unchanged(sub, since, origin)) {
+            continue;
+        }
         let value = translate(sub, Side::Source, &read(sub, Side::Source, origin)?, lookups)?;
         let now = read(sub, Side::Target, element)?;
         let keep = match sub.write {

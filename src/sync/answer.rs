@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     config::{Content, Field},
+    mapping::each::rebase,
     record::{Cell, Side},
 };
 
@@ -20,6 +21,8 @@ pub(super) struct Sent<'a> {
     pub value: &'a Cell,
     /// The value there before.
     pub before: &'a Cell,
+    /// Of a list only what changed since the base was sent.
+    pub changes: bool,
 }
 
 impl Sent<'_> {
@@ -28,7 +31,6 @@ impl Sent<'_> {
         let written = self.written;
         if taken {
             self.agree(field, state, got);
-            *state.pending_mut(written) = None;
             return;
         }
         let (code, message) = if same(field, &state.pairs, written, self.before, &got) {
@@ -57,14 +59,22 @@ impl Sent<'_> {
             state.believed = Some(earlier.unwrap_or_else(|| Box::new(belief)));
         }
         self.agree(field, state, self.value.clone());
-        *state.pending_mut(written) = newer;
+        if newer.is_some() {
+            *state.pending_mut(written) = newer;
+        }
     }
 
-    /// Both sides agreed on `from` and `there`. What the other side holds by now, if it has moved on, stays pending.
+    /// Both sides agreed on `from` and `there`. What the other side holds by now, if it has moved on, stays pending; so
+    /// does what of a list was not sent because only the target had changed it.
     fn agree(&self, field: &Field, state: &mut FieldState, there: Cell) {
         let origin = self.written.other();
         let present = state.present(origin).cloned();
-        state.base = Some(seen(self.written, self.from.clone(), there));
+        let agreed = match (&field.content, &state.base) {
+            (Content::Each(_), Some(base)) if self.changes => rebase(field, base, self.from, &there, &state.pairs),
+            _ => there.clone(),
+        };
+        state.base = Some(seen(self.written, self.from.clone(), agreed));
+        *state.pending_mut(self.written) = unless_at_base(field, state, self.written, there);
         let moved_on = present.and_then(|cell| unless_at_base(field, state, origin, cell));
         *state.pending_mut(origin) = moved_on.filter(|_| has_end(field, origin));
     }
@@ -86,7 +96,7 @@ pub(super) fn disprove(field: &Field, state: &mut FieldState, side: Side, got: &
     state.base = belief.base;
     *state.pending_mut(origin) = unless_at_base(field, state, origin, present).filter(|_| has_end(field, origin));
     let (from, value) = (&believed[origin.index()], &believed[side.index()]);
-    let sent = Sent { written: side, from, value, before: &belief.before };
+    let sent = Sent { written: side, from, value, before: &belief.before, changes: false };
     sent.answered(field, state, got.clone(), false, config);
     true
 }

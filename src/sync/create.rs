@@ -48,7 +48,7 @@ fn value(context: &Context<'_>, side: Side, record: &Fresh, field: &Field, from:
     let value = match &field.content {
         Content::Constant(constant) => Cell::Value(constant.clone()),
         Content::Each(_) if side == Side::Target => return Err(MapError::OneWay),
-        Content::Each(_) => mapping::each::compose(field, from, None, &[], context.lookups)?.array,
+        Content::Each(_) => mapping::each::compose(field, from, None, None, &[], context.lookups)?.array,
         Content::Mapped { .. } => mapping::translate(field, side, from, context.lookups)?,
     };
     Ok(match side {

@@ -1,5 +1,7 @@
 //! The three-way merge of a linked pair, field by field.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
@@ -204,6 +206,7 @@ impl<'a> Draft<'a> {
     }
 
     fn apply(&mut self, view: &View<'_>, outcome: Outcome) {
+        self.advance(view);
         match outcome {
             Outcome::Quiet => self.quiet(view),
             Outcome::Agree => self.agree(view),
@@ -248,6 +251,15 @@ impl<'a> Draft<'a> {
     fn unpark(&mut self, view: &View<'_>) {
         if view.state.parked.is_some() {
             self.state(view.field.id).parked = None;
+        }
+    }
+
+    /// Remembers what a list was found to agree on; the rest stays pending.
+    fn advance(&mut self, view: &View<'_>) {
+        if let Some(Cow::Owned(base)) = &view.base {
+            let state = self.state(view.field.id);
+            state.base = Some(base.clone());
+            state.pending_source = None;
         }
     }
 

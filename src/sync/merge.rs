@@ -68,7 +68,7 @@ pub(super) fn merge(view: &View<'_>, stamps: Stamps) -> Outcome {
     if view.field.write == WriteWhen::IfBlank && !Side::BOTH.into_iter().any(|side| view.is_blank(side)) {
         return Outcome::Leave;
     }
-    match (view.base, changed) {
+    match (&view.base, changed) {
         (None, _) => first(view),
         (Some(_), [_, false]) => edited(view, Side::Source),
         (Some(_), [false, true]) => edited(view, Side::Target),
@@ -223,7 +223,8 @@ fn first(view: &View<'_>) -> Outcome {
 /// Sends the present value of `from` across, unless a rule keeps it.
 fn send(view: &View<'_>, from: Side, why: Why) -> Outcome {
     let to = from.other();
-    let value = match view.cross(from) {
+    let crossing = if let Why::Changed(_) = why { view.changes(from) } else { view.cross(from) };
+    let value = match crossing {
         Ok(crossing) if crossing.there => return Outcome::Agree,
         Ok(crossing) => crossing.value,
         Err(error) => return unmappable(error),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Born, Context, FieldState, FieldWrite, Finding, Link, Observation, RecordWrite,
+    Born, Context, FieldState, FieldWrite, Finding, Link, Observation, RecordWrite, Why,
     answer::Sent,
     decide_link, expect,
     observe::{carried, mark_mut, observe, redefine},
@@ -136,7 +136,8 @@ fn settle_field(
     if let Content::Each(_) = &field.content {
         learn(context, field, state, write, sent, got.as_ref());
     }
-    let outcome = Sent { written: write.side, from: &sent.from, value: &sent.value, before: &sent.before };
+    let changes = matches!(sent.why, Why::Changed(_));
+    let outcome = Sent { written: write.side, from: &sent.from, value: &sent.value, before: &sent.before, changes };
     match got {
         None => outcome.believe(field, state),
         Some(got) => {
@@ -159,10 +160,16 @@ fn taken(
     match field.content {
         // New elements are sent without the key that the remote gives them: ask whether anything is left to change.
         Content::Each(_) => {
-            compose(field, &sent.from, Some(got), &state.pairs, context.lookups).is_ok_and(|composed| !composed.changed)
+            let composed = compose(field, &sent.from, Some(got), since(state, sent), &state.pairs, context.lookups);
+            composed.is_ok_and(|composed| !composed.changed)
         }
         _ => same(field, &state.pairs, written, &sent.value, got),
     }
+}
+
+/// The base whose changes were sent; `None` if all was.
+fn since<'s>(state: &'s FieldState, sent: &FieldWrite) -> Option<&'s [Cell; 2]> {
+    state.base.as_ref().filter(|_| matches!(sent.why, Why::Changed(_)))
 }
 
 /// Learns which element of the answer came of which element of the source; without an answer, which were sent.
@@ -175,7 +182,7 @@ fn learn(
     got: Option<&Cell>,
 ) {
     let before = write.id.as_ref().map(|_| &sent.before);
-    if let Ok(composed) = compose(field, &sent.from, before, &state.pairs, context.lookups) {
+    if let Ok(composed) = compose(field, &sent.from, before, since(state, sent), &state.pairs, context.lookups) {
         state.pairs = mapping::each::learn(field, &composed, got.unwrap_or(&sent.value));
     }
 }

@@ -63,8 +63,8 @@ pub(super) struct View<'a> {
     pub field: &'a Field,
     pub state: &'a FieldState,
     pub lookups: &'a dyn Lookups,
-    /// Both sides' values when they last agreed, under the present definition.
-    pub base: Option<&'a [Cell; 2]>,
+    /// Both sides' values when they last agreed, under the present definition. Owned if it is not remembered yet.
+    pub base: Option<Cow<'a, [Cell; 2]>>,
     /// The present value of both sides.
     present: [Option<Cow<'a, Cell>>; 2],
     /// The target's list as it is now, with the elements that are not ours.
@@ -102,12 +102,13 @@ impl<'a> View<'a> {
             field,
             state,
             lookups,
-            base: state.base.as_ref().filter(|_| state.definition == field.definition),
+            base: state.base.as_ref().filter(|_| state.definition == field.definition).map(Cow::Borrowed),
             present: [source, state.present(Side::Target).map(Cow::Borrowed)],
             list,
             pairs: Cow::Borrowed(&state.pairs),
         };
         view.adopt();
+        view.advance();
         view
     }
 
@@ -119,6 +120,19 @@ impl<'a> View<'a> {
             if let Ok(pairs) = mapping::each::adopt(self.field, source, target, &self.state.pairs, self.lookups) {
                 self.pairs = Cow::Owned(pairs);
             }
+        }
+    }
+
+    /// Where the target's list has all that changed on the source, both agree on that, whatever else differs in it.
+    fn advance(&mut self) {
+        if let (Content::Each(_), Some(base), Some(source)) =
+            (&self.field.content, &self.base, self.known(Side::Source))
+            && self.changed(Side::Source)
+            && self.changed(Side::Target)
+            && self.changes(Side::Source).is_ok_and(|crossing| crossing.there)
+        {
+            let target = mapping::each::rebase(self.field, base, source, self.before(Side::Target), &self.pairs);
+            self.base = Some(Cow::Owned([source.clone(), target]));
         }
     }
 
@@ -156,12 +170,12 @@ impl<'a> View<'a> {
 
     /// Whether `side` moved away from its own base.
     pub fn changed(&self, side: Side) -> bool {
-        self.base.is_some_and(|base| !self.same(side, &base[side.index()], self.present(side)))
+        self.base.as_ref().is_some_and(|base| !self.same(side, &base[side.index()], self.present(side)))
     }
 
     /// Whether `side` held something when both agreed and holds nothing now.
     pub fn cleared(&self, side: Side) -> bool {
-        self.is_blank(side) && self.base.is_some_and(|base| !self.blank(side, &base[side.index()]))
+        self.is_blank(side) && self.base.as_ref().is_some_and(|base| !self.blank(side, &base[side.index()]))
     }
 
     /// Whether a value that is nothing stays where it is.
@@ -179,11 +193,20 @@ impl<'a> View<'a> {
 
     /// The present value of `from` as it would be written on the other side.
     pub fn cross(&self, from: Side) -> Result<Crossing, MapError> {
+        self.cross_since(from, None)
+    }
+
+    /// As [`View::cross`], of a list only the values that changed since both sides agreed.
+    pub fn changes(&self, from: Side) -> Result<Crossing, MapError> {
+        self.cross_since(from, self.base.as_deref())
+    }
+
+    fn cross_since(&self, from: Side, base: Option<&[Cell; 2]>) -> Result<Crossing, MapError> {
         let (cell, to) = (self.present(from), from.other());
         match (&self.field.content, from) {
             (Content::Each(_), Side::Source) => {
                 let now = Some(self.before(to));
-                let composed = mapping::each::compose(self.field, cell, now, &self.pairs, self.lookups)?;
+                let composed = mapping::each::compose(self.field, cell, now, base, &self.pairs, self.lookups)?;
                 Ok(Crossing { value: composed.array, there: !composed.changed })
             }
             (Content::Each(_), Side::Target) => Err(MapError::OneWay),

@@ -6,6 +6,7 @@
 mod support;
 
 mod fields;
+mod lists;
 mod matching;
 mod outcomes;
 mod references;

@@ -37,7 +37,7 @@ fn pair(source: &str, target: &str) -> ElementPair {
 }
 
 fn made(field: &Field, source: &Cell, present: Option<&Cell>, pairs: &[ElementPair]) -> Composed {
-    compose(field, source, present, pairs, &World::default()).unwrap()
+    compose(field, source, present, None, pairs, &World::default()).unwrap()
 }
 
 const SALE: &str = r#"[{"line_no":1,"title":"Tea ","cents":450},{"line_no":2,"title":"Cake","cents":600}]"#;
@@ -76,6 +76,65 @@ fn what_is_not_ours_is_kept_and_only_changed_values_are_written() {
     assert_eq!(composed.array, cell(expected));
     let order: Vec<_> = composed.order.iter().map(Option::as_deref).collect();
     assert_eq!(order, [None, Some("2"), Some("1"), Some("3")]);
+}
+
+const INVOICE: &str = r#"[{"LineItemID":"a","Description":"Tea","UnitAmount":4.50},{"LineItemID":"b","Description":"Cake","UnitAmount":6.00}]"#;
+
+/// `SALE` became `INVOICE`; then the sale was edited (`source`), and the invoice (`present`). Checks what is written,
+/// and what counts as agreed once it was.
+#[track_caller]
+fn check_since(source: &str, present: &str, written: &str, agreed: &str) {
+    let (field, pairs) = (lines(false), [pair("1", "a"), pair("2", "b")]);
+    let base = [cell(SALE), cell(INVOICE)];
+    let (source, present) = (cell(source), cell(present));
+    let composed = compose(&field, &source, Some(&present), Some(&base), &pairs, &World::default()).unwrap();
+    assert_eq!(composed.array, cell(written));
+    assert_eq!(composed.changed, composed.array != present);
+    // The remote gives a new element its key.
+    let answer = cell(&written.replace(r#"{"Description":"Jam""#, r#"{"LineItemID":"c","Description":"Jam""#));
+    let pairs = learn(&field, &composed, &answer);
+    assert_eq!(rebase(&field, &base, &source, &answer, &pairs), cell(agreed));
+    let again = compose(&field, &source, Some(&answer), Some(&base), &pairs, &World::default()).unwrap();
+    assert!(!again.changed, "nothing is left of it");
+}
+
+#[test]
+fn only_what_changed_on_the_source_since_is_brought_across() {
+    let drifted = INVOICE.replace("Cake", "Cake, sliced");
+    // Nothing changed on the source: an edit of the target stays, and stays an edit.
+    check_since(SALE, &drifted, &drifted, INVOICE);
+    // What the field's own normalising takes away is no change.
+    check_since(&SALE.replace("Tea ", "Tea"), &drifted, &drifted, INVOICE);
+    // Another element.
+    let fifty = |text: &str| text.replace("4.50", "5.5");
+    check_since(&SALE.replace("450", "550"), &drifted, &fifty(&drifted), &fifty(INVOICE));
+    // Another value of the same element.
+    let seven = |text: &str| text.replace("6.00", "7");
+    check_since(&SALE.replace("600", "700"), &drifted, &seven(&drifted), &seven(INVOICE));
+    // The same value.
+    let scone = INVOICE.replace("Cake", "Scone");
+    check_since(&SALE.replace("Cake", "Scone"), &drifted, &scone, &scone);
+    // The same value, to what the target has already.
+    check_since(&SALE.replace("Cake", "Cake, sliced"), &drifted, &drifted, &drifted);
+    // A value that the target lost.
+    let lost = INVOICE.replace(r#""Description":"Cake","#, "");
+    check_since(&SALE.replace("450", "550"), &lost, &fifty(&lost), &fifty(INVOICE));
+    // Nothing was agreed of a new element.
+    let jam = |text: &str, jam: &str| format!("{},{jam}]", text.trim_end_matches(']'));
+    let (new, sent) = (r#"{"line_no":3,"title":"Jam","cents":100}"#, r#"{"Description":"Jam","UnitAmount":1}"#);
+    let made = r#"{"LineItemID":"c","Description":"Jam","UnitAmount":1}"#;
+    check_since(&jam(SALE, new), &drifted, &jam(&drifted, sent), &jam(INVOICE, made));
+    // An element without a source is kept.
+    check_since(r#"[{"line_no":1,"title":"Tea","cents":550}]"#, &drifted, &fifty(&drifted), &fifty(&drifted));
+}
+
+#[test]
+fn an_element_that_one_list_of_the_base_lacks_is_brought_across_whole() {
+    let (field, pairs) = (lines(false), [pair("1", "a"), pair("2", "b")]);
+    let drifted = cell(&INVOICE.replace("Cake", "Cake, sliced").replace("Tea", "Chai"));
+    let base = [cell(SALE), cell(r#"[{"LineItemID":"a","Description":"Tea","UnitAmount":4.50}]"#)];
+    let composed = compose(&field, &cell(SALE), Some(&drifted), Some(&base), &pairs, &World::default()).unwrap();
+    assert_eq!(composed.array, cell(&INVOICE.replace("Tea", "Chai")));
 }
 
 #[test]
@@ -121,7 +180,7 @@ fn an_element_sent_without_an_answer_is_never_sent_twice() {
     assert_eq!(learn(&field, &found, &cell(present)), [pair("2", "b"), pair("1", "a")]);
     // Edited meanwhile: nobody can tell which of the two it is, so a person is asked.
     let edited = present.replace("4.5", "4.6");
-    let error = compose(&field, &cell(SALE), Some(&cell(&edited)), &unknown, &World::default()).unwrap_err();
+    let error = compose(&field, &cell(SALE), Some(&cell(&edited)), None, &unknown, &World::default()).unwrap_err();
     assert!(error.to_string().contains("`1` is not the key"), "{error}");
     // Nothing there: it never arrived.
     assert!(made(&field, &cell(SALE), Some(&cell("[]")), &unknown).changed);
@@ -139,7 +198,7 @@ fn lists_that_meet_for_the_first_time_pair_by_their_values() {
 #[test]
 fn a_list_that_cannot_be_told_apart_is_refused() {
     let refused =
-        |text: &str| compose(&lines(false), &cell(text), None, &[], &World::default()).unwrap_err().to_string();
+        |text: &str| compose(&lines(false), &cell(text), None, None, &[], &World::default()).unwrap_err().to_string();
     assert!(refused(r#"[{"line_no":1},{"line_no":1}]"#).contains("only one element"));
     assert!(refused(r#"[{"title":"Tea"}]"#).contains("an element with a key"));
     assert!(refused(r#""Tea""#).contains("`Tea` is not a list"));

@@ -78,7 +78,7 @@ fn same_row(each: &Each, side: Side, a: &Value, b: &Value) -> bool {
 }
 
 /// The sub-fields whose values count on `side`: those that flow to the target after an element was created.
-fn viewed(each: &Each, side: Side) -> impl Iterator<Item = &Field> {
+pub(super) fn viewed(each: &Each, side: Side) -> impl Iterator<Item = &Field> {
     each.fields.iter().filter(move |sub| {
         let counts = match sub.write {
             WriteWhen::Always => true,

@@ -181,11 +181,13 @@ pub fn constant<'p>(pipeline: &'p mut Pipeline, value: Value, target: &str) -> &
     field
 }
 
-/// Adds a list of lines from `$.lines` to `$.LineItems`: `title` is `Description`, `no` belongs to `LineItemID`.
+/// Adds a list of lines from `$.lines` to `$.LineItems`: `title` is `Description`, `price` is `UnitAmount`, `no` belongs
+/// to `LineItemID`.
 pub fn lines(pipeline: &mut Pipeline) -> &mut Field {
     let mut inner = self::pipeline();
     add(&mut inner, "$.title", "$.Description");
-    inner.fields[0].flow = Flow::ToTarget;
+    add(&mut inner, "$.price", "$.UnitAmount");
+    inner.fields.iter_mut().for_each(|field| field.flow = Flow::ToTarget);
     let field = add(pipeline, "$.lines", "$.LineItems");
     field.flow = Flow::ToTarget;
     field.content = Content::Each(Box::new(Each {

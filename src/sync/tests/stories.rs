@@ -8,8 +8,8 @@ use crate::{
     mapping::match_key,
     record::Side,
     sync::{
-        Candidate, Decision, FindingKind, FreshDecision, Link, ParkCode, Settled, TierHits, body, decide_new, observe,
-        settle_create, settle_update,
+        Candidate, Decision, FindingKind, FreshDecision, Link, ParkCode, Settled, TierHits, Why, body, decide_new,
+        observe, settle_create, settle_update,
     },
 };
 
@@ -394,4 +394,110 @@ fn lines_sent_without_an_answer_are_not_sent_twice() {
     let decision = decide(&p, &link);
     let sent = body(&p, &decision.writes[0], Some(link.mark(Side::Target))).unwrap();
     assert_eq!(sent, target_lines(&[("A", "Red hat"), ("B", "Coat"), ("C", "Scarf")]));
+}
+
+/// Title and price of the sale's two lines.
+type Lines = [(&'static str, u32); 2];
+
+fn priced_sale(lines: Lines) -> Value {
+    let line = |(at, (title, price)): (usize, (&str, u32))| json!({ "no": at + 1, "title": title, "price": price });
+    let lines: Vec<_> = lines.into_iter().enumerate().map(line).collect();
+    json!({ "lines": lines })
+}
+
+fn priced_invoice(lines: Lines) -> Value {
+    let line = |(id, (text, price))| json!({ "LineItemID": id, "Description": text, "UnitAmount": price });
+    let lines: Vec<_> = ["A", "B"].into_iter().zip(lines).map(line).collect();
+    json!({ "LineItems": lines })
+}
+
+/// An invoice that we created, on which the accountant changed the description of the second line.
+fn described(p: &mut Pipeline, drift: Drift) -> Link {
+    invoice(p);
+    p.drift = drift;
+    let links = Links::default();
+    let sold = [("Hat", 10), ("Coat", 20)];
+    let sale = fresh(p, Side::Source, "s1", &priced_sale(sold));
+    let FreshDecision::Create(write) = decide_new(&context(p, &links), Side::Source, &sale, &[]) else { panic!() };
+    let answer = reading(p, Side::Target, "t1", &priced_invoice(sold));
+    let mut link = settle_create(&context(p, &links), &sale.observation, &write, &"t1".into(), Some(&answer)).link;
+    see(p, &mut link, Side::Target, &priced_invoice([("Hat", 10), ("Warm coat", 20)]));
+    link
+}
+
+/// The shop's sale is now `sale`: the invoice is written as `invoice`, over `before`, and answered so or not at all.
+#[track_caller]
+fn check_lines(p: &Pipeline, link: &Link, sale: Lines, before: Lines, invoice: Lines, answers: bool) -> Settled {
+    let mut link = link.clone();
+    see(p, &mut link, Side::Source, &priced_sale(sale));
+    let decision = decide(p, &link);
+    let [write] = decision.writes.as_slice() else { panic!("one write: {decision:?}") };
+    assert_eq!(body(p, write, Some(link.mark(Side::Target))).unwrap(), priced_invoice(invoice));
+    assert_eq!(write.fields[0].before.value(), priced_invoice(before).get("LineItems"));
+    let answer = priced_invoice(invoice);
+    let mut settled = settle(p, &link, answers.then_some(&answer));
+    see(p, &mut settled.link, Side::Source, &priced_sale(sale));
+    see(p, &mut settled.link, Side::Target, &answer);
+    settled
+}
+
+#[test]
+fn a_value_that_the_accountant_typed_stays_until_the_shop_edits_that_very_value() {
+    for answers in [true, false] {
+        let mut p = pipeline();
+        let mut link = described(&mut p, Drift::Leave);
+        let steps: [[Lines; 3]; 3] = [
+            [[("Hat", 11), ("Coat", 20)], [("Hat", 10), ("Warm coat", 20)], [("Hat", 11), ("Warm coat", 20)]],
+            [[("Hat", 11), ("Coat", 22)], [("Hat", 11), ("Warm coat", 20)], [("Hat", 11), ("Warm coat", 22)]],
+            [[("Hat", 11), ("Cape", 22)], [("Hat", 11), ("Warm coat", 22)], [("Hat", 11), ("Cape", 22)]],
+        ];
+        for [sale, before, invoice] in steps {
+            link = check_lines(&p, &link, sale, before, invoice, answers).link;
+            let decision = decide(&p, &link);
+            assert_eq!((decision.writes.len(), decision.findings.len()), (0, 0), "{decision:?}");
+        }
+        let base = state(&p, &link, 0).base.as_ref().unwrap();
+        assert_eq!(base[1].value(), priced_invoice([("Hat", 11), ("Cape", 22)]).get("LineItems"));
+    }
+}
+
+#[test]
+fn a_value_that_was_not_sent_is_still_an_edit_of_the_target() {
+    let (sale, before): (Lines, Lines) = ([("Hat", 11), ("Coat", 20)], [("Hat", 10), ("Warm coat", 20)]);
+    let kept = [("Hat", 11), ("Warm coat", 20)];
+    for answers in [true, false] {
+        let mut p = pipeline();
+        let link = described(&mut p, Drift::Report);
+        let settled = check_lines(&p, &link, sale, before, kept, answers);
+        let decision = decide(&p, &settled.link);
+        assert!(decision.writes.is_empty() && decision.findings[0].kind == FindingKind::Pending, "{decision:?}");
+
+        let mut p = pipeline();
+        let mut link = described(&mut p, Drift::PutBack);
+        let decision = decide(&p, &link);
+        assert_eq!(decision.writes[0].fields[0].why, Why::PutBack, "alone, it goes back at once");
+        let settled = check_lines(&p, &link, sale, before, kept, answers);
+        assert_eq!(settled.again, answers);
+        link = settled.link;
+        let decision = decide(&p, &link);
+        assert_eq!(decision.writes[0].fields[0].why, Why::PutBack);
+        let settled = settle(&p, &link, Some(&priced_invoice(sale)));
+        assert_eq!(decide(&p, &settled.link), Decision::default());
+    }
+}
+
+#[test]
+fn lines_that_meet_in_one_value_agree_on_it_and_differ_in_the_other() {
+    for (drift, writes, findings) in [(Drift::Leave, 0, 0), (Drift::Report, 0, 1), (Drift::PutBack, 1, 0)] {
+        let mut p = pipeline();
+        let mut link = described(&mut p, drift);
+        let (sale, invoice): (Lines, Lines) = ([("Hat", 11), ("Coat", 20)], [("Hat", 11), ("Warm coat", 20)]);
+        see(&p, &mut link, Side::Source, &priced_sale(sale));
+        see(&p, &mut link, Side::Target, &priced_invoice(invoice));
+        let decision = decide(&p, &link);
+        assert_eq!((decision.writes.len(), decision.findings.len()), (writes, findings), "{decision:?}");
+        let base = decision.link.unwrap().fields[&p.fields[0].id].base.clone().unwrap();
+        let agreed = [&priced_sale(sale)["lines"], &priced_invoice(sale)["LineItems"]];
+        assert_eq!(base.each_ref().map(|cell| cell.value().unwrap()), agreed);
+    }
 }
