@@ -537,3 +537,21 @@ async fn a_call_recorded_for_one_account_is_never_sent_to_another() {
     assert_eq!(world.books.count("contacts"), 2);
     world.settled().await;
 }
+
+#[tokio::test]
+async fn one_answer_that_names_a_new_id_twice_links_the_first_and_lists_the_second() {
+    let world = World::new(CONTACTS);
+    let first = world.shop.insert("contacts", json!({"name": "First", "email": "first@x.example"}));
+    let second = world.shop.insert("contacts", json!({"name": "Second", "email": "second@x.example"}));
+    world.books.answer_creates_with("b99");
+    world.sync().await;
+    let name = world.pipeline("contacts");
+    let links = world.desk(async |desk| desk.links(&name).await.unwrap()).await;
+    let pairs: Vec<_> = links.iter().map(|link| (link.source.as_str(), link.target.as_str())).collect();
+    assert_eq!(pairs, [(first.as_str(), "b99")], "one link per id");
+    let parked = world.desk(async |desk| desk.parked(None).await.unwrap()).await;
+    assert!(
+        parked.iter().any(|item| item.parked.code == ParkCode::IdTaken && item.id.as_str() == second),
+        "{parked:#?}"
+    );
+}
