@@ -408,8 +408,11 @@ impl Run<'_> {
             }
             let Some(report) = self.reports.get(name) else { continue };
             if self.request.mode == Mode::Sync && report.skipped.is_none() && report.held.is_none() {
-                state.verified = Some(ended);
-                if state.stage == Stage::Approved && self.request.limit.is_none() && self.troubles.is_empty() {
+                let whole = self.troubles.is_empty() && self.request.limit.is_none();
+                if whole && report.tally.unknown == 0 {
+                    state.verified = Some(ended);
+                }
+                if state.stage == Stage::Approved && whole {
                     state.stage = Stage::Running;
                 }
             }

@@ -80,9 +80,13 @@ async fn a_refused_connection_loses_nothing_and_the_next_run_goes_on() {
     let (shop, books) = jane(&world).await;
     world.shop.insert("contacts", json!({"name": "New", "email": "new@x.example"}));
     world.shop.edit("contacts", &shop, json!({"phone": "021 5"}));
+    let verified =
+        async || world.desk(async |desk| desk.status().await.unwrap()).await[0].pipelines[0].verified.unwrap();
+    let before = verified().await;
     world.books.fail_next(Fault::NotDone);
     let report = world.run(world.request(Mode::Sync)).await;
     assert_eq!(report.exit_code(), 1);
+    assert_eq!(verified().await, before, "a run that could not write has not found both sides in agreement");
     world.clock.advance(Duration::from_secs(60));
     world.sync().await;
     assert_eq!(world.books.count("contacts"), 2);
