@@ -17,6 +17,8 @@ mod health;
 mod outlook;
 mod paused;
 pub mod protocol;
+#[allow(dead_code, reason = "the reload itself comes next")]
+mod reload;
 mod run;
 pub mod schedule;
 mod signals;

@@ -9,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use tokio::{
-    sync::{OwnedMutexGuard, mpsc, watch},
+    sync::{Notify, OwnedMutexGuard, mpsc, watch},
     task::JoinHandle,
 };
 
@@ -65,6 +65,7 @@ pub(super) struct Shared {
     pub stop: watch::Sender<Stop>,
     locks: BTreeMap<ConnectionName, Arc<tokio::sync::Mutex<()>>>,
     pub stirred: watch::Sender<u64>,
+    pub look_at_config: Notify,
 }
 
 impl Shared {
@@ -118,6 +119,12 @@ impl Shared {
         }
     }
 
+    /// Has the configuration looked at again soon, also where no file changed: what was held may be allowed now.
+    #[allow(dead_code, reason = "the reload itself comes next")]
+    pub fn look_at_config_again(&self) {
+        self.look_at_config.notify_one();
+    }
+
     /// Runs that a person asked for and that have not ended.
     fn by_hand(&self) -> usize {
         self.slots.values().map(|slot| slot.peek(|state| state.by_hand)).sum()
@@ -154,6 +161,7 @@ impl Daemon {
             health: Health::default(),
             stop: watch::Sender::new(Stop::Running),
             stirred,
+            look_at_config: Notify::new(),
             engine,
             settings,
         });
