@@ -20,6 +20,7 @@ mod names;
 mod output;
 mod parked;
 mod plan;
+mod reload;
 mod report;
 
 mod run;
@@ -92,6 +93,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     log("RECONCILED_LOG", "error");
     match &line.command {
         Command::Demo(args) => demo::run(args, out).await,
+        Command::Reload(args) => reload::run(dir, args, out).await,
         Command::Export(args) => transfer::export(&setup::load(dir, out)?.config, &args.file, out).await,
         Command::Import(args) => transfer::import(&setup::load(dir, out)?.config, args, out).await,
         other => in_office(other, dir, out).await,
@@ -120,6 +122,7 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         | Command::Schema
         | Command::Completions(_)
         | Command::Demo(_)
+        | Command::Reload(_)
         | Command::Export(_)
         | Command::Import(_) => Err(CliError::Other("this command needs no office".to_owned())),
     }

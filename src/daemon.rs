@@ -6,6 +6,7 @@
 //!   those who need it. A store that fails stops everything but the probes that find out when it works again.
 //! - [`protocol`] is what commands and daemon say to each other over the unix socket; [`execute()`] carries a request
 //!   out, here and in a command that finds no daemon ([`Client`]).
+//! - [`reload`] follows the files of the configuration and lets edited integrations take over, one by one.
 //! - [`serve`] connects all this to the signals of an operating system.
 
 mod answer;
@@ -13,12 +14,12 @@ mod client;
 mod control;
 mod drive;
 mod execute;
+mod gate;
 mod health;
 mod outlook;
 mod paused;
 pub mod protocol;
-#[allow(dead_code, reason = "the reload itself comes next")]
-mod reload;
+pub mod reload;
 mod run;
 pub mod schedule;
 mod signals;
@@ -30,6 +31,6 @@ mod worker;
 pub use client::{Client, ClientError};
 pub use control::{Daemon, DaemonSettings, Handle};
 pub use execute::execute;
-pub use signals::{Stopped, serve};
+pub use signals::{Signals, Stopped, serve};
 pub use socket::SocketError;
 pub use status::{ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, WaitReason};

@@ -77,6 +77,19 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Try it on two practice systems on this machine
     Demo(DemoArgs),
+    /// Have the daemon take over the edited configuration, and say what came of every file
+    Reload(ReloadArgs),
+}
+
+/// `reload`.
+#[derive(Debug, Args)]
+pub struct ReloadArgs {
+    /// Wait until every edited integration has taken over
+    #[arg(long)]
+    pub wait: bool,
+    /// Also believe that many files were removed
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `plan`.

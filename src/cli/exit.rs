@@ -28,6 +28,8 @@ pub enum Exit {
     Held = 5,
     /// The command line is wrong (`EX_USAGE`).
     Usage = 64,
+    /// No daemon runs, and only one could do it (`EX_UNAVAILABLE`).
+    NoDaemon = 69,
     /// The store cannot be used (`EX_IOERR`).
     Store = 74,
     /// Another process holds the state (`EX_TEMPFAIL`).
@@ -63,6 +65,9 @@ pub enum CliError {
     /// What was asked for was refused or failed.
     #[error("{0}")]
     Refused(Failure),
+    /// No daemon runs, and only one could do it.
+    #[error("no daemon runs; start one with `reconciled run`, it reads the configuration as it is now")]
+    NoDaemon,
     /// The daemon could not be asked.
     #[error(transparent)]
     Daemon(#[from] ClientError),
@@ -95,6 +100,7 @@ impl CliError {
         match self {
             Self::Usage(_) => Exit::Usage,
             Self::Config(_) => Exit::Config,
+            Self::NoDaemon => Exit::NoDaemon,
             Self::Store { source: StoreError::Locked { .. }, .. } | Self::Socket(SocketError::Taken { .. }) => {
                 Exit::Locked
             }

@@ -6,29 +6,67 @@ use super::{
     exit::{CliError, Exit},
     output::Output,
     setup,
+    text::Paint,
 };
 use crate::{
     clock::Clock,
+    config::ProcessEnv,
     connector::Priority,
-    daemon::{self, Daemon, DaemonSettings, Stopped},
+    daemon::{
+        self, Daemon, DaemonSettings, Signals, Stopped,
+        reload::{Reloading, boot},
+    },
+    store::Ledger,
 };
 
-/// Runs until a signal stops it: `TERM` and `INT` let the current runs come to their end, a second one does not.
+/// Runs until a signal stops it: `TERM` and `INT` let the current runs come to their end, a second one does not; `HUP` has the
+/// configuration looked at.
 ///
 /// # Errors
 ///
 /// When the configuration or the store cannot be used, or another daemon runs.
 pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
-    let loaded = setup::load(dir, out)?;
-    let config = Arc::new(loaded.config);
-    super::log("RECONCILED_LOG", &config.settings.log);
+    // Before anything slow: a signal that comes now is carried out when the daemon is there.
+    let no_signals = |error| CliError::Other(format!("this process cannot listen to signals: {error}"));
+    let signals = Signals::listen().map_err(no_signals)?;
+    let (snapshot, loaded) = setup::read_for_daemon(dir, out)?;
+    super::log("RECONCILED_LOG", &loaded.config.settings.log);
+    if loaded.has_errors() {
+        out.talk(&loaded.render(out.talk_paint == Paint::Colour));
+    }
     let clock = Clock::system();
-    let store = setup::open_store(&config)?;
-    let connectors = setup::connectors(&config, &clock, Priority::Automatic, out);
+    let store = setup::open_store(&loaded.config)?;
+    let boot = boot(&snapshot, &ProcessEnv, &Ledger::new(store.clone()), clock.now()).await;
+    let path = loaded.config.settings.state_dir.clone();
+    let boot = boot.map_err(|source| CliError::Store { path, source })?;
+    for kept in boot.kept() {
+        tracing::error!(event = "config.last_good", "{kept}");
+        out.talk(&out.talk_paint.red(&kept));
+    }
+    if boot.is_hopeless() {
+        return Err(CliError::Config("the configuration has mistakes, shown above; nothing can run".to_owned()));
+    }
+    if loaded.has_errors() {
+        out.talk("what has mistakes is left out, or runs as it was before");
+    }
+    let config = Arc::clone(&boot.config);
+    if config.integrations.is_empty() {
+        let text = format!(
+            "there is nothing to do yet: put a file that ends in .yaml into {} (`reconciled validate` checks it, \
+             `reconciled demo` shows an example); it is taken over without a restart",
+            dir.display()
+        );
+        tracing::warn!(event = "config.empty", "{text}");
+        out.talk(&text);
+    }
+    let connect = setup::connect(&clock, Priority::Automatic);
+    let connectors = setup::connectors_by(&connect, &config, out);
     let settings = DaemonSettings::from(&config.settings);
-    let daemon = Daemon::start(setup::engine(config, store, connectors, clock)?, settings).await?;
-    let stopped = daemon::serve(&daemon).await;
-    match stopped.map_err(|error| CliError::Other(format!("this process cannot listen to signals: {error}")))? {
+    let engine = setup::engine(config, store, connectors, clock)?;
+    let reloading = Reloading { boot, env: Arc::new(ProcessEnv), connect };
+    let daemon = Daemon::start_reloading(engine, settings, reloading).await?;
+    let stopped = daemon::serve(&daemon, signals).await;
+    match stopped.map_err(no_signals)? {
         Stopped::Cleanly => {}
         Stopped::AtOnce => out.talk("stopped at once; what was under way is finished at the next start"),
     }

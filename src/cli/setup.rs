@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -13,11 +13,12 @@ use chrono::{DateTime, Utc};
 use super::{exit::CliError, output::Output, text::Paint};
 use crate::{
     clock::Clock,
-    config::{self, Config, ConnectionName, IntegrationName, Loaded, PipelineName, ProcessEnv},
+    config::{self, Config, ConnectionName, IntegrationName, Loaded, PipelineName, ProcessEnv, Snapshot},
     connector::{Connector, HttpConnector, LimitRegistry, Priority, Requests},
     daemon::{
         Client, ClientError, execute,
         protocol::{Failure, Progress, Request, Response},
+        reload::Connect,
     },
     engine::{Connectors, Engine, RunReport, RunRequest},
     store::{Ledger, SledStore, StoreError},
@@ -38,11 +39,38 @@ pub fn load(dir: &Path, out: &Output) -> Result<Loaded, CliError> {
 /// Reads the configuration, whatever mistakes it has, but for those in its settings: nobody may work on another state
 /// folder than the one that is meant.
 fn read(dir: &Path, out: &Output) -> Result<Loaded, CliError> {
-    if !dir.is_dir() {
-        let message = format!("there is no configuration folder {}; `--config DIR` names another", dir.display());
-        return Err(CliError::Config(message));
+    no_folder(dir)?;
+    sound_settings(config::load(dir, &ProcessEnv), out)
+}
+
+/// Reads the configuration folder for a daemon: its settings must be sound; everything else may hold mistakes.
+///
+/// # Errors
+///
+/// When the folder is not there, or nobody can say where the store is.
+pub fn read_for_daemon(dir: &Path, out: &Output) -> Result<(Snapshot, Loaded), CliError> {
+    no_folder(dir)?;
+    let mut snapshot = Snapshot::read(dir);
+    for _ in 0..3 {
+        if snapshot.is_steady() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        snapshot = Snapshot::read(dir);
     }
-    let loaded = config::load(dir, &ProcessEnv);
+    let loaded = config::load_snapshot(&snapshot, &ProcessEnv, &BTreeMap::new());
+    Ok((snapshot, sound_settings(loaded, out)?))
+}
+
+fn no_folder(dir: &Path) -> Result<(), CliError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let message = format!("there is no configuration folder {}; `--config DIR` names another", dir.display());
+    Err(CliError::Config(message))
+}
+
+fn sound_settings(loaded: Loaded, out: &Output) -> Result<Loaded, CliError> {
     if !loaded.settings_sound {
         out.talk(&loaded.render(out.talk_paint == Paint::Colour));
         let message = format!("{} has mistakes, shown above; nothing can run", config::SETTINGS_FILE);
@@ -76,18 +104,33 @@ pub fn open_store(config: &Config) -> Result<Arc<SledStore>, CliError> {
 /// Connectors for every connection; one that cannot be made is told and left out.
 #[must_use]
 pub fn connectors(config: &Config, clock: &Clock, priority: Priority, out: &Output) -> Connectors {
-    let limits = Arc::new(LimitRegistry::new(clock.clone()));
+    connectors_by(&connect(clock, priority), config, out)
+}
+
+/// As [`connectors`], made in this way.
+#[must_use]
+pub fn connectors_by(connect: &Connect, config: &Config, out: &Output) -> Connectors {
     let mut made: Connectors = BTreeMap::new();
     for (name, connection) in &config.connections {
-        match HttpConnector::new(Arc::clone(connection), clock.clone(), &limits) {
+        match connect(connection) {
             Ok(connector) => {
-                let connector: Arc<dyn Connector> = Arc::new(connector.with_priority(priority));
                 made.insert(name.clone(), connector);
             }
-            Err(error) => out.talk(&format!("{error}")),
+            Err(error) => out.talk(&error),
         }
     }
     made
+}
+
+/// A way to make connectors that share their limits, whenever they are made.
+#[must_use]
+pub fn connect(clock: &Clock, priority: Priority) -> Connect {
+    let (limits, clock) = (Arc::new(LimitRegistry::new(clock.clone())), clock.clone());
+    Arc::new(move |connection| {
+        let made = HttpConnector::new(Arc::clone(connection), clock.clone(), &limits);
+        let made = made.map_err(|error| error.to_string())?;
+        Ok(Arc::new(made.with_priority(priority)) as Arc<dyn Connector>)
+    })
 }
 
 /// An engine on an open store.
@@ -120,8 +163,6 @@ enum Clerk {
 pub struct Office {
     /// The configuration as it is on disk now. Mistakes in it are of no concern to a daemon that runs.
     pub config: Arc<Config>,
-    /// The files it was read from.
-    pub files: Vec<PathBuf>,
     clerk: Clerk,
     clock: Clock,
     /// Every integration with its pipelines, as whoever carries out requests knows them.
@@ -138,25 +179,24 @@ impl Office {
     pub async fn open(dir: &Path, out: &Output) -> Result<Self, CliError> {
         let loaded = read(dir, out)?;
         let broken = loaded.has_errors();
-        let files = loaded.sources.names().map(|name| dir.join(name)).collect();
         let clock = Clock::system();
         match Client::connect(&loaded.config.settings.socket).await {
             Ok(mut client) => {
-                let mut known = names_in(&loaded.config);
                 if broken {
                     out.talk(&loaded.render(out.talk_paint == Paint::Colour));
-                    out.talk("the daemon goes on with the configuration that it started with\n");
-                    known = names_of(&mut client).await?;
+                    out.talk("the daemon goes on with what was good before\n");
                 }
+                // It may run something else than the files say.
+                let known = names_of(&mut client).await?;
                 let clerk = Clerk::Daemon(Box::new(client));
-                Ok(Self { config: Arc::new(loaded.config), files, clerk, clock, known, broken })
+                Ok(Self { config: Arc::new(loaded.config), clerk, clock, known, broken })
             }
             Err(ClientError::NoDaemon { .. }) => {
                 let config = Arc::new(usable(loaded, out)?.config);
                 let store = open_store(&config)?;
                 let connectors = connectors(&config, &clock, Priority::Manual, out);
                 let engine = engine(Arc::clone(&config), store, connectors, clock.clone())?;
-                Ok(Self { files, broken, ..Self::here(engine) })
+                Ok(Self { broken, ..Self::here(engine) })
             }
             Err(error) => Err(lost(error)),
         }
@@ -167,7 +207,7 @@ impl Office {
     pub fn here(engine: Engine) -> Self {
         let (config, clock) = (Arc::clone(&engine.config), engine.clock.clone());
         let known = names_in(&config);
-        Self { config, files: Vec::new(), clerk: Clerk::Here(Box::new(engine)), clock, known, broken: false }
+        Self { config, clerk: Clerk::Here(Box::new(engine)), clock, known, broken: false }
     }
 
     /// The present.
@@ -343,11 +383,26 @@ fn made(connectors: &Connectors) -> Vec<(ConnectionName, Requests)> {
     connectors.iter().map(|(name, connector)| (name.clone(), connector.requests())).collect()
 }
 
-fn lost(error: ClientError) -> CliError {
+/// A daemon that did not answer, or said no.
+pub fn lost(error: ClientError) -> CliError {
     match error {
         ClientError::Failed(failure) => CliError::Refused(failure),
         other => CliError::Daemon(other),
     }
+}
+
+/// The running daemon, for what only it can do. The files of the configuration may hold any mistakes but those that hide
+/// the socket.
+///
+/// # Errors
+///
+/// When none runs.
+pub async fn daemon_only(dir: &Path, out: &Output) -> Result<Client, CliError> {
+    let loaded = read(dir, out)?;
+    Client::connect(&loaded.config.settings.socket).await.map_err(|error| match error {
+        ClientError::NoDaemon { .. } => CliError::NoDaemon,
+        error => lost(error),
+    })
 }
 
 /// What stands between a command and the store itself: `export` and `import` need nobody else to use it.

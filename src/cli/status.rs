@@ -1,10 +1,6 @@
 //! `status`: how everything stands.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
@@ -19,6 +15,7 @@ use crate::{
     daemon::{
         ConnectionTrouble, IntegrationNow, Phase, WaitReason,
         protocol::{Request, Response, Status},
+        reload::ConfigNow,
     },
     engine::{IntegrationStatus, PipelineStatus},
     store::{Approval, Stage},
@@ -36,19 +33,7 @@ pub async fn run(office: &mut Office, out: &Output) -> Result<Exit, CliError> {
     } else {
         out.data(&render(&status, office.now(), out.paint));
     }
-    if let Some(daemon) = &status.daemon {
-        for file in edited_since(&office.files, daemon.started) {
-            let text = format!("{} was edited after the daemon started; a restart makes it count", file.display());
-            out.talk(&out.talk_paint.yellow(&text));
-        }
-    }
     Ok(Exit::Done)
-}
-
-/// The files that were written after an instant.
-fn edited_since(files: &[PathBuf], at: DateTime<Utc>) -> Vec<&PathBuf> {
-    let modified = |file: &Path| fs::metadata(file).and_then(|data| data.modified()).ok().map(DateTime::<Utc>::from);
-    files.iter().filter(|file| modified(file).is_some_and(|modified| modified > at)).collect()
 }
 
 /// How everything stands, in words.
@@ -67,10 +52,17 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
                 let text = format!("! the store fails, so nothing is written to any system: {}", one_line(cause));
                 out.push_str(&paint.red(&wrap(&text, 0)));
             }
+            if let Some(config) = &daemon.config {
+                out.push_str(&config_text(config, now, paint));
+            }
         }
     }
     if status.integrations.is_empty() {
         out.push_str("there is no integration\n");
+        if let Some(config) = status.daemon.as_ref().and_then(|daemon| daemon.config.as_ref()) {
+            let dir = config.dir.display();
+            out.push_str(&wrap(&format!("put a file that ends in .yaml into {dir}: it is taken over without a restart"), 0));
+        }
     }
     for integration in &status.integrations {
         let live = status
@@ -80,6 +72,26 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
         let paused = status.paused.contains(&integration.integration);
         out.push('\n');
         out.push_str(&integration_text(integration, live, paused, now, paint));
+    }
+    out
+}
+
+fn config_text(config: &ConfigNow, now: DateTime<Utc>, paint: Paint) -> String {
+    let last = &config.last_reload;
+    let text = format!("configuration {}, read {} ({}): {}", config.generation, ago(now, last.at), last.why, last.text);
+    let mut out = wrap(&text, 0);
+    for mistake in &config.mistakes {
+        out.push_str(&paint.red(&wrap(&format!("! {}", mistake.told()), 0)));
+    }
+    if let Some(vanished) = &config.vanished {
+        out.push_str(&paint.red(&wrap(&format!("! {vanished}"), 0)));
+    }
+    if !config.needs_restart.is_empty() {
+        let text = format!("! a restart is needed for {}", config.needs_restart.join(", "));
+        out.push_str(&paint.yellow(&wrap(&text, 0)));
+    }
+    if !config.watching {
+        out.push_str("the files are not followed (`[reload] watch = false`): `reconciled reload` takes edits over\n");
     }
     out
 }
@@ -110,6 +122,10 @@ fn integration_text(
         }
         for trouble in &live.troubles {
             out.push_str(&paint.red(&trouble_text(trouble, now)));
+        }
+        if let Some(pending) = &live.pending {
+            let text = format!("! it runs {}, not what the files say: {pending}", live.running);
+            out.push_str(&paint.red(&wrap(&text, 2)));
         }
         if let Some(failure) = &live.failure {
             out.push_str(&paint.red(&wrap(&format!("! the last run failed: {}", one_line(failure)), 2)));

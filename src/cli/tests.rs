@@ -277,7 +277,12 @@ fn a_status_of_a_daemon_at_work() {
         now: now(),
         stopping: false,
         store_failing: Some("the store failed to flush: No space left on device".to_owned()),
+        config: None,
         integrations: vec![IntegrationNow {
+            running: "0123456789ab".into(),
+            on_disk: Some("0123456789ab".into()),
+            pending: None,
+            generation: 1,
             integration: acme(),
             phase: Phase::Running { mode: Mode::Sync, why: "window closed".to_owned(), since: before(1) },
             waits: vec![

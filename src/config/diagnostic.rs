@@ -46,6 +46,12 @@ impl Diagnostic {
         matches!(self.severity, Severity::Error)
     }
 
+    /// The file it is in, if it is in one.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        self.place.as_ref().map(|place| place.file.as_str())
+    }
+
     /// `file:line:column`, or nothing.
     #[must_use]
     pub fn position(&self) -> Option<String> {

@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
-    Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, PipelineName, Sources, builtin,
+    Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, PipelineName, Snapshot, Sources, builtin,
     diagnostic::{Report, error},
-    files, parse,
+    parse,
     placeholders::{self, EnvSource},
     resolve::{self, Cx},
     settings,
@@ -29,13 +29,32 @@ pub struct Loaded {
     pub settings_sound: bool,
     /// Pipelines that hold no mistake themselves, but need one that does.
     pub left_out: Vec<LeftOut>,
+    /// Every integration that is written, with mistakes or without.
+    pub written: BTreeMap<IntegrationName, WrittenIn>,
+    /// The files that could be read and hold no mistake in their own form.
+    pub readable: BTreeSet<String>,
     /// Every connector that is sound, by name: the built-in ones and the user's own.
     pub connectors: BTreeMap<String, Arc<Manifest>>,
     /// The texts, for showing mistakes.
     pub sources: Sources,
 }
 
+/// Where an integration is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenIn {
+    /// The file that names it.
+    pub file: String,
+    /// Nothing of it is left out.
+    pub whole: bool,
+}
+
 impl Loaded {
+    /// Whether a file holds a mistake.
+    #[must_use]
+    pub fn has_errors_in(&self, file: &str) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.is_error() && diagnostic.file() == Some(file))
+    }
+
     /// Whether there is an error (not only warnings).
     #[must_use]
     pub fn has_errors(&self) -> bool {
@@ -55,18 +74,44 @@ pub const SETTINGS_FILE: &str = "reconciled.toml";
 /// Reads a configuration folder. Never fails as a whole: what is wrong is in `diagnostics`, and the rest is usable.
 #[must_use]
 pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
+    load_snapshot(&Snapshot::read(dir), env, &BTreeMap::new())
+}
+
+/// As [`load()`], of files that were read already. `earlier` holds texts that files had before: what they define is not
+/// gone because the file cannot be read now, or holds a mistake; it counts as defined with mistakes.
+#[must_use]
+pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMap<String, Arc<str>>) -> Loaded {
+    let dir = snapshot.dir();
     let report = Report::default();
     let mut sources = Sources::default();
-    let toml = dir.join(SETTINGS_FILE).exists().then(|| files::read(dir, SETTINGS_FILE, &mut sources, &report));
+    let toml = snapshot.open_one(SETTINGS_FILE, &mut sources, &report);
     let settings =
-        settings::settings(dir, toml.flatten().as_ref().map(|file| (file.number, file.text.as_str())), env, &report);
+        settings::settings(dir, toml.as_ref().map(|file| (file.number, file.text.as_ref())), env, &report);
     let settings_sound = report.errors() == 0;
     let mut written = Written::default();
-    for file in files::read_all(dir, &mut sources, &report) {
-        if let Some(top) = read(file.number, &file.text, env, &mut sources, &report) {
-            written.add(top, &report);
+    let mut sound = BTreeSet::new();
+    for file in snapshot.open(&mut sources, &report) {
+        let (top, broken) = report.watch(|| read(file.number, &file.text, env, &mut sources, &report));
+        if let Some(top) = top {
+            written.add(top, &file.name, &report);
+        }
+        if !broken {
+            sound.insert(file.name);
         }
     }
+    for (name, text) in earlier {
+        // What a sound file does not define any more, and what was in a file that is gone, is gone.
+        if sound.contains(name) || snapshot.lacks(name) {
+            continue;
+        }
+        let (scratch, mut unseen) = (Report::default(), Sources::default());
+        let number = unseen.add(name.clone(), text);
+        if let Some(top) = read(number, text, env, &mut unseen, &scratch) {
+            written.remember(&top, name);
+        }
+    }
+    let defined = written.defined();
+    written.drop_twins();
     let mut cx = Cx {
         report: &report,
         env,
@@ -74,7 +119,7 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
         manifests: manifests(&written.connectors, &report),
         connections: BTreeMap::new(),
         tables: BTreeMap::new(),
-        pipelines: written.pipeline_names(),
+        pipelines: defined.values().flat_map(|(_, pipelines)| pipelines.iter().cloned()).collect(),
     };
     for name in &written.failed[2] {
         cx.manifests.insert(name.clone(), None);
@@ -107,9 +152,16 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
         connections: connections(&cx),
         integrations: drafts.into_iter().filter_map(finish).collect(),
     };
+    let whole = |name: &IntegrationName, pipelines: &BTreeSet<PipelineName>| {
+        config.integrations.get(name).is_some_and(|made| made.pipelines.len() == pipelines.len())
+    };
+    let written = defined
+        .into_iter()
+        .map(|(name, (file, pipelines))| (name.clone(), WrittenIn { whole: whole(&name, &pipelines), file }))
+        .collect();
     let connectors = cx.manifests.into_iter().filter_map(|(name, manifest)| Some((name, manifest?))).collect();
     let diagnostics = report.close(&sources);
-    Loaded { config, diagnostics, settings_sound, left_out, connectors, sources }
+    Loaded { config, diagnostics, settings_sound, left_out, written, readable: sound, connectors, sources }
 }
 
 fn connections(cx: &Cx<'_>) -> BTreeMap<ConnectionName, Arc<super::Connection>> {
@@ -149,14 +201,16 @@ struct Written {
     pipelines: Vec<Entry<PipelineW>>,
     /// Connections, tables and connectors of which nothing could be read.
     failed: [Vec<String>; 3],
-    /// Full names of pipelines of which nothing could be read.
-    failed_pipelines: Vec<String>,
+    /// The file of each integration and the full names of its pipelines, by name.
+    integrations_in: BTreeMap<String, (String, BTreeSet<String>)>,
+    /// Kind and name of what is defined more than once.
+    twice: BTreeSet<(&'static str, String)>,
     /// Kind and name of everything, with its first place.
     names: BTreeMap<(&'static str, String), Span>,
 }
 
 impl Written {
-    fn add(&mut self, top: TopW, report: &Report) {
+    fn add(&mut self, top: TopW, file: &str, report: &Report) {
         for (later, what) in
             [(&top.grants, "grants"), (&top.templates, "templates"), (&top.notifications, "notifications")]
         {
@@ -177,27 +231,79 @@ impl Written {
         {
             self.failed[at].extend(failed);
         }
-        self.failed_pipelines.extend(names_failed(top.pipelines.as_ref()));
-        let names = &mut self.names;
-        self.connectors.extend(unique(top.connectors, "connector", names, report));
-        self.connections.extend(unique(top.connections, "connection", names, report));
-        self.tables.extend(unique(top.tables, "table", names, report));
-        self.integrations.extend(unique(top.integrations, "integration", names, report));
+        self.place(&top, file);
+        let (names, twice) = (&mut self.names, &mut self.twice);
+        self.connectors.extend(unique(top.connectors, "connector", names, twice, report));
+        self.connections.extend(unique(top.connections, "connection", names, twice, report));
+        self.tables.extend(unique(top.tables, "table", names, twice, report));
+        self.integrations.extend(unique(top.integrations, "integration", names, twice, report));
         // A pipeline of the top level is an integration of its own, so both share their names.
-        self.pipelines.extend(unique(top.pipelines, "integration", names, report));
+        self.pipelines.extend(unique(top.pipelines, "integration", names, twice, report));
     }
 
-    fn pipeline_names(&self) -> BTreeSet<PipelineName> {
-        let inner = self.integrations.iter().flat_map(|integration| {
-            let pipelines = integration.value.pipelines.iter().flat_map(|named| &named.entries);
-            let failed = integration.value.pipelines.iter().flat_map(|named| &named.failed);
-            let names = pipelines.map(|entry| &entry.name).chain(failed);
-            names.map(|name| format!("{}/{}", integration.name.value, name.value))
-        });
-        let top = self.pipelines.iter().map(|entry| entry.name.value.clone());
-        let failed = self.failed_pipelines.iter().cloned();
-        inner.chain(top).chain(failed).filter_map(|name| PipelineName::parse(&name).ok()).collect()
+    /// What a file defined when it could be read. What is defined in another file by now is there.
+    fn remember(&mut self, top: &TopW, file: &str) {
+        let known = |kind: &'static str, name: &String| self.names.contains_key(&(kind, name.clone()));
+        let missing = |kind: &'static str, names: Vec<String>| -> Vec<String> {
+            names.into_iter().filter(|name| !known(kind, name)).collect()
+        };
+        let connections = missing("connection", all_names(top.connections.as_ref()));
+        let tables = missing("table", all_names(top.tables.as_ref()));
+        let connectors = missing("connector", all_names(top.connectors.as_ref()));
+        for (failed, names) in self.failed.iter_mut().zip([connections, tables, connectors]) {
+            failed.extend(names);
+        }
+        self.place(top, file);
     }
+
+    /// Notes where integrations are; the first file counts.
+    fn place(&mut self, top: &TopW, file: &str) {
+        let inner = top.integrations.iter().flat_map(|named| &named.entries).map(|entry| {
+            let name = &entry.name.value;
+            let pipelines = all_names(entry.value.pipelines.as_ref());
+            (name.clone(), pipelines.into_iter().map(|pipeline| format!("{name}/{pipeline}")).collect())
+        });
+        let own = all_names(top.pipelines.as_ref()).into_iter().map(|name| (name.clone(), BTreeSet::from([name])));
+        let failed = names_failed(top.integrations.as_ref()).into_iter().map(|name| (name, BTreeSet::new()));
+        for (name, pipelines) in inner.chain(own).chain(failed) {
+            self.integrations_in.entry(name).or_insert_with(|| (file.to_owned(), pipelines));
+        }
+    }
+
+    /// Every integration that is written: its file, and the full names of its pipelines.
+    fn defined(&self) -> BTreeMap<IntegrationName, (String, BTreeSet<PipelineName>)> {
+        let parse = |names: &BTreeSet<String>| names.iter().filter_map(|name| PipelineName::parse(name).ok()).collect();
+        let all = self.integrations_in.iter();
+        all.filter_map(|(name, (file, pipelines))| {
+            Some((IntegrationName::parse(name).ok()?, (file.clone(), parse(pipelines))))
+        })
+        .collect()
+    }
+
+    /// Of what is defined twice nobody can say which one is meant: none is used.
+    fn drop_twins(&mut self) {
+        let twice = std::mem::take(&mut self.twice);
+        let is_twin = |kind: &'static str, name: &At<String>| twice.contains(&(kind, name.value.clone()));
+        self.connections.retain(|entry| !is_twin("connection", &entry.name));
+        self.tables.retain(|entry| !is_twin("table", &entry.name));
+        self.connectors.retain(|entry| !is_twin("connector", &entry.name));
+        self.integrations.retain(|entry| !is_twin("integration", &entry.name));
+        self.pipelines.retain(|entry| !is_twin("integration", &entry.name));
+        for (kind, name) in twice {
+            match kind {
+                "connection" => self.failed[0].push(name),
+                "table" => self.failed[1].push(name),
+                "connector" => self.failed[2].push(name),
+                // An integration that is placed and not made is one with mistakes.
+                _ => {}
+            }
+        }
+    }
+}
+
+fn all_names<T>(named: Option<&Named<T>>) -> Vec<String> {
+    let entries = named.into_iter().flat_map(|named| &named.entries).map(|entry| entry.name.value.clone());
+    entries.chain(names_failed(named)).collect()
 }
 
 fn names_failed<T>(named: Option<&Named<T>>) -> Vec<String> {
@@ -209,6 +315,7 @@ fn unique<T>(
     written: Option<Named<T>>,
     kind: &'static str,
     names: &mut BTreeMap<(&'static str, String), Span>,
+    twice: &mut BTreeSet<(&'static str, String)>,
     report: &Report,
 ) -> Vec<Entry<T>> {
     let entries = written.map(|map| map.entries).unwrap_or_default();
@@ -220,12 +327,13 @@ fn unique<T>(
             if first == *span {
                 return true;
             }
+            twice.insert((kind, value.clone()));
             let what = if kind == "integration" { "integration or pipeline" } else { kind };
             report.add(
                 error("config::defined_twice", *span, format!("the {what} `{value}` is defined twice"))
                     .label("defined again")
                     .also(first, format!("`{value}` is defined first here"))
-                    .help("rename or remove one of them"),
+                    .help("rename or remove one of them; until then neither is used"),
             );
             false
         })

@@ -8,12 +8,12 @@ use std::{
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Settings,
+    ReloadSettings, Settings,
     diagnostic::{Report, error},
     placeholders::{self, EnvSource},
     source::Span,
     tree::{Key, Map, Node, NodeValue, Scalar},
-    written::{At, Decode as _, SettingsW},
+    written::{At, Decode as _, ReloadW, SettingsW},
 };
 
 /// The settings of a folder: `reconciled.toml` over the defaults. What holds a mistake is left at its default, so nothing may run on them then.
@@ -59,6 +59,21 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
             .and_then(|store| store.cache_mib.as_ref())
             .map_or(64, |at| at.value)
             .saturating_mul(1024 * 1024),
+        reload: reload(written.reload.as_ref()),
+    }
+}
+
+fn reload(written: Option<&ReloadW>) -> ReloadSettings {
+    let default = ReloadSettings::default();
+    let Some(written) = written else { return default };
+    let time = |at: &Option<At<Duration>>, default| at.as_ref().map_or(default, |at| at.value);
+    ReloadSettings {
+        watch: written.watch.as_ref().map_or(default.watch, |at| at.value),
+        // Nobody gains by a poll that never rests.
+        poll: time(&written.poll, default.poll).max(Duration::from_millis(100)),
+        settle: time(&written.settle, default.settle),
+        drain: time(&written.drain, default.drain),
+        second_look: time(&written.second_look, default.second_look),
     }
 }
 

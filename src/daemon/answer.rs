@@ -33,13 +33,16 @@ pub(super) async fn answer(
         Request::Status => Ok(status(shared).await),
         Request::Pause { integration } => pause(shared, integration, true).await,
         Request::Resume { integration } => pause(shared, integration, false).await,
+        Request::Reload { wait, force } => {
+            shared.asks.now(wait, force).await.map(|report| Response::Reloaded(Box::new(report)))
+        }
         Request::Explain { .. }
         | Request::Links { .. }
         | Request::Parked { .. }
         | Request::Conflicts { .. }
         | Request::Held
         | Request::Runs { .. } => {
-            let engine = shared.engine.clone();
+            let engine = shared.engine();
             in_time(Box::pin(async move { execute(&engine, request).await })).await
         }
         Request::LinkAdd { .. }
@@ -73,9 +76,9 @@ async fn run_by_hand(
     request: RunRequest,
     progress: mpsc::UnboundedSender<Progress>,
 ) -> Result<Response, Failure> {
-    let slot = slot(shared, &request.integration)?.clone();
+    let slot = slot(shared, &request.integration)?;
     for name in &request.pipelines {
-        if !slot.integration.pipelines.iter().any(|pipeline| pipeline.name == *name) {
+        if !slot.integration().pipelines.iter().any(|pipeline| pipeline.name == *name) {
             let message = format!("there is no pipeline named `{name}` in `{}`", request.integration);
             return Err(Failure::new(FailureKind::NoSuch, message));
         }
@@ -115,7 +118,7 @@ impl Drop for ByHand {
 
 /// Never fails: what the store cannot tell is left out, and the daemon says what is wrong with it.
 async fn status(shared: &Arc<Shared>) -> Response {
-    let engine = shared.engine.clone();
+    let engine = shared.engine();
     let remembered = in_time(Box::pin(async move { execute(&engine, Request::Status).await })).await;
     let mut status = match remembered {
         Ok(Response::Status(status)) => *status,
@@ -126,17 +129,17 @@ async fn status(shared: &Arc<Shared>) -> Response {
         }
     };
     let paused = |slot: &Slot| slot.peek(|state| state.agenda.as_ref().is_some_and(super::schedule::Agenda::is_paused));
-    status.paused = shared.slots.iter().filter(|(_, slot)| paused(slot)).map(|(name, _)| name.clone()).collect();
+    status.paused = shared.slots().iter().filter(|(_, slot)| paused(slot)).map(|(name, _)| name.clone()).collect();
     status.daemon = Some(shared.status());
     Response::Status(Box::new(status))
 }
 
 async fn pause(shared: &Arc<Shared>, integration: IntegrationName, paused: bool) -> Result<Response, Failure> {
     let slot = slot(shared, &integration)?;
-    let now = shared.engine.clock.now();
+    let now = shared.clock.now();
     // At once, also while the store fails; remembering it comes second.
     slot.poke(|agenda| agenda.pause(paused, now));
-    let ledger = shared.engine.ledger.clone();
+    let ledger = shared.ledger.clone();
     let name = integration.clone();
     in_time(async move {
         paused::remember(&ledger, &name, paused).await.map_err(|error| {
@@ -158,16 +161,16 @@ async fn change(shared: &Arc<Shared>, request: Request) -> Result<Response, Fail
     for slot in &slots {
         let turn = tokio::time::timeout_at(until, slot.turn.clone().lock_owned()).await;
         guards.push(turn.map_err(|_| busy(slot))?);
-        connections.extend(slot.connections.iter().cloned());
+        connections.extend(slot.connections());
     }
     let locks = tokio::time::timeout_at(until, shared.lock(&connections)).await;
     let locks = locks.map_err(|_| slots.first().map_or_else(|| busy_text("another integration"), |slot| busy(slot)))?;
     if *shared.stop.borrow() >= Stop::Now {
         return Err(Failure::new(FailureKind::Stopping, "the daemon is stopping"));
     }
-    let response = execute(&shared.engine, request).await?;
+    let response = execute(&shared.engine(), request).await?;
     drop((guards, locks));
-    let now = shared.engine.clock.now();
+    let now = shared.clock.now();
     for slot in &slots {
         match &response {
             Response::Approved(_) => slot.poke(|agenda| agenda.ask("approved by hand")),
@@ -196,18 +199,18 @@ async fn concerned(shared: &Arc<Shared>, request: &Request) -> Result<Vec<Arc<Sl
         }
         Request::Approve { what } | Request::Reject { what } => {
             let mut found: Vec<_> =
-                shared.slots.values().filter(|slot| slot.integration.name.as_str() == what).cloned().collect();
+                shared.slots().values().filter(|slot| slot.name.as_str() == what).cloned().collect();
             if let Ok(name) = PipelineName::parse(what) {
                 found.extend(of_pipeline(shared, &name));
             }
-            for held in Desk::new(&shared.engine).held().await? {
+            for held in Desk::new(&shared.engine()).held().await? {
                 if held.id == *what {
                     found.extend(of_pipeline(shared, &held.pipeline));
                 }
             }
             // Turns are taken in the order of names, each once.
-            found.sort_by(|a, b| a.integration.name.cmp(&b.integration.name));
-            found.dedup_by(|a, b| a.integration.name == b.integration.name);
+            found.sort_by(|a, b| a.name.cmp(&b.name));
+            found.dedup_by(|a, b| a.name == b.name);
             Ok(found)
         }
         _ => Ok(Vec::new()),
@@ -215,17 +218,18 @@ async fn concerned(shared: &Arc<Shared>, request: &Request) -> Result<Vec<Arc<Sl
 }
 
 fn of_pipeline(shared: &Shared, name: &PipelineName) -> Vec<Arc<Slot>> {
-    let owner = shared.engine.config.pipeline(name).map(|(integration, _)| &integration.name);
-    owner.and_then(|owner| shared.slots.get(owner)).cloned().into_iter().collect()
+    let engine = shared.engine();
+    let owner = engine.config.pipeline(name).map(|(integration, _)| &integration.name);
+    owner.and_then(|owner| shared.slots().get(owner).cloned()).into_iter().collect()
 }
 
-fn slot<'s>(shared: &'s Shared, name: &IntegrationName) -> Result<&'s Arc<Slot>, Failure> {
+fn slot(shared: &Shared, name: &IntegrationName) -> Result<Arc<Slot>, Failure> {
     let missing = || Failure::new(FailureKind::NoSuch, format!("there is no integration named `{name}`"));
-    shared.slots.get(name).ok_or_else(missing)
+    shared.slots().get(name).cloned().ok_or_else(missing)
 }
 
 fn busy(slot: &Slot) -> Failure {
-    let name = &slot.integration.name;
+    let name = &slot.name;
     match slot.peek(|state| state.phase.clone()) {
         Phase::Running { why, since, .. } => {
             busy_text(&format!("`{name}` (running since {}, {why})", since.to_rfc3339()))

@@ -3,13 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
 use tokio::{
-    sync::{Notify, OwnedMutexGuard, mpsc, watch},
+    sync::{OwnedMutexGuard, mpsc, watch},
     task::JoinHandle,
 };
 
@@ -17,14 +17,17 @@ use super::{
     answer,
     health::Health,
     protocol::{Failure, Progress, Request, Response},
-    slot::Slot,
+    reload::{self, Asks, ConfigNow, Reloading},
+    slot::{Slot, Version},
     socket::{Listener, SocketError},
     status::DaemonStatus,
     worker,
 };
 use crate::{
-    config::{ConnectionName, IntegrationName, Settings},
+    clock::Clock,
+    config::{ConnectionName, Effects, IntegrationName, Settings},
     engine::Engine,
+    store::Ledger,
 };
 
 /// How the daemon behaves towards its surroundings.
@@ -55,25 +58,85 @@ pub(super) enum Stop {
     Done,
 }
 
+/// Every integration that runs, by name.
+pub(super) type Slots = BTreeMap<IntegrationName, Arc<Slot>>;
+
 /// What the tasks of a daemon share.
 pub(super) struct Shared {
-    pub engine: Engine,
-    pub settings: DaemonSettings,
+    /// What runs: its configuration and connectors are replaced by a reload.
+    engine: RwLock<Engine>,
+    /// The engine's, which stays.
+    pub clock: Clock,
+    /// The engine's, which stays.
+    pub ledger: Ledger,
+    settings: RwLock<DaemonSettings>,
     pub started: DateTime<Utc>,
-    pub slots: BTreeMap<IntegrationName, Arc<Slot>>,
+    slots: RwLock<Arc<Slots>>,
     pub health: Health,
     pub stop: watch::Sender<Stop>,
-    locks: BTreeMap<ConnectionName, Arc<tokio::sync::Mutex<()>>>,
+    locks: Mutex<BTreeMap<ConnectionName, Arc<tokio::sync::Mutex<()>>>>,
     pub stirred: watch::Sender<u64>,
-    pub look_at_config: Notify,
+    /// Takes the wish for a reload; nobody listens where nothing is reloaded.
+    pub asks: Asks,
+    /// How the configuration stands; `None` where nothing is reloaded.
+    pub config_now: Mutex<Option<ConfigNow>>,
+    tasks: Mutex<Tasks>,
 }
 
 impl Shared {
+    /// What runs now. Whoever goes on with it keeps it, whatever takes over meanwhile.
+    pub fn engine(&self) -> Engine {
+        self.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces what runs, in one step.
+    pub fn replace_engine(&self, change: impl FnOnce(&mut Engine)) {
+        change(&mut self.engine.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Every integration that runs now.
+    pub fn slots(&self) -> Arc<Slots> {
+        Arc::clone(&self.slots.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the integrations that run, in one step.
+    pub fn replace_slots(&self, change: impl FnOnce(&mut Slots)) {
+        change(Arc::make_mut(&mut self.slots.write().unwrap_or_else(PoisonError::into_inner)));
+        self.stirred.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// How long a stop may take.
+    pub fn stop_deadline(&self) -> Duration {
+        self.settings.read().unwrap_or_else(PoisonError::into_inner).stop_deadline
+    }
+
+    /// Changes how long a stop may take.
+    pub fn set_stop_deadline(&self, deadline: Duration) {
+        self.settings.write().unwrap_or_else(PoisonError::into_inner).stop_deadline = deadline;
+    }
+
+    /// Has the task of an integration begin.
+    pub fn employ(self: &Arc<Self>, slot: &Arc<Slot>) {
+        let worker = tokio::spawn(worker::work(Arc::clone(self), Arc::clone(slot)));
+        let mut tasks = self.tasks();
+        // Those of integrations that were removed have ended.
+        tasks.workers.retain(|worker| !worker.is_finished());
+        tasks.workers.push(worker);
+    }
+
+    fn tasks(&self) -> std::sync::MutexGuard<'_, Tasks> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits for these connections, always in the order of their names so that no two can wait for each other.
     pub async fn lock(&self, connections: &BTreeSet<ConnectionName>) -> Vec<OwnedMutexGuard<()>> {
+        let locks: Vec<_> = {
+            let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+            connections.iter().map(|name| Arc::clone(locks.entry(name.clone()).or_default())).collect()
+        };
         let mut guards = Vec::new();
-        for lock in connections.iter().filter_map(|name| self.locks.get(name)) {
-            guards.push(lock.clone().lock_owned().await);
+        for lock in locks {
+            guards.push(lock.lock_owned().await);
         }
         guards
     }
@@ -93,7 +156,7 @@ impl Shared {
     pub async fn sleep_until(&self, at: DateTime<Utc>) {
         /// A machine's clock is looked at again this often, because a person may have moved it.
         const LOOK: Duration = Duration::from_mins(1);
-        let clock = &self.engine.clock;
+        let clock = &self.clock;
         loop {
             // In this order: a clock that moves between the two readings makes the wait too short, never too long.
             let monotonic = clock.monotonic();
@@ -112,22 +175,23 @@ impl Shared {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             started: self.started,
-            now: self.engine.clock.now(),
+            now: self.clock.now(),
             stopping: self.is_stopping(),
             store_failing: self.health.message(),
-            integrations: self.slots.values().map(|slot| slot.now(probe)).collect(),
+            integrations: self.slots().values().map(|slot| slot.now(probe)).collect(),
+            config: self.config_now.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
     /// Has the configuration looked at again soon, also where no file changed: what was held may be allowed now.
-    #[allow(dead_code, reason = "the reload itself comes next")]
+    #[allow(dead_code, reason = "nothing is held yet")]
     pub fn look_at_config_again(&self) {
-        self.look_at_config.notify_one();
+        self.asks.again();
     }
 
     /// Runs that a person asked for and that have not ended.
     fn by_hand(&self) -> usize {
-        self.slots.values().map(|slot| slot.peek(|state| state.by_hand)).sum()
+        self.slots().values().map(|slot| slot.peek(|state| state.by_hand)).sum()
     }
 }
 
@@ -142,34 +206,70 @@ impl Daemon {
     ///
     /// When another daemon answers on the socket, or the socket cannot be made.
     pub async fn start(engine: Engine, settings: DaemonSettings) -> Result<Handle, SocketError> {
+        Self::begin(engine, settings, None).await
+    }
+
+    /// As [`Daemon::start`], and follows the files of the configuration from then on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Daemon::start`].
+    pub async fn start_reloading(
+        engine: Engine,
+        settings: DaemonSettings,
+        reloading: Reloading,
+    ) -> Result<Handle, SocketError> {
+        Self::begin(engine, settings, Some(reloading)).await
+    }
+
+    async fn begin(
+        engine: Engine,
+        settings: DaemonSettings,
+        reloading: Option<Reloading>,
+    ) -> Result<Handle, SocketError> {
         let listener = match &settings.socket {
             Some(path) => Some(Listener::bind(path).await?),
             None => None,
         };
         let (stirred, _) = watch::channel(0);
-        let slots: BTreeMap<_, _> = engine
+        let mut effects = Effects::default();
+        let slots: Slots = engine
             .config
             .integrations
             .iter()
-            .map(|(name, integration)| (name.clone(), Arc::new(Slot::new(integration.clone(), stirred.clone()))))
+            .map(|(name, integration)| {
+                let generation = reloading.as_ref().map_or(0, |reloading| reloading.generation_of(name));
+                let version = Version::new(Arc::clone(integration), effects.of(integration), generation);
+                (name.clone(), Arc::new(Slot::new(version, stirred.clone())))
+            })
             .collect();
-        let locks = slots.values().flat_map(|slot| slot.connections.iter().cloned()).map(|name| (name, Arc::default()));
+        let (asks, asked) = Asks::new();
         let shared = Arc::new(Shared {
             started: engine.clock.now(),
-            locks: locks.collect(),
-            slots,
+            clock: engine.clock.clone(),
+            ledger: engine.ledger.clone(),
+            locks: Mutex::default(),
+            slots: RwLock::new(Arc::new(slots)),
             health: Health::default(),
             stop: watch::Sender::new(Stop::Running),
             stirred,
-            look_at_config: Notify::new(),
-            engine,
-            settings,
+            asks,
+            config_now: Mutex::default(),
+            engine: RwLock::new(engine),
+            settings: RwLock::new(settings),
+            tasks: Mutex::default(),
         });
-        let workers =
-            shared.slots.values().map(|slot| tokio::spawn(worker::work(shared.clone(), slot.clone()))).collect();
+        if let Some(reloading) = reloading {
+            let reloader = reload::begin(Arc::clone(&shared), reloading, asked);
+            shared.tasks().reloader = Some(tokio::spawn(reloader));
+        }
+        for slot in shared.slots().values() {
+            shared.employ(slot);
+        }
         let listener = listener.map(|listener| tokio::spawn(listener.serve(shared.clone())));
-        tracing::info!(event = "daemon.started", integrations = shared.slots.len());
-        Ok(Handle { shared, tasks: Arc::new(Mutex::new(Tasks { workers, listener })) })
+        shared.tasks().listener = listener;
+        tracing::info!(event = "daemon.started", integrations = shared.slots().len());
+        Ok(Handle { shared })
     }
 }
 
@@ -177,13 +277,13 @@ impl Daemon {
 struct Tasks {
     workers: Vec<JoinHandle<()>>,
     listener: Option<JoinHandle<()>>,
+    reloader: Option<JoinHandle<()>>,
 }
 
 /// A running daemon. Dropping it does not stop it; [`Handle::stop`] does.
 #[derive(Clone)]
 pub struct Handle {
     pub(super) shared: Arc<Shared>,
-    tasks: Arc<Mutex<Tasks>>,
 }
 
 impl Handle {
@@ -218,10 +318,15 @@ impl Handle {
 
     /// Something new exists on a system (a webhook came, a test made an edit): looks at the integration again.
     pub fn look_again(&self, integration: &IntegrationName) {
-        if let Some(slot) = self.shared.slots.get(integration) {
-            let now = self.shared.engine.clock.now();
+        if let Some(slot) = self.shared.slots().get(integration) {
+            let now = self.shared.clock.now();
             slot.poke(|agenda| agenda.saw_change(now));
         }
+    }
+
+    /// The files of the configuration are to be looked at soon (the operator sent a signal). Many are one.
+    pub fn reload_soon(&self) {
+        self.shared.asks.again();
     }
 
     /// Takes no new work, lets the current runs come to their end within the deadline, drops those that do not (they
@@ -235,14 +340,19 @@ impl Handle {
         if !first {
             return self.shared.stopped(Stop::Done).await;
         }
-        tracing::info!(event = "daemon.stopping", deadline = ?self.shared.settings.stop_deadline);
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        tracing::info!(event = "daemon.stopping", deadline = ?self.shared.stop_deadline());
         let shared = self.shared.clone();
         let deadline = tokio::spawn(async move {
-            shared.engine.clock.sleep(shared.settings.stop_deadline).await;
+            shared.clock.sleep(shared.stop_deadline()).await;
             tracing::warn!(event = "daemon.deadline", "runs still under way are left to recovery");
             shared.stop.send_modify(|stop| *stop = (*stop).max(Stop::Now));
         });
+        // First the one that may begin others.
+        let reloader = self.shared.tasks().reloader.take();
+        if let Some(Err(error)) = async { Some(reloader?.await) }.await {
+            tracing::error!(event = "daemon.task_failed", %error);
+        }
+        let tasks = std::mem::take(&mut *self.shared.tasks());
         for worker in tasks.workers {
             if let Err(error) = worker.await {
                 tracing::error!(event = "daemon.task_failed", %error);
@@ -265,8 +375,8 @@ impl Handle {
 impl Handle {
     /// Makes everything durable; a store that cannot is noted, and nothing is written to any system until it can.
     pub(super) async fn flush(&self) {
-        if let Err(error) = self.shared.engine.ledger.flush().await {
-            self.shared.health.failed(&error, self.shared.engine.clock.now());
+        if let Err(error) = self.shared.ledger.flush().await {
+            self.shared.health.failed(&error, self.shared.clock.now());
         }
     }
 }

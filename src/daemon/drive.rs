@@ -31,9 +31,10 @@ enum Instant {
 impl Shared {
     /// Whether everybody waits, and for what.
     fn quiet(&self) -> Quiet {
-        let now = self.engine.clock.now();
+        let now = self.clock.now();
         let (mut rests, mut running, mut queued) = (Vec::new(), Vec::new(), Vec::new());
-        for slot in self.slots.values() {
+        let slots = self.slots();
+        for slot in slots.values() {
             let (rest, by_hand, phase) = slot.peek(|state| (state.rest, state.by_hand, state.phase.clone()));
             match (phase, rest) {
                 (Phase::Running { .. }, _) => running.push(slot),
@@ -49,7 +50,7 @@ impl Shared {
             }
         }
         // Who stands in line behind nobody begins at once.
-        let behind = |slot: &Slot| running.iter().any(|other| !other.connections.is_disjoint(&slot.connections));
+        let behind = |slot: &Slot| running.iter().any(|other| other.shares(&slot.connections()));
         if !queued.into_iter().all(|slot| behind(slot)) {
             return Quiet::No;
         }
@@ -64,7 +65,7 @@ impl Shared {
         rests: &[DateTime<Utc>],
         sleeps: &BTreeMap<u64, Duration>,
     ) -> Option<Duration> {
-        let clock = &self.engine.clock;
+        let clock = &self.clock;
         let (elapsed, now) = (clock.monotonic(), clock.now());
         let mut others: Vec<Duration> = sleeps.values().copied().filter(|until| *until > elapsed).collect();
         for at in rests {
@@ -103,7 +104,7 @@ impl Handle {
     ///
     /// On the system clock.
     pub async fn run_until(&self, instant: DateTime<Utc>) {
-        let clock = &self.shared.engine.clock;
+        let clock = &self.shared.clock;
         loop {
             let next = self.next_instant().await;
             let now = clock.now();
@@ -120,7 +121,7 @@ impl Handle {
 
     /// Returns when nothing happens any more unless a manual clock is moved.
     async fn next_instant(&self) -> Instant {
-        let clock = &self.shared.engine.clock;
+        let clock = &self.shared.clock;
         assert!(clock.is_manual(), "only a manual clock can be moved");
         let mut stirred = self.shared.stirred.subscribe();
         let Some(mut sleeps) = clock.sleeps() else { return Instant::OfSchedule(None) };

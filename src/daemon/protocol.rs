@@ -2,14 +2,14 @@
 //!
 //! A client sends one [`Request`] a line (`{"do":"status"}`). The daemon answers each with any number of
 //! [`Frame::Progress`] lines and then exactly one [`Frame::Done`] or [`Frame::Failed`], in the order of the requests.
-//! Every request except `run` is answered within [`DEADLINE`], also while a pipeline is stuck.
+//! Every request except `run` and `reload` is answered within [`DEADLINE`], also while a pipeline is stuck.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::status::DaemonStatus;
+use super::{reload::ReloadReport, status::DaemonStatus};
 use crate::{
     config::{ConnectionName, IntegrationName, PipelineName},
     connector::Requests,
@@ -131,6 +131,15 @@ pub enum Request {
         /// Which.
         integration: IntegrationName,
     },
+    /// Takes over what was edited in the configuration. May take longer than the deadline if it waits.
+    Reload {
+        /// Answers only when every edited integration has taken over, or cannot.
+        #[serde(default)]
+        wait: bool,
+        /// Also believes that many files were removed.
+        #[serde(default)]
+        force: bool,
+    },
 }
 
 impl Request {
@@ -223,6 +232,8 @@ pub enum Response {
     Paused(IntegrationName),
     /// To [`Request::Resume`].
     Resumed(IntegrationName),
+    /// To [`Request::Reload`].
+    Reloaded(Box<ReloadReport>),
 }
 
 /// How everything stands.

@@ -9,14 +9,14 @@ use tokio::sync::mpsc;
 
 use super::{
     control::{Shared, Stop},
-    outlook,
+    gate, outlook,
     protocol::{Failure, FailureKind, Progress, chain},
     schedule::Ended,
-    slot::Slot,
+    slot::{Drain, Slot},
     status::Phase,
 };
 use crate::{
-    config::{ApplyMode, ConnectionName},
+    config::{ApplyMode, ConnectionName, Integration, IntegrationName},
     engine::{EngineError, Mode, RunReport, RunRequest},
     store::StoreError,
 };
@@ -33,6 +33,12 @@ pub(super) enum RunError {
     /// The daemon stops.
     #[error("the daemon is stopping; what was begun is finished at its next start")]
     Stopping,
+    /// The daemon took another configuration, and the run did not come to its end in time.
+    #[error("the configuration was edited, and this run did not end in time; what was begun is finished by the next")]
+    Replaced,
+    /// The integration is not in the configuration any more.
+    #[error("`{0}` was removed from the configuration")]
+    Removed(IntegrationName),
     /// A mistake in the program.
     #[error("the run ended by a mistake in the program: {0}; please report it")]
     Panicked(String),
@@ -42,6 +48,8 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Engine(error) => error.into(),
+            RunError::Replaced => Self::new(FailureKind::NotPossible, error.to_string()),
+            RunError::Removed(_) => Self::new(FailureKind::NoSuch, error.to_string()),
             RunError::Stopping => Self::new(FailureKind::Stopping, error.to_string()),
             RunError::Panicked(_) => Self::new(FailureKind::NotPossible, error.to_string()),
         }
@@ -56,11 +64,7 @@ pub(super) async fn run(
     progress: Option<&mpsc::UnboundedSender<Progress>>,
 ) -> Result<RunReport, RunError> {
     let tell = |step| progress.map(|progress| progress.send(step));
-    let clock = &shared.engine.clock;
-    let connections: BTreeSet<_> = match &request.connection {
-        Some(connection) => BTreeSet::from([connection.clone()]),
-        None => slot.connections.clone(),
-    };
+    let clock = &shared.clock;
     let (why, since) = (request.why.clone(), clock.now());
     slot.with(|state| {
         if state.phase == Phase::Waiting {
@@ -69,20 +73,39 @@ pub(super) async fn run(
     });
     tell(Progress::Queued);
     let line = async {
+        slot.may_begin().await;
         let turn = slot.turn.clone().lock_owned().await;
-        (turn, shared.lock(&connections).await)
+        // Only now: a new configuration takes over while nobody has the turn.
+        let (mut connections, former) =
+            slot.peek(|state| (state.version.connections.clone(), state.version.former.clone()));
+        if let Some(connection) = &request.connection {
+            connections = BTreeSet::from([connection.clone()]);
+        }
+        // Runs of others may still deliver to what this integration was before.
+        let locks = shared.lock(&connections.union(&former).cloned().collect()).await;
+        if !former.is_empty() {
+            slot.with(|state| state.version.former.clear());
+        }
+        (turn, locks, connections)
     };
     let guards = tokio::select! {
         biased;
         () = shared.stopped(Stop::Finishing) => None,
         guards = line => Some(guards),
     };
-    let Some(guards) = guards else {
+    let Some((turn, locks, connections)) = guards else {
         slot.with(|state| state.phase = Phase::Waiting);
         return Err(RunError::Stopping);
     };
+    if slot.is_retired() {
+        slot.with(|state| state.phase = Phase::Waiting);
+        return Err(RunError::Removed(slot.name.clone()));
+    }
     let started = clock.now();
-    let mut engine = shared.engine.clone();
+    // From here to its end the run keeps this configuration, whatever takes over meanwhile.
+    let mut engine = shared.engine();
+    let integration = slot.integration();
+    engine.connectors = Arc::new(gate::before(&engine.connectors, &connections, slot));
     slot.with(|state| {
         state.runs = state.runs.wrapping_add(1);
         engine.seed = engine.seed.wrapping_add(state.runs.wrapping_mul(APART));
@@ -96,19 +119,28 @@ pub(super) async fn run(
     let outcome = tokio::select! {
         biased;
         () = shared.stopped(Stop::Now) => Err(RunError::Stopping),
+        () = slot.drained(Drain::Dropped) => Err(RunError::Replaced),
         outcome = Box::pin(AssertUnwindSafe(engine.run(request.clone())).catch_unwind()) => match outcome {
             Ok(outcome) => outcome.map_err(RunError::from),
             Err(panic) => Err(RunError::Panicked(words(panic.as_ref()))),
         },
     };
-    let outcome = conclude(shared, slot, &request, &connections, started, outcome).await;
+    let kept = Kept { integration, connections, started };
+    let outcome = conclude(shared, slot, &request, &kept, outcome).await;
     slot.with(|state| {
         state.phase = Phase::Waiting;
         state.failure = outcome.as_ref().err().map(|error| chain(error));
         state.unsure |= outcome.is_err();
     });
-    drop(guards);
+    drop((turn, locks));
     outcome
+}
+
+/// What a run began with.
+struct Kept {
+    integration: Arc<Integration>,
+    connections: BTreeSet<ConnectionName>,
+    started: DateTime<Utc>,
 }
 
 /// A run of everything, which does what any reason for a run wants.
@@ -121,13 +153,12 @@ async fn conclude(
     shared: &Shared,
     slot: &Slot,
     request: &RunRequest,
-    connections: &BTreeSet<ConnectionName>,
-    started: DateTime<Utc>,
+    kept: &Kept,
     outcome: Result<RunReport, RunError>,
 ) -> Result<RunReport, RunError> {
-    let now = shared.engine.clock.now();
+    let now = shared.clock.now();
     // Where nothing may be written by itself, a plan is the run.
-    let observes = slot.integration.apply == ApplyMode::Observe && request.mode == Mode::Plan;
+    let observes = kept.integration.apply == ApplyMode::Observe && request.mode == Mode::Plan;
     let counts = request.mode == Mode::Sync || observes;
     let looked = match &outcome {
         Ok(report) => {
@@ -139,10 +170,13 @@ async fn conclude(
                 written = report.pipelines.iter().map(|pipeline| pipeline.tally.written()).sum::<u64>(),
                 exit = report.exit_code(),
             );
-            slot.note_troubles(connections, &report.troubles, now);
-            match tell_others(shared, slot, started, report).await {
+            // A run that was asked to make room tells nothing about its connections.
+            if *slot.draining().borrow() < Drain::Closed {
+                slot.note_troubles(&kept.connections, &report.troubles, now);
+            }
+            match tell_others(shared, slot, kept.started, report).await {
                 Ok(()) if request.mode == Mode::Poll => return outcome,
-                Ok(()) => outlook::look(&shared.engine, &slot.integration).await,
+                Ok(()) => outlook::look(&shared.engine(), &kept.integration).await,
                 Err(error) if request.mode == Mode::Poll => {
                     shared.health.failed(&error, now);
                     return outcome;
@@ -156,7 +190,10 @@ async fn conclude(
                 shared.health.failed(error, now);
             }
             if counts && is_whole(request) {
-                let passes = matches!(error, RunError::Engine(EngineError::Store(_)) | RunError::Stopping);
+                let passes = matches!(
+                    error,
+                    RunError::Engine(EngineError::Store(_)) | RunError::Stopping | RunError::Replaced
+                );
                 slot.poke(|agenda| {
                     if passes {
                         agenda.run_failed(&request.why);
@@ -219,14 +256,14 @@ async fn tell_others(
     {
         return Ok(());
     }
-    let now = shared.engine.clock.now();
+    let now = shared.clock.now();
     let mut failed = Ok(());
-    for other in shared.slots.values() {
-        let itself = other.integration.name == slot.integration.name;
-        if itself || other.connections.is_disjoint(&slot.connections) {
+    let connections = slot.connections();
+    for other in shared.slots().values() {
+        if other.name == slot.name || !other.shares(&connections) {
             continue;
         }
-        match outlook::became_due(&shared.engine.ledger, &other.integration, started, now).await {
+        match outlook::became_due(&shared.ledger, &other.integration(), started, now).await {
             Ok(true) => other.poke(|agenda| agenda.saw_change(now)),
             Ok(false) => {}
             Err(error) => {

@@ -160,6 +160,20 @@ impl Agenda {
         self.paused = paused;
     }
 
+    /// Goes on with another timetable: what was waited for still is, and what was done still counts.
+    pub fn retune(&mut self, integration: Arc<Integration>, now: DateTime<Utc>) {
+        if !self.integration.automatic && integration.automatic {
+            self.looked = now;
+            self.polled.values_mut().for_each(|polled| *polled = now);
+        }
+        self.polled.retain(|connection, _| integration.schedule.poll.contains_key(connection));
+        for connection in integration.schedule.poll.keys() {
+            self.polled.entry(connection.clone()).or_insert(now);
+        }
+        self.retry.polls.retain(|connection| integration.schedule.poll.contains_key(connection));
+        self.integration = integration;
+    }
+
     /// Something new was seen, by a poll or a webhook.
     pub fn saw_change(&mut self, at: DateTime<Utc>) {
         let window = self.window.get_or_insert(Window { opened: at, last_change: at, changes: 0 });

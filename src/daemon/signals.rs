@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use sd_notify::NotifyState;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
 };
 
@@ -19,8 +19,25 @@ pub enum Stopped {
     AtOnce,
 }
 
+/// Signals that are listened to before anything slow begins, so that none ends the process while it starts.
+#[derive(Debug)]
+pub struct Signals {
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// From now on a `SIGHUP` is remembered until [`serve`] looks for it.
+    ///
+    /// # Errors
+    ///
+    /// When signals cannot be listened to.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self { hang_up: signal(SignalKind::hangup())? })
+    }
+}
+
 /// Tells systemd that the daemon is ready, waits for a signal, and stops. `SIGTERM` and `SIGINT` stop; a second one
-/// ends the wait for that.
+/// ends the wait for that. `SIGHUP` has the configuration looked at; during a stop it changes nothing.
 ///
 /// The watchdog is fed when this loop turns and a flush of the store has returned, even with an error: a store that
 /// fails is reported and recovers by itself, one that hangs does not.
@@ -28,20 +45,16 @@ pub enum Stopped {
 /// # Errors
 ///
 /// When signals cannot be listened to.
-pub async fn serve(handle: &Handle) -> io::Result<Stopped> {
+pub async fn serve(handle: &Handle, mut signals: Signals) -> io::Result<Stopped> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
     let mut beats = beats(handle.clone());
     tell(&NotifyState::Ready);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => {
-                let text = "reloading is not in this version; restart to read the configuration again";
-                tracing::warn!(event = "signal.hang_up", text);
-            }
+            _ = signals.hang_up.recv() => handle.reload_soon(),
             Some(()) = beats.recv() => tell(&NotifyState::Watchdog),
         }
     }

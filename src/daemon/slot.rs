@@ -13,7 +13,7 @@ use super::{
     status::{ConnectionTrouble, IntegrationNow, Phase, WaitReason},
 };
 use crate::{
-    config::{ConnectionName, Integration},
+    config::{ConnectionName, Effective, Integration, IntegrationName},
     engine::Trouble,
     record::Side,
 };
@@ -21,9 +21,7 @@ use crate::{
 /// One integration in the running daemon.
 #[derive(Debug)]
 pub(super) struct Slot {
-    pub integration: Arc<Integration>,
-    /// Every connection it reads or writes, in the order in which they are locked.
-    pub connections: BTreeSet<ConnectionName>,
+    pub name: IntegrationName,
     /// Held by whoever runs it or changes what is remembered of it.
     pub turn: Arc<tokio::sync::Mutex<()>>,
     /// "Look again": carries no data, so that many are one.
@@ -31,10 +29,53 @@ pub(super) struct Slot {
     state: Mutex<State>,
     /// Told about every change of any slot.
     stirred: watch::Sender<u64>,
+    drain: watch::Sender<Drain>,
+}
+
+/// How far the old configuration of an integration has been asked to make room for a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Drain {
+    /// Nobody asked.
+    Open,
+    /// Runs come to their end; new ones wait for the new configuration.
+    Waiting,
+    /// The run under way makes no further call: it ends when what it has sent is settled.
+    Closed,
+    /// The run under way is dropped; recovery finishes what it had begun.
+    Dropped,
+}
+
+/// What an integration runs.
+#[derive(Clone, Debug)]
+pub(super) struct Version {
+    pub integration: Arc<Integration>,
+    /// Every connection it reads or writes, in the order in which they are locked.
+    pub connections: BTreeSet<ConnectionName>,
+    /// Connections of the version before, until nobody uses them for it any more.
+    pub former: BTreeSet<ConnectionName>,
+    /// What it comes to.
+    pub effective: Effective,
+    /// The generation of the configuration that it is of; 0 where nobody reloads.
+    pub generation: u64,
+}
+
+impl Version {
+    pub fn new(integration: Arc<Integration>, effective: Effective, generation: u64) -> Self {
+        let ends = integration.pipelines.iter().flat_map(|pipeline| Side::BOTH.map(|side| pipeline.end(side)));
+        let connections = ends.map(|end| end.connection.name.clone()).collect();
+        Self { integration, connections, former: BTreeSet::new(), effective, generation }
+    }
 }
 
 #[derive(Debug)]
 pub(super) struct State {
+    pub version: Version,
+    /// It was removed from the configuration: nothing of it starts any more.
+    pub retired: bool,
+    /// What the files say of it by now; `None` if they cannot be understood.
+    pub on_disk: Option<Effective>,
+    /// Why it does not run what the files say.
+    pub pending: Option<String>,
     /// `None` until the store has told what is remembered.
     pub agenda: Option<Agenda>,
     pub phase: Phase,
@@ -65,10 +106,13 @@ pub(super) enum Rest {
 }
 
 impl Slot {
-    pub fn new(integration: Arc<Integration>, stirred: watch::Sender<u64>) -> Self {
-        let ends = integration.pipelines.iter().flat_map(|pipeline| Side::BOTH.map(|side| pipeline.end(side)));
-        let connections = ends.map(|end| end.connection.name.clone()).collect();
+    pub fn new(version: Version, stirred: watch::Sender<u64>) -> Self {
+        let name = version.integration.name.clone();
         let state = State {
+            on_disk: Some(version.effective),
+            version,
+            retired: false,
+            pending: None,
             agenda: None,
             phase: Phase::Waiting,
             troubles: BTreeMap::new(),
@@ -78,8 +122,53 @@ impl Slot {
             by_hand: 0,
             rest: Rest::Busy,
         };
-        let turn = Arc::default();
-        Self { integration, connections, turn, wake: Notify::new(), state: Mutex::new(state), stirred }
+        let (turn, drain) = (Arc::default(), watch::Sender::new(Drain::Open));
+        Self { name, turn, wake: Notify::new(), state: Mutex::new(state), stirred, drain }
+    }
+
+    /// What it runs.
+    pub fn integration(&self) -> Arc<Integration> {
+        self.peek(|state| Arc::clone(&state.version.integration))
+    }
+
+    /// Every connection it reads or writes.
+    pub fn connections(&self) -> BTreeSet<ConnectionName> {
+        self.peek(|state| state.version.connections.clone())
+    }
+
+    /// Whether it uses one of these connections.
+    pub fn shares(&self, connections: &BTreeSet<ConnectionName>) -> bool {
+        self.peek(|state| !state.version.connections.is_disjoint(connections))
+    }
+
+    pub fn is_retired(&self) -> bool {
+        self.peek(|state| state.retired)
+    }
+
+    /// Asks the old configuration to make room, or takes that back.
+    pub fn ask_to_drain(&self, drain: Drain) {
+        self.drain.send_replace(drain);
+    }
+
+    /// Follows what is asked.
+    pub fn draining(&self) -> watch::Receiver<Drain> {
+        self.drain.subscribe()
+    }
+
+    /// Returns when it has come as far as `drain`.
+    pub async fn drained(&self, drain: Drain) {
+        // The sender lives in `self`.
+        let _ = self.drain.subscribe().wait_for(|now| *now >= drain).await;
+    }
+
+    /// Returns when no new configuration waits to take over.
+    pub async fn may_begin(&self) {
+        let _ = self.drain.subscribe().wait_for(|now| *now == Drain::Open).await;
+    }
+
+    /// Has its task look again, whatever it waits for.
+    pub fn stir(&self) {
+        self.poke(|_| {});
     }
 
     /// Changes the state and tells whoever waits for a change.
@@ -140,7 +229,11 @@ impl Slot {
         let mut waits: Vec<WaitReason> = probe.map(|at| WaitReason::Store { at }).into_iter().collect();
         waits.extend(state.agenda.iter().flat_map(Agenda::waits));
         IntegrationNow {
-            integration: self.integration.name.clone(),
+            integration: self.name.clone(),
+            running: state.version.effective.shown(),
+            on_disk: state.on_disk.map(Effective::shown),
+            pending: state.pending.clone(),
+            generation: state.version.generation,
             phase: state.phase.clone(),
             waits,
             last_run: state.agenda.as_ref().and_then(Agenda::last_run),

@@ -184,7 +184,7 @@ async fn carry_out(shared: &Arc<Shared>, request: Request, write: &mut OwnedWrit
             outcome = &mut work => break outcome,
             _ = tick.tick(), if runs => {
                 let requests: Vec<_> = shared
-                    .engine
+                    .engine()
                     .connectors
                     .iter()
                     .map(|(name, connector)| (name.clone(), connector.requests()))

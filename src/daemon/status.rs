@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::reload::ConfigNow;
 use crate::{
     config::{ConnectionName, IntegrationName},
     engine::Mode,
@@ -136,6 +137,18 @@ pub struct IntegrationNow {
     pub troubles: Vec<ConnectionTrouble>,
     /// Why its last run could not be carried to its end, if so.
     pub failure: Option<String>,
+    /// What it runs, as a number that changes with the meaning of its configuration.
+    #[serde(default)]
+    pub running: String,
+    /// The same of what the files say by now; `None` where they cannot be understood, or do not name it any more.
+    #[serde(default)]
+    pub on_disk: Option<String>,
+    /// Why it does not run what the files say, if so.
+    #[serde(default)]
+    pub pending: Option<String>,
+    /// The generation of the configuration that it runs; 0 where nothing is reloaded.
+    #[serde(default)]
+    pub generation: u64,
 }
 
 /// How the daemon as a whole stands.
@@ -155,4 +168,7 @@ pub struct DaemonStatus {
     pub store_failing: Option<String>,
     /// The integrations, by name.
     pub integrations: Vec<IntegrationNow>,
+    /// How the configuration stands; `None` where nothing is reloaded.
+    #[serde(default)]
+    pub config: Option<ConfigNow>,
 }

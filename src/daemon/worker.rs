@@ -19,21 +19,21 @@ use crate::{
 
 /// Works until the daemon stops.
 pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
-    while !shared.is_stopping() {
-        let now = shared.engine.clock.now();
+    while !shared.is_stopping() && !slot.is_retired() {
+        let now = shared.clock.now();
         if let Some(probe) = shared.health.next_probe() {
             if probe > now {
                 slot.with(|state| state.rest = Rest::Until(probe));
                 rest(&shared, &slot, Some(probe)).await;
             } else {
-                shared.health.probe(shared.engine.ledger.store().as_ref(), now).await;
+                shared.health.probe(shared.ledger.store().as_ref(), now).await;
             }
             continue;
         }
         if slot.peek(|state| state.agenda.is_none()) {
             match remembered(&shared, &slot).await {
                 Ok(remembered) => {
-                    let agenda = Agenda::new(slot.integration.clone(), &remembered, now);
+                    let agenda = Agenda::new(slot.integration(), &remembered, now);
                     slot.with(|state| state.agenda = Some(agenda));
                 }
                 Err(error) => shared.health.failed(&error, now),
@@ -41,7 +41,7 @@ pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
             continue;
         }
         if slot.peek(|state| state.unsure) {
-            match outlook::look(&shared.engine, &slot.integration).await {
+            match outlook::look(&shared.engine(), &slot.integration()).await {
                 Ok(looked) => slot.with(|state| {
                     state.unsure = false;
                     if let Some(agenda) = state.agenda.as_mut().filter(|_| looked.waiting) {
@@ -88,11 +88,11 @@ async fn rest(shared: &Shared, slot: &Slot, until: Option<DateTime<Utc>>) {
 }
 
 async fn remembered(shared: &Shared, slot: &Slot) -> Result<Remembered, StoreError> {
-    let ledger = &shared.engine.ledger;
-    let name = &slot.integration.name;
+    let ledger = &shared.ledger;
+    let name = &slot.name;
     let last_run = ledger.runs(name, 1).await?.pop().map(|run| run.ended);
     let paused = paused::all(ledger).await?.contains(name);
-    let looked = outlook::look(&shared.engine, &slot.integration).await?;
+    let looked = outlook::look(&shared.engine(), &slot.integration()).await?;
     Ok(Remembered {
         last_run,
         read_in_full: looked.read_in_full,
@@ -105,7 +105,7 @@ async fn remembered(shared: &Shared, slot: &Slot) -> Result<Remembered, StoreErr
 async fn perform(shared: &Shared, slot: &Arc<Slot>, action: Action) {
     match action {
         Action::Run { why, full } => {
-            let mode = if slot.integration.apply == ApplyMode::Observe { Mode::Plan } else { Mode::Sync };
+            let mode = if slot.integration().apply == ApplyMode::Observe { Mode::Plan } else { Mode::Sync };
             // How it ended is in the agenda, the status and the log.
             let _ = run(shared, slot, request(slot, mode, why, full), None).await;
         }
@@ -117,7 +117,7 @@ async fn poll(shared: &Shared, slot: &Arc<Slot>, connection: ConnectionName, mea
     let mut request = request(slot, Mode::Poll, format!("poll of {connection}"), false);
     request.connection = Some(connection.clone());
     let Ok(report) = run(shared, slot, request, None).await else {
-        let now = shared.engine.clock.now();
+        let now = shared.clock.now();
         slot.with(|state| {
             if let Some(agenda) = &mut state.agenda {
                 agenda.poll_ended(&connection, false, now);
@@ -125,11 +125,11 @@ async fn poll(shared: &Shared, slot: &Arc<Slot>, connection: ConnectionName, mea
         });
         return;
     };
-    let now = shared.engine.clock.now();
-    let ledger = &shared.engine.ledger;
+    let now = shared.clock.now();
+    let ledger = &shared.ledger;
     let mut changed = report.changes_seen;
     if changed {
-        match outlook::became_due(ledger, &slot.integration, report.started, now).await {
+        match outlook::became_due(ledger, &slot.integration(), report.started, now).await {
             Ok(due) => changed = due,
             Err(error) => shared.health.failed(&error, now),
         }
@@ -147,7 +147,7 @@ async fn poll(shared: &Shared, slot: &Arc<Slot>, connection: ConnectionName, mea
 
 fn request(slot: &Slot, mode: Mode, why: String, full: bool) -> RunRequest {
     RunRequest {
-        integration: slot.integration.name.clone(),
+        integration: slot.name.clone(),
         pipelines: Vec::new(),
         connection: None,
         mode,

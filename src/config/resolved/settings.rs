@@ -17,4 +17,33 @@ pub struct Settings {
     pub stop_deadline: Duration,
     /// Memory the store may use as cache, in bytes.
     pub store_cache_bytes: u64,
+    /// How an edited configuration is taken over.
+    pub reload: ReloadSettings,
+}
+
+/// How an edited configuration is taken over. All of it can change while the daemon runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReloadSettings {
+    /// Whether the files are followed; else only a person reloads.
+    pub watch: bool,
+    /// How often the files are compared.
+    pub poll: Duration,
+    /// How long the files must rest after a change.
+    pub settle: Duration,
+    /// How long a run may go on with the old configuration of its integration.
+    pub drain: Duration,
+    /// How long many files must stay away before that is believed.
+    pub second_look: Duration,
+}
+
+impl Default for ReloadSettings {
+    fn default() -> Self {
+        Self {
+            watch: true,
+            poll: Duration::from_secs(15),
+            settle: Duration::from_secs(1),
+            drain: Duration::from_secs(30),
+            second_look: Duration::from_secs(60),
+        }
+    }
 }

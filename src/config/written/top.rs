@@ -37,6 +37,8 @@ written! {
         may stop_deadline: At<std::time::Duration>,
         /// The store.
         may store: StoreW,
+        /// How an edited configuration is taken over.
+        may reload: ReloadW,
         /// Where to listen. Not in this version.
         may listen: Later,
     }
@@ -47,5 +49,21 @@ written! {
     StoreW as "store" {
         /// Memory it may use as cache, in MiB. Default: 64.
         may cache_mib: At<u64>,
+    }
+}
+
+written! {
+    /// How an edited configuration is taken over.
+    ReloadW as "reload" {
+        /// Follow the files. Without it, only `reconciled reload` and SIGHUP take edits over. Default: true.
+        may watch: At<bool>,
+        /// How often the files are compared, whatever the system says about changes. Default: 15s.
+        may poll: At<std::time::Duration>,
+        /// How long the files must rest after a change. Default: 1s.
+        may settle: At<std::time::Duration>,
+        /// How long a run may go on with the old configuration of its integration. Default: 30s.
+        may drain: At<std::time::Duration>,
+        /// How long many files must stay away before that is believed. Default: 60s.
+        may second_look: At<std::time::Duration>,
     }
 }

@@ -1,0 +1,77 @@
+//! A gate before the connectors of one run: when a new configuration shall take over, no further call is begun, so
+//! that the run ends as soon as what it has sent is settled. Nothing is lost by that: what was not done is still due.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::slot::{Drain, Slot};
+use crate::{
+    config::ConnectionName,
+    connector::{
+        Answer, CallError, Connector, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Resource, WriteItem,
+        WriteKind,
+    },
+    engine::Connectors,
+    record::RecordId,
+};
+
+struct Gate {
+    inner: Arc<dyn Connector>,
+    drain: watch::Receiver<Drain>,
+}
+
+/// The connectors, with the gate of this integration before those of `connections`.
+pub(super) fn before(all: &Connectors, connections: &BTreeSet<ConnectionName>, slot: &Slot) -> Connectors {
+    let mut gated = all.clone();
+    for name in connections {
+        if let Some(connector) = gated.get_mut(name) {
+            *connector = Arc::new(Gate { inner: Arc::clone(connector), drain: slot.draining() });
+        }
+    }
+    gated
+}
+
+impl Gate {
+    fn pass(&self) -> Result<&dyn Connector, CallError> {
+        if *self.drain.borrow() >= Drain::Closed {
+            let text = "the configuration was edited; the rest is done with the new one";
+            return Err(CallError::NotDone(text.to_owned()));
+        }
+        Ok(self.inner.as_ref())
+    }
+}
+
+#[async_trait]
+impl Connector for Gate {
+    fn resource(&self, name: &str) -> Option<&Resource> {
+        self.inner.resource(name)
+    }
+
+    async fn pull(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError> {
+        self.pass()?.pull(resource, cursor).await
+    }
+
+    async fn get(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
+        self.pass()?.get(resource, id).await
+    }
+
+    fn prepare(
+        &self,
+        resource: &Resource,
+        kind: WriteKind,
+        items: &[WriteItem],
+        key: &str,
+    ) -> Result<PreparedCall, CallError> {
+        self.inner.prepare(resource, kind, items, key)
+    }
+
+    async fn send(&self, resource: &Resource, call: &PreparedCall) -> Result<Answer, CallError> {
+        self.pass()?.send(resource, call).await
+    }
+
+    fn requests(&self) -> Requests {
+        self.inner.requests()
+    }
+}

@@ -1,0 +1,157 @@
+//! The configuration a daemon begins with: what the files say, and what was good last where they hold mistakes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    IntegrationOutcome, Known, Running,
+    decide::{Decision, Wanted, decide, vanished},
+    pass::{hashes, report},
+    remembered,
+};
+use crate::{
+    config::{Config, EnvSource, IntegrationName, Snapshot, load_snapshot},
+    store::{Ledger, StoreError},
+};
+
+/// What a daemon begins with.
+#[derive(Debug)]
+pub struct Boot {
+    /// What runs.
+    pub config: Arc<Config>,
+    pub(super) known: Known,
+}
+
+impl Boot {
+    /// Whether nothing can run, and the reason is that the files hold mistakes.
+    #[must_use]
+    pub fn is_hopeless(&self) -> bool {
+        self.config.integrations.is_empty() && self.known.report.is_rejected()
+    }
+
+    /// Why integrations do not run what their files say, one sentence each.
+    #[must_use]
+    pub fn kept(&self) -> Vec<String> {
+        let kept = self.known.decisions.iter().filter_map(|(name, decision)| match decision {
+            Decision::Keep(why) => Some(format!("`{name}` runs as it was before: {why}")),
+            _ => None,
+        });
+        kept.collect()
+    }
+}
+
+/// Reads the configuration that a daemon begins with, and remembers it.
+///
+/// # Errors
+///
+/// When the store fails.
+pub async fn boot(
+    snapshot: &Snapshot,
+    env: &(dyn EnvSource + Send + Sync),
+    ledger: &Ledger,
+    now: DateTime<Utc>,
+) -> Result<Boot, StoreError> {
+    let pointers = remembered::running(ledger).await?;
+    let generations = remembered::generations(ledger).await?;
+    let newest = generations.last_key_value();
+    let earlier = match newest {
+        Some((_, generation)) => remembered::texts(ledger, generation).await?,
+        None => BTreeMap::new(),
+    };
+    let wanted = Wanted::of(load_snapshot(snapshot, env, &earlier));
+    let whole = |name: &IntegrationName| wanted.loaded.written.get(name).is_some_and(|written| written.whole);
+    let mut was = BTreeMap::new();
+    if pointers.keys().any(|name| !whole(name)) {
+        for number in pointers.values().copied().collect::<BTreeSet<u64>>() {
+            let Some(generation) = generations.get(&number) else { continue };
+            let texts = remembered::texts(ledger, generation).await?;
+            let then = Wanted::of(load_snapshot(&Snapshot::of_texts(snapshot.dir(), texts), env, &BTreeMap::new()));
+            for (name, _) in pointers.iter().filter(|(_, pointer)| **pointer == number) {
+                let found = then.loaded.config.integrations.get(name).zip(then.loaded.written.get(name));
+                if let (Some((integration, written)), Some(effective)) = (found, then.effective.get(name)) {
+                    let running = Running {
+                        integration: Arc::clone(integration),
+                        effective: *effective,
+                        home: written.file.clone(),
+                        generation: number,
+                    };
+                    was.insert(name.clone(), running);
+                }
+            }
+        }
+    }
+    let gone = vanished(&was, &wanted.loaded, snapshot);
+    let kept_files = gone.as_ref().map(|gone| gone.files.clone()).unwrap_or_default();
+    let decisions = decide(&was, &wanted, snapshot, &kept_files);
+    let before: BTreeMap<String, u64> = hashes(earlier.iter().map(|(name, text)| (name.as_str(), text)));
+    let files = hashes(snapshot.texts());
+    let last = newest.map_or(0, |(number, _)| *number);
+    let generation = if newest.is_none() || before != files { last + 1 } else { last };
+
+    let mut config = wanted.loaded.config.clone();
+    let (mut running, mut notes) = (BTreeMap::new(), Vec::new());
+    for (name, decision) in &decisions {
+        match decision {
+            Decision::Keep(_) => {
+                let Some(old) = was.remove(name) else { continue };
+                config.integrations.insert(name.clone(), Arc::clone(&old.integration));
+                for end in old.integration.pipelines.iter().flat_map(|pipeline| &pipeline.ends) {
+                    config.connections.insert(end.connection.name.clone(), Arc::clone(&end.connection));
+                }
+                running.insert(name.clone(), old);
+            }
+            Decision::Remove => notes.push((name.clone(), None)),
+            Decision::LeaveOut(_) => {
+                config.integrations.remove(name);
+            }
+            Decision::Same | Decision::Add | Decision::Tune | Decision::Change => {
+                let found = config.integrations.get(name).zip(wanted.loaded.written.get(name));
+                if let (Some((integration, written)), Some(effective)) = (found, wanted.effective.get(name)) {
+                    let home = written.file.clone();
+                    let now = Running { integration: Arc::clone(integration), effective: *effective, home, generation };
+                    if pointers.get(name) != Some(&generation) {
+                        notes.push((name.clone(), Some(generation)));
+                    }
+                    running.insert(name.clone(), now);
+                }
+            }
+        }
+    }
+    if generation != last {
+        remembered::keep(ledger, generation, snapshot, now).await?;
+    }
+    remembered::note(ledger, &notes).await?;
+    remembered::forget_old(ledger).await?;
+    let mut report = report(&wanted, snapshot, &before, &decisions);
+    (report.generation, report.at, report.why) = (generation, now, "start".to_owned());
+    for result in report.integrations.iter_mut().filter(|result| result.outcome == IntegrationOutcome::Draining) {
+        let removed = decisions.get(&result.integration) == Some(&Decision::Remove);
+        result.outcome = if removed { IntegrationOutcome::Removed } else { IntegrationOutcome::Added };
+    }
+    report.vanished = gone.map(|gone| gone.told());
+    let mut texts = earlier;
+    texts.retain(|name, _| !snapshot.lacks(name));
+    let readable = &wanted.loaded.readable;
+    texts.extend(
+        snapshot.texts().filter(|(name, _)| readable.contains(*name)).map(|(name, text)| (name.to_owned(), text.clone())),
+    );
+    let known = Known {
+        dir: snapshot.dir().to_owned(),
+        seen: snapshot.hash(),
+        files,
+        earlier: texts,
+        running,
+        connections: config.connections.clone(),
+        generation,
+        settings: config.settings.clone(),
+        on_disk: wanted.whole(),
+        homes: wanted.homes(),
+        decisions,
+        report,
+    };
+    Ok(Boot { config: Arc::new(config), known })
+}

@@ -1,0 +1,70 @@
+//! Noticing that a login or a limit changed, without keeping or showing any secret.
+
+use std::{
+    collections::{BTreeMap, hash_map::RandomState},
+    fs,
+    hash::{BuildHasher, Hash, Hasher},
+    io::Read as _,
+    path::Path,
+    sync::Arc,
+};
+
+use secrecy::ExposeSecret;
+
+use crate::config::{Auth, Connection, ConnectionName, Secret};
+
+/// Longest secret that is looked at.
+const LONGEST: u64 = 64 * 1024;
+
+/// Hashes logins under a key of this process alone: its numbers say nothing to anybody else.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Logins(Arc<RandomState>);
+
+impl Logins {
+    /// The number of each connection: another one means that its login or its limits changed. Reads secret files, so it
+    /// blocks.
+    pub fn of(&self, connections: &BTreeMap<ConnectionName, Arc<Connection>>) -> BTreeMap<ConnectionName, u64> {
+        connections.iter().map(|(name, connection)| (name.clone(), self.one(connection))).collect()
+    }
+
+    fn one(&self, connection: &Connection) -> u64 {
+        let mut hasher = self.0.build_hasher();
+        match &connection.auth {
+            Auth::None => 0_u8.hash(&mut hasher),
+            Auth::Bearer(token) => secret(token, &mut hasher),
+            Auth::Basic { user, password } => {
+                user.hash(&mut hasher);
+                secret(password, &mut hasher);
+            }
+            Auth::Header { name, value } => {
+                name.hash(&mut hasher);
+                secret(value, &mut hasher);
+            }
+        }
+        connection.unlimited.hash(&mut hasher);
+        format!("{:?}", connection.manifest.limits).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+fn secret(secret: &Secret, hasher: &mut impl Hasher) {
+    match secret {
+        Secret::Known(text) => text.expose_secret().hash(hasher),
+        Secret::File(path) => {
+            path.hash(hasher);
+            content(path).hash(hasher);
+        }
+        Secret::Missing { what } => what.hash(hasher),
+    }
+}
+
+/// The content of a secret file; one that cannot be read has none, which using it will say.
+fn content(path: &Path) -> Option<Vec<u8>> {
+    // A pipe would be waited for.
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path).ok()?.take(LONGEST).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}

@@ -1,0 +1,553 @@
+//! One look at the files, from texts to integrations that take over.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, task::JoinSet};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{
+    Ask, ConfigNow, Connect, FileOutcome, FileResult, IntegrationOutcome, IntegrationResult, Known, Mistake,
+    ReloadReport, Running,
+    decide::{Decision, Vanished, Wanted, decide, uses, vanished},
+    logins::Logins,
+    remembered,
+    swap::{Done, Group, Member, Outcome, Prepared, take_over},
+};
+use crate::{
+    config::{
+        Config, ConnectionName, Diagnostic, Effects, EnvSource, IntegrationName, Settings, Snapshot, load_snapshot,
+    },
+    daemon::{control::Shared, slot::Version},
+};
+
+/// Looks after the configuration of a running daemon.
+pub(super) struct Reloader {
+    pub shared: Arc<Shared>,
+    pub env: Arc<dyn EnvSource + Send + Sync>,
+    pub connect: Connect,
+    pub known: Known,
+    pub logins: Logins,
+    /// What each connection logged in with when it was last looked at.
+    pub logged_in: BTreeMap<ConnectionName, u64>,
+    /// Integrations that wait for their runs to end.
+    pub under_way: JoinSet<Done>,
+    pub cancel: watch::Sender<bool>,
+    /// Since when runs of these have been asked to make room.
+    pub draining: BTreeMap<IntegrationName, Duration>,
+    /// People who wait for the outcome.
+    pub asking: Vec<Ask>,
+    /// Files that are gone together, since when.
+    pub vanished: Option<(Vanished, Duration)>,
+    pub passes: u64,
+    pub restarts: u64,
+}
+
+/// The hash of each text.
+pub(super) fn hashes<'t>(texts: impl Iterator<Item = (&'t str, &'t Arc<str>)>) -> BTreeMap<String, u64> {
+    texts.map(|(name, text)| (name.to_owned(), xxh3_64(text.as_bytes()))).collect()
+}
+
+/// What to tell about each file and integration.
+pub(super) fn report(
+    wanted: &Wanted,
+    snapshot: &Snapshot,
+    before: &BTreeMap<String, u64>,
+    decisions: &BTreeMap<IntegrationName, Decision>,
+) -> ReloadReport {
+    let loaded = &wanted.loaded;
+    let now = hashes(snapshot.texts());
+    let errors = || loaded.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
+    let mut files: Vec<FileResult> = snapshot
+        .names()
+        .map(|name| {
+            let mistakes: Vec<Mistake> =
+                errors().filter(|diagnostic| diagnostic.file() == Some(name)).map(Mistake::from).collect();
+            let outcome = if !mistakes.is_empty() {
+                FileOutcome::Rejected
+            } else if before.get(name) == now.get(name) {
+                FileOutcome::Unchanged
+            } else {
+                FileOutcome::Taken
+            };
+            FileResult { file: name.to_owned(), outcome, mistakes }
+        })
+        .collect();
+    let gone = before.keys().filter(|name| snapshot.lacks(name));
+    files.extend(gone.map(|name| FileResult { file: name.clone(), outcome: FileOutcome::Gone, mistakes: Vec::new() }));
+    let mut integrations = Vec::new();
+    for (name, decision) in decisions {
+        let (outcome, why) = match decision {
+            Decision::Same => continue,
+            Decision::Tune => (IntegrationOutcome::Tuned, None),
+            Decision::Add | Decision::Remove | Decision::Change => (IntegrationOutcome::Draining, None),
+            Decision::Keep(why) => (IntegrationOutcome::Kept, Some(why.clone())),
+            Decision::LeaveOut(why) => (IntegrationOutcome::LeftOut, Some(why.clone())),
+        };
+        integrations.push(IntegrationResult { integration: name.clone(), outcome, why });
+    }
+    ReloadReport {
+        generation: 0,
+        at: chrono::DateTime::UNIX_EPOCH,
+        why: String::new(),
+        files,
+        untouched: decisions.values().filter(|decision| **decision == Decision::Same).count(),
+        integrations,
+        reconnected: Vec::new(),
+        needs_restart: Vec::new(),
+        mistakes: errors().filter(|diagnostic| Diagnostic::file(diagnostic).is_none()).map(Mistake::from).collect(),
+        vanished: None,
+    }
+}
+
+impl Reloader {
+    /// Judges the files, and lets what changed take over.
+    pub async fn pass(&mut self, snapshot: Snapshot, why: &str, force: bool) {
+        // Nothing may take over while it is decided what shall.
+        self.give_up().await;
+        self.passes += 1;
+        let (env, earlier) = (Arc::clone(&self.env), self.known.earlier.clone());
+        let logins = self.logins.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let wanted = Wanted::of(load_snapshot(&snapshot, env.as_ref(), &earlier));
+            let logged_in = logins.of(&wanted.loaded.config.connections);
+            (snapshot, wanted, logged_in)
+        });
+        let (snapshot, wanted, logged_in) = match work.await {
+            Ok(read) => read,
+            Err(error) => {
+                tracing::error!(event = "config.failed", %error, "a mistake in the program; the configuration stays");
+                return;
+            }
+        };
+        let kept = self.judge_vanished(vanished(&self.known.running, &wanted.loaded, &snapshot), force);
+        let mut decisions = decide(&self.known.running, &wanted, &snapshot, &kept);
+        let (moved, relogged) = self.prepare(&wanted, &logged_in, &mut decisions);
+        let mut report = report(&wanted, &snapshot, &self.known.files, &decisions);
+        report.needs_restart = if wanted.loaded.settings_sound {
+            self.take_settings(&wanted.loaded.config.settings)
+        } else {
+            Vec::new()
+        };
+        report.vanished = self.vanished.as_ref().map(|(vanished, _)| vanished.told());
+        report.reconnected = relogged.keys().cloned().collect();
+        let quiet = |decision: &Decision| {
+            matches!(decision, Decision::Same | Decision::Keep(_) | Decision::LeaveOut(_))
+        };
+        if !(relogged.is_empty() && decisions.values().all(quiet)) {
+            self.known.generation += 1;
+            let (number, now) = (self.known.generation, self.shared.clock.now());
+            if let Err(error) = remembered::keep(&self.shared.ledger, number, &snapshot, now).await {
+                // It takes effect all the same: what people wrote counts, and the files are still there.
+                self.shared.health.failed(&error, now);
+            }
+        }
+        (report.generation, report.at, report.why) =
+            (self.known.generation, self.shared.clock.now(), why.to_owned());
+        let was_rejected = self.known.report.is_rejected();
+        self.known.report = report;
+        self.known.seen = snapshot.hash();
+        self.known.files = hashes(snapshot.texts());
+        self.known.earlier.retain(|name, _| !snapshot.lacks(name));
+        let readable = snapshot.texts().filter(|(name, _)| wanted.loaded.readable.contains(*name));
+        self.known.earlier.extend(readable.map(|(name, text)| (name.to_owned(), Arc::clone(text))));
+        self.known.on_disk = wanted.whole();
+        self.known.homes = wanted.homes();
+        self.known.decisions = decisions;
+        self.note_homes(&wanted);
+        self.relogin(relogged, logged_in).await;
+        self.tune(&wanted).await;
+        self.begin_groups(&wanted, &moved, force);
+        self.forget_unused(&wanted);
+        self.log(was_rejected);
+        self.publish();
+    }
+
+    /// Which of the files that vanished together are kept in mind.
+    fn judge_vanished(&mut self, found: Option<Vanished>, force: bool) -> BTreeSet<String> {
+        let now = self.shared.clock.monotonic();
+        let Some(found) = found.filter(|_| !force) else {
+            self.vanished = None;
+            return BTreeSet::new();
+        };
+        let since = match &self.vanished {
+            Some((before, since)) if *before == found => *since,
+            _ => {
+                let text = found.told();
+                tracing::warn!(event = "config.vanished", files = ?found.files, "{text}");
+                now
+            }
+        };
+        if !found.all && now.saturating_sub(since) >= self.known.settings.reload.second_look {
+            self.vanished = None;
+            return BTreeSet::new();
+        }
+        let files = found.files.clone();
+        self.vanished = Some((found, since));
+        files
+    }
+
+    /// Makes the connectors of connections that are new, are another account, or log in otherwise. What cannot be made
+    /// is not taken over.
+    fn prepare(
+        &self,
+        wanted: &Wanted,
+        logged_in: &BTreeMap<ConnectionName, u64>,
+        decisions: &mut BTreeMap<IntegrationName, Decision>,
+    ) -> (BTreeMap<ConnectionName, Prepared>, BTreeMap<ConnectionName, Prepared>) {
+        let (mut moved, mut relogged) = (BTreeMap::new(), BTreeMap::new());
+        let mut effects = Effects::default();
+        let mut failed: BTreeMap<&ConnectionName, String> = BTreeMap::new();
+        for (name, connection) in &wanted.loaded.config.connections {
+            let same_account = self
+                .known
+                .connections
+                .get(name)
+                .is_some_and(|known| wanted.accounts.get(name) == Some(&effects.account(known)));
+            let target = match same_account {
+                true if self.logged_in.get(name) == logged_in.get(name) => continue,
+                true => &mut relogged,
+                false => &mut moved,
+            };
+            match (self.connect)(connection) {
+                Ok(connector) => {
+                    target.insert(name.clone(), (Arc::clone(connection), connector));
+                }
+                Err(error) => {
+                    failed.insert(name, error);
+                }
+            }
+        }
+        for (name, decision) in decisions.iter_mut() {
+            if !matches!(decision, Decision::Add | Decision::Change) {
+                continue;
+            }
+            let new = wanted.loaded.config.integrations.get(name).map(|new| uses(new)).unwrap_or_default();
+            if let Some((_, error)) = failed.iter().find(|(connection, _)| new.contains(**connection)) {
+                *decision = match decision {
+                    Decision::Add => Decision::LeaveOut(error.clone()),
+                    _ => Decision::Keep(error.clone()),
+                };
+            }
+        }
+        (moved, relogged)
+    }
+
+    /// Takes settings that can change while the daemon runs, and names the others.
+    fn take_settings(&mut self, new: &Settings) -> Vec<String> {
+        let old = &mut self.known.settings;
+        old.reload = new.reload;
+        if old.stop_deadline != new.stop_deadline {
+            old.stop_deadline = new.stop_deadline;
+            self.shared.set_stop_deadline(new.stop_deadline);
+        }
+        let others = [
+            ("state_dir", old.state_dir != new.state_dir),
+            ("socket", old.socket != new.socket),
+            ("log", old.log != new.log),
+            ("store.cache_mib", old.store_cache_bytes != new.store_cache_bytes),
+        ];
+        others.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// An integration that moved from file to file is the same one.
+    fn note_homes(&mut self, wanted: &Wanted) {
+        for (name, running) in &mut self.known.running {
+            let decision = self.known.decisions.get(name);
+            if let (Some(written), Some(Decision::Same | Decision::Tune)) = (wanted.loaded.written.get(name), decision) {
+                running.home.clone_from(&written.file);
+            }
+        }
+    }
+
+    /// Connections that only log in otherwise get their new connector at once: the next request uses it.
+    pub async fn relogin(
+        &mut self,
+        relogged: BTreeMap<ConnectionName, Prepared>,
+        logged_in: BTreeMap<ConnectionName, u64>,
+    ) {
+        self.logged_in.extend(logged_in);
+        if relogged.is_empty() {
+            return;
+        }
+        self.shared.replace_engine(|engine| {
+            let (mut config, mut connectors) = (Config::clone(&engine.config), (*engine.connectors).clone());
+            for (name, (connection, connector)) in &relogged {
+                config.connections.insert(name.clone(), Arc::clone(connection));
+                connectors.insert(name.clone(), Arc::clone(connector));
+            }
+            (engine.config, engine.connectors) = (Arc::new(config), Arc::new(connectors));
+        });
+        let names: BTreeSet<ConnectionName> = relogged.keys().cloned().collect();
+        for (name, (connection, _)) in relogged {
+            tracing::info!(event = "config.login_changed", connection = %name);
+            self.known.connections.insert(name, connection);
+        }
+        let mut notes = Vec::new();
+        for (name, slot) in self.shared.slots().iter().filter(|(_, slot)| slot.shares(&names)) {
+            // What could not log in before is tried again at once.
+            let troubled = slot.with(|state| {
+                let before = state.troubles.len();
+                state.troubles.retain(|connection, _| !names.contains(connection));
+                before != state.troubles.len()
+            });
+            if troubled {
+                slot.poke(|agenda| agenda.ask("a login changed"));
+            }
+            let kept = matches!(self.known.decisions.get(name), Some(Decision::Keep(_)));
+            if let Some(running) = self.known.running.get_mut(name).filter(|_| !kept) {
+                running.generation = self.known.generation;
+                notes.push((name.clone(), Some(running.generation)));
+            }
+        }
+        self.note(&notes).await;
+    }
+
+    /// Other timetables take over at once: timers go on.
+    async fn tune(&mut self, wanted: &Wanted) {
+        let tuned = self.known.decisions.iter().filter(|(_, decision)| **decision == Decision::Tune);
+        let names: Vec<IntegrationName> = tuned.map(|(name, _)| name.clone()).collect();
+        if names.is_empty() {
+            return;
+        }
+        let (now, generation, slots) = (self.shared.clock.now(), self.known.generation, self.shared.slots());
+        self.shared.replace_engine(|engine| {
+            let mut config = Config::clone(&engine.config);
+            let new = names.iter().filter_map(|name| wanted.loaded.config.integrations.get_key_value(name));
+            config.integrations.extend(new.map(|(name, new)| (name.clone(), Arc::clone(new))));
+            engine.config = Arc::new(config);
+        });
+        for name in &names {
+            let new = wanted.loaded.config.integrations.get(name).zip(wanted.effective.get(name));
+            let (Some((new, effective)), Some(slot), Some(running)) =
+                (new, slots.get(name), self.known.running.get_mut(name))
+            else {
+                continue;
+            };
+            (running.integration, running.effective, running.generation) = (Arc::clone(new), *effective, generation);
+            slot.with(|state| {
+                let former = std::mem::take(&mut state.version.former);
+                state.version = Version { former, ..Version::new(Arc::clone(new), *effective, generation) };
+            });
+            slot.poke(|agenda| agenda.retune(Arc::clone(new), now));
+        }
+        let notes: Vec<_> = names.into_iter().map(|name| (name, Some(generation))).collect();
+        self.note(&notes).await;
+    }
+
+    /// Has everything that changed take over, together where an account moved.
+    fn begin_groups(&mut self, wanted: &Wanted, moved: &BTreeMap<ConnectionName, Prepared>, force: bool) {
+        let slots = self.shared.slots();
+        let mut groups: Vec<Vec<Member>> = Vec::new();
+        let mut group_of: BTreeMap<ConnectionName, usize> = BTreeMap::new();
+        for (name, decision) in &self.known.decisions {
+            if !matches!(decision, Decision::Add | Decision::Change | Decision::Remove) {
+                continue;
+            }
+            let new = wanted.loaded.config.integrations.get(name).filter(|_| *decision != Decision::Remove);
+            let member = Member {
+                name: name.clone(),
+                old: slots.get(name).map(|slot| (Arc::clone(slot), slot.integration())),
+                new: new.and_then(|new| Some((Arc::clone(new), *wanted.effective.get(name)?))),
+            };
+            let mut touched: BTreeSet<ConnectionName> = new.map(|new| uses(new)).unwrap_or_default();
+            touched.extend(member.old.iter().flat_map(|(_, old)| uses(old)));
+            touched.retain(|connection| moved.contains_key(connection));
+            let mut home = vec![member];
+            for connection in &touched {
+                if let Some(other) = group_of.get(connection).and_then(|at| groups.get_mut(*at)) {
+                    home.append(other);
+                }
+            }
+            // Members of a group that was merged into this one bring their connections along.
+            let here = groups.len();
+            for member in &home {
+                let ends = member.new.iter().map(|(new, _)| uses(new)).chain(member.old.iter().map(|(_, old)| uses(old)));
+                for connection in ends.flatten().filter(|connection| moved.contains_key(connection)) {
+                    group_of.insert(connection, here);
+                }
+            }
+            groups.push(home);
+        }
+        let now = self.shared.clock.monotonic();
+        let mut taken: BTreeSet<&ConnectionName> = BTreeSet::new();
+        for mut members in groups.into_iter().filter(|group| !group.is_empty()) {
+            members.sort_by(|a, b| a.name.cmp(&b.name));
+            let since = members.iter().map(|member| *self.draining.entry(member.name.clone()).or_insert(now)).min();
+            let used: BTreeSet<ConnectionName> =
+                members.iter().filter_map(|member| member.new.as_ref()).flat_map(|(new, _)| uses(new)).collect();
+            let connections = moved.iter().filter(|(name, _)| used.contains(*name));
+            taken.extend(connections.clone().map(|(name, _)| name));
+            let group = Group {
+                members,
+                connections: connections.map(|(name, prepared)| (name.clone(), prepared.clone())).collect(),
+                generation: self.known.generation,
+                force,
+                since: since.unwrap_or(now),
+                drain: self.known.settings.reload.drain,
+            };
+            self.under_way.spawn(take_over(Arc::clone(&self.shared), group, self.cancel.subscribe()));
+        }
+        // Connections that nobody uses are there for whoever will.
+        let in_use: BTreeSet<ConnectionName> =
+            self.known.running.values().flat_map(|running| uses(&running.integration)).collect();
+        let idle = moved.iter().filter(|(name, _)| !taken.contains(name) && !in_use.contains(*name));
+        let idle: Vec<_> = idle.map(|(name, prepared)| (name.clone(), prepared.clone())).collect();
+        self.add_connections(idle);
+    }
+
+    fn add_connections(&mut self, prepared: Vec<(ConnectionName, Prepared)>) {
+        if prepared.is_empty() {
+            return;
+        }
+        self.shared.replace_engine(|engine| {
+            let (mut config, mut connectors) = (Config::clone(&engine.config), (*engine.connectors).clone());
+            for (name, (connection, connector)) in &prepared {
+                config.connections.insert(name.clone(), Arc::clone(connection));
+                connectors.insert(name.clone(), Arc::clone(connector));
+            }
+            (engine.config, engine.connectors) = (Arc::new(config), Arc::new(connectors));
+        });
+        self.known.connections.extend(prepared.into_iter().map(|(name, (connection, _))| (name, connection)));
+    }
+
+    /// Drops connections that are written nowhere and that nobody uses.
+    fn forget_unused(&mut self, wanted: &Wanted) {
+        let used: BTreeSet<ConnectionName> =
+            self.shared.slots().values().flat_map(|slot| slot.connections()).collect();
+        let unused = |name: &ConnectionName| !used.contains(name) && !wanted.loaded.config.connections.contains_key(name);
+        if !self.known.connections.keys().any(unused) || !self.under_way.is_empty() {
+            return;
+        }
+        self.known.connections.retain(|name, _| !unused(name));
+        self.shared.replace_engine(|engine| {
+            let (mut config, mut connectors) = (Config::clone(&engine.config), (*engine.connectors).clone());
+            config.connections.retain(|name, _| !unused(name));
+            connectors.retain(|name, _| !unused(name));
+            (engine.config, engine.connectors) = (Arc::new(config), Arc::new(connectors));
+        });
+    }
+
+    /// Gives up waiting for runs to end; what has taken over by then has.
+    pub async fn give_up(&mut self) {
+        self.cancel.send_replace(true);
+        while let Some(done) = self.under_way.join_next().await {
+            if let Ok(done) = done {
+                self.done(done).await;
+            }
+        }
+        self.cancel = watch::Sender::new(false);
+    }
+
+    /// Notes what came of a group.
+    pub async fn done(&mut self, done: Done) {
+        let mut notes = Vec::new();
+        for member in &done.members {
+            let (outcome, why) = match (&done.outcome, &member.old, &member.new) {
+                (Outcome::Cancelled, ..) => continue,
+                (Outcome::Held(why), ..) => (IntegrationOutcome::Held, Some(why.clone())),
+                (Outcome::Taken, None, _) => (IntegrationOutcome::Added, None),
+                (Outcome::Taken, Some(_), None) => (IntegrationOutcome::Removed, None),
+                (Outcome::Taken, Some(_), Some(_)) => (IntegrationOutcome::Changed, None),
+            };
+            self.draining.remove(&member.name);
+            let decision = match (&done.outcome, &member.new) {
+                (Outcome::Held(why), _) => Some(Decision::Keep(why.clone())),
+                (_, Some(_)) => Some(Decision::Same),
+                (_, None) => None,
+            };
+            tracing::info!(event = "config.integration", integration = %member.name, ?outcome, generation = done.generation);
+            if done.outcome == Outcome::Taken {
+                self.restarts += 1;
+                self.take(member, done.generation);
+                notes.push((member.name.clone(), member.new.as_ref().map(|_| done.generation)));
+            }
+            match decision {
+                Some(decision) => self.known.decisions.insert(member.name.clone(), decision),
+                None => self.known.decisions.remove(&member.name),
+            };
+            let told = self.known.report.integrations.iter_mut().find(|result| result.integration == member.name);
+            if let Some(told) = told {
+                (told.outcome, told.why) = (outcome, why);
+            }
+        }
+        self.note(&notes).await;
+        self.publish();
+    }
+
+    fn take(&mut self, member: &Member, generation: u64) {
+        let Some((new, effective)) = &member.new else {
+            self.known.running.remove(&member.name);
+            return;
+        };
+        for end in new.pipelines.iter().flat_map(|pipeline| &pipeline.ends) {
+            self.known.connections.insert(end.connection.name.clone(), Arc::clone(&end.connection));
+        }
+        let home = self.known.homes.get(&member.name).cloned().unwrap_or_default();
+        let running = Running { integration: Arc::clone(new), effective: *effective, home, generation };
+        self.known.running.insert(member.name.clone(), running);
+    }
+
+    async fn note(&self, notes: &[(IntegrationName, Option<u64>)]) {
+        if notes.is_empty() {
+            return;
+        }
+        if let Err(error) = remembered::note(&self.shared.ledger, notes).await {
+            self.shared.health.failed(&error, self.shared.clock.now());
+        }
+    }
+
+    fn log(&self, was_rejected: bool) {
+        let report = &self.known.report;
+        let summary = report.summary();
+        for file in report.files.iter().filter(|file| file.outcome != FileOutcome::Unchanged) {
+            let mistake = file.mistakes.first().map(Mistake::told);
+            tracing::info!(event = "config.file", file = file.file, outcome = ?file.outcome, mistake);
+        }
+        if report.is_rejected() {
+            tracing::error!(
+                event = "config.rejected",
+                generation = report.generation,
+                needs_restart = ?report.needs_restart,
+                "{}",
+                summary.text
+            );
+        } else if was_rejected {
+            tracing::info!(event = "config.recovered", generation = report.generation, "{}", summary.text);
+        } else {
+            tracing::info!(event = "config.taken", generation = report.generation, why = report.why, "{}", summary.text);
+        }
+    }
+
+    /// Tells how everything stands.
+    pub fn publish(&self) {
+        let report = &self.known.report;
+        for (name, slot) in self.shared.slots().iter() {
+            let pending = match self.known.decisions.get(name) {
+                Some(Decision::Keep(why)) => Some(why.clone()),
+                Some(Decision::Change | Decision::Remove) => {
+                    Some("edited; the new configuration takes over when the run under way has ended".to_owned())
+                }
+                _ => None,
+            };
+            let on_disk = self.known.on_disk.get(name).copied();
+            slot.with(|state| (state.pending, state.on_disk) = (pending, on_disk));
+        }
+        let mistakes = report.files.iter().flat_map(|file| &file.mistakes).chain(&report.mistakes);
+        let now = ConfigNow {
+            dir: self.known.dir.clone(),
+            generation: self.known.generation,
+            last_reload: report.summary(),
+            mistakes: mistakes.cloned().collect(),
+            needs_restart: report.needs_restart.clone(),
+            vanished: report.vanished.clone(),
+            watching: self.known.settings.reload.watch,
+            passes: self.passes,
+            restarts: self.restarts,
+        };
+        *self.shared.config_now.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+}

@@ -1,0 +1,222 @@
+//! One edited integration, or several that share an account that moved, take over from what runs.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+
+use super::{
+    admit::{Edit, Verdict, admit},
+    decide::uses,
+};
+use crate::{
+    config::{Config, Connection, ConnectionName, Effective, Integration, IntegrationName},
+    connector::Connector,
+    daemon::{
+        control::{Shared, Stop},
+        protocol::chain,
+        slot::{Drain, Slot, Version},
+    },
+    engine::Engine,
+};
+
+/// How long a run may still settle what it has sent, after it was asked to make no further call.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// A connection with the connector that was made for it.
+pub(super) type Prepared = (Arc<Connection>, Arc<dyn Connector>);
+
+/// Integrations that take over together.
+pub(super) struct Group {
+    pub members: Vec<Member>,
+    /// Connections that are new, or are another account than before.
+    pub connections: BTreeMap<ConnectionName, Prepared>,
+    pub generation: u64,
+    pub force: bool,
+    /// Since when runs have been asked to make room, on the monotonic clock.
+    pub since: Duration,
+    /// How long they may take.
+    pub drain: Duration,
+}
+
+/// One of them.
+#[derive(Clone)]
+pub(super) struct Member {
+    pub name: IntegrationName,
+    /// What runs, and where; `None` for one that is added.
+    pub old: Option<(Arc<Slot>, Arc<Integration>)>,
+    /// What shall run; `None` for one that is removed.
+    pub new: Option<(Arc<Integration>, Effective)>,
+}
+
+/// How it went.
+pub(super) struct Done {
+    pub members: Vec<Member>,
+    pub generation: u64,
+    pub outcome: Outcome,
+}
+
+/// How it went, for all members alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The new ones run.
+    Taken,
+    /// The old ones go on, and wait for a person; why.
+    Held(String),
+    /// The old ones go on; the question is decided anew.
+    Cancelled,
+}
+
+/// Waits for the runs under way, asks whether the edit is admitted, and lets it take over. `cancel` gives up waiting.
+pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: watch::Receiver<bool>) -> Done {
+    let slots: Vec<Arc<Slot>> = group.members.iter().filter_map(|m| m.old.as_ref()).map(|(slot, _)| slot.clone()).collect();
+    let clock = shared.clock.clone();
+    let closing = group.since.saturating_add(group.drain);
+    let asked = |drain| slots.iter().for_each(|slot| slot.ask_to_drain(drain));
+    asked(Drain::Waiting);
+    let turns = async {
+        let mut turns = Vec::new();
+        for slot in &slots {
+            turns.push(slot.turn.clone().lock_owned().await);
+        }
+        turns
+    };
+    tokio::pin!(turns);
+    let give_up = async {
+        tokio::select! {
+            // The sender lives as long as the reloader waits for this.
+            _ = cancel.wait_for(|cancel| *cancel) => {}
+            () = shared.stopped(Stop::Finishing) => {}
+        }
+    };
+    tokio::pin!(give_up);
+    let mut stage = Drain::Waiting;
+    let turns = loop {
+        let next = match stage {
+            Drain::Waiting => Some((closing, Drain::Closed)),
+            Drain::Closed => Some((closing.saturating_add(SETTLE), Drain::Dropped)),
+            _ => None,
+        };
+        let time = async {
+            match next {
+                Some((at, stage)) => {
+                    clock.sleep_until(at).await;
+                    stage
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            turns = &mut turns => break Some(turns),
+            () = &mut give_up => break None,
+            later = time => {
+                let names: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
+                tracing::warn!(event = "config.draining", integrations = ?names, stage = ?later, "a run goes on for long");
+                asked(later);
+                stage = later;
+            }
+        }
+    };
+    let outcome = match turns {
+        None => Outcome::Cancelled,
+        Some(turns) => {
+            let outcome = tokio::select! {
+                biased;
+                () = &mut give_up => Outcome::Cancelled,
+                verdict = judge(&shared, &group) => match verdict {
+                    Ok(Verdict::Swap) => Outcome::Taken,
+                    Ok(Verdict::Hold(why)) => Outcome::Held(why),
+                    Err(error) => Outcome::Held(format!("the store failed: {}", chain(&error))),
+                },
+            };
+            if outcome == Outcome::Taken {
+                replace(&shared, &group);
+            }
+            drop(turns);
+            outcome
+        }
+    };
+    asked(Drain::Open);
+    Done { members: group.members, generation: group.generation, outcome }
+}
+
+async fn judge(shared: &Shared, group: &Group) -> Result<Verdict, crate::store::StoreError> {
+    let mut engine = shared.engine();
+    put(&mut engine, group);
+    for member in &group.members {
+        let edit = Edit {
+            name: &member.name,
+            old: member.old.as_ref().map(|(_, old)| old),
+            new: member.new.as_ref().map(|(new, _)| new),
+            engine: &engine,
+            force: group.force,
+        };
+        if let Verdict::Hold(why) = admit(&edit).await? {
+            return Ok(Verdict::Hold(why));
+        }
+    }
+    Ok(Verdict::Swap)
+}
+
+/// Puts the new configuration into an engine.
+fn put(engine: &mut Engine, group: &Group) {
+    let mut config = Config::clone(&engine.config);
+    for member in &group.members {
+        match &member.new {
+            Some((new, _)) => config.integrations.insert(member.name.clone(), Arc::clone(new)),
+            None => config.integrations.remove(&member.name),
+        };
+    }
+    if !group.connections.is_empty() {
+        let mut connectors = (*engine.connectors).clone();
+        for (name, (connection, connector)) in &group.connections {
+            config.connections.insert(name.clone(), Arc::clone(connection));
+            connectors.insert(name.clone(), Arc::clone(connector));
+        }
+        engine.connectors = Arc::new(connectors);
+    }
+    engine.config = Arc::new(config);
+}
+
+/// Lets the new configuration take effect, while nothing of it runs. No waiting in here: it happens whole or not at all.
+fn replace(shared: &Arc<Shared>, group: &Group) {
+    let now = shared.clock.now();
+    shared.replace_engine(|engine| put(engine, group));
+    for member in &group.members {
+        match (&member.old, &member.new) {
+            (Some((slot, _)), Some((new, effective))) => {
+                let mut version = Version::new(Arc::clone(new), *effective, group.generation);
+                slot.with(|state| {
+                    version.former = state.version.connections.union(&state.version.former).cloned().collect();
+                    version.former.retain(|name| !version.connections.contains(name));
+                    state.version = version;
+                    state.on_disk = Some(*effective);
+                    state.pending = None;
+                    // What failed before may not any more.
+                    state.troubles.retain(|name, _| uses(new).contains(name));
+                    state.unsure = true;
+                    if let Some(agenda) = &mut state.agenda {
+                        agenda.retune(Arc::clone(new), now);
+                    }
+                });
+                slot.poke(|agenda| agenda.ask("the configuration was edited"));
+            }
+            (Some((slot, _)), None) => {
+                slot.with(|state| state.retired = true);
+                shared.replace_slots(|slots| {
+                    slots.remove(&member.name);
+                });
+                slot.stir();
+            }
+            (None, Some((new, effective))) => {
+                let version = Version::new(Arc::clone(new), *effective, group.generation);
+                let slot = Arc::new(Slot::new(version, shared.stirred.clone()));
+                shared.replace_slots(|slots| {
+                    slots.insert(member.name.clone(), Arc::clone(&slot));
+                });
+                shared.employ(&slot);
+            }
+            (None, None) => {}
+        }
+    }
+}
