@@ -20,6 +20,7 @@ mod names;
 mod output;
 mod parked;
 mod plan;
+mod render;
 mod report;
 
 mod run;
@@ -78,6 +79,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     match &line.command {
         Command::Run => return run::run(dir, out).await,
         Command::Validate => return validate::run(dir, out),
+        Command::Render(args) => return render::run(dir, args, out),
         Command::Connectors => return Ok(connectors::run(dir, out)),
         Command::Schema => {
             out.json(&crate::config::config_schema());
@@ -116,6 +118,7 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         Command::Reject(args) => approve::reject(office, &args.what, out).await,
         Command::Run
         | Command::Validate
+        | Command::Render(_)
         | Command::Connectors
         | Command::Schema
         | Command::Completions(_)

@@ -1,6 +1,7 @@
 //! Loading: from a folder to everything that is sound in it, and every mistake.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
@@ -14,6 +15,8 @@ use super::{
     resolve::{self, Cx},
     settings,
     source::Span,
+    templates::Templates,
+    tree::Node,
     written::{At, ConnectionW, Decode as _, Entry, IntegrationW, Later, ManifestW, Named, PipelineW, TableW, TopW},
 };
 use crate::connector::Manifest;
@@ -61,12 +64,17 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
     let settings =
         settings::settings(dir, toml.flatten().as_ref().map(|file| (file.number, file.text.as_str())), env, &report);
     let settings_sound = report.errors() == 0;
+    let files = files::read_all(dir, &mut sources, &report);
+    let nodes = files.iter().filter_map(|file| read_tree(file.number, &file.text, env, &mut sources, &report));
+    let mut nodes: Vec<Node> = nodes.collect();
+    let mut templates = Templates::take(&mut nodes, env, &report);
+    templates.expand(&mut nodes, None, &mut sources);
+    let origins = templates.finish();
     let mut written = Written::default();
-    for file in files::read_all(dir, &mut sources, &report) {
-        if let Some(top) = read(file.number, &file.text, env, &mut sources, &report) {
-            written.add(top, &report);
-        }
+    for top in nodes.iter().filter_map(|node| TopW::decode(node, &report)) {
+        written.add(top, &report);
     }
+    drop(nodes);
     let mut cx = Cx {
         report: &report,
         env,
@@ -75,6 +83,7 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
         connections: BTreeMap::new(),
         tables: BTreeMap::new(),
         pipelines: written.pipeline_names(),
+        client: RefCell::default(),
     };
     for name in &written.failed[2] {
         cx.manifests.insert(name.clone(), None);
@@ -108,7 +117,7 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
         integrations: drafts.into_iter().filter_map(finish).collect(),
     };
     let connectors = cx.manifests.into_iter().filter_map(|(name, manifest)| Some((name, manifest?))).collect();
-    let diagnostics = report.close(&sources);
+    let diagnostics = report.close(&sources, &origins);
     Loaded { config, diagnostics, settings_sound, left_out, connectors, sources }
 }
 
@@ -124,6 +133,17 @@ fn finish(draft: resolve::Draft) -> Option<(IntegrationName, Arc<super::Integrat
 
 /// One file: text to tree to written maps.
 pub(super) fn read(file: u32, text: &str, env: &dyn EnvSource, sources: &mut Sources, report: &Report) -> Option<TopW> {
+    TopW::decode(&read_tree(file, text, env, sources, report)?, report)
+}
+
+/// One file as a tree, with everything filled in but templates.
+pub(super) fn read_tree(
+    file: u32,
+    text: &str,
+    env: &dyn EnvSource,
+    sources: &mut Sources,
+    report: &Report,
+) -> Option<Node> {
     let before = report.errors();
     let Some(mut node) = parse::parse(file, text, report) else {
         if report.errors() > before {
@@ -133,10 +153,7 @@ pub(super) fn read(file: u32, text: &str, env: &dyn EnvSource, sources: &mut Sou
     };
     placeholders::hide_secrets(&node, false, sources);
     placeholders::fill(&mut node, env, false, report);
-    if node.is_null() {
-        return None;
-    }
-    TopW::decode(&node, report)
+    (!node.is_null()).then_some(node)
 }
 
 /// Everything that was written, in any file.
@@ -157,9 +174,7 @@ struct Written {
 
 impl Written {
     fn add(&mut self, top: TopW, report: &Report) {
-        for (later, what) in
-            [(&top.grants, "grants"), (&top.templates, "templates"), (&top.notifications, "notifications")]
-        {
+        for (later, what) in [(&top.grants, "grants"), (&top.notifications, "notifications")] {
             if let Some(Later { span }) = later {
                 report.add(
                     error("config::not_in_this_version", *span, format!("`{what}` is not in this version"))
