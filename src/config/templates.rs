@@ -69,13 +69,13 @@ impl<'a> Templates<'a> {
                 continue;
             };
             for (key, body) in map.entries {
-                templates.add(key, body);
+                templates.add(&key, body);
             }
         }
         templates
     }
 
-    fn add(&mut self, key: Key, body: Node) {
+    fn add(&mut self, key: &Key, body: Node) {
         if let Some(first) = self.known.get(&key.text) {
             self.report.add(
                 error("config::defined_twice", key.span, format!("the template `{}` is defined twice", key.text))
@@ -87,7 +87,7 @@ impl<'a> Templates<'a> {
         }
         let name = key.text.clone();
         let (template, broken) = self.report.watch(|| {
-            let template = Template::read(&key, body, self.report)?;
+            let template = Template::read(key, body, self.report)?;
             fill::check_names(&template, self.report);
             Some(template)
         });
