@@ -21,6 +21,7 @@ mod output;
 mod parked;
 mod plan;
 mod reload;
+mod render;
 mod report;
 
 mod run;
@@ -79,6 +80,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     match &line.command {
         Command::Run => return run::run(dir, out).await,
         Command::Validate => return validate::run(dir, out),
+        Command::Render(args) => return render::run(dir, args, out),
         Command::Connectors => return Ok(connectors::run(dir, out)),
         Command::Schema => {
             out.json(&crate::config::config_schema());
@@ -118,6 +120,7 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         Command::Reject(args) => approve::reject(office, &args.what, out).await,
         Command::Run
         | Command::Validate
+        | Command::Render(_)
         | Command::Connectors
         | Command::Schema
         | Command::Completions(_)

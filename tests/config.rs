@@ -8,6 +8,8 @@ mod damage;
 mod meaning;
 #[path = "config/schemas.rs"]
 mod schemas;
+#[path = "config/templates.rs"]
+mod templates;
 #[path = "config/valid.rs"]
 mod valid;
 #[path = "config/whole.rs"]

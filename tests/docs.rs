@@ -50,6 +50,18 @@ fn every_configuration_in_the_documentation_is_sound() {
 }
 
 #[test]
+fn the_template_of_the_documentation_makes_its_clients() {
+    let dir = tempfile::tempdir().unwrap();
+    for (number, yaml) in blocks(&read("docs/templates.md"), "yaml").iter().enumerate() {
+        fs::write(dir.path().join(format!("{number}.yaml")), yaml).unwrap();
+    }
+    let loaded = config::load(dir.path(), &HashMap::<String, String>::new());
+    assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
+    let names: Vec<&str> = loaded.config.pipelines().map(|(_, pipeline)| pipeline.name.as_str()).collect();
+    assert_eq!(names, ["acme/contacts", "bravo/contacts", "bravo/payments"]);
+}
+
+#[test]
 fn every_command_is_documented() {
     let help = assert_cmd::Command::new(env!("CARGO_BIN_EXE_reconciled")).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();

@@ -69,6 +69,8 @@ pub enum Command {
     Export(FileArgs),
     /// Read everything that is remembered from a file
     Import(ImportArgs),
+    /// Show an integration with everything of its template filled in
+    Render(RenderArgs),
     /// List the connectors and their resources
     Connectors,
     /// Print the JSON Schema of the configuration, for editors
@@ -298,4 +300,15 @@ pub struct DemoArgs {
     /// Folder for its files [default: demo-data, or a temporary one with --once]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+}
+
+/// `render`.
+#[derive(Debug, Args)]
+pub struct RenderArgs {
+    /// The integration (an agency's client)
+    #[arg(value_name = "CLIENT")]
+    pub client: String,
+    /// Leave out where each value came from
+    #[arg(long)]
+    pub plain: bool,
 }

@@ -65,7 +65,7 @@ pub fn render(report: &ReloadReport, paint: Paint) -> String {
             IntegrationOutcome::Held => "held; it goes on as it was",
             IntegrationOutcome::LeftOut => "cannot run",
         };
-        let why = result.why.iter().map(|why| format!(": {why}")).collect::<String>();
+        let why = result.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         out.push_str(&wrap(&format!("`{}` {word}{why}", result.integration), 0));
     }
     for connection in &report.reconnected {

@@ -61,7 +61,10 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
         out.push_str("there is no integration\n");
         if let Some(config) = status.daemon.as_ref().and_then(|daemon| daemon.config.as_ref()) {
             let dir = config.dir.display();
-            out.push_str(&wrap(&format!("put a file that ends in .yaml into {dir}: it is taken over without a restart"), 0));
+            out.push_str(&wrap(
+                &format!("put a file that ends in .yaml into {dir}: it is taken over without a restart"),
+                0,
+            ));
         }
     }
     for integration in &status.integrations {

@@ -10,6 +10,7 @@ use super::{
     load::read,
     resolve,
     source::Sources,
+    templates::Origins,
 };
 use crate::connector::Manifest;
 
@@ -37,7 +38,7 @@ fn read_all() -> (BTreeMap<String, Manifest>, Vec<Diagnostic>) {
             found.extend(manifest.map(|manifest| (entry.name.value.clone(), manifest)));
         }
     }
-    (found, report.close(&sources))
+    (found, report.close(&sources, &Origins::default()))
 }
 
 #[cfg(test)]

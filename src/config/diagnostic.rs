@@ -4,7 +4,10 @@ use std::cell::{Cell, RefCell};
 
 use serde::Serialize;
 
-use super::source::{Place, Sources, Span};
+use super::{
+    source::{Place, Sources, Span},
+    templates::Origins,
+};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -166,11 +169,18 @@ impl Report {
     }
 
     /// Closes the report: places are looked up, and diagnostics ordered by file and place.
-    pub(crate) fn close(self, sources: &Sources) -> Vec<Diagnostic> {
+    pub(crate) fn close(self, sources: &Sources, origins: &Origins) -> Vec<Diagnostic> {
         let mut all: Vec<Diagnostic> = self
             .findings
             .into_inner()
             .into_iter()
+            .map(|mut finding| {
+                let beside = finding.span.and_then(|span| origins.beside(span));
+                finding
+                    .related
+                    .extend(beside.filter(|(span, _)| finding.related.iter().all(|(known, _)| known != span)));
+                finding
+            })
             .map(|finding| Diagnostic {
                 code: finding.code,
                 severity: finding.severity,

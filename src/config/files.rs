@@ -171,9 +171,12 @@ impl Snapshot {
             return;
         }
         let cannot = |cause| {
-            close(format!("{shown} cannot be read: {cause}"), "give the folder with --config DIR, and check its owner and mode")
+            close(
+                format!("{shown} cannot be read: {cause}"),
+                "give the folder with --config DIR, and check its owner and mode",
+            )
         };
-        let mut entries = match fs::read_dir(dir).and_then(|entries| entries.collect::<Result<Vec<_>, _>>()) {
+        let mut entries = match fs::read_dir(dir).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
             Ok(entries) => entries,
             Err(cause) => {
                 self.closed.extend([cannot(cause)]);
@@ -232,6 +235,7 @@ impl Snapshot {
 }
 
 /// A file that was read.
+#[allow(clippy::struct_field_names, reason = "the text of a text is its text")]
 pub(crate) struct Text {
     /// Its number in [`Sources`].
     pub number: u32,
@@ -280,10 +284,9 @@ fn read(path: &Path, name: &str) -> Result<Arc<str>, Problem> {
     match String::from_utf8(bytes) {
         // A byte order mark would be the first character of the first key.
         Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).into()),
-        Err(cause) => problem(
-            format!("{name} is not UTF-8 (byte {})", cause.utf8_error().valid_up_to()),
-            "save it as UTF-8",
-        ),
+        Err(cause) => {
+            problem(format!("{name} is not UTF-8 (byte {})", cause.utf8_error().valid_up_to()), "save it as UTF-8")
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Loading: from a folder to everything that is sound in it, and every mistake.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
@@ -14,6 +15,8 @@ use super::{
     resolve::{self, Cx},
     settings,
     source::Span,
+    templates::Templates,
+    tree::{Node, NodeValue},
     written::{At, ConnectionW, Decode as _, Entry, IntegrationW, Later, ManifestW, Named, PipelineW, TableW, TopW},
 };
 use crate::connector::Manifest;
@@ -80,24 +83,46 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
 /// As [`load()`], of files that were read already. `earlier` holds texts that files had before: what they define is not
 /// gone because the file cannot be read now, or holds a mistake; it counts as defined with mistakes.
 #[must_use]
+#[allow(clippy::too_many_lines, reason = "one step after the other")]
 pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMap<String, Arc<str>>) -> Loaded {
     let dir = snapshot.dir();
     let report = Report::default();
     let mut sources = Sources::default();
     let toml = snapshot.open_one(SETTINGS_FILE, &mut sources, &report);
-    let settings =
-        settings::settings(dir, toml.as_ref().map(|file| (file.number, file.text.as_ref())), env, &report);
+    let settings = settings::settings(dir, toml.as_ref().map(|file| (file.number, file.text.as_ref())), env, &report);
     let settings_sound = report.errors() == 0;
-    let mut written = Written::default();
+    let (mut nodes, mut names, mut broken) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut sound = BTreeSet::new();
     for file in snapshot.open(&mut sources, &report) {
-        let (top, broken) = report.watch(|| read(file.number, &file.text, env, &mut sources, &report));
+        let (node, bad) = report.watch(|| read_tree(file.number, &file.text, env, &mut sources, &report));
+        if bad {
+            broken.insert(file.name.clone());
+        }
+        sound.insert(file.name.clone());
+        if let Some(node) = node {
+            nodes.push(node);
+            names.push(file.name);
+        }
+    }
+    // Making clients takes those with mistakes out of the trees; they are written all the same.
+    let raw: Vec<RawNames> = nodes.iter().map(RawNames::of).collect();
+    let mut templates = Templates::take(&mut nodes, env, &report);
+    templates.expand(&mut nodes, None, &mut sources);
+    let origins = templates.finish();
+    let mut written = Written::default();
+    for (node, name) in nodes.iter().zip(&names) {
+        let (top, bad) = report.watch(|| TopW::decode(node, &report));
         if let Some(top) = top {
-            written.add(top, &file.name, &report);
+            written.add(top, name, &report);
         }
-        if !broken {
-            sound.insert(file.name);
+        if bad {
+            broken.insert(name.clone());
         }
+    }
+    drop(nodes);
+    sound.retain(|name| !broken.contains(name));
+    for (raw, name) in raw.iter().zip(&names) {
+        written.place_raw(raw, name);
     }
     for (name, text) in earlier {
         // What a sound file does not define any more, and what was in a file that is gone, is gone.
@@ -106,8 +131,8 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         }
         let (scratch, mut unseen) = (Report::default(), Sources::default());
         let number = unseen.add(name.clone(), text);
-        if let Some(top) = read(number, text, env, &mut unseen, &scratch) {
-            written.remember(&top, name);
+        if let Some(node) = read_tree(number, text, env, &mut unseen, &scratch) {
+            written.remember(&RawNames::of(&node), name);
         }
     }
     let defined = written.defined();
@@ -120,6 +145,7 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         connections: BTreeMap::new(),
         tables: BTreeMap::new(),
         pipelines: defined.values().flat_map(|(_, pipelines)| pipelines.iter().cloned()).collect(),
+        client: RefCell::default(),
     };
     for name in &written.failed[2] {
         cx.manifests.insert(name.clone(), None);
@@ -160,7 +186,7 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         .map(|(name, (file, pipelines))| (name.clone(), WrittenIn { whole: whole(&name, &pipelines), file }))
         .collect();
     let connectors = cx.manifests.into_iter().filter_map(|(name, manifest)| Some((name, manifest?))).collect();
-    let diagnostics = report.close(&sources);
+    let diagnostics = report.close(&sources, &origins);
     Loaded { config, diagnostics, settings_sound, left_out, written, readable: sound, connectors, sources }
 }
 
@@ -176,6 +202,17 @@ fn finish(draft: resolve::Draft) -> Option<(IntegrationName, Arc<super::Integrat
 
 /// One file: text to tree to written maps.
 pub(super) fn read(file: u32, text: &str, env: &dyn EnvSource, sources: &mut Sources, report: &Report) -> Option<TopW> {
+    TopW::decode(&read_tree(file, text, env, sources, report)?, report)
+}
+
+/// One file as a tree, with everything filled in but templates.
+pub(super) fn read_tree(
+    file: u32,
+    text: &str,
+    env: &dyn EnvSource,
+    sources: &mut Sources,
+    report: &Report,
+) -> Option<Node> {
     let before = report.errors();
     let Some(mut node) = parse::parse(file, text, report) else {
         if report.errors() > before {
@@ -185,10 +222,7 @@ pub(super) fn read(file: u32, text: &str, env: &dyn EnvSource, sources: &mut Sou
     };
     placeholders::hide_secrets(&node, false, sources);
     placeholders::fill(&mut node, env, false, report);
-    if node.is_null() {
-        return None;
-    }
-    TopW::decode(&node, report)
+    (!node.is_null()).then_some(node)
 }
 
 /// Everything that was written, in any file.
@@ -203,6 +237,8 @@ struct Written {
     failed: [Vec<String>; 3],
     /// The file of each integration and the full names of its pipelines, by name.
     integrations_in: BTreeMap<String, (String, BTreeSet<String>)>,
+    /// Integrations without any pipeline.
+    off: BTreeSet<String>,
     /// Kind and name of what is defined more than once.
     twice: BTreeSet<(&'static str, String)>,
     /// Kind and name of everything, with its first place.
@@ -211,9 +247,7 @@ struct Written {
 
 impl Written {
     fn add(&mut self, top: TopW, file: &str, report: &Report) {
-        for (later, what) in
-            [(&top.grants, "grants"), (&top.templates, "templates"), (&top.notifications, "notifications")]
-        {
+        for (later, what) in [(&top.grants, "grants"), (&top.notifications, "notifications")] {
             if let Some(Later { span }) = later {
                 report.add(
                     error("config::not_in_this_version", *span, format!("`{what}` is not in this version"))
@@ -242,23 +276,31 @@ impl Written {
     }
 
     /// What a file defined when it could be read. What is defined in another file by now is there.
-    fn remember(&mut self, top: &TopW, file: &str) {
-        let known = |kind: &'static str, name: &String| self.names.contains_key(&(kind, name.clone()));
-        let missing = |kind: &'static str, names: Vec<String>| -> Vec<String> {
-            names.into_iter().filter(|name| !known(kind, name)).collect()
-        };
-        let connections = missing("connection", all_names(top.connections.as_ref()));
-        let tables = missing("table", all_names(top.tables.as_ref()));
-        let connectors = missing("connector", all_names(top.connectors.as_ref()));
-        for (failed, names) in self.failed.iter_mut().zip([connections, tables, connectors]) {
-            failed.extend(names);
+    fn remember(&mut self, raw: &RawNames, file: &str) {
+        for (at, kind) in [(0, "connection"), (1, "table"), (2, "connector")] {
+            let missing = raw.parts[at].iter().filter(|name| !self.names.contains_key(&(kind, (*name).clone())));
+            let missing: Vec<String> = missing.cloned().collect();
+            self.failed[at].extend(missing);
         }
-        self.place(top, file);
+        self.place_raw(raw, file);
+    }
+
+    /// Notes integrations that are written, where nothing was made of them.
+    fn place_raw(&mut self, raw: &RawNames, file: &str) {
+        for name in raw.integrations.iter().filter(|name| !self.off.contains(*name)) {
+            self.integrations_in.entry(name.clone()).or_insert_with(|| (file.to_owned(), BTreeSet::new()));
+        }
     }
 
     /// Notes where integrations are; the first file counts.
     fn place(&mut self, top: &TopW, file: &str) {
-        let inner = top.integrations.iter().flat_map(|named| &named.entries).map(|entry| {
+        let entries = top.integrations.iter().flat_map(|named| &named.entries);
+        let empty = entries.clone().filter(|entry| {
+            entry.errors == 0 && all_names(entry.value.pipelines.as_ref()).is_empty() && entry.value.pipelines.is_some()
+        });
+        // All of its pipelines are switched off: that is no mistake, there is just nothing of it.
+        self.off.extend(empty.map(|entry| entry.name.value.clone()));
+        let inner = entries.filter(|entry| !self.off.contains(&entry.name.value)).map(|entry| {
             let name = &entry.name.value;
             let pipelines = all_names(entry.value.pipelines.as_ref());
             (name.clone(), pipelines.into_iter().map(|pipeline| format!("{name}/{pipeline}")).collect())
@@ -298,6 +340,36 @@ impl Written {
                 _ => {}
             }
         }
+    }
+}
+
+/// The names in a file, taken from its keys before anything is made of them.
+#[derive(Default)]
+struct RawNames {
+    /// Connections, tables, connectors.
+    parts: [Vec<String>; 3],
+    integrations: Vec<String>,
+}
+
+impl RawNames {
+    fn of(node: &Node) -> Self {
+        let keys = |node: Option<&Node>| -> Vec<String> {
+            let entries = node.and_then(Node::map).into_iter().flat_map(|map| &map.entries);
+            entries.map(|(key, _)| key.text.clone()).collect()
+        };
+        let Some(root) = node.map() else { return Self::default() };
+        let parts = ["connections", "tables", "connectors"].map(|kind| keys(root.get(kind)));
+        let mut integrations = keys(root.get("integrations"));
+        integrations.extend(keys(root.get("pipelines")));
+        let templates = root.get("templates").and_then(Node::map).into_iter().flat_map(|map| &map.entries);
+        for (_, template) in templates {
+            let Some(NodeValue::Seq(clients)) = template.map().and_then(|map| Some(&map.get("clients")?.value)) else {
+                continue;
+            };
+            let names = clients.iter().filter_map(|client| client.map()?.get("client")?.scalar());
+            integrations.extend(names.map(|name| name.text.clone()));
+        }
+        Self { parts, integrations }
     }
 }
 

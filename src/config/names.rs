@@ -83,8 +83,9 @@ macro_rules! name {
 }
 
 name!(
-    /// The name of a connection: one account on one system.
-    ConnectionName, 1
+    /// The name of a connection: one account on one system. Those of a template are each client's own:
+    /// `acme/website`.
+    ConnectionName, 2
 );
 name!(
     /// The name of an integration: the unit a person switches on and off.
@@ -103,7 +104,7 @@ mod tests {
     fn names_say_what_is_wrong_with_them() {
         assert_eq!(PipelineName::parse("acme/contacts").unwrap().as_str(), "acme/contacts");
         assert!(PipelineName::parse("a/b/c").is_err());
-        assert!(ConnectionName::parse("acme/x").is_err());
+        assert!(ConnectionName::parse("acme/x/y").is_err());
         assert!(PipelineName::parse("Acme").unwrap_err().to_string().contains("lowercase"));
         assert!(PipelineName::parse("acme/").unwrap_err().to_string().contains("empty"));
     }

@@ -69,7 +69,10 @@ pub(crate) fn fill(node: &mut Node, env: &dyn EnvSource, manifest: bool, report:
         NodeValue::Seq(items) => items.iter_mut().for_each(|item| fill(item, env, manifest, report)),
         NodeValue::Map(map) => {
             for (key, value) in &mut map.entries {
-                fill(value, env, manifest || key.text == "connectors", report);
+                // A template is filled in for each client.
+                if key.text != "templates" {
+                    fill(value, env, manifest || key.text == "connectors", report);
+                }
             }
         }
     }
@@ -131,8 +134,8 @@ fn known_elsewhere(hole: &str, manifest: bool) -> bool {
 
 fn unknown(hole: &str, span: Span) -> super::diagnostic::Finding {
     if hole == "client" || hole.starts_with("params.") {
-        return error("config::not_in_this_version", span, format!("`${{{hole}}}` belongs to templates"))
-            .help("templates are not in this version; write the value");
+        return error("config::placeholder", span, format!("`${{{hole}}}` has a meaning only below `templates:`"))
+            .help("write the value");
     }
     if hole.starts_with("settings.") || hole == "tenant" {
         return error("config::placeholder", span, format!("`${{{hole}}}` has a meaning only below `connectors:`"))
@@ -211,7 +214,8 @@ pub(crate) fn secret(
 pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
     match &node.value {
         NodeValue::Scalar(scalar) => {
-            let placeholder = scalar.text.starts_with("${") && scalar.text.find('}') == Some(scalar.text.len() - 1);
+            let placeholder =
+                scalar.text.starts_with("${") && scalar.text.ends_with('}') && !scalar.text.contains("}${");
             if (inside && !placeholder && !scalar.text.is_empty()) || has_login(&scalar.text) {
                 sources.hide(node.span);
             }
@@ -223,7 +227,7 @@ pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
                 let within = match name {
                     // A manifest tells only what kind of login there is.
                     "connectors" => continue,
-                    "user" | "username" | "name" | "connector" | "kind" | "client_id" => false,
+                    "user" | "username" | "name" | "connector" | "kind" | "type" | "client_id" => false,
                     "auth" | "grants" | "token" | "password" | "secret" | "client_secret" | "api_key" => true,
                     _ => inside,
                 };

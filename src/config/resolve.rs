@@ -17,6 +17,7 @@ mod value;
 mod writers;
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
@@ -50,6 +51,38 @@ pub(crate) struct Cx<'a> {
     pub tables: BTreeMap<String, Option<KnownTable>>,
     /// Every pipeline's full name, with mistakes or not.
     pub pipelines: BTreeSet<PipelineName>,
+    /// The integration being resolved: connections and tables of its own (`acme/website`) come before those of all.
+    pub client: RefCell<Option<String>>,
+}
+
+impl Cx<'_> {
+    /// The full name of something that an integration may have of its own, and the thing.
+    fn own_or_shared<'m, T>(&self, map: &'m BTreeMap<String, T>, name: &str) -> Option<(&'m str, &'m T)> {
+        let own = self.client.borrow().as_ref().map(|client| format!("{client}/{name}"));
+        let found = own.and_then(|own| map.get_key_value(&own)).or_else(|| map.get_key_value(name));
+        found.map(|(name, thing)| (name.as_str(), thing))
+    }
+
+    /// The connection of this name, as seen from the integration being resolved.
+    pub(crate) fn connection(&self, name: &str) -> Option<(&str, &Option<Arc<Connection>>)> {
+        self.own_or_shared(&self.connections, name)
+    }
+
+    /// The table of this name, as seen from the integration being resolved.
+    pub(crate) fn table(&self, name: &str) -> Option<&Option<KnownTable>> {
+        self.own_or_shared(&self.tables, name).map(|(_, table)| table)
+    }
+
+    /// Names as one would write them in the integration being resolved, for suggestions.
+    pub(crate) fn names<T>(&self, map: &BTreeMap<String, T>) -> Vec<String> {
+        let own = self.client.borrow().as_ref().map(|client| format!("{client}/")).unwrap_or_default();
+        let names = map.keys().filter_map(|name| match name.split_once('/') {
+            Some(_) if !own.is_empty() => name.strip_prefix(&own),
+            Some(_) => None,
+            None => Some(name.as_str()),
+        });
+        names.map(str::to_owned).collect()
+    }
 }
 
 /// A resolved pipeline, with the places that later checks speak of.

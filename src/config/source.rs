@@ -69,6 +69,14 @@ impl Sources {
         source.shown.replace_range(span.start..span.end, &stars);
     }
 
+    /// Whether a piece of a text is replaced by stars.
+    pub(crate) fn is_hidden(&self, span: Span) -> bool {
+        let piece = self.files.get(span.file as usize).and_then(|source| source.shown.get(span.start..span.end));
+        piece.is_some_and(|piece| {
+            piece.bytes().any(|byte| byte == b'*') && piece.bytes().all(|byte| b"*\r\n".contains(&byte))
+        })
+    }
+
     /// The files, relative to the configuration folder.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.files.iter().map(|source| source.name.as_str())

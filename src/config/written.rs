@@ -15,6 +15,7 @@ mod integrations;
 mod manifest;
 mod pipelines;
 mod policies;
+mod templates;
 mod top;
 
 use std::borrow::Cow;
@@ -32,6 +33,7 @@ pub(crate) use integrations::*;
 pub(crate) use manifest::*;
 pub(crate) use pipelines::*;
 pub(crate) use policies::*;
+pub(crate) use templates::*;
 pub(crate) use top::*;
 
 use super::{

@@ -48,10 +48,9 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         match error {
             RunError::Engine(error) => error.into(),
-            RunError::Replaced => Self::new(FailureKind::NotPossible, error.to_string()),
             RunError::Removed(_) => Self::new(FailureKind::NoSuch, error.to_string()),
             RunError::Stopping => Self::new(FailureKind::Stopping, error.to_string()),
-            RunError::Panicked(_) => Self::new(FailureKind::NotPossible, error.to_string()),
+            RunError::Replaced | RunError::Panicked(_) => Self::new(FailureKind::NotPossible, error.to_string()),
         }
     }
 }
@@ -190,10 +189,8 @@ async fn conclude(
                 shared.health.failed(error, now);
             }
             if counts && is_whole(request) {
-                let passes = matches!(
-                    error,
-                    RunError::Engine(EngineError::Store(_)) | RunError::Stopping | RunError::Replaced
-                );
+                let passes =
+                    matches!(error, RunError::Engine(EngineError::Store(_)) | RunError::Stopping | RunError::Replaced);
                 slot.poke(|agenda| {
                     if passes {
                         agenda.run_failed(&request.why);

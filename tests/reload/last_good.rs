@@ -107,7 +107,8 @@ async fn a_misspelt_top_key_and_a_mistake_beside_a_removal_remove_nothing() {
 
 #[tokio::test]
 async fn the_same_name_twice_is_rejected_in_both_places() {
-    let mut live = Live::start(BY_HAND, &[("a.yaml", &integration("a", "x")), ("c.yaml", &integration("c", "x"))]).await;
+    let mut live =
+        Live::start(BY_HAND, &[("a.yaml", &integration("a", "x")), ("c.yaml", &integration("c", "x"))]).await;
     let before = live.hashes().await;
     live.write("b.yaml", &integration("a", "y"));
     live.write("c.yaml", &integration("c", "y"));

@@ -5,5 +5,5 @@
 mod last_good;
 mod life;
 mod patterns;
-mod swap;
 mod support;
+mod swap;

@@ -13,7 +13,8 @@ use crate::support::{BY_HAND, EVENTS, Live, QUICK, config, hashes, integration, 
 /// Edits a file in one way, with events and with the poll alone, and waits for it to run.
 async fn edited_by(edit: impl Fn(&Live, &str)) {
     for settings in [EVENTS, QUICK] {
-        let mut live = Live::start(settings, &[("a.yaml", &integration("a", "x")), ("b.yaml", &integration("b", "x"))]).await;
+        let mut live =
+            Live::start(settings, &[("a.yaml", &integration("a", "x")), ("b.yaml", &integration("b", "x"))]).await;
         let before = live.hashes().await;
         live.passes(0).await;
         // Events are listened to from the first look on.
@@ -200,7 +201,10 @@ async fn what_cannot_be_read_goes_on() {
         assert!(report.is_rejected(), "{report:#?}");
         assert_eq!(live.hashes().await, before);
         let status = live.status().await.unwrap();
-        assert!(of(&status, "a").unwrap().pending.as_ref().unwrap().contains("INVALID_PENDING a.yaml:1:"), "{status:#?}");
+        assert!(
+            of(&status, "a").unwrap().pending.as_ref().unwrap().contains("INVALID_PENDING a.yaml:1:"),
+            "{status:#?}"
+        );
     }
     let with_mark = format!("\u{feff}{}", integration("a", "x").replace('\n', "\r\n"));
     fs::write(live.file("a.yaml"), with_mark).unwrap();

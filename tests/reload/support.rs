@@ -98,7 +98,7 @@ impl Live {
         let said = fs::File::options().create(true).append(true).open(home.path().join("said.txt")).unwrap();
         let child = program(home.path()).arg("run").stdout(said.try_clone().unwrap()).stderr(said).spawn().unwrap();
         let mut live = Self { home, child };
-        live.wait_for("the daemon to answer", |_| true).await;
+        live.wait_for("the daemon to follow its files", |status| status.config.is_some()).await;
         live
     }
 
@@ -186,7 +186,8 @@ impl Live {
 
     /// The running number of an integration, once it is another one than `before`.
     pub async fn changed(&mut self, name: &str, before: &str) -> String {
-        let is = |status: &DaemonStatus| of(status, name).is_some_and(|now| now.running != before && now.pending.is_none());
+        let is =
+            |status: &DaemonStatus| of(status, name).is_some_and(|now| now.running != before && now.pending.is_none());
         let status = self.wait_for(&format!("another `{name}`"), is).await;
         of(&status, name).unwrap().running.clone()
     }

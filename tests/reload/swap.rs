@@ -341,7 +341,8 @@ async fn what_is_removed_runs_no_more_and_what_it_remembered_stays() {
     bounded(here.run("b")).await.unwrap().unwrap();
     let entries = |here: &Here| {
         let all = here.store.entries();
-        let of_pipeline = all.into_iter().filter(|(key, _)| key.parts().first().is_some_and(|part| part == "b/contacts"));
+        let of_pipeline =
+            all.into_iter().filter(|(key, _)| key.parts().first().is_some_and(|part| part == "b/contacts"));
         of_pipeline.collect::<Vec<_>>()
     };
     let remembered = entries(&here);

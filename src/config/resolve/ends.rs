@@ -45,19 +45,20 @@ impl EndBuilder {
 /// Finds the account and the collection that a pipeline names.
 pub(crate) fn end(cx: &Cx<'_>, side: Side, written: &ResourceRefW) -> Option<EndBuilder> {
     let At { value, span } = &written.name;
-    let Some((connection_name, resource_name)) = value.split_once('/') else {
+    let Some((connection_name, resource_name)) = value.rsplit_once('/') else {
         cx.report.add(
             error("config::bad_resource", *span, format!("`{value}` does not say connection/resource"))
-                .maybe_help(cx.connections.keys().next().map(|name| format!("write it as {name}/contacts"))),
+                .maybe_help(cx.names(&cx.connections).first().map(|name| format!("write it as {name}/contacts"))),
         );
         return None;
     };
-    let Some(connection) = cx.connections.get(connection_name) else {
+    let Some((_, connection)) = cx.connection(connection_name) else {
+        let names = cx.names(&cx.connections);
         cx.report.add(
             error("config::unknown_connection", *span, format!("there is no connection `{connection_name}`"))
                 .label("not known")
                 .maybe_help(
-                    suggest(connection_name, cx.connections.keys().map(String::as_str))
+                    suggest(connection_name, names.iter().map(String::as_str))
                         .or_else(|| Some("describe it under `connections:`".to_owned())),
                 ),
         );

@@ -87,7 +87,7 @@ impl Common<'_> {
 fn mentioned<'w>(pipelines: impl Iterator<Item = &'w PipelineW>) -> Used {
     let mut used = Used { all_known: true, ..Used::default() };
     for end in pipelines.flat_map(|written| [&written.source, &written.target]) {
-        match end.as_ref().and_then(|end| end.name.value.split_once('/')) {
+        match end.as_ref().and_then(|end| end.name.value.rsplit_once('/')) {
             Some((connection, _)) => {
                 used.names.insert(connection.to_owned());
             }
@@ -99,15 +99,24 @@ fn mentioned<'w>(pipelines: impl Iterator<Item = &'w PipelineW>) -> Used {
 
 /// Resolves an integration. `None` when it holds mistakes outside its pipelines.
 pub(crate) fn integration(cx: &Cx<'_>, entry: &Entry<IntegrationW>) -> Option<Draft> {
+    cx.client.replace(Some(entry.name.value.clone()));
+    let draft = resolve(cx, entry);
+    cx.client.replace(None);
+    draft
+}
+
+fn resolve(cx: &Cx<'_>, entry: &Entry<IntegrationW>) -> Option<Draft> {
     let written = &entry.value;
     let (made, broken) = cx.report.watch(|| {
-        for later in [&written.template, &written.with, &written.overrides].into_iter().flatten() {
-            cx.report.add(
-                error("config::not_in_this_version", later.span, "templates are not in this version")
-                    .help("write the pipelines out under `pipelines:`"),
-            );
+        for (key, span) in &written.keys {
+            if matches!(*key, "with" | "overrides") {
+                cx.report.add(
+                    error("config::missing_key", *span, format!("`{key}` is for an integration made from a template"))
+                        .help("add `template: NAME`, or remove it"),
+                );
+            }
         }
-        if written.pipelines.is_none() && written.template.is_none() && !written.broken.contains(&"pipelines") {
+        if written.pipelines.is_none() && !written.broken.contains(&"pipelines") {
             cx.report.add(
                 error("config::missing_key", entry.name.span, "an integration needs `pipelines`")
                     .help("add pipelines: { contacts: { source: …, target: …, … } }"),

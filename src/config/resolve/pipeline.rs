@@ -350,12 +350,8 @@ fn later(cx: &Cx<'_>, written: &PipelineW) {
     }
     if let Some(when) = &written.when {
         cx.report.add(
-            error(
-                "config::not_in_this_version",
-                when.span,
-                "`when` belongs to templates, which are not in this version",
-            )
-            .help("remove it"),
+            error("config::bad_value", when.0.span, "`when` has a meaning only in templates")
+                .help("remove it, or remove the whole pipeline"),
         );
     }
 }

@@ -44,7 +44,8 @@ pub(crate) fn schedule(cx: &Cx<'_>, written: Option<&ScheduleW>, used: &Used) ->
     let Some(written) = written else { return schedule };
     for entry in written.poll.iter().flat_map(|poll| &poll.entries) {
         let name = &entry.name;
-        let exists = cx.connections.contains_key(&name.value);
+        let found = cx.connection(&name.value).map(|(full, _)| full);
+        let exists = found.is_some();
         if !used.names.contains(&name.value) && (used.all_known || !exists) {
             let message = if exists {
                 format!("no pipeline here uses the connection `{}`", name.value)
@@ -59,7 +60,7 @@ pub(crate) fn schedule(cx: &Cx<'_>, written: Option<&ScheduleW>, used: &Used) ->
             continue;
         }
         check_interval(cx, &entry.value);
-        if let Ok(parsed) = ConnectionName::parse(&name.value) {
+        if let Ok(parsed) = ConnectionName::parse(found.unwrap_or(&name.value)) {
             schedule.poll.insert(parsed, entry.value.value);
         }
     }

@@ -53,12 +53,13 @@ pub(crate) fn lookups(written: Option<&OneOrMany<TransformW>>) -> impl Iterator<
 
 /// A lookup in the table of this name.
 pub(crate) fn lookup(cx: &Cx<'_>, table: &At<String>, unknown: Option<&UnknownW>) -> Option<Transform> {
-    let Some(known) = cx.tables.get(&table.value) else {
+    let Some(known) = cx.table(&table.value) else {
+        let names = cx.names(&cx.tables);
         cx.report.add(
             error("config::unknown_table", table.span, format!("there is no table `{}`", table.value))
                 .label("not known")
                 .maybe_help(
-                    suggest(&table.value, cx.tables.keys().map(String::as_str))
+                    suggest(&table.value, names.iter().map(String::as_str))
                         .or_else(|| Some("write it under `tables:`".to_owned())),
                 ),
         );
@@ -74,7 +75,7 @@ pub(crate) fn lookup(cx: &Cx<'_>, table: &At<String>, unknown: Option<&UnknownW>
 
 /// Reports a table that is used backwards and does not lead back.
 pub(crate) fn check_leads_back(cx: &Cx<'_>, table: &At<String>) {
-    let Some(Some(known)) = cx.tables.get(&table.value) else { return };
+    let Some(Some(known)) = cx.table(&table.value) else { return };
     let Some((value, first, second)) = &known.ambiguous else { return };
     cx.report.add(
         error(

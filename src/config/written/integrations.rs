@@ -4,7 +4,9 @@ use std::{borrow::Cow, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{ApplyW, At, CronLine, FirstRunW, FromText, Later, Named, OneOrMany, PipelineW, short_or_long, written};
+use super::{
+    AnyNode, ApplyW, At, CronLine, FirstRunW, FromText, Later, Named, OneOrMany, PipelineW, short_or_long, written,
+};
 use crate::config::{
     diagnostic::{Report, error},
     tree::{Node, NodeValue},
@@ -27,12 +29,12 @@ written! {
         may first_run: FirstRunW,
         /// Its pipelines.
         may pipelines: Named<PipelineW>,
-        /// A template. Not in this version.
-        may template: Later,
-        /// Values for a template. Not in this version.
-        may with: Later,
-        /// Changes to a template. Not in this version.
-        may overrides: Later,
+        /// The template it is made from.
+        may template: At<String>,
+        /// Values of the template's parameters.
+        may with: Named<AnyNode>,
+        /// What is otherwise than in the template, by address: `pipelines.contacts.fields: { $.Website: … }`.
+        may overrides: Named<AnyNode>,
     }
 }
 

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    ApplyW, At, BlanksW, ConflictsW, CreatesW, DebounceW, Decode, DeletesW, DirectionW, DriftW, FieldW, FiltersW,
-    FirstRunW, FromText, GuardsW, KeepW, Later, OnLeaveW, OneOrMany, RestW, ScheduleW, ThenW, TransformW,
+    AnyNode, ApplyW, At, BlanksW, ConflictsW, CreatesW, DebounceW, Decode, DeletesW, DirectionW, DriftW, FieldW,
+    FiltersW, FirstRunW, FromText, GuardsW, KeepW, OnLeaveW, OneOrMany, RestW, ScheduleW, ThenW, TransformW,
     short_or_long, written,
 };
 use crate::{
@@ -57,8 +57,8 @@ written! {
         may needs: OneOrMany<At<String>>,
         /// Source records dated before this day are ignored.
         may cut_over: CutOverW,
-        /// When this pipeline exists at all (templates). Not in this version.
-        may when: Later,
+        /// In a template: whether a client has this pipeline: `"${params.payments}"`.
+        may when: AnyNode,
         /// Top level only: whether anything starts by itself. Default: true.
         may automatic: At<bool>,
         /// Top level only: `automatic` or `observe`. Default: automatic.

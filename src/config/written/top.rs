@@ -1,6 +1,6 @@
 //! The maps a file may hold.
 
-use super::{At, ConnectionW, IntegrationW, Later, ManifestW, Named, PipelineW, TableW, written};
+use super::{At, ConnectionW, IntegrationW, Later, ManifestW, Named, PipelineW, TableW, TemplateW, written};
 
 written! {
     /// A configuration file of reconciled. Every file may hold any of these maps; files are only containers.
@@ -13,8 +13,8 @@ written! {
         may connections: Named<ConnectionW>,
         /// Lookup tables.
         may tables: Named<TableW>,
-        /// Integrations to be made many times. Not in this version.
-        may templates: Later,
+        /// Integrations to be made many times.
+        may templates: Named<TemplateW>,
         /// Pipelines that are switched on and off together.
         may integrations: Named<IntegrationW>,
         /// Pipelines that are each an integration of their own.

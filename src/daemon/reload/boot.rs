@@ -49,6 +49,7 @@ impl Boot {
 /// # Errors
 ///
 /// When the store fails.
+#[allow(clippy::too_many_lines, reason = "one step after the other")]
 pub async fn boot(
     snapshot: &Snapshot,
     env: &(dyn EnvSource + Send + Sync),
@@ -137,7 +138,10 @@ pub async fn boot(
     texts.retain(|name, _| !snapshot.lacks(name));
     let readable = &wanted.loaded.readable;
     texts.extend(
-        snapshot.texts().filter(|(name, _)| readable.contains(*name)).map(|(name, text)| (name.to_owned(), text.clone())),
+        snapshot
+            .texts()
+            .filter(|(name, _)| readable.contains(*name))
+            .map(|(name, text)| (name.to_owned(), text.clone())),
     );
     let known = Known {
         dir: snapshot.dir().to_owned(),

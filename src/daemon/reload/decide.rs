@@ -208,8 +208,11 @@ fn together(
     decisions: &mut BTreeMap<IntegrationName, Decision>,
 ) {
     let old = accounts(running);
-    let moved: BTreeSet<&ConnectionName> =
-        old.iter().filter(|(name, account)| wanted.accounts.get(*name).is_some_and(|new| new != *account)).map(|(name, _)| name).collect();
+    let moved: BTreeSet<&ConnectionName> = old
+        .iter()
+        .filter(|(name, account)| wanted.accounts.get(*name).is_some_and(|new| new != *account))
+        .map(|(name, _)| name)
+        .collect();
     if moved.is_empty() {
         return;
     }
@@ -233,9 +236,9 @@ fn together(
             let then = wanted.loaded.config.integrations.get(name).map(|new| uses(new)).unwrap_or_default();
             let hit = blocked.iter().find(|(connection, _)| now.contains(**connection) || then.contains(**connection));
             if let Some((connection, other)) = hit {
-                let why = format!("waits for `{other}`, which has a mistake and uses the connection `{connection}` too");
-                *decision =
-                    if running.contains_key(name) { Decision::Keep(why) } else { Decision::LeaveOut(why) };
+                let why =
+                    format!("waits for `{other}`, which has a mistake and uses the connection `{connection}` too");
+                *decision = if running.contains_key(name) { Decision::Keep(why) } else { Decision::LeaveOut(why) };
                 more = true;
             }
         }

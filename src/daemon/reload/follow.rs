@@ -4,12 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet};
 
-use super::{
-    Ask, Asked, Reloading,
-    logins::Logins,
-    pass::Reloader,
-    watch::Watch,
-};
+use super::{Ask, Asked, Reloading, logins::Logins, pass::Reloader, watch::Watch};
 use crate::{
     config::Snapshot,
     daemon::control::{Shared, Stop},
@@ -88,13 +83,14 @@ struct Follower {
 
 impl Follower {
     async fn run(&mut self, asked: &mut Asked) {
-        self.reloader.publish();
         let connections = self.reloader.known.connections.clone();
         let logins = self.reloader.logins.clone();
         let Some(logged_in) = self.blocking(move || logins.of(&connections)).await else { return };
         self.reloader.logged_in = logged_in;
         let Some(snapshot) = self.read().await else { return };
         self.watch.follow(&snapshot);
+        // Whoever sees this may edit, and it is noticed.
+        self.reloader.publish();
         // What changed between the first reading and the first watching is found by looking once more.
         if !self.poll().await {
             return;

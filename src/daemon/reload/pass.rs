@@ -127,16 +127,12 @@ impl Reloader {
         let mut decisions = decide(&self.known.running, &wanted, &snapshot, &kept);
         let (moved, relogged) = self.prepare(&wanted, &logged_in, &mut decisions);
         let mut report = report(&wanted, &snapshot, &self.known.files, &decisions);
-        report.needs_restart = if wanted.loaded.settings_sound {
-            self.take_settings(&wanted.loaded.config.settings)
-        } else {
-            Vec::new()
-        };
+        report.needs_restart =
+            if wanted.loaded.settings_sound { self.take_settings(&wanted.loaded.config.settings) } else { Vec::new() };
         report.vanished = self.vanished.as_ref().map(|(vanished, _)| vanished.told());
         report.reconnected = relogged.keys().cloned().collect();
-        let quiet = |decision: &Decision| {
-            matches!(decision, Decision::Same | Decision::Keep(_) | Decision::LeaveOut(_))
-        };
+        let quiet =
+            |decision: &Decision| matches!(decision, Decision::Same | Decision::Keep(_) | Decision::LeaveOut(_));
         if !(relogged.is_empty() && decisions.values().all(quiet)) {
             self.known.generation += 1;
             let (number, now) = (self.known.generation, self.shared.clock.now());
@@ -145,8 +141,7 @@ impl Reloader {
                 self.shared.health.failed(&error, now);
             }
         }
-        (report.generation, report.at, report.why) =
-            (self.known.generation, self.shared.clock.now(), why.to_owned());
+        (report.generation, report.at, report.why) = (self.known.generation, self.shared.clock.now(), why.to_owned());
         let was_rejected = self.known.report.is_rejected();
         self.known.report = report;
         self.known.seen = snapshot.hash();
@@ -257,7 +252,8 @@ impl Reloader {
     fn note_homes(&mut self, wanted: &Wanted) {
         for (name, running) in &mut self.known.running {
             let decision = self.known.decisions.get(name);
-            if let (Some(written), Some(Decision::Same | Decision::Tune)) = (wanted.loaded.written.get(name), decision) {
+            if let (Some(written), Some(Decision::Same | Decision::Tune)) = (wanted.loaded.written.get(name), decision)
+            {
                 running.home.clone_from(&written.file);
             }
         }
@@ -365,7 +361,8 @@ impl Reloader {
             // Members of a group that was merged into this one bring their connections along.
             let here = groups.len();
             for member in &home {
-                let ends = member.new.iter().map(|(new, _)| uses(new)).chain(member.old.iter().map(|(_, old)| uses(old)));
+                let ends =
+                    member.new.iter().map(|(new, _)| uses(new)).chain(member.old.iter().map(|(_, old)| uses(old)));
                 for connection in ends.flatten().filter(|connection| moved.contains_key(connection)) {
                     group_of.insert(connection, here);
                 }
@@ -416,9 +413,9 @@ impl Reloader {
 
     /// Drops connections that are written nowhere and that nobody uses.
     fn forget_unused(&mut self, wanted: &Wanted) {
-        let used: BTreeSet<ConnectionName> =
-            self.shared.slots().values().flat_map(|slot| slot.connections()).collect();
-        let unused = |name: &ConnectionName| !used.contains(name) && !wanted.loaded.config.connections.contains_key(name);
+        let used: BTreeSet<ConnectionName> = self.shared.slots().values().flat_map(|slot| slot.connections()).collect();
+        let unused =
+            |name: &ConnectionName| !used.contains(name) && !wanted.loaded.config.connections.contains_key(name);
         if !self.known.connections.keys().any(unused) || !self.under_way.is_empty() {
             return;
         }
@@ -518,7 +515,13 @@ impl Reloader {
         } else if was_rejected {
             tracing::info!(event = "config.recovered", generation = report.generation, "{}", summary.text);
         } else {
-            tracing::info!(event = "config.taken", generation = report.generation, why = report.why, "{}", summary.text);
+            tracing::info!(
+                event = "config.taken",
+                generation = report.generation,
+                why = report.why,
+                "{}",
+                summary.text
+            );
         }
     }
 

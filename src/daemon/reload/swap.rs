@@ -68,7 +68,8 @@ pub(super) enum Outcome {
 
 /// Waits for the runs under way, asks whether the edit is admitted, and lets it take over. `cancel` gives up waiting.
 pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: watch::Receiver<bool>) -> Done {
-    let slots: Vec<Arc<Slot>> = group.members.iter().filter_map(|m| m.old.as_ref()).map(|(slot, _)| slot.clone()).collect();
+    let slots: Vec<Arc<Slot>> =
+        group.members.iter().filter_map(|m| m.old.as_ref()).map(|(slot, _)| slot.clone()).collect();
     let clock = shared.clock.clone();
     let closing = group.since.saturating_add(group.drain);
     let asked = |drain| slots.iter().for_each(|slot| slot.ask_to_drain(drain));

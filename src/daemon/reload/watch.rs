@@ -75,9 +75,9 @@ impl Watch {
 
     fn add(&mut self, folder: &Path) {
         let Some(watcher) = &mut self.watcher else { return };
-        let watched = watcher.watch(folder, RecursiveMode::NonRecursive);
+        let outcome = watcher.watch(folder, RecursiveMode::NonRecursive);
         // One that is gone by now is no trouble.
-        if let Some(error) = watched.err().filter(|_| folder.is_dir()) {
+        if let Some(error) = outcome.err().filter(|_| folder.is_dir()) {
             self.warn(&error);
         }
     }
@@ -102,7 +102,10 @@ impl Relevance {
             EventKind::Access(_) => return false,
             _ => {}
         }
-        let content = matches!(event.kind, EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) | EventKind::Access(_));
+        let content = matches!(
+            event.kind,
+            EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) | EventKind::Access(_)
+        );
         event.paths.is_empty() || event.paths.iter().any(|path| self.path_matters(path, content))
     }
 

@@ -1,0 +1,40 @@
+//! Templates as they are written, for the schema: they are put together as trees, before anything is decoded.
+
+use super::{ApplyW, At, ConnectionW, DebounceW, FirstRunW, Named, PipelineW, ScheduleW, TableW, written};
+pub(crate) use crate::config::templates::{AnyNode, ParamW};
+
+written! {
+    /// An integration to be made many times. `${params.x}` and `${client}` may stand in any value.
+    TemplateW as "a template" {
+        /// What it is for.
+        may description: At<String>,
+        /// What each client gives.
+        may params: Named<ParamW>,
+        /// Clients listed here instead of each as an integration: { client: NAME, … } with values of parameters.
+        may clients: Vec<AnyNode>,
+        /// Another template to begin from.
+        may template: At<String>,
+        /// Values of that template's parameters.
+        may with: Named<AnyNode>,
+        /// What is otherwise than in that template.
+        may overrides: Named<AnyNode>,
+        /// Accounts that each client has: `website` becomes `acme/website`.
+        may connections: Named<ConnectionW>,
+        /// Lookup tables that each client has.
+        may tables: Named<TableW>,
+        /// Whether anything starts by itself. Default: true.
+        may automatic: At<bool>,
+        /// `automatic` plans and writes; `observe` plans and writes nothing. Default: automatic.
+        may apply: At<ApplyW>,
+        /// The time zone of schedules and of `today`. Default: UTC.
+        may timezone: At<chrono_tz::Tz>,
+        /// How long to gather changes before a run.
+        may debounce: DebounceW,
+        /// When to look.
+        may schedule: ScheduleW,
+        /// How the first run of its pipelines goes, unless they say otherwise.
+        may first_run: FirstRunW,
+        /// Its pipelines.
+        may pipelines: Named<PipelineW>,
+    }
+}
