@@ -14,6 +14,7 @@
 
 mod answer;
 mod body;
+mod breaker;
 mod create;
 mod decide;
 mod expect;
@@ -29,6 +30,7 @@ mod unique;
 mod view;
 
 pub use body::body;
+pub use breaker::Motion;
 pub use decide::{Context, Decision, FieldWrite, RecordWrite, decide_link};
 pub use fresh::{Candidate, FreshDecision, TierHits, decide_new, link_matched};
 pub use guard::{Damage, Held, judge};

@@ -6,7 +6,9 @@
 mod support;
 
 mod fields;
+mod guards;
 mod lists;
+mod loops;
 mod matching;
 mod outcomes;
 mod references;

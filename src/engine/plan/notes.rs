@@ -8,7 +8,7 @@ use crate::{
     engine::{EngineError, FieldChange, FindingItem, PipelineReport, PlanItem, Verb, run::Run},
     record::{RecordId, Side},
     store::{Atomic, Choice, Parked},
-    sync::{Candidate, Finding, FindingKind, Fresh, Link, RecordWrite},
+    sync::{Candidate, Finding, FindingKind, Fresh, Link, ParkCode, RecordWrite},
 };
 
 impl Run<'_> {
@@ -37,7 +37,7 @@ impl Run<'_> {
         verb: Verb,
         write: &RecordWrite,
     ) {
-        planned.damage[write.side.index()].add(write);
+        planned.damage[write.side.index()].add(pipeline, write);
         let report = self.report_of(&pipeline.name);
         match verb {
             Verb::Create => report.counts.creates[write.side.index()] += 1,
@@ -135,6 +135,10 @@ impl Run<'_> {
         let now = self.engine.clock.now();
         let FindingKind::Parked(code) = finding.kind else { unreachable!("only parked findings are listed") };
         let before = old.iter().find(|parked| parked.code == code && parked.field == finding.field);
+        if code == ParkCode::FlipFlop && before.is_none() {
+            let field = finding.field.as_deref().unwrap_or_default();
+            tracing::warn!(event = "field.flip_flop", record = label, field, "{}", finding.message);
+        }
         let attempts = before.map_or(1, |before| before.attempts.saturating_add(1));
         let hours = 1_i64 << attempts.saturating_sub(1).min(5);
         Parked {
