@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Born, Context, FieldState, FieldWrite, Finding, Link, Motion, Observation, RecordWrite, Why,
     answer::Sent,
+    birth,
     breaker::Stroke,
     decide_link, expect,
     observe::{carried, mark_mut, observe, redefine},
@@ -103,6 +104,9 @@ fn settle(
             observe(pipeline, &mut link, write.side, answer, true);
         }
         None => unanswered(pipeline, &mut link, write),
+    }
+    if origin.is_some() {
+        birth::remember(context, &mut link, write, values.is_some());
     }
     let decision = decide_link(context, &link);
     let mut link = decision.link.unwrap_or(link);
