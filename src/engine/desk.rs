@@ -531,7 +531,7 @@ fn approve_hold(
     mut held: HeldRun,
 ) -> Result<(), DeskError> {
     match held.what {
-        Hold::Plan | Hold::Revert => {}
+        Hold::Plan | Hold::Revert | Hold::Listing(_) => {}
         Hold::Account => {
             if held.id != super::account::hold_id(pipeline, state) {
                 let text = format!("{} stands for yet another account by now; look at `status`", pipeline.name);
@@ -539,7 +539,6 @@ fn approve_hold(
             }
             state.accounts = super::account::accounts(pipeline).map(Some);
         }
-        Hold::Listing(_) => {}
     }
     if held.what != Hold::Plan && held.what != Hold::Revert {
         // Both sides are read in full by the next run.

@@ -6,8 +6,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
+<<<<<<< HEAD
     FieldPark, FieldState, Finding, FindingKind, Link, Mark, Motion, ParkCode, Why,
     breaker::Stroke,
+=======
+    FieldPark, FieldState, Finding, FindingKind, Link, Mark, ParkCode, Why,
+>>>>>>> main
     merge::{Outcome, Stamps, merge},
     observe::carried,
     view::View,
@@ -234,6 +238,10 @@ impl<'a> Draft<'a> {
                 self.unpark(view);
                 self.find(FindingKind::Waiting(pipeline.clone()), view, message);
                 self.decision.waits_for.push((pipeline, id));
+            }
+            Outcome::Write { to, .. } if self.pipeline.end(to).resource.update.is_none() => {
+                let message = format!("records of {} can be made, but not changed", self.pipeline.end(to).name());
+                self.park(view, ParkCode::Unchangeable, message);
             }
             Outcome::Write { to, .. } if self.array_unread(view, to) => self.decision.unread = true,
             Outcome::Write { to, value, why } if self.turns_in_circles(view, to, &value, &why) => {

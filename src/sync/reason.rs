@@ -68,8 +68,13 @@ pub enum ParkCode {
     IdTaken,
     /// A check on the remote's figures does not hold.
     Expectation,
+<<<<<<< HEAD
     /// It was written to and fro, again and again.
     FlipFlop,
+=======
+    /// The remote takes records of this kind, and changes none.
+    Unchangeable,
+>>>>>>> main
 }
 
 impl ParkCode {
@@ -95,6 +100,7 @@ impl ParkCode {
                  `conflicts resolve`, make the field one-way, or declare how the system reshapes it"
             }
             Self::Expectation => "compare the record's figures on both sides",
+            Self::Unchangeable => "correct it on the remote by hand, or take the change back",
         }
     }
 }
@@ -114,7 +120,11 @@ impl fmt::Display for ParkCode {
             Self::Unknown => "unknown-outcome",
             Self::IdTaken => "id-taken",
             Self::Expectation => "expectation",
+<<<<<<< HEAD
             Self::FlipFlop => "flip-flop",
+=======
+            Self::Unchangeable => "unchangeable",
+>>>>>>> main
         })
     }
 }

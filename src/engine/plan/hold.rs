@@ -145,7 +145,7 @@ impl Run<'_> {
                 tripped
             }
         };
-        let what = self.kind_of_hold();
+        let what = Self::kind_of_hold();
         let old = self.engine.ledger.held(&pipeline.name, what).await?;
         if let Some(old) = &old
             && old.approval == Approval::Approved
@@ -180,7 +180,7 @@ impl Run<'_> {
     }
 
     pub(in crate::engine) async fn release_held(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
-        let what = self.kind_of_hold();
+        let what = Self::kind_of_hold();
         if self.request.mode == Mode::Sync && self.engine.ledger.held(&pipeline.name, what).await?.is_some() {
             let mut changes = Changes::new();
             changes.together(|atomic| atomic.release(&pipeline.name, what));
@@ -190,7 +190,7 @@ impl Run<'_> {
     }
 
     /// What a guard of this run holds.
-    const fn kind_of_hold(&self) -> Hold {
+    const fn kind_of_hold() -> Hold {
         Hold::Plan
     }
 }
