@@ -6,12 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
-<<<<<<< HEAD
     FieldPark, FieldState, Finding, FindingKind, Link, Mark, Motion, ParkCode, Why,
     breaker::Stroke,
-=======
-    FieldPark, FieldState, Finding, FindingKind, Link, Mark, ParkCode, Why,
->>>>>>> main
     merge::{Outcome, Stamps, merge},
     observe::carried,
     view::View,

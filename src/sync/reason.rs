@@ -68,13 +68,10 @@ pub enum ParkCode {
     IdTaken,
     /// A check on the remote's figures does not hold.
     Expectation,
-<<<<<<< HEAD
     /// It was written to and fro, again and again.
     FlipFlop,
-=======
     /// The remote takes records of this kind, and changes none.
     Unchangeable,
->>>>>>> main
 }
 
 impl ParkCode {
@@ -120,11 +117,8 @@ impl fmt::Display for ParkCode {
             Self::Unknown => "unknown-outcome",
             Self::IdTaken => "id-taken",
             Self::Expectation => "expectation",
-<<<<<<< HEAD
             Self::FlipFlop => "flip-flop",
-=======
             Self::Unchangeable => "unchangeable",
->>>>>>> main
         })
     }
 }

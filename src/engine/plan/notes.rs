@@ -135,15 +135,13 @@ impl Run<'_> {
         let now = self.engine.clock.now();
         let FindingKind::Parked(code) = finding.kind else { unreachable!("only parked findings are listed") };
         let before = old.iter().find(|parked| parked.code == code && parked.field == finding.field);
-<<<<<<< HEAD
         if code == ParkCode::FlipFlop && before.is_none() {
             let field = finding.field.as_deref().unwrap_or_default();
             tracing::warn!(event = "field.flip_flop", record = label, field, "{}", finding.message);
-=======
+        }
         let waits = |before: &Parked| before.message == finding.message && before.next_try.is_some_and(|at| at > now);
         if let Some(before) = before.filter(|before| waits(before)) {
             return Parked { label: label.to_owned(), candidates, ..before.clone() };
->>>>>>> main
         }
         let attempts = before.map_or(1, |before| before.attempts.saturating_add(1));
         let hours = 1_i64 << attempts.saturating_sub(1).min(5);
