@@ -15,6 +15,7 @@
 //! A store that fails ends the run before the next remote write. A remote that fails ends what depends on it.
 
 mod apply;
+mod deletion;
 mod deliver;
 mod desk;
 mod lookups;

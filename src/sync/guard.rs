@@ -21,6 +21,10 @@ pub struct Damage {
 impl Damage {
     /// Adds a write.
     pub fn add(&mut self, write: &RecordWrite) {
+        if write.delete {
+            self.deletes += 1;
+            return;
+        }
         match write.id {
             None => self.creates += 1,
             Some(_) => self.touched += 1,

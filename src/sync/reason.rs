@@ -22,6 +22,8 @@ pub enum Why {
     FirstDifference(Side),
     /// No history and one side has nothing.
     FilledBlank,
+    /// The other record was deleted on this side, and `deletes` carries that over.
+    Deleted(Side),
     /// A side that is only written (the target of a one-way pipeline or field) was edited, and `drift: put-back`.
     PutBack,
 }
@@ -35,6 +37,7 @@ impl fmt::Display for Why {
             Self::Resolved(side) => write!(f, "changed on both sides; a person chose the {side}"),
             Self::FirstDifference(side) => write!(f, "differs without history; differences: {side}-wins"),
             Self::FilledBlank => write!(f, "blank there; differences: fill-blanks"),
+            Self::Deleted(side) => write!(f, "deleted on the {side}; deletes: propagate"),
             Self::PutBack => write!(f, "edited against the direction; drift: put-back"),
         }
     }
@@ -68,6 +71,8 @@ pub enum ParkCode {
     IdTaken,
     /// A check on the remote's figures does not hold.
     Expectation,
+    /// Deleted on one side and edited on the other: an edit beats a deletion.
+    DeletedAndEdited,
 }
 
 impl ParkCode {
@@ -89,6 +94,10 @@ impl ParkCode {
             Self::Unknown => "look whether the record exists on the remote, then `links add` it or `parked retry`",
             Self::IdTaken => "two records seem to be one on the remote; look at both, then correct the link",
             Self::Expectation => "compare the record's figures on both sides",
+            Self::DeletedAndEdited => {
+                "delete it by hand if it shall go; if it shall stay, nothing is to be done, and `parked ignore` takes it \
+                 off the list"
+            }
         }
     }
 }
@@ -108,6 +117,7 @@ impl fmt::Display for ParkCode {
             Self::Unknown => "unknown-outcome",
             Self::IdTaken => "id-taken",
             Self::Expectation => "expectation",
+            Self::DeletedAndEdited => "deleted-and-edited",
         })
     }
 }

@@ -4,5 +4,7 @@
 
 mod site;
 
+mod carried;
 mod contacts;
+mod etag;
 mod schedule;
