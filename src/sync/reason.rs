@@ -71,6 +71,8 @@ pub enum ParkCode {
     IdTaken,
     /// A check on the remote's figures does not hold.
     Expectation,
+    /// The remote takes records of this kind, and changes none.
+    Unchangeable,
     /// Deleted on one side and edited on the other: an edit beats a deletion.
     DeletedAndEdited,
 }
@@ -94,6 +96,7 @@ impl ParkCode {
             Self::Unknown => "look whether the record exists on the remote, then `links add` it or `parked retry`",
             Self::IdTaken => "two records seem to be one on the remote; look at both, then correct the link",
             Self::Expectation => "compare the record's figures on both sides",
+            Self::Unchangeable => "correct it on the remote by hand, or take the change back",
             Self::DeletedAndEdited => {
                 "delete it by hand if it shall go; if it shall stay, nothing is to be done, and `parked ignore` takes it \
                  off the list"
@@ -117,6 +120,7 @@ impl fmt::Display for ParkCode {
             Self::Unknown => "unknown-outcome",
             Self::IdTaken => "id-taken",
             Self::Expectation => "expectation",
+            Self::Unchangeable => "unchangeable",
             Self::DeletedAndEdited => "deleted-and-edited",
         })
     }

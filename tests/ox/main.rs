@@ -7,4 +7,7 @@ mod site;
 mod carried;
 mod contacts;
 mod etag;
+mod invoices;
+mod payments;
+mod sales;
 mod schedule;
