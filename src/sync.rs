@@ -15,6 +15,7 @@
 mod answer;
 mod birth;
 mod body;
+mod breaker;
 mod create;
 mod decide;
 mod delete;
@@ -31,6 +32,7 @@ mod unique;
 mod view;
 
 pub use body::body;
+pub use breaker::Motion;
 pub use decide::{Context, Decision, FieldWrite, RecordWrite, decide_link};
 pub use delete::{keep_undeleted, settle_delete};
 pub use fresh::{Candidate, FreshDecision, TierHits, decide_new, link_matched};

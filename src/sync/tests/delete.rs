@@ -146,7 +146,7 @@ fn what_is_lost_is_the_before_image() {
     assert_eq!((&write.fields[1].before, &write.fields[1].value), (&"2".into(), &Cell::Absent));
     assert_eq!(write.fields[1].why, Why::Deleted(Side::Source));
     let mut damage = crate::sync::Damage::default();
-    damage.add(write);
+    damage.add(&p, write);
     assert_eq!((damage.deletes, damage.touched, damage.blanked), (1, 0, 0), "a deletion is counted as one");
     let text = serde_json::to_string(write).unwrap();
     assert_eq!(serde_json::from_str::<crate::sync::RecordWrite>(&text).unwrap(), *write, "an intent keeps it");
