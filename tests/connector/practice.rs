@@ -8,7 +8,7 @@ use reconciled::{
     connector::{
         AnswerKind, Batch, CallError, ChangedSince, Connector as _, FieldTable, FieldType, GetOne, GoneWhen,
         HttpConnector, ItemAnswer, ItemOk, Limit, LimitRegistry, List, PageEnd, Paging, PullCursor, Resource, Scope,
-        SinceFormat, SincePlace, VersionHeader, WireFormat, Write,
+        SinceFormat, SincePlace, VersionHeader, VersionPlace, WireFormat, Write,
     },
     record::{Canon, Kind},
     sandbox::{Fault, Website, WebsiteOptions, Xero, XeroOptions},
@@ -37,7 +37,7 @@ fn site_contacts() -> Resource {
     Resource {
         name: "contacts".to_owned(),
         updated_at: Some(path("$.updated_at")),
-        version: Some(path("$.version")),
+        version: Some(VersionPlace::Body(path("$.version"))),
         fields: FieldTable {
             fields: [("version".to_owned(), field(Kind::Integer, WireFormat::Plain))].into(),
             open: true,

@@ -9,7 +9,7 @@ use reconciled::{
     connector::{
         AnswerKind, Batch, ChangedSince, FieldTable, FieldType, GetOne, GoneWhen, HttpConnector, Idempotency, ItemOk,
         LabelPart, LabelTemplate, Limit, LimitRegistry, List, Manifest, PageEnd, Paging, Resource, SinceFormat,
-        SincePlace, ThrottleWait, Throttled, VersionHeader, WireFormat, Write, WriteItem, WriteKind,
+        SincePlace, ThrottleWait, Throttled, VersionHeader, VersionPlace, WireFormat, Write, WriteItem, WriteKind,
     },
     record::{Canon, Kind, Path, RecordId},
 };
@@ -41,7 +41,7 @@ pub fn customers() -> Resource {
         name: "customers".to_owned(),
         id: path("$.id"),
         updated_at: Some(path("$.updated")),
-        version: Some(path("$.etag")),
+        version: Some(VersionPlace::Body(path("$.etag"))),
         label: LabelTemplate {
             parts: vec![
                 LabelPart::Value(path("$.first")),
@@ -73,6 +73,7 @@ pub fn customers() -> Resource {
             version: Some(VersionHeader { header: "If-Match".to_owned(), stale: 412 }),
             ..write("PATCH", "/customers/{id}")
         }),
+        delete: None,
         gone_when: Some(GoneWhen { path: path("$.state"), values: vec![json!("archived")] }),
         merged_into: Some(path("$.survivor")),
     }
@@ -90,6 +91,7 @@ pub fn write(method: &str, target: &str) -> Write {
         idempotency: Some(Idempotency { header: "Idempotency-Key".to_owned(), max: 40, keeps: Duration::from_mins(6) }),
         version: None,
         duplicate: Some(regex::Regex::new("already (exists|assigned)").unwrap()),
+        deletion: None,
     }
 }
 

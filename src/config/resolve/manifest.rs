@@ -1,6 +1,7 @@
 //! Connector manifests.
 
 mod calls;
+mod delete;
 mod fields;
 
 use std::{sync::Arc, time::Duration};
@@ -13,7 +14,7 @@ use crate::{
     },
     connector::{
         AuthKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest, Resource, Scope, Setting,
-        SettingKind, ThrottleWait, Throttled,
+        SettingKind, ThrottleWait, Throttled, VersionPlace,
     },
     record::Path,
 };
@@ -222,14 +223,16 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
     if let Some(updated_at) = &written.updated_at {
         fields::declare_stamp(&mut fields, &updated_at.0);
     }
-    let version = [&written.create, &written.update]
-        .into_iter()
-        .flatten()
-        .find_map(|write| write.version.as_ref()?.from.as_ref())
-        .map(|path| path.value.0.clone());
+    let versions = [&written.create, &written.update].map(|write| write.as_ref()?.version.as_ref());
+    let versions = versions.into_iter().chain([written.delete.as_ref().and_then(|delete| delete.version.as_ref())]);
+    let version = versions.flatten().find_map(|version| version.from.as_ref()).map(|from| match &from.value.0 {
+        Some(path) => VersionPlace::Body(path.clone()),
+        None => VersionPlace::Etag,
+    });
     let list = written.list.as_ref().and_then(|list| calls::list(list, &fields, report));
     let create = written.create.as_ref().and_then(|write| calls::write(write, true, report));
     let update = written.update.as_ref().and_then(|write| calls::write(write, false, report));
+    let delete = written.delete.as_ref().and_then(|delete| delete::delete(delete, written, &fields, report));
     let label = written.label.as_ref().map(|label| self::label(label, report)).unwrap_or_default();
     let gone_when = written.gone_when.as_ref().and_then(|gone| {
         let path = gone.path.as_ref()?;
@@ -248,6 +251,7 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         get: written.get.as_ref().and_then(|get| calls::get(&get.0)),
         create,
         update,
+        delete,
         gone_when,
         merged_into: written.merged_into.as_ref().map(|path| path.value.clone()),
     })

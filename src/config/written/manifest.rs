@@ -4,7 +4,9 @@ use std::{borrow::Cow, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::{At, FieldTypeW, GetW, GoneWhenW, Later, ListW, Named, OneOrMany, WriteCallW, or_short, words, written};
+use super::{
+    At, DeleteCallW, FieldTypeW, GetW, GoneWhenW, Later, ListW, Named, OneOrMany, WriteCallW, or_short, words, written,
+};
 use crate::{
     config::{
         diagnostic::Report,
@@ -132,6 +134,8 @@ written! {
         may create: WriteCallW,
         /// How to update.
         may update: WriteCallW,
+        /// How to delete.
+        may delete: DeleteCallW,
         /// When a record counts as deleted although it is there.
         may gone_when: GoneWhenW,
         /// Where a merged record names its survivor.

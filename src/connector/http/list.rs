@@ -149,11 +149,14 @@ impl HttpConnector {
         resource: &Resource,
         path: &crate::record::Path,
         body: &Value,
-        _reply: &Reply,
+        reply: &Reply,
     ) -> Result<RemoteRecord, String> {
         let found = path.read(body).value().cloned();
         let found = found.ok_or_else(|| self.no_records(body, path.as_str()))?;
-        extract::record(resource, &self.codec(resource), found).map_err(|message| format!("the record {message}"))
+        let record = extract::record(resource, &self.codec(resource), found);
+        let record = record.map_err(|message| format!("the record {message}"))?;
+        let version = record.version.or_else(|| extract::etag(resource, reply));
+        Ok(RemoteRecord { version, ..record })
     }
 }
 

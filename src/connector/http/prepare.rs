@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{address, decode::Codec, list::static_query};
 use crate::{
     config::Connection,
-    connector::{Batch, Idempotency, PreparedCall, Resource, Write, WriteItem, WriteKind},
+    connector::{Batch, Idempotency, PreparedCall, Resource, VersionPlace, Write, WriteItem, WriteKind},
     record::Cell,
 };
 
@@ -45,13 +45,14 @@ pub(super) fn prepare(
         }
         None => (&write.path, bodies.into_iter().next().unwrap_or_default()),
     };
+    let silent = write.method == "DELETE";
     Ok(PreparedCall {
         resource: resource.name.clone(),
         kind,
         method: write.method.clone(),
         target: target(connection, path, single)?,
         headers: headers(write, single, key),
-        body: body.to_string(),
+        body: if silent { String::new() } else { body.to_string() },
         ids: items.iter().map(|item| item.id.clone()).collect(),
         key_lives: write.idempotency.as_ref().map(|idempotency| idempotency.keeps),
     })
@@ -67,6 +68,7 @@ const fn name(kind: WriteKind) -> &'static str {
     match kind {
         WriteKind::Create => "create",
         WriteKind::Update => "update",
+        WriteKind::Delete => "delete",
     }
 }
 
@@ -81,12 +83,15 @@ struct Part<'a> {
 
 impl Part<'_> {
     fn body(&self, item: &WriteItem) -> Result<Value, String> {
-        let mut body = item.body.clone();
+        let mut body = match &self.write.deletion {
+            Some(deletion) => Value::Object(deletion.body_of(&item.body).iter().cloned().collect()),
+            None => item.body.clone(),
+        };
         if !body.is_object() {
             return Err("a record to write must be an object".to_owned());
         }
-        if self.kind == WriteKind::Update {
-            let id = item.id.as_ref().ok_or("an update needs the record's id")?;
+        if self.kind != WriteKind::Create {
+            let id = item.id.as_ref().ok_or("it needs the record's id")?;
             // Where the plain form has the id in its path, only items of a batch need it in their bodies.
             if let Some(path) = &self.write.id_in_body
                 && (self.batched || !self.write.path.contains("{id}"))
@@ -102,7 +107,9 @@ impl Part<'_> {
     /// One header cannot guard several records, so in a batch each item carries its version where the record has it.
     fn guard(&self, body: &mut Value, item: &WriteItem) -> Result<(), String> {
         let (Some(_), Some(version), true) = (&self.write.version, &item.version, self.batched) else { return Ok(()) };
-        let path = self.resource.version.as_ref().ok_or("a batch of guarded updates needs the place of the version")?;
+        let Some(VersionPlace::Body(path)) = &self.resource.version else {
+            return Err("a batch of guarded writes needs the place of the version in a record".to_owned());
+        };
         path.write(body, &Cell::from(version.as_str())).map_err(|error| error.to_string())
     }
 }
@@ -122,7 +129,10 @@ fn target(connection: &Connection, path: &str, single: &[WriteItem]) -> Result<S
 }
 
 fn headers(write: &Write, single: &[WriteItem], key: &str) -> Vec<(String, String)> {
-    let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    let mut headers = Vec::new();
+    if write.method != "DELETE" {
+        headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    }
     if let Some(idempotency) = &write.idempotency {
         headers.push((idempotency.header.clone(), fitting(key, idempotency)));
     }

@@ -12,7 +12,8 @@ use crate::{
         resolve::value,
         source::Span,
         written::{
-            AnswerW, At, BatchW, ChangedSinceW, GetMapW, ListW, Named, PageKindW, PageW, Raw, SinceW, WriteCallW,
+            AnswerW, At, BatchW, ChangedSinceW, GetMapW, IdempotencyW, ListW, Named, PageKindW, PageW, Raw, SinceW,
+            VersionW, WriteCallW,
         },
     },
     connector::{
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// `$`, the whole of an answer.
-fn whole() -> Option<Path> {
+pub(super) fn whole() -> Option<Path> {
     Path::parse("$").ok()
 }
 
@@ -158,6 +159,7 @@ pub(super) fn write(written: &WriteCallW, create: bool, report: &Report) -> Opti
         return None;
     };
     let batch = written.batch.as_ref().and_then(|batch| self::batch(batch, report));
+    check_etag(written.version.as_ref(), batch.as_ref(), report);
     if !create && !path.value.contains("{id}") && written.id_in_body.is_none() {
         report.add(
             error("config::bad_value", path.span, "an update must say which record it means")
@@ -184,24 +186,41 @@ pub(super) fn write(written: &WriteCallW, create: bool, report: &Report) -> Opti
             Some(AnswerW::Empty) => AnswerKind::Empty,
         },
         record: written.record.as_ref().map(|path| path.value.clone()).or_else(whole)?,
-        idempotency: written.idempotency.as_ref().and_then(|key| {
-            Some(Idempotency {
-                header: key.header.as_ref()?.value.clone(),
-                max: usize::try_from(key.max.as_ref()?.value).ok()?,
-                keeps: key.keeps.as_ref()?.value,
-            })
-        }),
-        version: written.version.as_ref().and_then(|version| {
-            Some(VersionHeader {
-                header: version.header.as_ref()?.value.clone(),
-                stale: version.stale.as_ref().map_or(412, |at| status(at, report)),
-            })
-        }),
+        idempotency: written.idempotency.as_ref().and_then(idempotency),
+        version: written.version.as_ref().and_then(|version| self::version(version, report)),
         duplicate: written.duplicate.as_ref().map(|pattern| pattern.value.clone()),
+        deletion: None,
     })
 }
 
-fn batch(written: &BatchW, report: &Report) -> Option<Batch> {
+pub(super) fn idempotency(written: &IdempotencyW) -> Option<Idempotency> {
+    Some(Idempotency {
+        header: written.header.as_ref()?.value.clone(),
+        max: usize::try_from(written.max.as_ref()?.value).ok()?,
+        keeps: written.keeps.as_ref()?.value,
+    })
+}
+
+pub(super) fn version(written: &VersionW, report: &Report) -> Option<VersionHeader> {
+    Some(VersionHeader {
+        header: written.header.as_ref()?.value.clone(),
+        stale: written.stale.as_ref().map_or(412, |at| status(at, report)),
+    })
+}
+
+/// One header cannot guard several records, and an `ETag` is in no record.
+pub(super) fn check_etag(version: Option<&VersionW>, batch: Option<&Batch>, report: &Report) {
+    let from = version.and_then(|version| version.from.as_ref()).filter(|from| from.value.0.is_none());
+    if let (Some(from), Some(_)) = (from, batch) {
+        report.add(
+            error("config::bad_value", from.span, "a version from the ETag header guards one record a call")
+                .label("and this call takes a batch")
+                .help("remove `batch`, or take the version from the record, as $.version"),
+        );
+    }
+}
+
+pub(super) fn batch(written: &BatchW, report: &Report) -> Option<Batch> {
     let max = written.max.as_ref()?;
     if max.value == 0 {
         report
