@@ -139,7 +139,7 @@ async fn pause(shared: &Arc<Shared>, integration: IntegrationName, paused: bool)
     let now = shared.clock.now();
     // At once, also while the store fails; remembering it comes second.
     slot.poke(|agenda| agenda.pause(paused, now));
-    let ledger = shared.ledger.clone();
+    let ledger = shared.ledger();
     let name = integration.clone();
     in_time(async move {
         paused::remember(&ledger, &name, paused).await.map_err(|error| {

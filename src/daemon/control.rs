@@ -15,7 +15,7 @@ use tokio::{
 
 use super::{
     answer,
-    health::Health,
+    health::{self, Health},
     protocol::{Failure, Progress, Request, Response},
     reload::{self, Asks, ConfigNow, Reloading},
     slot::{Slot, Version},
@@ -67,8 +67,6 @@ pub(super) struct Shared {
     engine: RwLock<Engine>,
     /// The engine's, which stays.
     pub clock: Clock,
-    /// The engine's, which stays.
-    pub ledger: Ledger,
     settings: RwLock<DaemonSettings>,
     pub started: DateTime<Utc>,
     slots: RwLock<Arc<Slots>>,
@@ -87,6 +85,32 @@ impl Shared {
     /// What runs now. Whoever goes on with it keeps it, whatever takes over meanwhile.
     pub fn engine(&self) -> Engine {
         self.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is remembered. Asked for anew each time: a store that failed is replaced by another.
+    pub fn ledger(&self) -> Ledger {
+        self.engine.read().unwrap_or_else(PoisonError::into_inner).ledger.clone()
+    }
+
+    /// Finds out whether a failing store works again, if it is time. One that failed for good is replaced, and everybody
+    /// looks for what is left to do, as after a restart.
+    pub async fn probe_store(&self, now: DateTime<Utc>) {
+        let Some(_turn) = self.health.turn(now).await else { return };
+        let store = Arc::clone(self.ledger().store());
+        let new = match health::probe(store.as_ref(), now).await {
+            Ok(new) => new,
+            Err(error) => return self.health.failed(&error, now),
+        };
+        if let Some(new) = new {
+            // Runs on the old one end with its error; none of them can write anything more.
+            self.replace_engine(|engine| engine.ledger = Ledger::new(new));
+        }
+        self.health.works();
+        for slot in self.slots().values() {
+            slot.with(|state| state.unsure = true);
+            slot.stir();
+        }
+        self.asks.store_works();
     }
 
     /// Replaces what runs, in one step.
@@ -247,7 +271,6 @@ impl Daemon {
         let shared = Arc::new(Shared {
             started: engine.clock.now(),
             clock: engine.clock.clone(),
-            ledger: engine.ledger.clone(),
             locks: Mutex::default(),
             slots: RwLock::new(Arc::new(slots)),
             health: Health::default(),
@@ -375,7 +398,7 @@ impl Handle {
 impl Handle {
     /// Makes everything durable; a store that cannot is noted, and nothing is written to any system until it can.
     pub(super) async fn flush(&self) {
-        if let Err(error) = self.shared.ledger.flush().await {
+        if let Err(error) = self.shared.ledger().flush().await {
             self.shared.health.failed(&error, self.shared.clock.now());
         }
     }

@@ -260,7 +260,7 @@ async fn tell_others(
         if other.name == slot.name || !other.shares(&connections) {
             continue;
         }
-        match outlook::became_due(&shared.ledger, &other.integration(), started, now).await {
+        match outlook::became_due(&shared.ledger(), &other.integration(), started, now).await {
             Ok(true) => other.poke(|agenda| agenda.saw_change(now)),
             Ok(false) => {}
             Err(error) => {

@@ -26,7 +26,7 @@ pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
                 slot.with(|state| state.rest = Rest::Until(probe));
                 rest(&shared, &slot, Some(probe)).await;
             } else {
-                shared.health.probe(shared.ledger.store().as_ref(), now).await;
+                shared.probe_store(now).await;
             }
             continue;
         }
@@ -88,7 +88,7 @@ async fn rest(shared: &Shared, slot: &Slot, until: Option<DateTime<Utc>>) {
 }
 
 async fn remembered(shared: &Shared, slot: &Slot) -> Result<Remembered, StoreError> {
-    let ledger = &shared.ledger;
+    let ledger = &shared.ledger();
     let name = &slot.name;
     let last_run = ledger.runs(name, 1).await?.pop().map(|run| run.ended);
     let paused = paused::all(ledger).await?.contains(name);
@@ -126,7 +126,7 @@ async fn poll(shared: &Shared, slot: &Arc<Slot>, connection: ConnectionName, mea
         return;
     };
     let now = shared.clock.now();
-    let ledger = &shared.ledger;
+    let ledger = &shared.ledger();
     let mut changed = report.changes_seen;
     if changed {
         match outlook::became_due(ledger, &slot.integration(), report.started, now).await {

@@ -2,6 +2,7 @@
 //! built program. Nothing here is talked to over a network; what runs is read from the daemon's status.
 #![allow(clippy::pedantic, reason = "pedantic lints are for the library")]
 
+mod disk;
 mod last_good;
 mod life;
 mod patterns;
