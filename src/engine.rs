@@ -18,6 +18,7 @@ mod apply;
 mod deliver;
 mod desk;
 mod lookups;
+mod meter;
 mod plan;
 mod pull;
 mod recover;
@@ -34,6 +35,7 @@ pub use desk::{
     ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem, PipelineStatus,
     Whereabouts,
 };
+pub use meter::{Meter, Reading};
 pub use report::{
     FieldChange, FindingItem, HeldReport, Mode, PipelineReport, PlanCounts, PlanItem, RunReport, RunRequest, Tally,
     Trouble, Verb,

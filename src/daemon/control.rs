@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     answer,
     health::{self, Health},
+    paused,
     protocol::{Failure, Progress, Request, Response},
     reload::{self, Asks, ConfigNow, Reloading},
     slot::{Slot, Version},
@@ -76,6 +77,8 @@ pub(super) struct Shared {
     pub stirred: watch::Sender<u64>,
     /// Takes the wish for a reload; nobody listens where nothing is reloaded.
     pub asks: Asks,
+    /// How often the files were judged.
+    pub judged: watch::Sender<u64>,
     /// How the configuration stands; `None` where nothing is reloaded.
     pub config_now: Mutex<Option<ConfigNow>>,
     tasks: Mutex<Tasks>,
@@ -104,6 +107,10 @@ impl Shared {
         if let Some(new) = new {
             // Runs on the old one end with its error; none of them can write anything more.
             self.replace_engine(|engine| engine.ledger = Ledger::new(new));
+        }
+        let pauses: Vec<_> = self.slots().values().filter_map(|slot| slot.pauses()).collect();
+        if let Err(error) = paused::put_right(&self.ledger(), &pauses).await {
+            return self.health.failed(&error, now);
         }
         self.health.works();
         for slot in self.slots().values() {
@@ -277,6 +284,7 @@ impl Daemon {
             stop: watch::Sender::new(Stop::Running),
             stirred,
             asks,
+            judged: watch::Sender::new(0),
             config_now: Mutex::default(),
             engine: RwLock::new(engine),
             settings: RwLock::new(settings),
@@ -348,8 +356,10 @@ impl Handle {
     }
 
     /// The files of the configuration are to be looked at soon (the operator sent a signal). Many are one.
-    pub fn reload_soon(&self) {
+    /// Whether anybody looks after them at all.
+    pub fn reload_soon(&self) -> bool {
         self.shared.asks.again();
+        self.shared.config_now.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Takes no new work, lets the current runs come to their end within the deadline, drops those that do not (they

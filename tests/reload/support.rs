@@ -62,6 +62,9 @@ impl Drop for Live {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            assert!(!self.said().contains("canary"), "a secret in the log: {}", self.said());
+        }
     }
 }
 

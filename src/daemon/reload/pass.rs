@@ -577,5 +577,9 @@ impl Reloader {
             restarts: self.restarts,
         };
         *self.shared.config_now.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        self.shared.judged.send_if_modified(|judged| {
+            let before = std::mem::replace(judged, self.passes);
+            before != self.passes
+        });
     }
 }
