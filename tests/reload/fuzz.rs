@@ -2,7 +2,7 @@
 //!
 //! What should run is known from the edits themselves, by three rules: a sound definition that is the only one of its
 //! name runs; what a broken or empty file defines or defined, or what is defined twice, goes on as it was; what no file
-//! defines any more does not run. `RECONCILED_FUZZ_SEED` and `RECONCILED_FUZZ_STEPS` choose the edits.
+//! defines any more does not run, unless there is a file that nobody can read, into which it may have moved. `RECONCILED_FUZZ_SEED` and `RECONCILED_FUZZ_STEPS` choose the edits.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,8 +19,10 @@ use crate::support::{Live, QUICK, folder, hashes, integration, practice::Practic
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     Sound,
-    /// It holds a mistake, or nothing at all.
-    Broken,
+    /// It holds a mistake, or nothing at all; what it defines can still be told.
+    Mistaken,
+    /// Nobody can tell what it defines.
+    Unread,
 }
 
 /// A file with what it defines, or defined before it was broken.
@@ -105,7 +107,7 @@ impl Fuzz {
         let Some(mut file) = self.files.get(name).cloned() else { return };
         let kind = self.random.u8(..10);
         match (kind, &file.state) {
-            (0..=2, State::Sound) | (0..=5, State::Broken) => {
+            (0..=2, State::Sound) | (0..=5, State::Mistaken | State::Unread) => {
                 let (at, mark) = (self.random.usize(..file.defines.len()), self.mark());
                 file.defines[at].1 = mark;
                 file.state = State::Sound;
@@ -120,13 +122,13 @@ impl Fuzz {
             (4 | 5, State::Sound) => {
                 let text = file.text();
                 let braces: Vec<usize> = text.match_indices('{').map(|(at, _)| at + 1).collect();
-                let text = match self.random.u8(..3) {
-                    0 => text[..braces[self.random.usize(..braces.len())]].to_owned(),
-                    1 => text.replace("first_name", "frist_name"),
-                    _ => String::new(),
+                let (text, state) = match self.random.u8(..3) {
+                    0 => (text[..braces[self.random.usize(..braces.len())]].to_owned(), State::Unread),
+                    1 => (text.replace("first_name", "frist_name"), State::Mistaken),
+                    _ => (String::new(), State::Mistaken),
                 };
-                self.trace.push(format!("{name}: broken, {} bytes", text.len()));
-                file.state = State::Broken;
+                self.trace.push(format!("{name}: {state:?}, {} bytes", text.len()));
+                file.state = state;
                 self.write(name, &text, true).await;
             }
             (6, _) => {
@@ -181,7 +183,9 @@ impl Fuzz {
                 claims.entry(name).or_default().push((mark, file.state == State::Sound));
             }
         }
-        self.running.retain(|name, _| claims.contains_key(name));
+        // What was in a file that is gone may have moved into one that nobody can read: it goes on until that is known.
+        let unread = self.files.values().any(|file| file.state == State::Unread);
+        self.running.retain(|name, _| unread || claims.contains_key(name));
         for (name, claims) in claims {
             if let [(mark, true)] = claims.as_slice() {
                 self.running.insert(name.clone(), (*mark).clone());
