@@ -126,10 +126,8 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         written.place_raw(raw, name);
     }
     for (name, text) in earlier {
-        // What a sound file does not define any more, and what was in a file that is gone, is gone. An empty one may just
-        // be about to be written.
-        let empty = snapshot.text(name).is_some_and(|text| text.trim().is_empty());
-        if (sound.contains(name) && !empty) || snapshot.lacks(name) {
+        // What a sound file does not define any more, and what was in a file that is gone, is gone.
+        if sound.contains(name) || snapshot.lacks(name) {
             continue;
         }
         let (scratch, mut unseen) = (Report::default(), Sources::default());

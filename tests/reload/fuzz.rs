@@ -1,8 +1,9 @@
 //! Random edits of many files, under load, with kills: what runs is always the last good set.
 //!
-//! What should run is known from the edits themselves, by three rules: a sound definition that is the only one of its
-//! name runs; what a broken or empty file defines or defined, or what is defined twice, goes on as it was; what no file
-//! defines any more does not run, unless there is a file that nobody can read, into which it may have moved. `RECONCILED_FUZZ_SEED` and `RECONCILED_FUZZ_STEPS` choose the edits.
+//! What should run is known from the edits themselves, by rules that are not the program's code: a sound definition that
+//! is the only readable one of its name runs; what is mistaken, empty, cannot be read or is defined twice goes on as it
+//! was; what no file defines any more does not run, unless there is a file that nobody can read, into which it may have
+//! moved. `RECONCILED_FUZZ_SEED` and `RECONCILED_FUZZ_STEPS` choose the edits.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,8 +20,10 @@ use crate::support::{Live, QUICK, folder, hashes, integration, practice::Practic
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     Sound,
-    /// It holds a mistake, or nothing at all; what it defines can still be told.
+    /// It holds a mistake; what it defines can still be told.
     Mistaken,
+    /// It holds nothing at all.
+    Empty,
     /// Nobody can tell what it defines.
     Unread,
 }
@@ -49,6 +52,8 @@ struct Fuzz {
     numbers: BTreeMap<(String, String), String>,
     marks: u32,
     fresh: u32,
+    /// Something was broken or deleted in this step: with two such edits it would matter which was seen first.
+    broke: bool,
     trace: Vec<String>,
 }
 
@@ -106,8 +111,13 @@ impl Fuzz {
     async fn edit(&mut self, name: &str) {
         let Some(mut file) = self.files.get(name).cloned() else { return };
         let kind = self.random.u8(..10);
+        if (4..=6).contains(&kind) && file.state == State::Sound || kind == 6 {
+            if std::mem::replace(&mut self.broke, true) {
+                return;
+            }
+        }
         match (kind, &file.state) {
-            (0..=2, State::Sound) | (0..=5, State::Mistaken | State::Unread) => {
+            (0..=2, State::Sound) | (0..=5, State::Mistaken | State::Empty | State::Unread) => {
                 let (at, mark) = (self.random.usize(..file.defines.len()), self.mark());
                 file.defines[at].1 = mark;
                 file.state = State::Sound;
@@ -125,7 +135,7 @@ impl Fuzz {
                 let (text, state) = match self.random.u8(..3) {
                     0 => (text[..braces[self.random.usize(..braces.len())]].to_owned(), State::Unread),
                     1 => (text.replace("first_name", "frist_name"), State::Mistaken),
-                    _ => (String::new(), State::Mistaken),
+                    _ => (String::new(), State::Empty),
                 };
                 self.trace.push(format!("{name}: {state:?}, {} bytes", text.len()));
                 file.state = state;
@@ -176,18 +186,19 @@ impl Fuzz {
 
     /// What should run after these edits.
     fn expect(&mut self) {
-        // What a broken file defined before, it still lays claim to.
-        let mut claims: BTreeMap<&String, Vec<(&String, bool)>> = BTreeMap::new();
+        let mut claims: BTreeMap<&String, Vec<(&String, &State)>> = BTreeMap::new();
         for file in self.files.values() {
             for (name, mark) in &file.defines {
-                claims.entry(name).or_default().push((mark, file.state == State::Sound));
+                claims.entry(name).or_default().push((mark, &file.state));
             }
         }
         // What was in a file that is gone may have moved into one that nobody can read: it goes on until that is known.
         let unread = self.files.values().any(|file| file.state == State::Unread);
         self.running.retain(|name, _| unread || claims.contains_key(name));
-        for (name, claims) in claims {
-            if let [(mark, true)] = claims.as_slice() {
+        for (name, mut claims) in claims {
+            // What a file defined that nobody can read now may have moved; what can be read is written there.
+            claims.retain(|(_, state)| matches!(state, State::Sound | State::Mistaken));
+            if let [(mark, State::Sound)] = claims.as_slice() {
                 self.running.insert(name.clone(), (*mark).clone());
             }
         }
@@ -223,7 +234,7 @@ async fn whatever_is_edited_what_runs_is_the_last_good_set() {
     let live = Live::on(home).await;
     let random = fastrand::Rng::with_seed(seed);
     let (files, running, numbers) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let mut fuzz = Fuzz { live, random, files, running, numbers, marks: 0, fresh: 0, trace: Vec::new() };
+    let mut fuzz = Fuzz { live, random, files, running, numbers, marks: 0, fresh: 0, broke: false, trace: Vec::new() };
     for step in 0..steps {
         fuzz.trace.push(format!("step {step}"));
         // The load: runs that are under way, and questions.
@@ -239,6 +250,10 @@ async fn whatever_is_edited_what_runs_is_the_last_good_set() {
                 }))
             })
             .collect();
+        fuzz.broke = false;
+        // Each file at most once in a step: what the daemon sees in between is then on the way, never a state of its own.
+        let mut names: Vec<String> = fuzz.files.keys().cloned().collect();
+        fuzz.random.shuffle(&mut names);
         for _ in 0..fuzz.random.usize(1..=2) {
             if fuzz.files.len() < 8 {
                 let (name, file) = fuzz.new_file();
@@ -247,9 +262,6 @@ async fn whatever_is_edited_what_runs_is_the_last_good_set() {
                 fuzz.files.insert(name, file);
             }
         }
-        // Each file at most once in a step: what the daemon sees in between is then on the way, never a state of its own.
-        let mut names: Vec<String> = fuzz.files.keys().cloned().collect();
-        fuzz.random.shuffle(&mut names);
         let edits = fuzz.random.usize(1..=4);
         for name in names.iter().take(edits) {
             fuzz.edit(name).await;
@@ -272,6 +284,4 @@ async fn whatever_is_edited_what_runs_is_the_last_good_set() {
         }
     }
     assert!(fuzz.live.ask(Request::Ping).await.is_some());
-    let wrote = practice.xero.log().writes();
-    assert_eq!(practice.in_xero(), if wrote > 0 { 20 } else { 0 }, "no contact was made twice under all that");
 }

@@ -147,9 +147,7 @@ pub(super) fn decide(
                     Decision::Same
                 }
             }
-            (Some(written), _) => {
-                Decision::Keep(empty(snapshot, &written.file).unwrap_or_else(|| invalid(loaded, &written.file)))
-            }
+            (Some(written), _) => Decision::Keep(invalid(loaded, &written.file)),
             (None, _) => gone(old, loaded, snapshot, kept),
         };
         decisions.insert(name.clone(), decision);
@@ -181,19 +179,13 @@ fn gone(old: &Running, loaded: &Loaded, snapshot: &Snapshot, kept: &BTreeSet<Str
             None => Decision::Remove,
         };
     }
-    if let Some(why) = empty(snapshot, home) {
-        return Decision::Keep(why);
+    if snapshot.text(home).is_some_and(|text| text.trim().is_empty()) {
+        return Decision::Keep(format!("{home} is empty; remove the file to stop what it defined"));
     }
     if snapshot.text(home).is_none() || loaded.has_errors_in(home) {
         return Decision::Keep(invalid(loaded, home));
     }
     Decision::Remove
-}
-
-/// Why what a file defined goes on although the file is empty.
-fn empty(snapshot: &Snapshot, file: &str) -> Option<String> {
-    let is_empty = snapshot.text(file).is_some_and(|text| text.trim().is_empty());
-    is_empty.then(|| format!("{file} is empty; remove the file to stop what it defined"))
 }
 
 /// The mistake that keeps something of this file from running: one of its own before those of others.
