@@ -41,7 +41,7 @@ pub(super) async fn look(
             let read = cursor.and_then(|cursor| cursor.full_at);
             outlook.read_in_full = [outlook.read_in_full, read].into_iter().flatten().min();
         }
-        if paused.contains(&pipeline.name) || engine.ledger.held(&pipeline.name).await?.is_some() {
+        if paused.contains(&pipeline.name) || !engine.ledger.holds(&pipeline.name).await?.is_empty() {
             continue;
         }
         let mut after = None;
