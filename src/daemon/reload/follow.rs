@@ -117,7 +117,6 @@ impl Follower {
                 Event::StoreWorks if self.reloader.unkept => {
                     self.wish("what runs could not be remembered before", self.now(), true);
                 }
-                Event::StoreWorks => {}
                 Event::Asked(ask) => {
                     let now = self.now();
                     self.wish("a person asked for it", now, true);
@@ -145,7 +144,7 @@ impl Follower {
                     }
                 }
                 Event::Done(Some(done)) => self.reloader.done(done).await,
-                Event::Done(None) => {}
+                Event::StoreWorks | Event::Done(None) => {}
                 Event::Answer => self.answer(false),
             }
             if self.reloader.under_way.is_empty() && self.look.is_none() {
