@@ -21,6 +21,7 @@ mod deliver;
 mod desk;
 mod listing;
 mod lookups;
+mod meter;
 mod plan;
 mod pull;
 mod recover;
@@ -37,6 +38,7 @@ pub use desk::{
     ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem, PipelineStatus,
     Whereabouts,
 };
+pub use meter::{Meter, Reading};
 pub use report::{
     FieldChange, FindingItem, HeldReport, Mode, PipelineReport, PlanCounts, PlanItem, RunReport, RunRequest, Tally,
     Trouble, Verb,

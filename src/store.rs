@@ -33,6 +33,8 @@ pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey};
 pub use memory::{Counts, MemoryStore, Operation};
 pub use spill::Spill;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use thiserror::Error;
 
@@ -149,6 +151,16 @@ pub trait Store: Send + Sync {
     ///
     /// When the engine fails: then nothing may be built on what was not flushed before.
     async fn flush(&self) -> Result<(), StoreError>;
+
+    /// A store in the place of this one, which failed for good; everything begins on it as after a restart. `None`
+    /// where a store has not failed, or gets over its failures by itself.
+    ///
+    /// # Errors
+    ///
+    /// When there is no better store (yet); try again later.
+    async fn reopened(&self) -> Result<Option<Arc<dyn Store>>, StoreError> {
+        Ok(None)
+    }
 
     /// Bytes on disk, for status.
     ///

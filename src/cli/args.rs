@@ -79,8 +79,31 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Try it on two practice systems on this machine
     Demo(DemoArgs),
+    /// Keep integrations or pipelines from starting by themselves, also after a restart
+    Pause(NamesArgs),
+    /// Let what was paused go on
+    Resume(NamesArgs),
+    /// Show or change how much the running daemon logs
+    LogLevel(LogLevelArgs),
     /// Have the daemon take over the edited configuration, and say what came of every file
     Reload(ReloadArgs),
+}
+
+/// `pause` and `resume`.
+#[derive(Debug, Args)]
+pub struct NamesArgs {
+    /// Pipelines or integrations; all if none is named
+    #[arg(value_name = "PIPELINE|INTEGRATION")]
+    pub names: Vec<String>,
+}
+
+/// `log-level`.
+#[derive(Debug, Args)]
+pub struct LogLevelArgs {
+    /// off, error, warn, info, debug or trace, for one module (`daemon=debug`) or for all; `reset` for the level of the
+    /// start. Without it, the present level is shown
+    #[arg(value_name = "[MODULE=]LEVEL")]
+    pub level: Option<String>,
 }
 
 /// `reload`.

@@ -62,6 +62,14 @@ pub enum CliError {
         #[source]
         source: StoreError,
     },
+    /// Another daemon or command uses the state.
+    #[error("the state in {} is in use by {holder}", .path.display())]
+    Held {
+        /// The state folder.
+        path: PathBuf,
+        /// Who it is.
+        holder: String,
+    },
     /// What was asked for was refused or failed.
     #[error("{0}")]
     Refused(Failure),
@@ -101,9 +109,9 @@ impl CliError {
             Self::Usage(_) => Exit::Usage,
             Self::Config(_) => Exit::Config,
             Self::NoDaemon => Exit::NoDaemon,
-            Self::Store { source: StoreError::Locked { .. }, .. } | Self::Socket(SocketError::Taken { .. }) => {
-                Exit::Locked
-            }
+            Self::Held { .. }
+            | Self::Store { source: StoreError::Locked { .. }, .. }
+            | Self::Socket(SocketError::Taken { .. }) => Exit::Locked,
             Self::Store { .. } | Self::Refused(Failure { kind: FailureKind::Store, .. }) => Exit::Store,
             Self::Refused(_)
             | Self::Daemon(_)
@@ -135,6 +143,12 @@ impl CliError {
             Self::Store { source: StoreError::Locked { .. }, .. } => {
                 Some("a daemon or another command is using it; stop that one, or wait until it has finished")
             }
+            Self::Held { .. } => Some("stop that one, or give this one its own `state_dir` and `socket`"),
+            Self::Store { .. } => Some(
+                "if the disk is full or its rights are wrong, mend that and start again. If the files are damaged, put back \
+                 a copy of the folder or `import` what was exported; without either, move the folder away: first runs then \
+                 match the records again and wait for approval, nothing is deleted or made twice",
+            ),
             Self::Usage(_) => Some("`reconciled help` lists the commands"),
             _ => None,
         }

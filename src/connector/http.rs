@@ -168,4 +168,8 @@ impl Connector for HttpConnector {
             writes: self.shared.writes.load(Ordering::Relaxed),
         }
     }
+
+    fn for_a_person(&self) -> Option<Arc<dyn Connector>> {
+        Some(Arc::new(self.with_priority(Priority::Manual)))
+    }
 }

@@ -1,7 +1,7 @@
 //! Carrying out a request: the daemon does it for its clients, and a command does it itself when no daemon runs.
 
 use super::{
-    paused,
+    paused::{self, Pause},
     protocol::{Failure, FailureKind, Request, Response, Status, chain},
 };
 use crate::{
@@ -23,7 +23,7 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
         Request::Status => Response::Status(Box::new(Status {
             daemon: None,
             integrations: desk.status().await?,
-            paused: paused::all(&engine.ledger).await.map_err(|error| store(&error))?,
+            paused: paused::all(&engine.ledger).await.map_err(|error| store(&error))?.into_values().collect(),
         })),
         Request::Run(request) => Response::Run(Box::new(engine.run(request).await?)),
         Request::Explain { pipeline, record } => Response::Explained(desk.explain(&pipeline, &record).await?),
@@ -51,13 +51,21 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
             known(engine, &integration)?;
             Response::Runs(desk.runs(&integration, limit).await?)
         }
-        Request::Pause { integration } => {
-            pause(engine, &integration, true).await?;
-            Response::Paused(integration)
+        Request::Pause { what, by } => {
+            paused::named(&engine.config, &what)?;
+            let pause = Pause { what, by, at: engine.clock.now() };
+            paused::remember(&engine.ledger, std::slice::from_ref(&pause)).await.map_err(|error| store(&error))?;
+            Response::Paused(pause)
         }
-        Request::Resume { integration } => {
-            pause(engine, &integration, false).await?;
-            Response::Resumed(integration)
+        Request::Resume { what } => {
+            let integration = paused::named(&engine.config, &what)?;
+            let all = paused::all(&engine.ledger).await.map_err(|error| store(&error))?;
+            let ended = paused::ended(&all, integration, &what)?;
+            paused::forget(&engine.ledger, &ended).await.map_err(|error| store(&error))?;
+            Response::Resumed(ended)
+        }
+        Request::LogLevel { .. } => {
+            return Err(Failure::new(FailureKind::NotPossible, "no daemon runs, so there is no log to change"));
         }
         Request::Reload { .. } => {
             let text = "no daemon runs, so there is nothing to reload; its next start reads the files anyway";
@@ -69,11 +77,6 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
 /// The answer of whoever is there.
 pub(super) fn pong() -> Response {
     Response::Pong { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() }
-}
-
-async fn pause(engine: &Engine, integration: &IntegrationName, pause: bool) -> Result<(), Failure> {
-    known(engine, integration)?;
-    paused::remember(&engine.ledger, integration, pause).await.map_err(|error| store(&error))
 }
 
 fn known(engine: &Engine, integration: &IntegrationName) -> Result<(), Failure> {

@@ -97,6 +97,7 @@ impl Run<'_> {
         }
         self.plan_due(pipeline, &mut planned).await?;
         self.report_of(&pipeline.name).planned += planned.count;
+        self.meter.planned(planned.count);
         let held = self.guard(pipeline, &planned).await?;
         let Steps::Spilled(steps) = planned.steps else { return Ok(wrote) };
         if let Some(held) = held {
@@ -135,6 +136,7 @@ impl Run<'_> {
             self.plan_newcomers(pipeline, chunk, &twins, &mut planned).await?;
             if let Steps::Direct(steps) = &mut planned.steps {
                 let steps = std::mem::take(steps);
+                self.meter.planned(steps.len() as u64);
                 self.apply_steps(pipeline, &mut baskets, steps).await?;
             }
         }

@@ -84,6 +84,7 @@ impl Run<'_> {
             });
             let skew = self.engine.clock.now() - server;
             records += page.records.len() as u64;
+            self.meter.page(page.records.len());
             if full {
                 listed.extend(page.records.iter().map(|record| id_hash(&record.id)));
             }

@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{
-    Engine, EngineError, Mode, PipelineReport, RunReport, RunRequest, Trouble,
+    Engine, EngineError, Meter, Mode, PipelineReport, RunReport, RunRequest, Trouble,
     deliver::{keys_of, keys_of_linked, reindex},
     lookups::{Known, Questions},
     plan::KeyCount,
@@ -68,6 +68,7 @@ pub(super) struct Run<'e> {
     pub pulled_again: u64,
     pub written: u64,
     pub keys: fastrand::Rng,
+    pub meter: Arc<Meter>,
 }
 
 impl Engine {
@@ -78,6 +79,15 @@ impl Engine {
     /// When the store fails, or the request names something that does not exist. A remote that fails is no error of
     /// the run: it is in the report.
     pub async fn run(&self, request: RunRequest) -> Result<RunReport, EngineError> {
+        self.run_metered(request, Arc::default()).await
+    }
+
+    /// As [`Engine::run`], for somebody who watches how far it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::run`].
+    pub async fn run_metered(&self, request: RunRequest, meter: Arc<Meter>) -> Result<RunReport, EngineError> {
         let integration = self
             .config
             .integrations
@@ -116,6 +126,7 @@ impl Engine {
             written: 0,
             keys: fastrand::Rng::with_seed(self.seed_of(&request.integration, started)),
             request,
+            meter,
         };
         run.go().await?;
         run.finish(&before).await

@@ -251,6 +251,13 @@ impl Store for SledStore {
         Ok(())
     }
 
+    async fn reopened(&self) -> Result<Option<Arc<dyn Store>>, StoreError> {
+        if self.failure().is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(self.reopen().await?)))
+    }
+
     async fn size_on_disk(&self) -> Result<u64, StoreError> {
         let state = self.inner.read();
         state.tree("measure its size")?.size_on_disk().map_err(|error| StoreError::failed("measure its size", error))

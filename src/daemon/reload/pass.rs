@@ -44,6 +44,8 @@ pub(super) struct Reloader {
     pub vanished: Option<(Vanished, Duration)>,
     pub passes: u64,
     pub restarts: u64,
+    /// What runs could not be remembered: the store failed.
+    pub unkept: bool,
 }
 
 /// The hash of each text.
@@ -133,12 +135,17 @@ impl Reloader {
         report.reconnected = relogged.keys().cloned().collect();
         let quiet =
             |decision: &Decision| matches!(decision, Decision::Same | Decision::Keep(_) | Decision::LeaveOut(_));
-        if !(relogged.is_empty() && decisions.values().all(quiet)) {
+        if self.unkept || !(relogged.is_empty() && decisions.values().all(quiet)) {
             self.known.generation += 1;
             let (number, now) = (self.known.generation, self.shared.clock.now());
-            if let Err(error) = remembered::keep(&self.shared.ledger, number, &snapshot, now).await {
-                // It takes effect all the same: what people wrote counts, and the files are still there.
-                self.shared.health.failed(&error, now);
+            match remembered::keep(&self.shared.ledger(), number, &snapshot, now).await {
+                Ok(()) if self.unkept => self.keep_running(&decisions, number).await,
+                Ok(()) => {}
+                Err(error) => {
+                    // It takes effect all the same: what people wrote counts, and the files are still there.
+                    self.shared.health.failed(&error, now);
+                    self.unkept = true;
+                }
             }
         }
         (report.generation, report.at, report.why) = (self.known.generation, self.shared.clock.now(), why.to_owned());
@@ -488,12 +495,30 @@ impl Reloader {
         self.known.running.insert(member.name.clone(), running);
     }
 
-    async fn note(&self, notes: &[(IntegrationName, Option<u64>)]) {
+    /// Remembers what runs, after the store could not: what is as the files say is of this generation from now on.
+    async fn keep_running(&mut self, decisions: &BTreeMap<IntegrationName, Decision>, number: u64) {
+        self.unkept = false;
+        let slots = self.shared.slots();
+        let mut notes = Vec::new();
+        for (name, running) in &mut self.known.running {
+            if decisions.get(name) == Some(&Decision::Same) {
+                running.generation = number;
+                if let Some(slot) = slots.get(name) {
+                    slot.with(|state| state.version.generation = number);
+                }
+            }
+            notes.push((name.clone(), Some(running.generation)));
+        }
+        self.note(&notes).await;
+    }
+
+    async fn note(&mut self, notes: &[(IntegrationName, Option<u64>)]) {
         if notes.is_empty() {
             return;
         }
-        if let Err(error) = remembered::note(&self.shared.ledger, notes).await {
+        if let Err(error) = remembered::note(&self.shared.ledger(), notes).await {
             self.shared.health.failed(&error, self.shared.clock.now());
+            self.unkept = true;
         }
     }
 
@@ -552,5 +577,9 @@ impl Reloader {
             restarts: self.restarts,
         };
         *self.shared.config_now.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        self.shared.judged.send_if_modified(|judged| {
+            let before = std::mem::replace(judged, self.passes);
+            before != self.passes
+        });
     }
 }
