@@ -116,7 +116,7 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         Command::Links(command) => links::run(office, command, out).await,
         Command::Parked(command) => parked::run(office, command, out).await,
         Command::Conflicts(command) => conflicts::run(office, command, out).await,
-        Command::Approve(args) => approve::approve(office, &args.what, out).await,
+        Command::Approve(args) => approve::approve(office, args, out).await,
         Command::Reject(args) => approve::reject(office, &args.what, out).await,
         Command::Run
         | Command::Validate

@@ -17,6 +17,7 @@
 mod apply;
 mod deliver;
 mod desk;
+mod effect;
 mod lookups;
 mod plan;
 mod pull;
@@ -34,6 +35,7 @@ pub use desk::{
     ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem, PipelineStatus,
     Whereabouts,
 };
+pub use effect::{EditEffect, EditOf, EffectCounts, EffectItem, EffectKind, PipelineEffect, leave_out_of_edit};
 pub use report::{
     FieldChange, FindingItem, HeldReport, Mode, PipelineReport, PlanCounts, PlanItem, RunReport, RunRequest, Tally,
     Trouble, Verb,

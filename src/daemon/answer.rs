@@ -122,10 +122,10 @@ async fn status(shared: &Arc<Shared>) -> Response {
     let remembered = in_time(Box::pin(async move { execute(&engine, Request::Status).await })).await;
     let mut status = match remembered {
         Ok(Response::Status(status)) => *status,
-        Ok(_) => Status { daemon: None, integrations: Vec::new(), paused: Vec::new() },
+        Ok(_) => Status { daemon: None, integrations: Vec::new(), paused: Vec::new(), edits: Vec::new() },
         Err(failure) => {
             tracing::warn!(event = "status.incomplete", error = %failure);
-            Status { daemon: None, integrations: Vec::new(), paused: Vec::new() }
+            Status { daemon: None, integrations: Vec::new(), paused: Vec::new(), edits: Vec::new() }
         }
     };
     let paused = |slot: &Slot| slot.peek(|state| state.agenda.as_ref().is_some_and(super::schedule::Agenda::is_paused));
@@ -170,6 +170,9 @@ async fn change(shared: &Arc<Shared>, request: Request) -> Result<Response, Fail
     }
     let response = execute(&shared.engine(), request).await?;
     drop((guards, locks));
+    if let Response::EditAnswered(_) = response {
+        shared.look_at_config_again();
+    }
     let now = shared.clock.now();
     for slot in &slots {
         match &response {
@@ -197,7 +200,7 @@ async fn concerned(shared: &Arc<Shared>, request: &Request) -> Result<Vec<Arc<Sl
             }
             Ok(found)
         }
-        Request::Approve { what } | Request::Reject { what } => {
+        Request::Approve { what, .. } | Request::Reject { what } => {
             let mut found: Vec<_> =
                 shared.slots().values().filter(|slot| slot.name.as_str() == what).cloned().collect();
             if let Ok(name) = PipelineName::parse(what) {

@@ -2,8 +2,11 @@
 //! built program. Nothing here is talked to over a network; what runs is read from the daemon's status.
 #![allow(clippy::pedantic, reason = "pedantic lints are for the library")]
 
+mod judged;
 mod last_good;
 mod life;
 mod patterns;
 mod support;
 mod swap;
+#[path = "../support/mod.rs"]
+mod systems;

@@ -264,6 +264,8 @@ pub struct Guards {
     pub blanked: Amount,
     /// Linked records written.
     pub touched: Amount,
+    /// Records that an edit of the configuration changes.
+    pub config_edit: Amount,
 }
 
 /// An absolute number, or percent of the links with a floor.
