@@ -285,6 +285,7 @@ impl<'a> Draft<'a> {
         let state = self.state(view.field.id);
         (state.pending_source, state.pending_target, state.parked, state.winner) = (None, None, None, None);
         state.base = Some(base);
+        state.uneven = false;
         state.believed = None;
         state.definition = view.field.definition;
         self.pair(view);
