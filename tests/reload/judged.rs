@@ -26,7 +26,6 @@ use crate::{
 #[derive(Clone)]
 pub struct Yaml {
     pub table: &'static str,
-    pub base_url: &'static str,
     pub direction: &'static str,
     pub key: &'static str,
     pub filter: &'static str,
@@ -38,7 +37,6 @@ pub struct Yaml {
 
 pub const BASE: Yaml = Yaml {
     table: "rows: { Perth: PER, Sydney: SYD }",
-    base_url: "http://127.0.0.1:1",
     direction: "source-to-target",
     key: "$.email",
     filter: "[ { path: $.note, not_equals: far } ]",
@@ -90,7 +88,7 @@ impl Yaml {
         format!("{}{head}{}", self.tables(), self.pipelines(4))
     }
 
-    fn from_template(&self) -> String {
+    fn templated(&self) -> String {
         let end = "integrations:\n  acme:\n    template: shop\n    automatic: false\n    first_run: { apply: automatic, differences: source-wins }\n";
         format!("{}templates:\n  shop:\n{}{end}", self.tables(), self.pipelines(4))
     }
@@ -301,7 +299,7 @@ async fn whatever_key_was_edited_its_effect_is_what_counts() {
     let live = Live::start(&BASE.plain()).await;
     assert_eq!(live.cities().len(), 25, "the others may not enter");
     let (running, writes) = (live.running(), live.writes());
-    let template = BASE.from_template();
+    let template = BASE.templated();
     let moved = CONNECTORS.replacen("auth: { token: b }", "base_url: \"http://127.0.0.1:2\", auth: { token: b }", 1);
     let elsewhere = ("connectors.yaml", moved.as_str());
     let cases: Vec<(&str, Yaml)> = vec![
@@ -341,7 +339,7 @@ async fn whatever_key_was_edited_its_effect_is_what_counts() {
     // The same through a template, and for the account.
     assert_eq!(live.edit(&template).await.0, None, "it comes to the same");
     let row = Yaml { table: "rows: { Perth: PRT, Sydney: SYD }", ..BASE };
-    let (outcome, why) = live.edit(&row.from_template()).await;
+    let (outcome, why) = live.edit(&row.templated()).await;
     let _ = writeln!(told, "a table under a template: {outcome:?} {}", without_id(&why, &live.held().await));
     live.edit(&template).await;
     live.write(elsewhere.0, elsewhere.1);

@@ -63,7 +63,9 @@ impl Pair<'_> {
                         (None, LinkEffect::Parked) => (EffectKind::Parked, Vec::new()),
                         (None, LinkEffect::Nothing) => continue,
                     };
-                    writes.iter().for_each(|write| found.damage.add(write));
+                    for write in &writes {
+                        found.damage.add(write);
+                    }
                     found.note(EffectItem {
                         kind,
                         label: link.label.clone(),
