@@ -94,6 +94,7 @@ const fn of_the_remote(code: ParkCode) -> bool {
     match code {
         ParkCode::Refused
         | ParkCode::NotTaken
+        | ParkCode::Unchangeable
         | ParkCode::Reshaped
         | ParkCode::Unknown
         | ParkCode::IdTaken
