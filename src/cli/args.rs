@@ -254,10 +254,10 @@ pub struct WinnerArgs {
 /// `approve`.
 #[derive(Debug, Args)]
 pub struct ApproveArgs {
-    /// The id of a held run or edit, a pipeline, or an integration for its first runs or its edit
+    /// The id of a held run or edit, a pipeline, or an integration
     #[arg(value_name = "ID|PIPELINE|INTEGRATION")]
     pub what: String,
-    /// Leave this record as it is when an edit takes over (an id of either side); may be given several times
+    /// Records (ids of either side) that an edit leaves as they are
     #[arg(long, value_name = "RECORD", num_args = 1..)]
     pub except: Vec<String>,
 }
