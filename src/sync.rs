@@ -17,6 +17,7 @@
 mod answer;
 mod birth;
 mod body;
+mod breaker;
 mod create;
 mod decide;
 mod edit;
@@ -33,6 +34,7 @@ mod unique;
 mod view;
 
 pub use body::body;
+pub use breaker::Motion;
 pub use decide::{Context, Decision, FieldWrite, RecordWrite, decide_link};
 pub use edit::{LinkEffect, effect_on_link, leave_out};
 pub use fresh::{Candidate, FreshDecision, TierHits, decide_new, link_matched};

@@ -98,6 +98,7 @@ const fn of_the_remote(code: ParkCode) -> bool {
         | ParkCode::Reshaped
         | ParkCode::Unknown
         | ParkCode::IdTaken
+        | ParkCode::FlipFlop
         | ParkCode::Expectation => true,
         ParkCode::Conflict
         | ParkCode::Difference

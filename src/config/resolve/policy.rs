@@ -131,6 +131,7 @@ pub(crate) fn guards(written: Option<&GuardsW>) -> Guards {
         blanked: Amount::Count(10),
         touched: Amount::Percent { percent: 30, at_least: 20 },
         config_edit: Amount::Count(20),
+        keys: Amount::Percent { percent: 10, at_least: 20 },
     };
     let Some(written) = written else { return guards };
     let amount = |at: &At<AmountW>, at_least| match at.value {
@@ -153,6 +154,9 @@ pub(crate) fn guards(written: Option<&GuardsW>) -> Guards {
     }
     if let Some(at) = &written.config_edit {
         guards.config_edit = amount(at, 20).unwrap_or(unlimited);
+    }
+    if let Some(at) = &written.key_changes {
+        guards.keys = amount(at, 20).unwrap_or(unlimited);
     }
     guards
 }

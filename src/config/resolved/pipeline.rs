@@ -274,6 +274,8 @@ pub struct Guards {
     pub touched: Amount,
     /// Records that an edit of the configuration changes.
     pub config_edit: Amount,
+    /// Values overwritten by which records are matched, or refer to others.
+    pub keys: Amount,
 }
 
 /// An absolute number, or percent of the links with a floor.

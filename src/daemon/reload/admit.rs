@@ -20,7 +20,7 @@ use super::held::{self, HeldEdit};
 use crate::{
     config::{Config, Effective, Integration, IntegrationName},
     engine::{EditEffect, EditOf, leave_out_of_edit},
-    store::{Approval, Changes, HeldRun, Ledger, Stage, StoreError},
+    store::{Approval, Changes, HeldRun, Hold, Ledger, Stage, StoreError},
 };
 
 /// An edit of one integration, ready to take effect.
@@ -101,12 +101,20 @@ async fn carry_out(
     let mut changes = Changes::new();
     for found in &effect.pipelines {
         let Some(new) = edit_of.new.pipelines.iter().find(|new| new.name == found.pipeline) else { continue };
-        if bench.ledger.pipeline(&new.name).await?.stage != Stage::Running {
+        let mut state = bench.ledger.pipeline(&new.name).await?;
+        if found.counts.moved > 0 {
+            // The person says that the links mean the records of the new account.
+            state.accounts = new.ends.each_ref().map(|end| Some(end.connection.account().trim().to_owned()));
+            changes.together(|atomic| atomic.pipeline(&new.name, &state));
+        }
+        if state.stage != Stage::Running {
             continue;
         }
         let run = HeldRun {
             id: held.id.clone(),
             pipeline: new.name.clone(),
+            what: Hold::Plan,
+            message: None,
             since: held.since,
             damage: found.damage,
             guards: Vec::new(),

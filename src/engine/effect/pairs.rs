@@ -64,7 +64,7 @@ impl Pair<'_> {
                         (None, LinkEffect::Nothing) => continue,
                     };
                     for write in &writes {
-                        found.damage.add(write);
+                        found.damage.add(self.new, write);
                     }
                     found.note(EffectItem {
                         kind,
