@@ -19,6 +19,7 @@ mod apply;
 mod deletion;
 mod deliver;
 mod desk;
+mod effect;
 mod listing;
 mod lookups;
 mod meter;
@@ -38,6 +39,7 @@ pub use desk::{
     ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem, PipelineStatus,
     Whereabouts,
 };
+pub use effect::{EditEffect, EditOf, EffectCounts, EffectItem, EffectKind, PipelineEffect, leave_out_of_edit};
 pub use meter::{Meter, Reading};
 pub use report::{
     FieldChange, FindingItem, HeldReport, Mode, PipelineReport, PlanCounts, PlanItem, RunReport, RunRequest, Tally,

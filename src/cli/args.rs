@@ -61,9 +61,9 @@ pub enum Command {
     /// Look at fields whose sides disagree, and choose a side
     #[command(subcommand)]
     Conflicts(ConflictsCommand),
-    /// Let a held run or a first run go ahead
+    /// Let a held run, a first run or a held edit go ahead
     Approve(ApproveArgs),
-    /// Refuse a held run
+    /// Refuse a held run or edit
     Reject(RejectArgs),
     /// Write everything that is remembered to a file
     Export(FileArgs),
@@ -277,15 +277,18 @@ pub struct WinnerArgs {
 /// `approve`.
 #[derive(Debug, Args)]
 pub struct ApproveArgs {
-    /// The id of a held run, a pipeline, or an integration for its first runs
+    /// The id of a held run or edit, a pipeline, or an integration
     #[arg(value_name = "ID|PIPELINE|INTEGRATION")]
     pub what: String,
+    /// Records (ids of either side) that an edit leaves as they are
+    #[arg(long, value_name = "RECORD", num_args = 1..)]
+    pub except: Vec<String>,
 }
 
 /// `reject`.
 #[derive(Debug, Args)]
 pub struct RejectArgs {
-    /// The id of a held run
+    /// The id of a held run or edit
     #[arg(value_name = "ID")]
     pub what: String,
 }

@@ -24,7 +24,7 @@ pub enum Exit {
     Changes = 2,
     /// Done, and some records are parked.
     Parked = 4,
-    /// A run is held and waits for approval.
+    /// A run or an edit of the configuration is held and waits for approval.
     Held = 5,
     /// The command line is wrong (`EX_USAGE`).
     Usage = 64,

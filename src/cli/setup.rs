@@ -210,6 +210,12 @@ impl Office {
         Self { config, clerk: Clerk::Here(Box::new(engine)), clock, known, broken: false }
     }
 
+    /// Whether a daemon carries out what is asked.
+    #[must_use]
+    pub const fn has_daemon(&self) -> bool {
+        matches!(self.clerk, Clerk::Daemon(_))
+    }
+
     /// The present.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {

@@ -75,6 +75,11 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
         let paused: Vec<&Pause> = status.paused.iter().filter(|pause| concerns(pause, integration)).collect();
         out.push('\n');
         out.push_str(&integration_text(integration, live, &paused, now, paint));
+        let edit = status.edits.iter().find(|edit| edit.integration == integration.integration);
+        // A daemon says so itself, among what it runs.
+        if let Some(edit) = edit.filter(|_| live.is_none()) {
+            out.push_str(&paint.red(&wrap(&format!("! {}", edit.told()), 2)));
+        }
     }
     out
 }

@@ -151,10 +151,10 @@ async fn status(shared: &Arc<Shared>) -> Response {
     let remembered = in_time(Box::pin(async move { execute(&engine, Request::Status).await })).await;
     let mut status = match remembered {
         Ok(Response::Status(status)) => *status,
-        Ok(_) => Status { daemon: None, integrations: Vec::new(), paused: Vec::new() },
+        Ok(_) => Status { daemon: None, integrations: Vec::new(), paused: Vec::new(), edits: Vec::new() },
         Err(failure) => {
             tracing::warn!(event = "status.incomplete", error = %failure);
-            Status { daemon: None, integrations: Vec::new(), paused: Vec::new() }
+            Status { daemon: None, integrations: Vec::new(), paused: Vec::new(), edits: Vec::new() }
         }
     };
     let slots = shared.slots();
@@ -225,6 +225,9 @@ async fn change(shared: &Arc<Shared>, request: Request) -> Result<Response, Fail
     }
     let response = execute(&gate::for_a_person(shared.engine()), request).await?;
     drop((guards, locks));
+    if let Response::EditAnswered(_) = response {
+        shared.look_at_config_again();
+    }
     let now = shared.clock.now();
     for slot in &slots {
         match &response {
@@ -252,7 +255,7 @@ async fn concerned(shared: &Arc<Shared>, request: &Request) -> Result<Vec<Arc<Sl
             }
             Ok(found)
         }
-        Request::Approve { what } | Request::Reject { what } => {
+        Request::Approve { what, .. } | Request::Reject { what } => {
             let mut found: Vec<_> =
                 shared.slots().values().filter(|slot| slot.name.as_str() == what).cloned().collect();
             if let Ok(name) = PipelineName::parse(what) {

@@ -215,7 +215,6 @@ impl Shared {
     }
 
     /// Has the configuration looked at again soon, also where no file changed: what was held may be allowed now.
-    #[allow(dead_code, reason = "nothing is held yet")]
     pub fn look_at_config_again(&self) {
         self.asks.again();
     }

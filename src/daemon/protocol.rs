@@ -10,7 +10,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{paused::Pause, reload::ReloadReport, status::DaemonStatus};
+use super::{
+    paused::Pause,
+    reload::{HeldEdit, ReloadReport},
+    status::DaemonStatus,
+};
 use crate::{
     config::{ConnectionName, IntegrationName, PipelineName},
     connector::Requests,
@@ -113,12 +117,15 @@ pub enum Request {
     Held,
     /// Approves what is held.
     Approve {
-        /// The held run's id, a pipeline, or an integration (its first runs).
+        /// The id of a held run or edit, a pipeline, or an integration (its first runs, or its edit).
         what: String,
+        /// Records that an edit shall leave as they are, by an id of either side.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        except: Vec<RecordId>,
     },
     /// Rejects what is held.
     Reject {
-        /// The held run's id or a pipeline.
+        /// The id of a held run or edit, a pipeline, or the integration of an edit.
         what: String,
     },
     /// The last runs of an integration, newest first.
@@ -255,6 +262,8 @@ pub enum Response {
     Approved(Vec<PipelineName>),
     /// To [`Request::Reject`].
     Rejected(PipelineName),
+    /// To [`Request::Approve`] and [`Request::Reject`] of an edit of the configuration.
+    EditAnswered(Box<HeldEdit>),
     /// To [`Request::Runs`].
     Runs(Vec<RunRecord>),
     /// To [`Request::Pause`].
@@ -276,6 +285,9 @@ pub struct Status {
     pub integrations: Vec<IntegrationStatus>,
     /// What people paused, with who and when.
     pub paused: Vec<Pause>,
+    /// Edits of the configuration that are held.
+    #[serde(default)]
+    pub edits: Vec<HeldEdit>,
 }
 
 /// Why a request has no answer.

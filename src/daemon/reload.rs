@@ -15,6 +15,7 @@ pub(super) mod admit;
 mod boot;
 mod decide;
 mod follow;
+pub(super) mod held;
 mod logins;
 mod pass;
 mod remembered;
@@ -28,6 +29,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use boot::{Boot, boot};
 pub(super) use follow::begin;
+pub use held::HeldEdit;
 pub use report::{
     ConfigNow, FileOutcome, FileResult, IntegrationOutcome, IntegrationResult, Mistake, ReloadReport, ReloadSummary,
 };

@@ -79,7 +79,7 @@ async fn every_request_is_answered_over_the_socket() {
         (Request::Links { pipeline: live.world.pipeline("acme/nothing") }, FailureKind::NoSuch),
         (Request::ParkedRetry { pipeline: contacts.clone(), record: None }, FailureKind::NoSuch),
         (Request::ParkedIgnore { pipeline: contacts.clone(), record: RecordId::from("x") }, FailureKind::NoSuch),
-        (Request::Approve { what: "nothing".into() }, FailureKind::NoSuch),
+        (Request::Approve { what: "nothing".into(), except: Vec::new() }, FailureKind::NoSuch),
         (Request::Reject { what: "nothing".into() }, FailureKind::NoSuch),
         (Request::Runs { integration: integration("nobody"), limit: 1 }, FailureKind::NoSuch),
         (Request::Pause { what: "nobody".into(), by: "anna".into() }, FailureKind::NoSuch),
@@ -161,7 +161,7 @@ async fn an_approved_first_run_goes_at_once() {
     assert_eq!((live.world.books.count("contacts"), live.world.shop.count("contacts")), (1, 1));
     let runs = live.told("acme").await.len();
     assert!(runs <= 2, "a held run is not tried again and again: {:?}", live.told("acme").await);
-    live.call(Request::Approve { what: "acme".into() }).await;
+    live.call(Request::Approve { what: "acme".into(), except: Vec::new() }).await;
     live.until("01 05:00:00").await;
     assert_eq!((live.world.books.count("contacts"), live.world.shop.count("contacts")), (2, 2));
 }

@@ -33,6 +33,7 @@
 mod control;
 mod disk;
 mod fuzz;
+mod judged;
 mod last_good;
 mod life;
 mod many;
@@ -40,3 +41,5 @@ mod odd;
 mod patterns;
 mod support;
 mod swap;
+#[path = "../support/mod.rs"]
+mod systems;

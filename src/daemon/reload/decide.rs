@@ -198,7 +198,7 @@ fn invalid(loaded: &Loaded, file: &str) -> String {
 }
 
 /// Everybody who uses an account speaks to the same one: while somebody has to go on with the old one, all do.
-fn together(
+pub(super) fn together(
     running: &BTreeMap<IntegrationName, Running>,
     wanted: &Wanted,
     decisions: &mut BTreeMap<IntegrationName, Decision>,
@@ -233,7 +233,7 @@ fn together(
             let hit = blocked.iter().find(|(connection, _)| now.contains(**connection) || then.contains(**connection));
             if let Some((connection, other)) = hit {
                 let why =
-                    format!("waits for `{other}`, which has a mistake and uses the connection `{connection}` too");
+                    format!("waits for `{other}`, which goes on as it was and uses the connection `{connection}` too");
                 *decision = if running.contains_key(name) { Decision::Keep(why) } else { Decision::LeaveOut(why) };
                 more = true;
             }

@@ -13,6 +13,7 @@ use super::{
     Ask, ConfigNow, Connect, FileOutcome, FileResult, IntegrationOutcome, IntegrationResult, Known, Mistake,
     ReloadReport, Running,
     decide::{Decision, Vanished, Wanted, decide, uses, vanished},
+    held,
     logins::Logins,
     remembered,
     swap::{Done, Group, Member, Outcome, Prepared, take_over},
@@ -162,7 +163,8 @@ impl Reloader {
         self.note_homes(&wanted);
         self.relogin(relogged, logged_in).await;
         self.tune(&wanted).await;
-        self.begin_groups(&wanted, &moved, force);
+        self.forget_held().await;
+        self.begin_groups(&wanted, &moved);
         self.forget_unused(&wanted);
         self.log(was_rejected);
         self.publish();
@@ -342,7 +344,7 @@ impl Reloader {
     }
 
     /// Has everything that changed take over, together where an account moved.
-    fn begin_groups(&mut self, wanted: &Wanted, moved: &BTreeMap<ConnectionName, Prepared>, force: bool) {
+    fn begin_groups(&mut self, wanted: &Wanted, moved: &BTreeMap<ConnectionName, Prepared>) {
         let slots = self.shared.slots();
         let mut groups: Vec<Vec<Member>> = Vec::new();
         let mut group_of: BTreeMap<ConnectionName, usize> = BTreeMap::new();
@@ -389,7 +391,7 @@ impl Reloader {
                 members,
                 connections: connections.map(|(name, prepared)| (name.clone(), prepared.clone())).collect(),
                 generation: self.known.generation,
-                force,
+                keep_held: self.known.settings.reload.keep_held,
                 since: since.unwrap_or(now),
                 drain: self.known.settings.reload.drain,
             };
@@ -479,7 +481,24 @@ impl Reloader {
             }
         }
         self.note(&notes).await;
+        if !notes.is_empty() {
+            self.forget_held().await;
+        }
         self.publish();
+    }
+
+    /// A held edit that was taken back, or of which nothing is left to judge, waits no longer.
+    async fn forget_held(&self) {
+        let over = |decision: &Decision| matches!(decision, Decision::Same | Decision::Tune | Decision::Remove);
+        let outcome = async {
+            let held = held::all(&self.shared.ledger()).await?;
+            let names = held.iter().map(|held| &held.integration);
+            let gone = names.filter(|name| self.known.decisions.get(*name).is_none_or(over));
+            held::forget(&self.shared.ledger(), gone).await
+        };
+        if let Err(error) = outcome.await {
+            self.shared.health.failed(&error, self.shared.clock.now());
+        }
     }
 
     fn take(&mut self, member: &Member, generation: u64) {
