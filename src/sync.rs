@@ -30,7 +30,7 @@ mod view;
 
 pub use body::body;
 pub use decide::{Context, Decision, FieldWrite, RecordWrite, decide_link};
-pub use fresh::{Candidate, FreshDecision, TierHits, decide_new, link_matched};
+pub use fresh::{Candidate, FreshDecision, TierHits, decide_new, link_matched, needs_hits};
 pub use guard::{Damage, Held, judge};
 pub use link::{Belief, Born, FieldPark, FieldState, Fresh, Link, Mark, Observation};
 pub use observe::{Change, observe};

@@ -8,7 +8,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{HttpConnector, calls::parse, extract, messages, prepare::batch_of, transport::Reply};
+use super::{
+    HttpConnector,
+    calls::parse,
+    extract, messages,
+    prepare::batch_of,
+    sent::{self, Texts},
+    transport::Reply,
+};
 use crate::{
     connector::{
         Answer, AnswerKind, Batch, CallError, ItemAnswer, PreparedCall, RemoteRecord, Resource, Write, WriteKind,
@@ -220,17 +227,12 @@ impl Reading<'_> {
     /// what was sent stands elsewhere. Only texts that come back as they were sent can tell: a remote may write a date
     /// in another form, or trim a name. Parts without an id are refusals, which need not repeat what they refuse.
     fn out_of_order(&self, batch: &Batch, answered: &[Value]) -> bool {
-        let Ok(mut sent) = serde_json::from_str::<Value>(&self.call.body) else { return false };
-        let array = match &batch.array {
-            Some(name) => sent.get_mut(name).map(Value::take),
-            None => Some(sent),
-        };
-        let Some(Value::Array(sent)) = array else { return false };
+        let Some(sent) = sent::texts(&self.call.body, batch.array.as_deref()) else { return false };
         let parts: Vec<&Value> =
             answered.iter().map(|item| batch.item_record.find(item).unwrap_or(&Value::Null)).collect();
         sent.iter().zip(&parts).zip(answered).any(|((own, part), item)| {
             let here = alike(part, own);
-            here < texts(own).count()
+            here < own.len()
                 && self.id_in(batch, item).is_some()
                 && (sent.iter().any(|other| alike(part, other) > here)
                     || parts.iter().any(|other| alike(other, own) > here))
@@ -242,13 +244,9 @@ impl Reading<'_> {
     }
 }
 
-fn texts(record: &Value) -> impl Iterator<Item = (&String, &str)> {
-    record.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_str()?)))
-}
-
 /// How many of the plain texts that were sent an answered part holds.
-fn alike(part: &Value, sent: &Value) -> usize {
-    texts(sent).filter(|(name, text)| part.get(name).and_then(Value::as_str) == Some(text)).count()
+fn alike(part: &Value, sent: &Texts<'_>) -> usize {
+    sent.iter().filter(|(name, text)| part.get(&**name).and_then(Value::as_str) == Some(text)).count()
 }
 
 fn same(a: &RecordId, b: &RecordId) -> bool {
