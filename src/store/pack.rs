@@ -4,7 +4,8 @@
 //! the room, and each byte is copied, checked and written several times on its way to the disk. So these few types are
 //! written as their parts in a row: numbers as varints, hashes as they are, texts behind their length, and one byte of
 //! flags for what most values lack. What each type looks like is told beside its [`Pack`]; a change of it needs a new
-//! number in [`super::frame`]. Everything else stays JSON.
+//! number in [`super::frame`], unless it is an optional part more, which takes a flag that had no meaning: older programs
+//! refuse it. Everything else stays JSON.
 //!
 //! A reading takes nothing for granted: every length is checked, nesting is bounded, and bytes that are left over are
 //! an error, so that damage is told and never guessed at.

@@ -81,23 +81,20 @@ impl Pack for Mark {
     }
 }
 
+/// What few fields have is told by flags of its own, behind one flag that says that there are such.
 impl Pack for FieldState {
     fn pack(&self, to: &mut Vec<u8>) {
-        let Self { definition, base, pending_source, pending_target, parked, winner, pairs, believed } = self;
-        to.push(flags([
-            base.is_some(),
-            base.as_ref().is_some_and(|[source, target]| source != target),
-            pending_source.is_some(),
-            pending_target.is_some(),
-            parked.is_some(),
-            winner.is_some(),
-            !pairs.is_empty(),
-            believed.is_some(),
-        ]));
+        let Self { definition, base, pending_source, pending_target, parked, winner, pairs, uneven, believed } = self;
+        let two = base.as_ref().is_some_and(|[source, target]| source != target);
+        let rare = flags([parked.is_some(), winner.is_some(), !pairs.is_empty(), believed.is_some(), *uneven]);
+        to.push(flags([base.is_some(), two, pending_source.is_some(), pending_target.is_some(), rare != 0]));
+        if rare != 0 {
+            to.push(rare);
+        }
         to.extend(definition.to_le_bytes());
         if let Some([source, target]) = base {
             source.pack(to);
-            if source != target {
+            if two {
                 target.pack(to);
             }
         }
@@ -119,7 +116,8 @@ impl Pack for FieldState {
     }
 
     fn unpack(from: &mut Unpack<'_>) -> Result<Self, Unfit> {
-        let [base, two, pending_source, pending_target, parked, winner, pairs, believed] = unflags(from.byte()?)?;
+        let [base, two, pending_source, pending_target, rare] = unflags(from.byte()?)?;
+        let [parked, winner, pairs, believed, uneven] = unflags(if rare { from.byte()? } else { 0 })?;
         Ok(Self {
             definition: from.u32()?,
             base: if base { Some(both(from, two)?) } else { None },
@@ -128,6 +126,7 @@ impl Pack for FieldState {
             parked: parked.then(|| Pack::unpack(from)).transpose()?,
             winner: winner.then(|| Pack::unpack(from)).transpose()?,
             pairs: if pairs { Pack::unpack(from)? } else { Vec::new() },
+            uneven,
             believed: believed.then(|| Pack::unpack(from)).transpose()?,
         })
     }
@@ -162,9 +161,9 @@ impl Pack for FieldPark {
 
 impl Pack for Belief {
     fn pack(&self, to: &mut Vec<u8>) {
-        let Self { side, base, before } = self;
+        let Self { side, base, uneven, before } = self;
+        to.push(flags([base.is_some(), *uneven]));
         side.pack(to);
-        base.is_some().pack(to);
         if let Some([source, target]) = base {
             source.pack(to);
             target.pack(to);
@@ -173,9 +172,10 @@ impl Pack for Belief {
     }
 
     fn unpack(from: &mut Unpack<'_>) -> Result<Self, Unfit> {
+        let [base, uneven] = unflags(from.byte()?)?;
         let side = Side::unpack(from)?;
-        let base = if bool::unpack(from)? { Some(both(from, true)?) } else { None };
-        Ok(Self { side, base, before: Pack::unpack(from)? })
+        let base = if base { Some(both(from, true)?) } else { None };
+        Ok(Self { side, base, uneven, before: Pack::unpack(from)? })
     }
 }
 
@@ -227,6 +227,7 @@ impl Pack for ParkCode {
             Self::Unknown => 9,
             Self::IdTaken => 10,
             Self::Expectation => 11,
+            Self::Unchangeable => 12,
         });
     }
 
@@ -244,6 +245,7 @@ impl Pack for ParkCode {
             9 => Self::Unknown,
             10 => Self::IdTaken,
             11 => Self::Expectation,
+            12 => Self::Unchangeable,
             _ => return Err(Unfit("it is parked for no reason that is known")),
         })
     }
