@@ -98,6 +98,7 @@ fn codes() -> impl Strategy<Value = ParkCode> {
         P::Unknown,
         P::IdTaken,
         P::Expectation,
+        P::Unchangeable,
     ])
 }
 
@@ -105,16 +106,18 @@ fn states() -> impl Strategy<Value = FieldState> {
     let parked = (codes(), ".{0,9}", [cells(), cells()], any::<u64>())
         .prop_map(|(code, message, seen, config)| FieldPark { code, message, seen, config });
     let pairs = (".{0,5}", prop::option::of(".{0,5}")).prop_map(|(source, target)| ElementPair { source, target });
-    let believed = (sides(), bases(), cells()).prop_map(|(side, base, before)| Box::new(Belief { side, base, before }));
+    let believed = (sides(), bases(), any::<bool>(), cells())
+        .prop_map(|(side, base, uneven, before)| Box::new(Belief { side, base, uneven, before }));
     let rare = (
         prop::option::weighted(0.2, parked),
         prop::option::weighted(0.2, sides()),
         prop::collection::vec(pairs, 0..2),
         prop::option::weighted(0.2, believed),
+        prop::bool::weighted(0.2),
     );
     let pending = || prop::option::weighted(0.3, cells());
     (any::<u32>(), bases(), pending(), pending(), rare).prop_map(
-        |(definition, base, pending_source, pending_target, (parked, winner, pairs, believed))| FieldState {
+        |(definition, base, pending_source, pending_target, (parked, winner, pairs, believed, uneven))| FieldState {
             definition,
             base,
             pending_source,
@@ -122,6 +125,7 @@ fn states() -> impl Strategy<Value = FieldState> {
             parked,
             winner,
             pairs,
+            uneven,
             believed,
         },
     )
@@ -302,7 +306,7 @@ fn the_form_of_a_link_stays_as_it_is() {
         b"\x02\x07\0\0\0\0\0\0\0\x01\x05",
         b"\x04\0\0\0\0\0\0\0\0",
         b"\x02\x01\0\0\0\x01\x04\x03\x02\x01\x24Jane",
-        b"\xff\xff\xff\xff\x2b\0\0\0\0\x03\x041.10\x07\x05\x03\0\x02\x06\0\x01",
+        b"\xff\xff\xff\xff\x1b\x02\0\0\0\0\x03\x041.10\x07\x05\x03\0\x02\x06\0\x01",
         b"\x01\x02\x03key",
     ]
     .concat();
