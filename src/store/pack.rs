@@ -17,6 +17,7 @@ mod value;
 mod write;
 
 use chrono::{DateTime, Utc};
+use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
 use crate::record::{RecordId, Side};
@@ -143,6 +144,11 @@ impl<'a> Unpack<'a> {
         self.text_of(length)
     }
 
+    /// What [`put_json`] wrote.
+    fn json<T: DeserializeOwned>(&mut self) -> Result<T, Unfit> {
+        serde_json::from_str(self.text()?).map_err(|_| Unfit("the JSON in it does not fit"))
+    }
+
     fn text_of(&mut self, length: usize) -> Result<&'a str, Unfit> {
         std::str::from_utf8(self.bytes(length)?).map_err(|_| Unfit("a text in it is not UTF-8"))
     }
@@ -166,6 +172,15 @@ pub fn put_size(to: &mut Vec<u8>, size: usize) {
 pub fn put_text(to: &mut Vec<u8>, text: &str) {
     put_size(to, text.len());
     to.extend_from_slice(text.as_bytes());
+}
+
+/// Appends a value as JSON: what is rare, and may get other members.
+///
+/// # Panics
+///
+/// As [`super::frame::encode`].
+fn put_json<T: Serialize>(to: &mut Vec<u8>, value: &T) {
+    put_text(to, &serde_json::to_string(value).expect("stored types are plain data with text keys"));
 }
 
 /// The bits of those that are true, the first the lowest.

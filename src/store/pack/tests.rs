@@ -12,7 +12,8 @@ use crate::{
     record::{Cell, Projection},
     store::{Intent, IntentItem, Key, Space, frame},
     sync::{
-        Belief, Born, FieldPark, FieldState, FieldWrite, Fresh, Link, Mark, Observation, ParkCode, RecordWrite, Why,
+        Belief, Born, FieldPark, FieldState, FieldWrite, Fresh, Link, Mark, Motion, Observation, ParkCode, RecordWrite,
+        Why,
     },
 };
 
@@ -99,7 +100,12 @@ fn codes() -> impl Strategy<Value = ParkCode> {
         P::IdTaken,
         P::Expectation,
         P::Unchangeable,
+        P::FlipFlop,
     ])
+}
+
+fn motion(wrote: u32) -> Box<Motion> {
+    serde_json::from_value(json!([-5, [wrote, 2], [3, 4], 5, 6])).unwrap()
 }
 
 fn states() -> impl Strategy<Value = FieldState> {
@@ -114,19 +120,23 @@ fn states() -> impl Strategy<Value = FieldState> {
         prop::collection::vec(pairs, 0..2),
         prop::option::weighted(0.2, believed),
         prop::bool::weighted(0.2),
+        prop::option::weighted(0.2, any::<u32>().prop_map(motion)),
     );
     let pending = || prop::option::weighted(0.3, cells());
     (any::<u32>(), bases(), pending(), pending(), rare).prop_map(
-        |(definition, base, pending_source, pending_target, (parked, winner, pairs, believed, uneven))| FieldState {
-            definition,
-            base,
-            pending_source,
-            pending_target,
-            parked,
-            winner,
-            pairs,
-            uneven,
-            believed,
+        |(definition, base, pending_source, pending_target, (parked, winner, pairs, believed, uneven, motion))| {
+            FieldState {
+                definition,
+                base,
+                pending_source,
+                pending_target,
+                parked,
+                winner,
+                pairs,
+                uneven,
+                believed,
+                motion,
+            }
         },
     )
 }
@@ -306,7 +316,7 @@ fn the_form_of_a_link_stays_as_it_is() {
         b"\x02\x07\0\0\0\0\0\0\0\x01\x05",
         b"\x04\0\0\0\0\0\0\0\0",
         b"\x02\x01\0\0\0\x01\x04\x03\x02\x01\x24Jane",
-        b"\xff\xff\xff\xff\x1b\x02\0\0\0\0\x03\x041.10\x07\x05\x03\0\x02\x06\0\x01",
+        b"\xff\xff\xff\xff\x1b\0\0\0\0\x03\x041.10\x07\x05\x03\0\x02\x06\0\x14{\"d\":0,\"w\":\"target\"}",
         b"\x01\x02\x03key",
     ]
     .concat();
