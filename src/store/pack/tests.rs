@@ -104,7 +104,7 @@ fn codes() -> impl Strategy<Value = ParkCode> {
     ])
 }
 
-fn motion(wrote: u32) -> Box<Motion> {
+fn motion(wrote: u32) -> Motion {
     serde_json::from_value(json!([-5, [wrote, 2], [3, 4], 5, 6])).unwrap()
 }
 
@@ -120,7 +120,7 @@ fn states() -> impl Strategy<Value = FieldState> {
         prop::collection::vec(pairs, 0..2),
         prop::option::weighted(0.2, believed),
         prop::bool::weighted(0.2),
-        prop::option::weighted(0.2, any::<u32>().prop_map(motion)),
+        prop::option::weighted(0.2, any::<u32>().prop_map(|wrote| Box::new(motion(wrote)))),
     );
     let pending = || prop::option::weighted(0.3, cells());
     (any::<u32>(), bases(), pending(), pending(), rare).prop_map(
