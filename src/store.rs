@@ -8,7 +8,7 @@
 //! * [`Group`]: writes that take effect together; [`Store::commit`] takes many, and is cheapest so;
 //! * [`SledStore`], the one on disk, and [`MemoryStore`], the one for tests that forgets what was not flushed: one
 //!   suite (`tests/store`) holds both to the same promises;
-//! * [`frame`]: the format byte and checksum around every value;
+//! * [`frame`]: the format byte and checksum around every value; [`pack`]: the compact form of the most frequent ones;
 //! * [`transfer`]: the whole store as text and back;
 //! * [`Spill`]: long rows of one run, which are not part of the store.
 //!
@@ -20,6 +20,7 @@ pub mod frame;
 mod key;
 mod ledger;
 mod memory;
+pub mod pack;
 mod sled;
 mod spill;
 pub mod transfer;
@@ -31,6 +32,7 @@ pub use entry::{
 pub use key::{Key, Space};
 pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey};
 pub use memory::{Counts, MemoryStore, Operation};
+pub use pack::Pack;
 pub use spill::Spill;
 
 use std::sync::Arc;
@@ -38,8 +40,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use thiserror::Error;
 
-/// The format of the whole store that this program writes. Raised when keys or values change their meaning.
-const FORMAT: u32 = 1;
+/// The format of the whole store that this program writes. Raised when keys or values change their meaning. Since 2,
+/// links, records that are seen and intents are written in a compact form; those of 1 are read as they are.
+const FORMAT: u32 = 2;
 
 fn format_key() -> Key {
     Key::new(Space::Meta, &["format"])

@@ -32,6 +32,7 @@ mod list;
 mod login;
 mod messages;
 mod prepare;
+mod sent;
 mod tls;
 mod transport;
 

@@ -28,7 +28,7 @@ use crate::{
     store::{Changes, Due, Spill, Stage},
     sync::{
         Born, Context, Damage, FieldWrite, Finding, FindingKind, Fresh, FreshDecision, Link, ParkCode, RecordWrite,
-        decide_link, decide_new, link_matched,
+        decide_link, decide_new, link_matched, needs_hits,
     },
 };
 
@@ -314,7 +314,11 @@ impl Run<'_> {
                 self.keep_newcomer(&mut changes, pipeline, newcomer, "the outcome of its last write is unknown");
                 continue;
             }
-            let hits = self.hits(pipeline, &newcomer, indexed, twins).await?;
+            let hits = if needs_hits(&context, side, &newcomer.fresh) {
+                self.hits(pipeline, &newcomer, indexed, twins).await?
+            } else {
+                Vec::new()
+            };
             match decide_new(&context, side, &newcomer.fresh, &hits) {
                 FreshDecision::Create(_) if self.may_be_ours(pipeline, &newcomer) => {
                     let why = "it may be what a write of unknown outcome made";

@@ -11,6 +11,7 @@ use super::{
     plan::holds,
     pull::{Attached, ResourceKey},
     run::Run,
+    settle::Made,
 };
 use crate::{
     config::{ConnectionName, Content, Pipeline, Then},
@@ -253,7 +254,8 @@ impl Run<'_> {
                 match (found.as_slice(), by_key) {
                     ([one], _) => {
                         let id = one.observation.id.clone();
-                        let made = (&id, Some(one.observation.clone()));
+                        let beside = self.beside_one(&pipeline, side, (&item.origin, &id)).await?;
+                        let made = Made { id, answered: Some(one.observation.clone()), beside };
                         self.settle_created(&mut changes, &pipeline, side, &item, None, made).await?;
                     }
                     ([], true) => {

@@ -188,6 +188,13 @@ fn identify(tree: &mut Tree, dir: &Path) -> Result<String, StoreError> {
             );
             return Err(StoreError::failed("open", cause));
         }
+        if format < FORMAT {
+            // Before anything of the new format is written: an older version must refuse the store as a whole.
+            let mut group = Group::default();
+            group.put(format_key(), frame::encode(&FORMAT));
+            let raised = tree.commit(vec![group]).and_then(|()| tree.flusher()());
+            raised.map_err(|error| StoreError::failed("raise its format", error))?;
+        }
     }
     if let Some(bytes) = tree.get(&lineage_key())? {
         return frame::decode(&lineage_key(), &bytes);

@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use super::{Group, Key, Space, Store, StoreError, frame, lineage_key};
+use super::{Group, Intent, Key, Pack, Space, Store, StoreError, frame, lineage_key};
+use crate::sync::{Fresh, Link};
 
 /// The format of the export that this program writes.
 const FORMAT: u32 = 1;
@@ -262,8 +263,25 @@ fn entry(space: Space, key: &Key, bytes: &[u8]) -> Result<Entry, StoreError> {
         let reason = "its key is not a row of texts".to_owned();
         return Err(StoreError::Damaged { key: format!("{key:?}"), reason });
     }
-    let value = if bytes.is_empty() { None } else { Some(frame::decode(key, bytes)?) };
+    let value = if bytes.is_empty() { None } else { Some(value(space, key, bytes)?) };
     Ok(Entry { space: space.name().to_owned(), key: parts, value })
+}
+
+/// A value as JSON. What is stored in a compact form is JSON in an export: it is for people and other versions, too.
+fn value(space: Space, key: &Key, bytes: &[u8]) -> Result<serde_json::Value, StoreError> {
+    fn json<T: Pack + Serialize + serde::de::DeserializeOwned>(
+        key: &Key,
+        bytes: &[u8],
+    ) -> Result<serde_json::Value, StoreError> {
+        let value: T = frame::unpack(key, bytes)?;
+        serde_json::to_value(value).map_err(|error| StoreError::failed("export", error))
+    }
+    match (space, bytes.first()) {
+        (Space::Link, Some(&frame::PACKED)) => json::<Link>(key, bytes),
+        (Space::Seen, Some(&frame::PACKED)) => json::<Fresh>(key, bytes),
+        (Space::Intent, Some(&frame::PACKED)) => json::<Intent>(key, bytes),
+        _ => frame::decode(key, bytes),
+    }
 }
 
 struct Writer {

@@ -349,7 +349,12 @@ impl History {
         match end.connection.name.as_str() {
             "website" => self.sandbox.website.get(&end.resource.name, id.as_str()),
             _ if end.resource.name == "contacts" => self.sandbox.xero.get("Contacts", id.as_str()),
-            _ => self.sandbox.xero.get("Invoices", id.as_str()),
+            _ => self.sandbox.xero.get("Invoices", id.as_str()).map(|mut invoice| {
+                for date in ["Date", "DueDate"] {
+                    read_date(&mut invoice[date]);
+                }
+                invoice
+            }),
         }
     }
 
@@ -458,6 +463,14 @@ impl History {
         // A connection that was cut is noticed sooner or later, so waits, and with them stamps, may differ a little.
         let entries = entries.filter(|call| !call.is_read());
         entries.map(|call| format!("{} {} {} {:?}", call.method, call.path, call.body, call.status)).collect()
+    }
+}
+
+/// A date as Xero writes it, the way a connector reads it.
+fn read_date(value: &mut Value) {
+    let millis = value.as_str().and_then(|text| text.strip_prefix("/Date(")?.strip_suffix("+0000)/")?.parse().ok());
+    if let Some(instant) = millis.and_then(chrono::DateTime::from_timestamp_millis) {
+        *value = instant.date_naive().to_string().into();
     }
 }
 

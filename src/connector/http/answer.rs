@@ -8,7 +8,14 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{HttpConnector, calls::parse, extract, messages, prepare::batch_of, transport::Reply};
+use super::{
+    HttpConnector,
+    calls::parse,
+    extract, messages,
+    prepare::batch_of,
+    sent::{self, Texts},
+    transport::Reply,
+};
 use crate::{
     connector::{
         Answer, AnswerKind, Batch, CallError, ItemAnswer, PreparedCall, RemoteRecord, Resource, Write, WriteKind,
@@ -233,12 +240,7 @@ impl Reading<'_> {
     /// in another form, or trim a name. Parts without an id are refusals, which need not repeat what they refuse, or
     /// repeat it as it was sent: they are no place where a record stands.
     fn out_of_order(&self, batch: &Batch, answered: &[Value]) -> bool {
-        let Ok(mut sent) = serde_json::from_str::<Value>(&self.call.body) else { return false };
-        let array = match &batch.array {
-            Some(name) => sent.get_mut(name).map(Value::take),
-            None => Some(sent),
-        };
-        let Some(Value::Array(sent)) = array else { return false };
+        let Some(sent) = sent::texts(&self.call.body, batch.array.as_deref()) else { return false };
         let parts: Vec<&Value> =
             answered.iter().map(|item| batch.item_record.find(item).unwrap_or(&Value::Null)).collect();
         let has_id: Vec<bool> = answered.iter().map(|item| self.id_in(batch, item).is_some()).collect();
@@ -247,7 +249,7 @@ impl Reading<'_> {
         sent.iter().zip(&parts).zip(&has_id).any(|((own, part), has_id)| {
             let here = alike(part, own);
             *has_id
-                && here < texts(own).count()
+                && here < own.len()
                 && (sent.iter().any(|other| alike(part, other) > here)
                     || made.iter().any(|other| alike(other, own) > here))
         })
@@ -258,13 +260,9 @@ impl Reading<'_> {
     }
 }
 
-fn texts(record: &Value) -> impl Iterator<Item = (&String, &str)> {
-    record.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_str()?)))
-}
-
 /// How many of the plain texts that were sent an answered part holds.
-fn alike(part: &Value, sent: &Value) -> usize {
-    texts(sent).filter(|(name, text)| part.get(name).and_then(Value::as_str) == Some(text)).count()
+fn alike(part: &Value, sent: &Texts<'_>) -> usize {
+    sent.iter().filter(|(name, text)| part.get(&**name).and_then(Value::as_str) == Some(text)).count()
 }
 
 fn same(a: &RecordId, b: &RecordId) -> bool {
