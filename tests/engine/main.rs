@@ -14,3 +14,4 @@ mod matching;
 mod outcomes;
 mod references;
 mod safety;
+mod unknown;
