@@ -491,7 +491,7 @@ fn whatever_happens_nothing_is_lost_or_made_twice() {
                 return;
             }
             let lived = on_its_own(seed);
-            if lived.is_none() || (seed % TWICE == 0 && lived != on_its_own(seed)) {
+            if lived.is_none() || (seed.is_multiple_of(TWICE) && lived != on_its_own(seed)) {
                 failed.lock().unwrap().push(seed);
             }
         }
