@@ -133,8 +133,9 @@ impl<'e> Desk<'e> {
     pub async fn retry(&self, name: &PipelineName, id: Option<&RecordId>) -> Result<usize, DeskError> {
         self.pipeline(name)?;
         let at = self.engine.clock.now();
-        let mut changes = Changes::new();
+        let (mut changes, mut count) = (Changes::new(), 0);
         for item in self.parked(Some(name)).await?.iter().filter(|item| id.is_none_or(|id| item.id == *id)) {
+            count += 1;
             let due = Due { at, why: "retried by hand".to_owned() };
             changes.together(|atomic| atomic.due(name, item.side, &item.id, &due));
             self.forget_park(&mut changes, name, item).await?;
@@ -142,7 +143,6 @@ impl<'e> Desk<'e> {
                 self.close_unknown(&mut changes, self.pipeline(name)?, item.side, &item.id).await?;
             }
         }
-        let count = changes.len();
         if count == 0 {
             return Err(DeskError::NoSuch(format!("nothing is parked in {name} under that id")));
         }

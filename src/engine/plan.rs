@@ -389,16 +389,16 @@ impl Run<'_> {
         self.open_creates.contains(&open(newcomer.side))
     }
 
-    /// Whether a record holds half or more of the values of a create that is listed as of unknown outcome. Somebody may
-    /// have edited what it made, so it is listed, too, until a person says what it is.
+    /// Whether a record holds a value that a create sent which is listed as of unknown outcome. Somebody may have edited
+    /// most of what it made, so it is listed, too, until a person says what it is: rather asked than copied.
     fn resembles_ours(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
         let (side, projection) = (newcomer.side, &newcomer.fresh.observation.projection);
         self.open_creates.iter().any(|(name, written, write)| {
             let Some(write) = write.as_ref().filter(|_| *name == pipeline.name && *written == side) else {
                 return false;
             };
-            let held = write.fields.iter().filter(|sent| holds_one(pipeline, side, projection, sent)).count();
-            held * 2 >= write.fields.len()
+            let mut told = write.fields.iter().filter(|sent| tells_apart(pipeline, sent)).peekable();
+            told.peek().is_none() || told.any(|sent| holds_one(pipeline, side, projection, sent))
         })
     }
 
@@ -464,4 +464,10 @@ fn holds_one(pipeline: &Pipeline, side: Side, projection: &Projection, sent: &Fi
     matches!(field.content, Content::Each(_))
         || field.end(side).masked
         || field_cell(field, side, projection).is_ok_and(|cell| same(field, side, &sent.value, &cell))
+}
+
+/// Whether a value that was sent says anything about which record it was sent for: blanks and constants do not.
+fn tells_apart(pipeline: &Pipeline, sent: &FieldWrite) -> bool {
+    let field = pipeline.fields.iter().find(|field| field.id == sent.field);
+    !sent.value.is_blank() && field.is_some_and(|field| !matches!(field.content, Content::Constant(_)))
 }

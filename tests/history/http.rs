@@ -349,12 +349,7 @@ impl History {
         match end.connection.name.as_str() {
             "website" => self.sandbox.website.get(&end.resource.name, id.as_str()),
             _ if end.resource.name == "contacts" => self.sandbox.xero.get("Contacts", id.as_str()),
-            _ => self.sandbox.xero.get("Invoices", id.as_str()).map(|mut invoice| {
-                for date in ["Date", "DueDate"] {
-                    read_date(&mut invoice[date]);
-                }
-                invoice
-            }),
+            _ => self.sandbox.xero.get("Invoices", id.as_str()).map(days),
         }
     }
 
@@ -466,12 +461,15 @@ impl History {
     }
 }
 
-/// A date as Xero writes it, the way a connector reads it.
-fn read_date(value: &mut Value) {
-    let millis = value.as_str().and_then(|text| text.strip_prefix("/Date(")?.strip_suffix("+0000)/")?.parse().ok());
-    if let Some(instant) = millis.and_then(chrono::DateTime::from_timestamp_millis) {
-        *value = instant.date_naive().to_string().into();
+/// Xero writes days as milliseconds, which are read as days.
+fn days(mut invoice: Value) -> Value {
+    for name in ["Date", "DueDate"] {
+        let text = invoice[name].as_str().and_then(|text| text.strip_prefix("/Date(")?.strip_suffix("+0000)/"));
+        if let Some(day) = text.and_then(|text| chrono::DateTime::from_timestamp_millis(text.parse().ok()?)) {
+            invoice[name] = day.format("%F").to_string().into();
+        }
     }
+    invoice
 }
 
 async fn live(seed: u64) -> Vec<String> {
