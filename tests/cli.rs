@@ -192,7 +192,7 @@ fn while_a_daemon_runs_commands_talk_to_it_and_a_second_one_exits_75() {
     let mut daemon = Running::start(&["--config", config, "run"], dir.path());
     Running::wait_for(daemon.0.stderr.take().unwrap(), "daemon.started");
     let (_, err) = exits(dir.path(), &["run"], 75);
-    assert!(err.contains("in use by another process") && err.contains("help:"), "{err}");
+    assert!(err.contains("in use by the daemon 0.1.0 with process id ") && err.contains("help:"), "{err}");
     exits(dir.path(), &["export", dir.path().join("out").to_str().unwrap()], 75);
     let (out, _) = exits(dir.path(), &["status"], 0);
     assert!(out.contains("daemon 0.1.0") && out.contains("next look at shop"), "{out}");

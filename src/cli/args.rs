@@ -100,8 +100,7 @@ pub struct NamesArgs {
 /// `log-level`.
 #[derive(Debug, Args)]
 pub struct LogLevelArgs {
-    /// off, error, warn, info, debug or trace, for one module (`daemon=debug`) or for all; `reset` for the level of the
-    /// start. Without it, the present level is shown
+    /// `debug`, or for one module `daemon=debug`, or `reset`; without it, it is shown
     #[arg(value_name = "[MODULE=]LEVEL")]
     pub level: Option<String>,
 }

@@ -111,10 +111,9 @@ impl Fuzz {
     async fn edit(&mut self, name: &str) {
         let Some(mut file) = self.files.get(name).cloned() else { return };
         let kind = self.random.u8(..10);
-        if (4..=6).contains(&kind) && file.state == State::Sound || kind == 6 {
-            if std::mem::replace(&mut self.broke, true) {
-                return;
-            }
+        let breaks = kind == 6 || (file.state == State::Sound && matches!(kind, 4 | 5));
+        if breaks && std::mem::replace(&mut self.broke, true) {
+            return;
         }
         match (kind, &file.state) {
             (0..=2, State::Sound) | (0..=5, State::Mistaken | State::Empty | State::Unread) => {

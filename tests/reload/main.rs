@@ -14,7 +14,7 @@
 //! | an emptied or unmounted folder stops nothing | `last_good::a_folder_that_is_emptied_…`, `…many_files_that_vanish_…` |
 //! | a removed file stops what it defined, and what it remembered stays | `swap::what_is_removed_runs_no_more_…` |
 //! | a definition that moves to another file is the same one | `patterns::a_file_renamed_…`, `fuzz` |
-//! | one edit among a thousand pipelines restarts one | `many`; time, CPU and memory: `cargo bench --bench reload` |
+//! | one edit among a thousand pipelines restarts one | `many` |
 //! | `reload` fails and names the file; the service manager hears the beginning and the end of each reload | `life::reload_says_…`, `control::the_service_manager_…` |
 //! | a storm of signals is one look per settle; signals during start and stop | `life::a_storm_…`, `life::a_signal_during_…` |
 //! | a start with a broken file runs what was good last, and says so | `last_good::a_start_with_a_broken_file_…` |

@@ -1,5 +1,4 @@
-//! A thousand pipelines in two hundred files: an edit touches what it is about. (How long it takes on a quiet machine:
-//! `cargo bench --bench reload`.)
+//! A thousand pipelines in two hundred files: an edit touches what it is about.
 
 use std::fmt::Write as _;
 
