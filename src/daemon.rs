@@ -24,6 +24,7 @@ mod run;
 pub mod schedule;
 mod signals;
 mod slot;
+mod snapshots;
 mod socket;
 mod status;
 mod worker;

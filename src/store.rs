@@ -17,10 +17,13 @@
 
 mod entry;
 pub mod frame;
+mod history;
 mod key;
 mod ledger;
+pub mod lineage;
 mod memory;
 mod sled;
+pub mod snapshot;
 mod spill;
 pub mod transfer;
 
@@ -28,6 +31,7 @@ pub use self::sled::SledStore;
 pub use entry::{
     Approval, Choice, Cursor, Due, HeldRun, Hold, Intent, IntentItem, Parked, PipelineState, RunRecord, Stage,
 };
+pub use history::{Overwritten, OverwrittenItem, run_id};
 pub use key::{Key, Space};
 pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey};
 pub use memory::{Counts, MemoryStore, Operation};
@@ -41,6 +45,10 @@ const FORMAT: u32 = 1;
 
 fn format_key() -> Key {
     Key::new(Space::Meta, &["format"])
+}
+
+fn program_key() -> Key {
+    Key::new(Space::Meta, &["program"])
 }
 
 fn lineage_key() -> Key {
@@ -59,6 +67,21 @@ pub enum StoreError {
     Locked {
         /// The folder.
         path: String,
+    },
+    /// A newer version of this program wrote the store.
+    #[error(
+        "the store in {path} was written by reconciled {theirs} (format {format}); this is reconciled {}, which knows formats \
+         up to {FORMAT}. To go back, run `reconciled export` with {theirs} and `reconciled import` with this one in a new state \
+         folder, or put back the folder you saved before the upgrade",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// The folder.
+        path: String,
+        /// The version that wrote it last.
+        theirs: String,
+        /// Its format.
+        format: u32,
     },
     /// The disk or the engine failed.
     #[error("the store failed to {action}")]

@@ -135,6 +135,11 @@ impl CliError {
             Self::Store { source: StoreError::Locked { .. }, .. } => {
                 Some("a daemon or another command is using it; stop that one, or wait until it has finished")
             }
+            Self::Store { source: StoreError::Failed { .. } | StoreError::Damaged { .. }, .. } => Some(
+                "if the disk is sound, `reconciled import --replace FILE` moves these files aside and reads a snapshot back \
+                 (the daemon keeps some in the folder `backup` beside the store). Without one, move the files aside and start: \
+                 records are matched as on a first run, and nothing is deleted",
+            ),
             Self::Usage(_) => Some("`reconciled help` lists the commands"),
             _ => None,
         }

@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::protocol::chain;
-use crate::store::{Group, Key, Space, Store, StoreError};
+use crate::store::{Group, Key, Space, Store, StoreError, frame};
 
 /// First wait before the store is probed.
 const FIRST: Duration = Duration::from_secs(5);
@@ -63,7 +63,7 @@ impl Health {
             Some(_) => {}
         }
         let mut group = Group::default();
-        group.put(Key::new(Space::Meta, &["probe"]), now.to_rfc3339().into_bytes());
+        group.put(Key::new(Space::Meta, &["probe"]), frame::encode(&now.to_rfc3339()));
         let written = match store.commit(vec![group]).await {
             Ok(()) => store.flush().await,
             Err(error) => Err(error),

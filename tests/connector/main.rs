@@ -1,5 +1,6 @@
 //! What the engine may rely on, whatever a remote does: the HTTP connector against servers that misbehave on purpose.
 
+mod hostile;
 mod practice;
 mod reads;
 mod safety;

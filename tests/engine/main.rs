@@ -6,6 +6,7 @@
 mod support;
 
 mod birth;
+mod each_failure;
 mod fields;
 mod guards;
 mod lists;
@@ -13,4 +14,7 @@ mod loops;
 mod matching;
 mod outcomes;
 mod references;
+mod restore;
 mod safety;
+mod time;
+mod undo;
