@@ -25,6 +25,7 @@ mod plan;
 mod reload;
 mod render;
 mod report;
+mod revert;
 
 mod run;
 mod runs;
@@ -113,6 +114,7 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
     match command {
         Command::Plan(args) => plan::run(office, args, out).await,
         Command::Sync(args) => sync::run(office, args, out).await,
+        Command::Revert(args) => revert::run(office, args, out).await,
         Command::Status => status::run(office, out).await,
         Command::Runs(args) => runs::run(office, args, out).await,
         Command::Explain(args) => explain::run(office, args, out).await,

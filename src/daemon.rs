@@ -27,6 +27,7 @@ pub mod schedule;
 pub mod service;
 mod signals;
 mod slot;
+mod snapshots;
 mod socket;
 mod status;
 mod worker;

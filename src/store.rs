@@ -17,11 +17,14 @@
 
 mod entry;
 pub mod frame;
+mod history;
 mod key;
 mod ledger;
+pub mod lineage;
 mod memory;
 pub mod pack;
 mod sled;
+pub mod snapshot;
 mod spill;
 pub mod transfer;
 
@@ -29,6 +32,7 @@ pub use self::sled::SledStore;
 pub use entry::{
     Approval, Choice, Cursor, Due, HeldRun, Hold, Intent, IntentItem, Parked, PipelineState, RunRecord, Stage,
 };
+pub use history::{Overwritten, OverwrittenItem, run_id};
 pub use key::{Key, Space};
 pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey};
 pub use memory::{Counts, MemoryStore, Operation};
@@ -48,6 +52,10 @@ fn format_key() -> Key {
     Key::new(Space::Meta, &["format"])
 }
 
+fn program_key() -> Key {
+    Key::new(Space::Meta, &["program"])
+}
+
 fn lineage_key() -> Key {
     Key::new(Space::Meta, &["lineage"])
 }
@@ -64,6 +72,21 @@ pub enum StoreError {
     Locked {
         /// The folder.
         path: String,
+    },
+    /// A newer version of this program wrote the store.
+    #[error(
+        "the store in {path} was written by reconciled {theirs} (format {format}); this is reconciled {}, which knows formats \
+         up to {FORMAT}. To go back, run `reconciled export` with {theirs} and `reconciled import` with this one in a new state \
+         folder, or put back the folder you saved before the upgrade",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// The folder.
+        path: String,
+        /// The version that wrote it last.
+        theirs: String,
+        /// Its format.
+        format: u32,
     },
     /// The disk or the engine failed.
     #[error("the store failed to {action}")]

@@ -30,6 +30,7 @@ mod merge;
 mod observe;
 mod reason;
 mod refuse;
+mod revert;
 mod settle;
 mod unique;
 mod view;
@@ -45,6 +46,7 @@ pub use link::{Belief, Born, FieldPark, FieldState, Fresh, Link, Mark, Observati
 pub use observe::{Change, observe};
 pub use reason::{Finding, FindingKind, ParkCode, Why};
 pub use refuse::park_refused;
+pub use revert::{Image, revert_link};
 pub use settle::{Settled, settle_create, settle_update};
 pub use unique::{UniqueRank, unique_key, unique_rank};
 

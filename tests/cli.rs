@@ -120,6 +120,8 @@ fn nothing_is_said_where_there_is_nothing() {
     assert_eq!(exits(dir.path(), &["conflicts", "list"], 0).0, "no field is in conflict\n");
     assert_eq!(exits(dir.path(), &["links", "list", "contacts"], 0).0, "nothing is linked in contacts\n");
     exits(dir.path(), &["explain", "contacts", "nobody"], 1);
+    let (_, err) = exits(dir.path(), &["revert", "nobody-12345678"], 64);
+    assert!(err.contains("`reconciled runs` lists them"), "{err}");
     exits(dir.path(), &["approve", "contacts"], 0);
 }
 
@@ -131,9 +133,20 @@ fn what_is_remembered_moves_to_another_machine() {
     let file = file.to_str().unwrap();
     exits(old.path(), &["export", file], 0);
     let (_, err) = exits(new.path(), &["import", file], 0);
-    assert!(err.contains("1 entry read"), "{err}");
+    assert!(err.contains("1 entry read") && err.contains("begins as on a first run"), "{err}");
     exits(new.path(), &["import", file], 1);
-    exits(new.path(), &["import", "--replace", file], 0);
+    let (_, err) = exits(new.path(), &["import", "--replace", "--as-is", file], 0);
+    assert!(!err.contains("first run"), "{err}");
+    // A store that cannot be opened any more says how to go on, and is set aside by that.
+    let state = new.path().join("state");
+    fs::remove_file(state.join("db")).unwrap();
+    fs::create_dir(state.join("db")).unwrap();
+    let (_, err) = exits(new.path(), &["status"], 74);
+    assert!(err.contains("import --replace"), "{err}");
+    exits(new.path(), &["import", file], 74);
+    let (_, err) = exits(new.path(), &["import", "--replace", file], 0);
+    assert!(err.contains("broken-"), "{err}");
+    exits(new.path(), &["status"], 0);
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub enum Command {
     Approve(ApproveArgs),
     /// Refuse a held run or edit
     Reject(RejectArgs),
+    /// Write back what a run overwrote
+    Revert(RevertArgs),
     /// Write everything that is remembered to a file
     Export(FileArgs),
     /// Read everything that is remembered from a file
@@ -292,6 +294,23 @@ pub struct RejectArgs {
     pub what: String,
 }
 
+/// `revert`.
+#[derive(Debug, Args)]
+pub struct RevertArgs {
+    /// The run, as `runs` names it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Only this pipeline
+    #[arg(value_name = "PIPELINE")]
+    pub pipeline: Option<String>,
+    /// Only the record with this id, of either side
+    #[arg(value_name = "RECORD", requires = "pipeline")]
+    pub record: Option<String>,
+    /// Show what it would do, writing nothing
+    #[arg(long)]
+    pub plan: bool,
+}
+
 /// `export`.
 #[derive(Debug, Args)]
 pub struct FileArgs {
@@ -307,6 +326,9 @@ pub struct ImportArgs {
     /// Forget what is remembered now
     #[arg(long)]
     pub replace: bool,
+    /// Nothing has run since the export: go on where it stopped
+    #[arg(long)]
+    pub as_is: bool,
 }
 
 /// `completions`.

@@ -144,10 +144,11 @@ impl CliError {
                 Some("a daemon or another command is using it; stop that one, or wait until it has finished")
             }
             Self::Held { .. } => Some("stop that one, or give this one its own `state_dir` and `socket`"),
-            Self::Store { .. } => Some(
-                "if the disk is full or its rights are wrong, mend that and start again. If the files are damaged, put back \
-                 a copy of the folder or `import` what was exported; without either, move the folder away: first runs then \
-                 match the records again and wait for approval, nothing is deleted or made twice",
+            Self::Store { source: StoreError::Failed { .. } | StoreError::Damaged { .. }, .. } => Some(
+                "if the disk is full or its rights are wrong, mend that and start again. If the files are damaged, \
+                 `reconciled import --replace FILE` moves them aside and reads a snapshot back (the daemon keeps some in the \
+                 folder `backup` beside the store). Without one, move the files aside and start: first runs then match the \
+                 records again and wait for approval, and nothing is deleted or made twice",
             ),
             Self::Usage(_) => Some("`reconciled help` lists the commands"),
             _ => None,

@@ -17,7 +17,10 @@ use crate::{
         protocol::{Request, Response},
         reload::{Reloading, boot},
     },
-    store::{Ledger, SledStore, StoreError},
+    store::{
+        Ledger, SledStore, StoreError,
+        lineage::{self, Found},
+    },
 };
 
 /// Runs until a signal stops it: `TERM` and `INT` let the current runs come to their end, a second one does not; `HUP` has the
@@ -37,6 +40,7 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
     }
     let clock = Clock::system();
     let store = open_store(&Arc::new(loaded.config.clone())).await?;
+    look_back(&loaded.config, &store, &clock, out).await?;
     let boot = boot(&snapshot, &ProcessEnv, &Ledger::new(store.clone()), clock.now()).await;
     let path = loaded.config.settings.state_dir.clone();
     let boot = boot.map_err(|source| CliError::Store { path, source })?;
@@ -122,4 +126,38 @@ fn command_of(pid: u32) -> String {
     let text = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words: Vec<_> = text.split(|byte| *byte == 0).map(String::from_utf8_lossy).take(6).collect();
     words.join(" ").trim_end().to_owned()
+}
+
+/// Whether this is the store that ran here last. If not, everything begins as on a first run.
+async fn look_back(config: &Config, store: &Arc<SledStore>, clock: &Clock, out: &Output) -> Result<(), CliError> {
+    let dir = &config.settings.backup.dir;
+    let failed = |source| CliError::Store { path: config.settings.state_dir.clone(), source };
+    let now = clock.now();
+    let (event, told) = match lineage::compare(store.as_ref(), dir).await.map_err(failed)? {
+        Found::Own => ("", String::new()),
+        Found::PutBack(later) => {
+            ("store.put_back", format!("this store was put back: a later state of it was started at {}", later.at))
+        }
+        Found::Copied(other) => (
+            "store.copied",
+            format!(
+                "another copy of this store was started at {}; stop one of the two, or both will write to your systems",
+                other.at
+            ),
+        ),
+    };
+    if !told.is_empty() {
+        Ledger::new(store.clone()).begin_anew(now).await.map_err(failed)?;
+        let text = format!(
+            "{told}. Links are kept, and every pipeline begins as on a first run: `reconciled plan` shows what would be \
+             written, `reconciled approve` goes on"
+        );
+        tracing::error!(event, "{text}");
+        out.talk(&out.talk_paint.red(&text));
+    }
+    let noted = lineage::count_start(store.as_ref(), dir, &now.to_rfc3339()).await.map_err(failed)?;
+    if let Err(error) = noted {
+        tracing::warn!(event = "store.start_not_noted", %error, dir = %dir.display());
+    }
+    Ok(())
 }

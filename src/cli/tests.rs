@@ -21,8 +21,9 @@ use crate::{
     connector::Requests,
     daemon::{ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, WaitReason, protocol::Status},
     engine::{
-        ConflictItem, Explanation, FieldChange, FieldExplanation, FindingItem, HeldReport, IntegrationStatus, Mode,
-        ParkedItem, PipelineReport, PipelineStatus, PlanCounts, PlanItem, RunReport, Tally, Trouble, Verb, Whereabouts,
+        BeforeImage, ConflictItem, Explanation, FieldChange, FieldExplanation, FindingItem, HeldReport,
+        IntegrationStatus, Mode, ParkedItem, PipelineReport, PipelineStatus, PlanCounts, PlanItem, RunReport, Tally,
+        Trouble, Verb, Whereabouts,
     },
     record::{Cell, RecordId, Side},
     store::{Approval, Choice, Due, HeldRun, Hold, Parked, RunRecord, Stage},
@@ -433,6 +434,15 @@ fn a_record_explained() {
         },
         parked: vec![a_park(ParkCode::Conflict, "Jane Doe", Some("phone -> Phone"), "both sides changed")],
         due: Some(Due { at: now() + TimeDelta::minutes(50), why: "to be tried again".to_owned() }),
+        overwritten: vec![BeforeImage {
+            run: "acme-1f2e3d4c".to_owned(),
+            at: before(90),
+            side: Side::Target,
+            field: "phone -> Phone".to_owned(),
+            before: Cell::from("03 0"),
+            wrote: Cell::from("03 1"),
+            why: "changed on the source".to_owned(),
+        }],
     };
     let seen = Explanation {
         pipeline: name("acme/contacts"),
@@ -444,6 +454,7 @@ fn a_record_explained() {
         },
         parked: Vec::new(),
         due: None,
+        overwritten: Vec::new(),
     };
     insta::assert_snapshot!(fits(&explain::render(&[linked, seen], &names(), now(), Paint::Plain)));
 }
@@ -486,6 +497,7 @@ fn a_match_report() {
 #[test]
 fn the_last_runs() {
     let record = |report: &RunReport| RunRecord {
+        id: crate::store::run_id(&acme(), report.started),
         started: report.started,
         ended: report.ended,
         why: report.why.clone(),

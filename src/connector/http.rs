@@ -32,6 +32,7 @@ mod list;
 mod login;
 mod messages;
 mod prepare;
+mod resolve;
 mod sent;
 mod tls;
 mod transport;
@@ -86,6 +87,14 @@ impl HttpConnector {
         }
         if base.query().is_some() || base.fragment().is_some() {
             return Err(fail("its base URL has a part after `?` or `#`; requests go below the path only".to_owned()));
+        }
+        let literal = match base.host() {
+            Some(url::Host::Ipv4(address)) => resolve::refusal(&address.to_string(), address.into()),
+            Some(url::Host::Ipv6(address)) => resolve::refusal(&address.to_string(), address.into()),
+            _ => None,
+        };
+        if let Some(reason) = literal {
+            return Err(fail(format!("its base URL cannot be used: {reason}")));
         }
         let client = transport::client(base).map_err(|message| fail(format!("no HTTP client: {message}")))?;
         let resources = &connection.manifest.resources;

@@ -20,6 +20,7 @@ use super::{
     protocol::{Failure, Progress, Request, Response},
     reload::{self, Asks, ConfigNow, Reloading},
     slot::{Slot, Version},
+    snapshots,
     socket::{Listener, SocketError},
     status::DaemonStatus,
     worker,
@@ -172,6 +173,13 @@ impl Shared {
         guards
     }
 
+    /// These connections, if none of them is in use.
+    pub fn try_lock(&self, connections: &BTreeSet<ConnectionName>) -> Option<Vec<OwnedMutexGuard<()>>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let locks = connections.iter().map(|name| Arc::clone(locks.entry(name.clone()).or_default()));
+        locks.map(|lock| lock.try_lock_owned().ok()).collect()
+    }
+
     pub fn is_stopping(&self) -> bool {
         *self.stop.borrow() != Stop::Running
     }
@@ -292,6 +300,8 @@ impl Daemon {
         if let Some(reloading) = reloading {
             let reloader = reload::begin(Arc::clone(&shared), reloading, asked);
             shared.tasks().reloader = Some(tokio::spawn(reloader));
+            let snapshots = tokio::spawn(snapshots::work(Arc::clone(&shared)));
+            shared.tasks().workers.push(snapshots);
         }
         for slot in shared.slots().values() {
             shared.employ(slot);

@@ -248,6 +248,7 @@ impl Run<'_> {
             items,
         };
         let mut changes = Changes::new();
+        self.remember_overwritten(&mut changes, pipeline, &number, &intent);
         changes.together(|atomic| atomic.intent(&number, &intent));
         self.engine.ledger.commit(changes).await?;
         // Nothing is sent that a crash could forget.

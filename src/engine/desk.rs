@@ -13,9 +13,11 @@ use crate::{
 };
 
 mod find;
+mod history;
 mod status;
 
 pub use find::{Explanation, FieldExplanation, Whereabouts};
+pub use history::BeforeImage;
 pub use status::{IntegrationStatus, PipelineStatus};
 
 /// Why a person's request could not be carried out.
@@ -292,6 +294,7 @@ impl<'e> Desk<'e> {
             }
             if first && begins && state.stage == Stage::Unapproved {
                 state.stage = Stage::Approved;
+                state.put_back = false;
                 changes.together(|atomic| {
                     atomic.pipeline(&pipeline.name, &state);
                     atomic.release(&pipeline.name, Hold::Plan);

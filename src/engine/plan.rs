@@ -70,7 +70,7 @@ impl Planned {
         Self { steps, count: 0, damage: [Damage::default(); 2], claimed: HashSet::new() }
     }
 
-    fn push(&mut self, step: Step) -> Result<(), EngineError> {
+    pub(super) fn push(&mut self, step: Step) -> Result<(), EngineError> {
         self.count += 1;
         match &mut self.steps {
             Steps::Spilled(spill) => spill.push(&step)?,
@@ -81,6 +81,24 @@ impl Planned {
 
     fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// An empty plan whose steps go to a file.
+    pub(super) fn spilled(spill: Spill<Step>) -> Self {
+        Self::new(Steps::Spilled(spill))
+    }
+
+    /// Number of steps.
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The steps, if they went to a file.
+    pub(super) fn into_spill(self) -> Option<Spill<Step>> {
+        match self.steps {
+            Steps::Spilled(spill) => Some(spill),
+            Steps::Direct(_) => None,
+        }
     }
 }
 
@@ -449,7 +467,7 @@ impl Run<'_> {
         self.fetch(questions).await
     }
 
-    fn is_busy(&self, pipeline: &PipelineName, link: &Link) -> bool {
+    pub(super) fn is_busy(&self, pipeline: &PipelineName, link: &Link) -> bool {
         Side::BOTH.iter().any(|side| self.busy.contains(&(pipeline.clone(), *side, link.id(*side).clone())))
     }
 }

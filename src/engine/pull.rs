@@ -121,7 +121,7 @@ impl Run<'_> {
         let written = attached.pipeline.writes(attached.side);
         let state = self.state_mut(&attached.pipeline.name).await?;
         state.read[attached.side.index()] = mark;
-        if written && records == 0 && state.stage == crate::store::Stage::Unapproved {
+        if written && records == 0 && !state.put_back && state.stage == crate::store::Stage::Unapproved {
             // Nothing can be duplicated or overwritten on an empty side, so nobody needs to look first.
             state.stage = crate::store::Stage::Approved;
         }

@@ -1,7 +1,9 @@
 //! The ledger: the store with types. Knows which keys a thing has, so that a link and its indexes are always written
 //! in one group.
 
+mod anew;
 mod changes;
+mod history;
 mod holds;
 mod keys;
 

@@ -29,6 +29,8 @@ use crate::sync::{Fresh, Link};
 
 /// The format of the export that this program writes.
 const FORMAT: u32 = 1;
+/// How the names of unfinished exports begin.
+pub(super) const TEMPORARY: &str = ".reconciled-export-";
 /// Entries read or written at once.
 const PAGE: usize = 500;
 
@@ -113,9 +115,23 @@ pub struct Restored {
 ///
 /// When the store or the disk fails or a value is damaged; `file` is then as it was.
 pub async fn export(store: &dyn Store, file: &Path, exported_at: &str) -> Result<u64, TransferError> {
+    export_while(store, file, exported_at, &|| Ok(())).await
+}
+
+/// As [`export`], asking before every page whether to go on.
+///
+/// # Errors
+///
+/// As [`export`], and what `go_on` gives.
+pub async fn export_while(
+    store: &dyn Store,
+    file: &Path,
+    exported_at: &str,
+    go_on: &(dyn Fn() -> io::Result<()> + Sync),
+) -> Result<u64, TransferError> {
     let failed = |source| TransferError::File { action: "write", path: file.to_owned(), source };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = NamedTempFile::new_in(folder).map_err(failed)?;
+    let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
     let mut writer = Writer { out: BufWriter::new(temporary), checksum: crc32fast::Hasher::new() };
     let lineage = read_meta(store, &lineage_key()).await?.unwrap_or_default();
     let header = Header { format: FORMAT, lineage, exported_at: exported_at.to_owned() };
@@ -126,6 +142,7 @@ pub async fn export(store: &dyn Store, file: &Path, exported_at: &str) -> Result
         let prefix = Key::new(space, &[]);
         let mut after = None;
         loop {
+            go_on().map_err(failed)?;
             let page = store.scan(&prefix, after.as_ref(), PAGE).await?;
             for (key, bytes) in &page {
                 writer.line(&entry(space, key, bytes)?).map_err(failed)?;

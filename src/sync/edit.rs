@@ -106,6 +106,7 @@ const fn of_the_remote(code: ParkCode) -> bool {
         | ParkCode::Taken
         | ParkCode::Proposed
         | ParkCode::Unmappable
+        | ParkCode::Reverted
         | ParkCode::DeletedAndEdited => false,
     }
 }

@@ -171,6 +171,7 @@ impl World {
             mode,
             full: false,
             limit: None,
+            revert: None,
             why: "test".into(),
         }
     }

@@ -198,12 +198,13 @@ fn records() -> impl Strategy<Value = Fresh> {
 }
 
 fn writes() -> impl Strategy<Value = RecordWrite> {
-    let why = (0_usize..8, sides()).prop_map(|(kind, side)| {
+    let why = (0_usize..9, sides()).prop_map(|(kind, side)| {
         let with_side = [Why::Changed, Why::ConflictWon, Why::Resolved, Why::FirstDifference, Why::Deleted];
         match kind {
             0 => Why::Created,
             1 => Why::FilledBlank,
             2 => Why::PutBack,
+            8 => Why::Reverted,
             kind => with_side[kind - 3](side),
         }
     });

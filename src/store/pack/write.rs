@@ -63,6 +63,7 @@ impl Pack for Why {
             Self::Created => (0, None),
             Self::FilledBlank => (1, None),
             Self::PutBack => (2, None),
+            Self::Reverted => (8, None),
             Self::Changed(side) => (3, Some(side)),
             Self::ConflictWon(side) => (4, Some(side)),
             Self::Resolved(side) => (5, Some(side)),
@@ -85,6 +86,7 @@ impl Pack for Why {
             5 => Self::Resolved,
             6 => Self::FirstDifference,
             7 => Self::Deleted,
+            8 => return Ok(Self::Reverted),
             _ => return Err(Unfit("it is written for no reason that is known")),
         };
         Side::unpack(from).map(with)
