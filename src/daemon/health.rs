@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::protocol::chain;
-use crate::store::{Group, Key, Space, Store, StoreError};
+use crate::store::{Group, Key, Space, Store, StoreError, frame};
 
 /// First wait before the store is probed.
 const FIRST: Duration = Duration::from_secs(5);
@@ -78,7 +78,7 @@ impl Health {
 /// When the store does not work yet.
 pub(super) async fn probe(store: &dyn Store, now: DateTime<Utc>) -> Result<Option<Arc<dyn Store>>, StoreError> {
     let mut group = Group::default();
-    group.put(Key::new(Space::Meta, &["probe"]), now.to_rfc3339().into_bytes());
+    group.put(Key::new(Space::Meta, &["probe"]), frame::encode(&now.to_rfc3339()));
     let written = match store.commit(vec![group]).await {
         Ok(()) => store.flush().await,
         Err(error) => Err(error),

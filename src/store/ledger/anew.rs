@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Changes, Ledger};
+use super::{Changes, Ledger, SCAN};
 use crate::{
     config::PipelineName,
     record::Side,
