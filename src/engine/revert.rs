@@ -86,10 +86,11 @@ impl Run<'_> {
             self.report_of(&pipeline.name).held = held;
             return Ok(true);
         }
-        if self.request.mode == Mode::Sync && self.integration.apply == ApplyMode::Automatic {
-            if let Some(steps) = planned.into_spill() {
-                self.apply(pipeline, steps).await?;
-            }
+        if self.request.mode == Mode::Sync
+            && self.integration.apply == ApplyMode::Automatic
+            && let Some(steps) = planned.into_spill()
+        {
+            self.apply(pipeline, steps).await?;
         }
         Ok(true)
     }

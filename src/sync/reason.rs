@@ -102,7 +102,7 @@ impl ParkCode {
             Self::Reshaped => "check the value on the remote; declare its canonical form in the connector",
             Self::Unknown => "look whether the record exists on the remote, then `links add` it or `parked retry`",
             Self::IdTaken => "two records seem to be one on the remote; look at both, then correct the link",
-            Self::Reverted => "choose a side with `conflicts resolve`, or make both sides the same",
+            Self::Reverted => "choose a side with `conflicts resolve`, or edit one of them: then it goes on as always",
             Self::FlipFlop => {
                 "find what changes it back on one of the sides (a rule of that system, another pipeline); then \
                  `conflicts resolve`, make the field one-way, or declare how the system reshapes it"
