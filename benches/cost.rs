@@ -309,6 +309,7 @@ impl Bench {
             mode: Mode::Sync,
             full: false,
             limit: None,
+            list: false,
             why: "bench".to_owned(),
         };
         let meter = Meter::start();

@@ -17,6 +17,7 @@
 mod apply;
 mod deliver;
 mod desk;
+mod elements;
 mod lookups;
 mod plan;
 mod pull;
@@ -35,8 +36,8 @@ pub use desk::{
     Whereabouts,
 };
 pub use report::{
-    FieldChange, FindingItem, HeldReport, Mode, PipelineReport, PlanCounts, PlanItem, RunReport, RunRequest, Tally,
-    Trouble, Verb,
+    FieldChange, FindingItem, HeldReport, Listed, Listing, Mode, PipelineReport, PlanCounts, PlanItem, RunReport,
+    RunRequest, Tally, Trouble, Unlisted, Verb,
 };
 
 use crate::{

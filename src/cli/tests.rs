@@ -136,7 +136,7 @@ fn a_run(mode: Mode) -> RunReport {
     sales.counts = PlanCounts { links: 0, creates: [0, 620], updates: [0, 0] };
     let damage = Damage { creates: 620, ..Damage::default() };
     let guards = vec![Held { guard: "creates".to_owned(), count: 620, allowed: 500 }];
-    sales.held = Some(HeldReport { id: "k7p2".to_owned(), guards, damage });
+    sales.held = Some(HeldReport { id: "k7p2".to_owned(), guards, damage, earlier: Damage::default() });
     let requests = BTreeMap::from([
         (connection("acme-website"), Requests { reads: 4, writes: 0 }),
         (connection("acme-xero"), Requests { reads: 3, writes: 2 }),
@@ -244,6 +244,7 @@ fn a_status() -> Status {
         since: before(90),
         damage: Damage { creates: 620, ..Damage::default() },
         guards: vec![Held { guard: "creates".to_owned(), count: 620, allowed: 500 }],
+        earlier: Default::default(),
         config: 1,
         approval: Approval::Waiting,
     };

@@ -13,7 +13,9 @@ use super::{reload::ReloadReport, status::DaemonStatus};
 use crate::{
     config::{ConnectionName, IntegrationName, PipelineName},
     connector::Requests,
-    engine::{ConflictItem, DeskError, EngineError, Explanation, IntegrationStatus, ParkedItem, RunReport, RunRequest},
+    engine::{
+        ConflictItem, DeskError, EngineError, Explanation, IntegrationStatus, Listed, ParkedItem, RunReport, RunRequest,
+    },
     record::{RecordId, Side},
     store::{HeldRun, RunRecord},
     sync::Link,
@@ -170,7 +172,7 @@ pub enum Frame {
 }
 
 /// How far a run is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Progress {
     /// It waits for another run to end, of this integration or of one that shares a connection.
@@ -185,6 +187,8 @@ pub enum Progress {
         /// Requests made so far, where any were made. Those of other runs on the same connection count too.
         requests: Vec<(ConnectionName, Requests)>,
     },
+    /// Something its plan does or does not do, where the request wants all of it.
+    Listed(Listed),
 }
 
 /// An answer, one kind per request.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{ApplyMode, ConnectionName, Integration, IntegrationName},
-    engine::{EngineError, Mode, RunReport, RunRequest},
+    engine::{EngineError, Listing, Mode, RunReport, RunRequest},
     store::StoreError,
 };
 
@@ -114,12 +114,15 @@ pub(super) async fn run(
         }
     });
     tell(Progress::Started { at: started });
+    let listing = progress
+        .cloned()
+        .map(|progress| -> Listing { Arc::new(move |listed| drop(progress.send(Progress::Listed(listed)))) });
     tracing::info!(event = "run.started", integration = %request.integration, mode = ?request.mode, why);
     let outcome = tokio::select! {
         biased;
         () = shared.stopped(Stop::Now) => Err(RunError::Stopping),
         () = slot.drained(Drain::Dropped) => Err(RunError::Replaced),
-        outcome = Box::pin(AssertUnwindSafe(engine.run(request.clone())).catch_unwind()) => match outcome {
+        outcome = Box::pin(AssertUnwindSafe(engine.run_telling(request.clone(), listing)).catch_unwind()) => match outcome {
             Ok(outcome) => outcome.map_err(RunError::from),
             Err(panic) => Err(RunError::Panicked(words(panic.as_ref()))),
         },

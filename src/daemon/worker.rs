@@ -146,5 +146,14 @@ async fn poll(shared: &Shared, slot: &Arc<Slot>, connection: ConnectionName, mea
 }
 
 fn request(slot: &Slot, mode: Mode, why: String, full: bool) -> RunRequest {
-    RunRequest { integration: slot.name.clone(), pipelines: Vec::new(), connection: None, mode, full, limit: None, why }
+    RunRequest {
+        integration: slot.name.clone(),
+        pipelines: Vec::new(),
+        connection: None,
+        mode,
+        full,
+        limit: None,
+        list: false,
+        why,
+    }
 }

@@ -16,6 +16,7 @@ use super::{
     EngineError, Mode, Verb,
     apply::Baskets,
     deliver::keys_of,
+    elements::record_to_read,
     lookups::{Known, Questions},
     run::Run,
     step::{Newcomer, Step},
@@ -203,6 +204,11 @@ impl Run<'_> {
                     }
                     // Read under another spec, of a configuration that came and went: the next run reads everything.
                     Some(_) => self.state_mut(&pipeline.name).await?.read[side.index()] = 0,
+                    // A parent whose elements were parked is looked at again by reading it.
+                    None if pipeline.end(side).elements.is_some() && *id == record_to_read(pipeline.end(side), id) => {
+                        changes.together(|atomic| atomic.done(&pipeline.name, side, id));
+                        self.read_record(pipeline, side, id).await?;
+                    }
                     // Not known (any more): the pull that reads it makes it due again.
                     None => changes.together(|atomic| atomic.done(&pipeline.name, side, id)),
                 }

@@ -3,6 +3,7 @@
 
 mod changes;
 mod keys;
+mod runs;
 
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ use keys::{
     state_key, target_key, wait_key,
 };
 
-use super::{Cursor, Due, HeldRun, Intent, Key, Parked, PipelineState, RunRecord, Space, Store, StoreError, frame};
+use super::{Cursor, Due, HeldRun, Intent, Key, Parked, PipelineState, Space, Store, StoreError, frame};
 use crate::{
-    config::{ConnectionName, IntegrationName, PipelineName},
+    config::{ConnectionName, PipelineName},
     record::{RecordId, Side},
     sync::{Fresh, Link},
 };
@@ -170,6 +171,41 @@ impl Ledger {
         let prefix = Key::new(Space::Link, &[pipeline.as_str()]);
         let (entries, next) = self.list(&prefix, after, SCAN).await?;
         Ok((entries.into_iter().map(|(_, link)| link).collect(), next))
+    }
+
+    /// The links whose source id begins with a text (the elements of one parent).
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a value is damaged.
+    pub async fn links_under(&self, pipeline: &PipelineName, begin: &str) -> Result<Vec<Link>, StoreError> {
+        self.all_under(&Key::beginning(Space::Link, &[pipeline.as_str(), begin])).await
+    }
+
+    /// The unlinked records whose id begins with a text (the elements of one parent).
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a value is damaged.
+    pub async fn fresh_under(
+        &self,
+        pipeline: &PipelineName,
+        side: Side,
+        begin: &str,
+    ) -> Result<Vec<Fresh>, StoreError> {
+        self.all_under(&Key::beginning(Space::Seen, &[pipeline.as_str(), side_part(side), begin])).await
+    }
+
+    async fn all_under<T: DeserializeOwned>(&self, prefix: &Key) -> Result<Vec<T>, StoreError> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let (entries, next) = self.list::<T>(prefix, after.as_ref(), SCAN).await?;
+            all.extend(entries.into_iter().map(|(_, value)| value));
+            match next {
+                Some(key) => after = Some(key),
+                None => return Ok(all),
+            }
+        }
     }
 
     /// What is remembered of these unlinked records.
@@ -397,28 +433,6 @@ impl Ledger {
     pub async fn list_held(&self) -> Result<Vec<HeldRun>, StoreError> {
         let (entries, _) = self.list(&Key::new(Space::Held, &[]), None, SCAN).await?;
         Ok(entries.into_iter().map(|(_, held)| held).collect())
-    }
-
-    /// The last `limit` runs of an integration, newest first.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails or a value is damaged.
-    pub async fn runs(&self, integration: &IntegrationName, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
-        let prefix = Key::new(Space::Run, &[integration.as_str()]);
-        let mut all = std::collections::VecDeque::new();
-        let mut after = None;
-        loop {
-            let (entries, next) = self.list::<RunRecord>(&prefix, after.as_ref(), SCAN).await?;
-            for (_, run) in entries {
-                all.push_front(run);
-            }
-            all.truncate(limit);
-            match next {
-                Some(key) => after = Some(key),
-                None => return Ok(all.into()),
-            }
-        }
     }
 }
 

@@ -30,12 +30,25 @@ impl Damage {
     }
 }
 
+impl std::ops::Add for Damage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            creates: self.creates + other.creates,
+            touched: self.touched + other.touched,
+            blanked: self.blanked + other.blanked,
+            deletes: self.deletes + other.deletes,
+        }
+    }
+}
+
 /// A guard that a plan trips.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
     /// Which: `creates`, `touched`, `blanked`, `deletes`.
     pub guard: String,
-    /// How many the plan has.
+    /// How many the plan has, with what its run wrote before.
     pub count: u64,
     /// How many are allowed.
     pub allowed: u64,

@@ -5,7 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod elements;
 mod fields;
+mod guards;
+mod listing;
 mod lists;
 mod matching;
 mod outcomes;

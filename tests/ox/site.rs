@@ -88,6 +88,7 @@ impl Site {
             mode,
             full,
             limit: None,
+            list: false,
             why: "test".into(),
         }
     }

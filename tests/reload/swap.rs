@@ -187,6 +187,7 @@ impl Here {
             mode: Mode::Sync,
             full: false,
             limit: None,
+            list: false,
             why: "by hand".into(),
         };
         let daemon = self.daemon.clone();

@@ -156,6 +156,7 @@ impl World {
             mode,
             full: false,
             limit: None,
+            list: false,
             why: "test".into(),
         }
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::NaiveDate;
 
-use super::{Connection, Expectation, Field, Filter, Transform};
+use super::{Connection, Elements, Expectation, Field, Filter, Transform};
 use crate::{
     config::{IntegrationName, PipelineName},
     connector::Resource,
@@ -98,7 +98,9 @@ pub struct End {
     pub spec: ProjectionSpec,
     /// Which of its records may enter.
     pub filter: Filter,
-    /// Hash of `spec`, kept with stored projections: one read under another spec must be read again.
+    /// Its records are the elements of the resource's records.
+    pub elements: Option<Elements>,
+    /// Hash of `spec` and `elements`, kept with stored projections: one read under another spec must be read again.
     pub spec_hash: u32,
 }
 

@@ -19,6 +19,23 @@ pub struct Settings {
     pub store_cache_bytes: u64,
     /// How an edited configuration is taken over.
     pub reload: ReloadSettings,
+    /// Which finished runs are kept.
+    pub runs: RunSettings,
+}
+
+/// Which finished runs of an integration are kept; the last one always is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunSettings {
+    /// At most this many.
+    pub keep: u64,
+    /// At most this long.
+    pub keep_for: Duration,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self { keep: 1_000, keep_for: Duration::from_hours(90 * 24) }
+    }
 }
 
 /// How an edited configuration is taken over. All of it can change while the daemon runs.

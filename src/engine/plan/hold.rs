@@ -125,10 +125,18 @@ impl Run<'_> {
         planned: &Planned,
     ) -> Result<Option<HeldReport>, EngineError> {
         if planned.is_empty() {
+            if self.state_mut(&pipeline.name).await?.stage == Stage::Running {
+                self.release_held(pipeline).await?;
+            }
             return Ok(None);
         }
         let now = self.engine.clock.now();
         let damage = sum(&planned.damage);
+        let old = self.engine.ledger.held(&pipeline.name).await?;
+        // The rest of a run that was held is no smaller because it is planned again.
+        let before = old.as_ref().filter(|old| old.config == pipeline.hash).map(|old| old.earlier).unwrap_or_default();
+        let written = self.damage.get(&pipeline.name).copied().unwrap_or_default();
+        let earlier = [before[0] + written[0], before[1] + written[1]];
         let state = self.state_mut(&pipeline.name).await?.clone();
         let guards = match state.stage {
             Stage::Approved => return Ok(None),
@@ -136,16 +144,17 @@ impl Run<'_> {
             Stage::Running => {
                 let mut tripped = Vec::new();
                 for side in Side::BOTH {
-                    tripped.extend(judge(&pipeline.guards, planned.damage[side.index()], state.links));
+                    let damage = planned.damage[side.index()] + earlier[side.index()];
+                    tripped.extend(judge(&pipeline.guards, damage, state.links));
                 }
                 if tripped.is_empty() {
+                    self.count_damage(pipeline, planned.damage);
                     self.release_held(pipeline).await?;
                     return Ok(None);
                 }
                 tripped
             }
         };
-        let old = self.engine.ledger.held(&pipeline.name).await?;
         if let Some(old) = &old
             && old.approval == Approval::Approved
             && old.config == pipeline.hash
@@ -165,6 +174,7 @@ impl Run<'_> {
             since,
             damage,
             guards: guards.clone(),
+            earlier,
             config: pipeline.hash,
             approval,
         };
@@ -173,7 +183,15 @@ impl Run<'_> {
             changes.together(|atomic| atomic.hold(&held));
             self.engine.ledger.commit(changes).await?;
         }
-        Ok(Some(HeldReport { id, guards, damage }))
+        Ok(Some(HeldReport { id, guards, damage, earlier: sum(&earlier) }))
+    }
+
+    /// What is written now counts when the next round is judged.
+    fn count_damage(&mut self, pipeline: &Pipeline, damage: [Damage; 2]) {
+        if self.request.mode == Mode::Sync {
+            let counted = self.damage.entry(pipeline.name.clone()).or_default();
+            *counted = [counted[0] + damage[0], counted[1] + damage[1]];
+        }
     }
 
     pub(in crate::engine) async fn release_held(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
@@ -186,13 +204,8 @@ impl Run<'_> {
     }
 }
 
-const fn sum(damage: &[Damage; 2]) -> Damage {
-    Damage {
-        creates: damage[0].creates + damage[1].creates,
-        touched: damage[0].touched + damage[1].touched,
-        blanked: damage[0].blanked + damage[1].blanked,
-        deletes: damage[0].deletes + damage[1].deletes,
-    }
+fn sum(damage: &[Damage; 2]) -> Damage {
+    damage[0] + damage[1]
 }
 
 const fn no_more_than(now: &Damage, shown: &Damage) -> bool {

@@ -100,6 +100,7 @@ fn end(name: &str) -> End {
         resource: Arc::new(resource),
         spec: ProjectionSpec::default(),
         filter: Filter::All(Vec::new()),
+        elements: None,
         spec_hash: 1,
     }
 }
