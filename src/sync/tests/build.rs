@@ -15,7 +15,7 @@ use crate::{
         Field, FieldEnd, FieldId, Filter, FirstRun, Flow, Guards, IntegrationName, KeyPair, OnLeave, Operator,
         Pipeline, PipelineName, Test, Then, Tier, WriteWhen,
     },
-    connector::{FieldTable, LabelTemplate, Manifest, Resource, ThrottleWait, Throttled},
+    connector::{AnswerKind, FieldTable, LabelTemplate, Manifest, Resource, ThrottleWait, Throttled, Write},
     mapping::Lookups,
     record::{Canon, Path, ProjectionSpec, RecordId, Side, Slot},
     sync::{Born, Context, Decision, FieldState, Fresh, Link, Observation, Settled, decide_link, link_matched},
@@ -82,7 +82,7 @@ fn end(name: &str) -> End {
         list: None,
         get: None,
         create: None,
-        update: None,
+        update: Some(update()),
         gone_when: None,
         merged_into: None,
     };
@@ -102,6 +102,21 @@ fn end(name: &str) -> End {
         filter: Filter::All(Vec::new()),
         elements: None,
         spec_hash: 1,
+    }
+}
+
+fn update() -> Write {
+    Write {
+        method: "PATCH".to_owned(),
+        path: "/contacts/{id}".to_owned(),
+        only: true,
+        id_in_body: None,
+        batch: None,
+        answer: AnswerKind::Body,
+        record: path("$"),
+        idempotency: None,
+        version: None,
+        duplicate: None,
     }
 }
 
@@ -196,6 +211,7 @@ pub fn lines(pipeline: &mut Pipeline) -> &mut Field {
         target_key: path("$.LineItemID"),
         fields: inner.fields,
         removes: false,
+        derived: Vec::new(),
     }));
     field
 }
