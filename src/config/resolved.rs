@@ -18,8 +18,8 @@ pub use field::{
 pub use filter::{DateBound, Filter, Operator, Test};
 pub use integration::{ApplyMode, Cron, Debounce, Integration, Schedule, Spread};
 pub use pipeline::{
-    Amount, Blanks, Conflicts, Creates, Differences, Drift, End, Fallback, FirstRun, Guards, Keep, KeyPair, OnLeave,
-    Pipeline, Then, Tier, Unique,
+    Amount, Blanks, CoWriter, Conflicts, Creates, Differences, Drift, End, Fallback, FirstRun, Guards, Keep, KeyPair,
+    OnLeave, Pipeline, Then, Tier, Unique,
 };
 pub use settings::{ReloadSettings, RunSettings, Settings};
 

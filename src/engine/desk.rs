@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::{
     Engine,
     elements::{readings, record_to_read},
-    plan::field_name,
+    plan::{field_name, second_writer},
 };
 use crate::{
     config::{IntegrationName, Pipeline, PipelineName},
@@ -341,6 +341,9 @@ impl<'e> Desk<'e> {
                     link.source
                 )));
             }
+        }
+        if let Some(finding) = second_writer(&self.engine.ledger, pipeline, [Some(source), Some(target)]).await? {
+            return Err(DeskError::NotPossible(format!("{}; {}", finding.message, ParkCode::TwoWriters.remedy())));
         }
         let source = self.read(pipeline, Side::Source, source).await?;
         let target = self.read(pipeline, Side::Target, target).await?;

@@ -305,7 +305,9 @@ impl RunReport {
                 Listed::Finding(_, finding) => pipeline.findings.push(*finding),
             }
         }
-        self.pipelines.iter_mut().for_each(|pipeline| pipeline.cut_to(usize::MAX));
+        for pipeline in &mut self.pipelines {
+            pipeline.cut_to(usize::MAX);
+        }
     }
 
     /// The exit code of `sync`: 0 agreed, 4 some parked, 5 held, 1 failed.

@@ -457,7 +457,9 @@ impl Run<'_> {
             .collect();
         let mut pipelines: Vec<PipelineReport> =
             self.pipelines.iter().filter_map(|pipeline| self.reports.remove(&pipeline.name)).collect();
-        pipelines.iter_mut().for_each(|pipeline| pipeline.cut_to(PipelineReport::MOST));
+        for pipeline in &mut pipelines {
+            pipeline.cut_to(PipelineReport::MOST);
+        }
         let report = RunReport {
             integration: self.integration.name.clone(),
             mode: self.request.mode,

@@ -70,6 +70,8 @@ pub enum ParkCode {
     Expectation,
     /// The remote takes records of this kind, and changes none.
     Unchangeable,
+    /// Another pipeline links the record and writes the same values of it.
+    TwoWriters,
 }
 
 impl ParkCode {
@@ -91,6 +93,10 @@ impl ParkCode {
             Self::Unknown => "look whether the record exists on the remote, then `links add` it or `parked retry`",
             Self::IdTaken => "two records seem to be one on the remote; look at both, then correct the link",
             Self::Expectation => "compare the record's figures on both sides",
+            Self::TwoWriters => {
+                "make the filters of both pipelines exclude each other, remove the link of the other with `links remove`, or \
+                 let the fields say `shared: true`"
+            }
             Self::Unchangeable => "correct it on the remote by hand, or take the change back",
         }
     }
@@ -111,6 +117,7 @@ impl fmt::Display for ParkCode {
             Self::Unknown => "unknown-outcome",
             Self::IdTaken => "id-taken",
             Self::Expectation => "expectation",
+            Self::TwoWriters => "two-writers",
             Self::Unchangeable => "unchangeable",
         })
     }

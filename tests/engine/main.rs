@@ -15,3 +15,4 @@ mod matching;
 mod outcomes;
 mod references;
 mod safety;
+mod writers;

@@ -67,12 +67,9 @@ pub(crate) fn elements(cx: &Cx<'_>, end: &mut EndBuilder, written: &ResourceRefW
     };
     let parent_id = end.resource.id.clone();
     end.resource = Arc::new(wrapped(&end.resource, item));
-    let id = match id(cx, end, written, &each, &parent_id, span) {
-        Some(id) => id,
-        None => {
-            end.stand_in = true;
-            return;
-        }
+    let Some(id) = id(cx, end, written, &each, &parent_id, span) else {
+        end.stand_in = true;
+        return;
     };
     end.elements = Some(Elements { each, id });
 }

@@ -152,6 +152,7 @@ impl<'a, 'c> Maker<'a, 'c> {
             cut_over,
             needs: named(&[Need::Needs, Need::Reference]),
             referenced_by: named(&[Need::ReferencedBy]),
+            co_writers: Vec::new(),
             hash: pipeline_hash,
             ends: {
                 let [source, target] = self.ends;

@@ -46,8 +46,21 @@ pub struct Pipeline {
     pub needs: Vec<PipelineName>,
     /// Pipelines whose references into this one's source decide about entering (`referenced_by`).
     pub referenced_by: Vec<PipelineName>,
+    /// Pipelines that write the same values of the same resource. No record may be linked by both.
+    pub co_writers: Vec<CoWriter>,
     /// Hash of all that decides how records are treated; stored with parked records and held runs.
     pub hash: u64,
+}
+
+/// Another pipeline that writes values which this one writes, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoWriter {
+    /// The other one.
+    pub pipeline: PipelineName,
+    /// The side of this pipeline that both write.
+    pub side: Side,
+    /// Which side that is of the other one.
+    pub theirs: Side,
 }
 
 impl Pipeline {

@@ -144,6 +144,7 @@ pub fn pipeline() -> Pipeline {
         cut_over: None,
         needs: Vec::new(),
         referenced_by: Vec::new(),
+        co_writers: Vec::new(),
         hash: 7,
     }
 }
