@@ -197,6 +197,9 @@ pub struct HeldReport {
     /// What was written before it tripped the guard; it counts, too.
     #[serde(default)]
     pub earlier: Damage,
+    /// What is wrong, and what to do about it, where the guards do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// What a run did for one pipeline.

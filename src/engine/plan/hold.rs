@@ -12,7 +12,7 @@ use crate::{
         step::{Newcomer, Step},
     },
     record::{RecordId, Side},
-    store::{Approval, Changes, Due, HeldRun, Parked, Spill, Stage},
+    store::{Approval, Changes, Due, HeldRun, Hold, Parked, Spill, Stage},
     sync::{Damage, judge},
 };
 
@@ -132,7 +132,8 @@ impl Run<'_> {
         }
         let now = self.engine.clock.now();
         let damage = sum(&planned.damage);
-        let old = self.engine.ledger.held(&pipeline.name).await?;
+        let what = Self::kind_of_hold();
+        let old = self.engine.ledger.held(&pipeline.name, what).await?;
         // The rest of a run that was held is no smaller because it is planned again.
         let before = old.as_ref().filter(|old| old.config == pipeline.hash).map(|old| old.earlier).unwrap_or_default();
         let written = self.damage.get(&pipeline.name).copied().unwrap_or_default();
@@ -171,6 +172,8 @@ impl Run<'_> {
         let held = HeldRun {
             id: id.clone(),
             pipeline: pipeline.name.clone(),
+            what,
+            message: None,
             since,
             damage,
             guards: guards.clone(),
@@ -183,7 +186,7 @@ impl Run<'_> {
             changes.together(|atomic| atomic.hold(&held));
             self.engine.ledger.commit(changes).await?;
         }
-        Ok(Some(HeldReport { id, guards, damage, earlier: sum(&earlier) }))
+        Ok(Some(HeldReport { id, guards, damage, earlier: sum(&earlier), message: None }))
     }
 
     /// What is written now counts when the next round is judged.
@@ -195,12 +198,18 @@ impl Run<'_> {
     }
 
     pub(in crate::engine) async fn release_held(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
-        if self.request.mode == Mode::Sync && self.engine.ledger.held(&pipeline.name).await?.is_some() {
+        let what = Self::kind_of_hold();
+        if self.request.mode == Mode::Sync && self.engine.ledger.held(&pipeline.name, what).await?.is_some() {
             let mut changes = Changes::new();
-            changes.together(|atomic| atomic.release(&pipeline.name));
+            changes.together(|atomic| atomic.release(&pipeline.name, what));
             self.engine.ledger.commit(changes).await?;
         }
         Ok(())
+    }
+
+    /// What a guard of this run holds.
+    const fn kind_of_hold() -> Hold {
+        Hold::Plan
     }
 }
 
@@ -213,6 +222,7 @@ const fn no_more_than(now: &Damage, shown: &Damage) -> bool {
         && now.touched <= shown.touched
         && now.blanked <= shown.blanked
         && now.deletes <= shown.deletes
+        && now.keys <= shown.keys
 }
 
 /// A short name for a held plan: the same plan of the same configuration has the same name.
