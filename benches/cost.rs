@@ -310,6 +310,7 @@ impl Bench {
             full: false,
             limit: None,
             revert: None,
+            list: false,
             why: "bench".to_owned(),
         };
         let meter = Meter::start();

@@ -11,6 +11,7 @@ mod cron_line;
 mod diagnostic;
 mod duration;
 mod effective;
+mod extends;
 mod files;
 mod load;
 mod names;

@@ -20,6 +20,7 @@ mod deletion;
 mod deliver;
 mod desk;
 mod effect;
+mod elements;
 mod listing;
 mod lookups;
 mod meter;
@@ -43,8 +44,8 @@ pub use desk::{
 pub use effect::{EditEffect, EditOf, EffectCounts, EffectItem, EffectKind, PipelineEffect, leave_out_of_edit};
 pub use meter::{Meter, Reading};
 pub use report::{
-    FieldChange, FindingItem, HeldReport, Mode, PipelineReport, PlanCounts, PlanItem, Revert, RunReport, RunRequest,
-    Tally, Trouble, Verb,
+    FieldChange, FindingItem, HeldReport, Listed, Listing, Mode, PipelineReport, PlanCounts, PlanItem, Revert,
+    RunReport, RunRequest, Tally, Trouble, Unlisted, Verb,
 };
 
 use crate::{

@@ -3,6 +3,7 @@
 //! Pure: cells in, cells out. Looking up a linked record is a question to the [`Lookups`] the caller brings.
 
 pub mod each;
+mod elements;
 mod filter;
 mod key;
 mod partly;
@@ -12,6 +13,7 @@ mod translate;
 #[cfg(test)]
 mod tests;
 
+pub use elements::{Element, Expanded, Fault, element_id, expand, parent_of, prefix};
 pub use filter::{Verdict, admit};
 pub use key::{match_key, normalize};
 pub use partly::{Partly, admit_partly};

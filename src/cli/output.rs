@@ -86,6 +86,7 @@ impl Spinner {
     /// Tells how far a run is.
     pub fn show(&self, progress: &Progress) {
         let text = match progress {
+            Progress::Listed(_) => return,
             Progress::Queued => "waits for another run on the same connection".to_owned(),
             Progress::Started { .. } => "started".to_owned(),
             Progress::Working { requests, reading } => {

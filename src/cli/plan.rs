@@ -10,9 +10,9 @@ use super::{
     output::Output,
     report,
     setup::Office,
-    text::Paint,
+    text::{Paint, number},
 };
-use crate::engine::{Mode, RunReport};
+use crate::engine::{Mode, RunReport, Unlisted};
 
 /// Plans and prints.
 ///
@@ -27,6 +27,19 @@ pub async fn run(office: &mut Office, args: &PlanArgs, out: &Output) -> Result<E
     }
     let estimate = Estimate::of(&office.config, &reports);
     if out.json {
+        for pipeline in reports.iter().flat_map(|report| &report.pipelines) {
+            let left_out = pipeline.unlisted;
+            if left_out != Unlisted::default() {
+                out.talk(&format!(
+                    "{}: the list ends after {} records to write and {} others; {} and {} more are only counted",
+                    pipeline.pipeline,
+                    number(pipeline.items.len() as u64),
+                    number(pipeline.findings.len() as u64),
+                    number(left_out.items),
+                    number(left_out.findings),
+                ));
+            }
+        }
         out.json(&json!({ "estimate": estimate, "plans": reports }));
     } else {
         out.data(&render(&reports, &estimate, &Names::of(&office.config), out.paint));

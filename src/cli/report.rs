@@ -162,7 +162,12 @@ fn held_text(pipeline: &PipelineName, held: &HeldReport, what: &str, indent: usi
         .iter()
         .map(|guard| format!("{} {} where {} are allowed", number(guard.count), guard.guard, number(guard.allowed)))
         .collect();
-    wrap(&format!("{what}: {}; `reconciled approve {}` lets it go ahead", reasons.join(", "), held.id), indent)
+    let earlier = match held.earlier.creates + held.earlier.touched + held.earlier.deletes {
+        0 => String::new(),
+        written => format!(" (with {} written before)", count(written, "record", "records")),
+    };
+    let reasons = reasons.join(", ");
+    wrap(&format!("{what}: {reasons}{earlier}; `reconciled approve {}` lets it go ahead", held.id), indent)
 }
 
 fn items(report: &PipelineReport, names: &Names, paint: Paint) -> String {
@@ -202,8 +207,9 @@ fn findings(report: &PipelineReport, paint: Paint) -> String {
     for finding in report.findings.iter().take(SHOWN) {
         out.push_str(&paint.yellow(&wrap(&finding_line(finding), 4)));
     }
-    if report.findings.len() > SHOWN {
-        let _ = writeln!(out, "    … and {} more that are not written", number((report.findings.len() - SHOWN) as u64));
+    let more = report.findings.len().saturating_sub(SHOWN) as u64 + report.unlisted.findings;
+    if more > 0 {
+        let _ = writeln!(out, "    … and {} more that are not written", number(more));
     }
     out
 }

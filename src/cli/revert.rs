@@ -31,6 +31,7 @@ pub async fn run(office: &mut Office, args: &RevertArgs, out: &Output) -> Result
         mode: if args.plan { Mode::Plan } else { Mode::Sync },
         full: false,
         limit: None,
+        list: false,
         revert: Some(Revert { run: args.run.clone(), record: args.record.clone() }),
         why: format!("taking back {}", args.run),
     };

@@ -8,12 +8,12 @@ use super::{
     exit::{CliError, Exit},
     output::Output,
     setup::Office,
-    text::{Paint, Table, ago, number, span},
+    text::{Paint, Table, ago, count, number, span, wrap},
 };
 use crate::{
     config::IntegrationName,
     daemon::protocol::{Request, Response},
-    engine::RunReport,
+    engine::{RunReport, Unlisted},
     store::RunRecord,
 };
 
@@ -54,11 +54,26 @@ pub fn render(all: &[(IntegrationName, Vec<RunRecord>)], now: DateTime<Utc>, pai
             table.row(row(run, now));
         }
         out.push_str(&table.render(2, paint));
+        let cut = runs.iter().filter(|run| is_cut(run)).count() as u64;
+        if cut > 0 {
+            let text = format!(
+                "{} had more records than are kept of a run; `--json` lists the first of each pipeline, and `unlisted` \
+                 counts the others",
+                count(cut, "of these runs", "of these runs")
+            );
+            out.push_str(&wrap(&text, 2));
+        }
     }
     if all.is_empty() {
         out.push_str("there is no integration\n");
     }
     out
+}
+
+/// Whether the lists of a run's report were cut.
+fn is_cut(run: &RunRecord) -> bool {
+    serde_json::from_value::<RunReport>(run.report.clone())
+        .is_ok_and(|report| report.pipelines.iter().any(|pipeline| pipeline.unlisted != Unlisted::default()))
 }
 
 fn row(run: &RunRecord, now: DateTime<Utc>) -> Vec<String> {

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -20,7 +20,7 @@ use crate::{
         protocol::{Failure, Progress, Request, Response},
         reload::Connect,
     },
-    engine::{Connectors, Engine, Meter, RunReport, RunRequest},
+    engine::{Connectors, Engine, Listed, Listing, Meter, RunReport, RunRequest},
     store::{Ledger, SledStore, StoreError},
 };
 
@@ -240,28 +240,36 @@ impl Office {
         }
     }
 
-    /// Runs, showing progress on a terminal.
+    /// Runs, showing progress on a terminal. Where the request wants a list, the report lists everything.
     ///
     /// # Errors
     ///
     /// When the run cannot be carried to its end.
     pub async fn run(&mut self, request: RunRequest, out: &Output) -> Result<RunReport, CliError> {
         let spinner = out.spinner(request.integration.as_str());
-        match &mut self.clerk {
+        let whole = request.list;
+        let listed: Arc<Mutex<Vec<Listed>>> = Arc::default();
+        let mut report = match &mut self.clerk {
             Clerk::Daemon(client) => {
-                let request = Request::Run(request);
-                match client.stream(&request, |step| spinner.show(&step)).await.map_err(lost)? {
-                    Response::Run(report) => Ok(*report),
-                    _ => Err(Self::astray()),
+                let note = |step| match step {
+                    Progress::Listed(item) => listed.lock().unwrap_or_else(PoisonError::into_inner).push(item),
+                    step => spinner.show(&step),
+                };
+                match client.stream(&Request::Run(request), note).await.map_err(lost)? {
+                    Response::Run(report) => *report,
+                    _ => return Err(Self::astray()),
                 }
             }
             Clerk::Here(engine) => {
                 let meter = Arc::new(Meter::default());
-                let work = engine.run_metered(request, Arc::clone(&meter));
+                let kept = Arc::clone(&listed);
+                let listing: Listing =
+                    Arc::new(move |item| kept.lock().unwrap_or_else(PoisonError::into_inner).push(item));
+                let work = engine.run_telling(request, Arc::clone(&meter), Some(listing));
                 tokio::pin!(work);
                 loop {
                     tokio::select! {
-                        done = &mut work => break Ok(done.map_err(Failure::from)?),
+                        done = &mut work => break done.map_err(Failure::from)?,
                         () = tokio::time::sleep(TELL_EVERY) => {
                             let (requests, reading) = (made(&engine.connectors), meter.reading());
                             spinner.show(&Progress::Working { requests, reading });
@@ -269,7 +277,13 @@ impl Office {
                     }
                 }
             }
+        };
+        let listed = std::mem::take(&mut *listed.lock().unwrap_or_else(PoisonError::into_inner));
+        // A daemon of an older version tells nothing on the way; what its report lists is all there is.
+        if whole && !listed.is_empty() {
+            report.list_all(listed);
         }
+        Ok(report)
     }
 
     /// What was named on the command line, by integration: an empty list of pipelines means all of them.

@@ -148,7 +148,7 @@ fn a_run(mode: Mode) -> RunReport {
     sales.counts = PlanCounts { creates: [0, 620], ..PlanCounts::default() };
     let damage = Damage { creates: 620, ..Damage::default() };
     let guards = vec![Held { guard: "creates".to_owned(), count: 620, allowed: 500 }];
-    sales.held = Some(HeldReport { id: "k7p2".to_owned(), guards, damage, message: None });
+    sales.held = Some(HeldReport { id: "k7p2".to_owned(), guards, damage, earlier: Damage::default(), message: None });
     let requests = BTreeMap::from([
         (connection("acme-website"), Requests { reads: 4, writes: 0 }),
         (connection("acme-xero"), Requests { reads: 3, writes: 2 }),
@@ -259,6 +259,7 @@ fn a_status() -> Status {
         since: before(90),
         damage: Damage { creates: 620, ..Damage::default() },
         guards: vec![Held { guard: "creates".to_owned(), count: 620, allowed: 500 }],
+        earlier: [Damage::default(); 2],
         config: 1,
         approval: Approval::Waiting,
     };

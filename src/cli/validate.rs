@@ -10,7 +10,7 @@ use super::{
     output::Output,
     text::{Paint, count, number, wrap},
 };
-use crate::config::{self, Cost, Diagnostic, Loaded, ProcessEnv};
+use crate::config::{self, Cost, Diagnostic, IntegrationName, Loaded, ProcessEnv, Spread};
 
 /// Checks a configuration folder. Has no effect on anything.
 ///
@@ -24,6 +24,9 @@ pub fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
     }
     let loaded = config::load(dir, &ProcessEnv);
     let costs = config::cost(&loaded.config);
+    let spread: Vec<(&IntegrationName, Spread)> = (loaded.config.integrations.values())
+        .filter_map(|integration| Some((&integration.name, integration.schedule.spread?)))
+        .collect();
     if out.json {
         let left_out: Vec<_> =
             loaded.left_out.iter().map(|left| json!({ "pipeline": left.pipeline, "needs": left.needs })).collect();
@@ -32,6 +35,9 @@ pub fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
             "diagnostics": loaded.diagnostics,
             "left_out": left_out,
             "calls_a_day": costs,
+            "spread": spread.iter().map(|(name, spread)| json!({
+                "integration": name, "over_seconds": spread.over.as_secs(), "starts_after_seconds": spread.offset.as_secs(),
+            })).collect::<Vec<_>>(),
         }));
     } else {
         if !loaded.diagnostics.is_empty() {
@@ -39,6 +45,7 @@ pub fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
         }
         out.talk(&verdict(&loaded));
         out.data(&render(&costs));
+        out.data(&render_spread(&spread));
     }
     Ok(if loaded.has_errors() { Exit::Config } else { Exit::Done })
 }
@@ -57,6 +64,17 @@ fn verdict(loaded: &Loaded) -> String {
         let _ = write!(text, "\n{} is left out, because it needs {}, which has mistakes", left.pipeline, left.needs);
     }
     text
+}
+
+/// When integrations start whose times are spread.
+#[must_use]
+pub fn render_spread(spread: &[(&IntegrationName, Spread)]) -> String {
+    let mut out = String::new();
+    for (name, spread) in spread {
+        let [over, offset] = [spread.over, spread.offset].map(humantime::format_duration);
+        out.push_str(&wrap(&format!("{name}: starts {offset} after the times of its `cron` (spread over {over})"), 0));
+    }
+    out
 }
 
 /// The calls a day that the schedules alone will make, per connection, next to the limit.

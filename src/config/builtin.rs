@@ -20,6 +20,12 @@ const MANIFESTS: [(&str, &str); 2] = [
     ("connectors/xero.yaml", include_str!("../../connectors/xero.yaml")),
 ];
 
+/// The text of a built-in connector's file. Each file holds the connector of its name.
+pub(crate) fn text(name: &str) -> Option<&'static str> {
+    let file = format!("connectors/{name}.yaml");
+    MANIFESTS.iter().find(|(of, _)| *of == file).map(|(_, text)| *text)
+}
+
 /// The built-in connectors by name. They are read once; a test keeps them free of mistakes.
 pub(crate) fn manifests() -> &'static BTreeMap<String, Manifest> {
     static ALL: LazyLock<BTreeMap<String, Manifest>> = LazyLock::new(|| read_all().0);

@@ -192,6 +192,8 @@ impl Report {
             })
             .collect();
         all.sort_by(|a, b| order(a).cmp(&order(b)));
+        // What several connectors extend is read once for each of them.
+        all.dedup();
         if self.dropped.get() > 0 {
             all.push(Diagnostic {
                 code: "config::more",

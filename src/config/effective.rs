@@ -43,6 +43,9 @@ impl Effects {
         for pipeline in &integration.pipelines {
             let first = pipeline.first_run.approve;
             let _ = write!(meaning, " {:?} {:x} {first}", pipeline.name.as_str(), pipeline.hash);
+            for other in &pipeline.co_writers {
+                let _ = write!(meaning, " {:?} {} {}", other.pipeline.as_str(), other.side, other.theirs);
+            }
             for side in Side::BOTH {
                 let end = pipeline.end(side);
                 let name = end.connection.name.as_str();
@@ -52,13 +55,14 @@ impl Effects {
         let schedule = &integration.schedule;
         let crons: Vec<&str> = schedule.cron.iter().map(|cron| cron.written.as_str()).collect();
         let tuning = format!(
-            "{} {:?} {:?} {:?} {:?} {crons:?} {:?}",
+            "{} {:?} {:?} {:?} {:?} {crons:?} {:?} {:?}",
             integration.automatic,
             integration.apply,
             integration.debounce,
             schedule.poll,
             schedule.after_idle,
-            schedule.full_read
+            schedule.full_read,
+            schedule.spread
         );
         Effective { meaning: xxh3_64(meaning.as_bytes()), tuning: xxh3_64(tuning.as_bytes()) }
     }

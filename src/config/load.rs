@@ -10,7 +10,7 @@ use std::{
 use super::{
     Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, PipelineName, Snapshot, Sources, builtin,
     diagnostic::{Report, error},
-    parse,
+    extends, parse,
     placeholders::{self, EnvSource},
     resolve::{self, Cx},
     settings,
@@ -110,6 +110,7 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
     let mut templates = Templates::take(&mut nodes, env, &report);
     templates.expand(&mut nodes, None, &mut sources);
     let origins = templates.finish();
+    extends::lay(&mut nodes, &mut sources, &report);
     let mut written = Written::default();
     for (node, name) in nodes.iter().zip(&names) {
         let (top, bad) = report.watch(|| TopW::decode(node, &report));
@@ -423,6 +424,8 @@ fn manifests(own: &[Entry<ManifestW>], report: &Report) -> BTreeMap<String, Opti
         let name = &entry.name.value;
         let built_in = found.get(name).cloned().flatten().filter(|_| entry.value.resources.is_none());
         let made = match built_in {
+            // What it extends could not be laid below it; that was said.
+            _ if entry.value.extends.is_some() => None,
             Some(mut manifest) => {
                 let ((), broken) = report.watch(|| resolve::amend(&mut manifest, &entry.value, report));
                 (!broken).then_some(manifest)

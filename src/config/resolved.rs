@@ -1,6 +1,7 @@
 //! The resolved configuration: every name looked up, every path compiled, every default filled in.
 
 mod connection;
+mod elements;
 mod field;
 mod filter;
 mod integration;
@@ -10,16 +11,17 @@ mod settings;
 use std::{collections::BTreeMap, sync::Arc};
 
 pub use connection::{Auth, Connection, Secret};
+pub use elements::{Count, Dates, EachElement, Elements, Interval};
 pub use field::{
     Content, Each, Expectation, Field, FieldEnd, FieldId, Flow, Join, Lookup, Table, Transform, UnknownKey, WriteWhen,
 };
 pub use filter::{DateBound, Filter, Operator, Test};
-pub use integration::{ApplyMode, Cron, Debounce, Integration, Schedule};
+pub use integration::{ApplyMode, Cron, Debounce, Integration, Schedule, Spread};
 pub use pipeline::{
-    Amount, Blanks, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep, KeyPair,
-    OnLeave, Pipeline, Then, Tier, Unique,
+    Amount, Blanks, CoWriter, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep,
+    KeyPair, OnLeave, Pipeline, Then, Tier, Unique,
 };
-pub use settings::{BackupSettings, HistorySettings, ReloadSettings, Settings};
+pub use settings::{BackupSettings, HistorySettings, ReloadSettings, RunSettings, Settings};
 
 use super::{ConnectionName, IntegrationName, PipelineName};
 

@@ -8,12 +8,12 @@ use std::{
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    BackupSettings, HistorySettings, ReloadSettings, Settings,
+    BackupSettings, HistorySettings, ReloadSettings, RunSettings, Settings,
     diagnostic::{Report, error},
     placeholders::{self, EnvSource},
     source::Span,
     tree::{Key, Map, Node, NodeValue, Scalar},
-    written::{At, BackupW, Decode as _, HistoryW, ReloadW, SettingsW},
+    written::{At, BackupW, Decode as _, HistoryW, ReloadW, RunsW, SettingsW},
 };
 
 /// The settings of a folder: `reconciled.toml` over the defaults. What holds a mistake is left at its default, so nothing may run on them then.
@@ -63,6 +63,16 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
             .map_or(64, |at| at.value)
             .saturating_mul(1024 * 1024),
         reload: reload(written.reload.as_ref()),
+        runs: runs(written.runs.as_ref()),
+    }
+}
+
+fn runs(written: Option<&RunsW>) -> RunSettings {
+    let default = RunSettings::default();
+    let Some(written) = written else { return default };
+    RunSettings {
+        keep: written.keep.as_ref().map_or(default.keep, |at| at.value),
+        keep_for: written.keep_for.as_ref().map_or(default.keep_for, |at| at.value),
     }
 }
 

@@ -15,6 +15,7 @@ mod integrations;
 mod manifest;
 mod pipelines;
 mod policies;
+mod sources;
 mod templates;
 mod top;
 
@@ -33,6 +34,7 @@ pub(crate) use integrations::*;
 pub(crate) use manifest::*;
 pub(crate) use pipelines::*;
 pub(crate) use policies::*;
+pub(crate) use sources::*;
 pub(crate) use templates::*;
 pub(crate) use top::*;
 

@@ -19,7 +19,7 @@ use crate::{
     config::{ConnectionName, IntegrationName, PipelineName},
     connector::Requests,
     engine::{
-        ConflictItem, DeskError, EngineError, Explanation, IntegrationStatus, ParkedItem, Reading, RunReport,
+        ConflictItem, DeskError, EngineError, Explanation, IntegrationStatus, Listed, ParkedItem, Reading, RunReport,
         RunRequest,
     },
     record::{RecordId, Side},
@@ -202,7 +202,7 @@ pub enum Frame {
 }
 
 /// How far a run is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Progress {
     /// It waits for another run to end, of this integration or of one that shares a connection.
@@ -221,6 +221,8 @@ pub enum Progress {
     },
     /// Nothing new, but the daemon is there and at it.
     Alive,
+    /// Something its plan does or does not do, where the request wants all of it.
+    Listed(Listed),
 }
 
 /// An answer, one kind per request.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{ApplyMode, ConnectionName, Integration, IntegrationName, PipelineName},
-    engine::{EngineError, Meter, Mode, RunReport, RunRequest},
+    engine::{EngineError, Listing, Meter, Mode, RunReport, RunRequest},
     store::StoreError,
 };
 
@@ -125,12 +125,15 @@ pub(super) async fn run(
         }
     });
     tell(Progress::Started { at: started });
+    let listing = watched
+        .map(|watched| watched.progress.clone())
+        .map(|progress| -> Listing { Arc::new(move |listed| drop(progress.send(Progress::Listed(listed)))) });
     tracing::info!(event = "run.started", integration = %request.integration, mode = ?request.mode, why);
     let outcome = tokio::select! {
         biased;
         () = shared.stopped(Stop::Now) => Err(RunError::Stopping),
         () = slot.drained(Drain::Dropped) => Err(RunError::Replaced),
-        outcome = Box::pin(AssertUnwindSafe(engine.run_metered(request.clone(), meter)).catch_unwind()) => match outcome {
+        outcome = Box::pin(AssertUnwindSafe(engine.run_telling(request.clone(), meter, listing)).catch_unwind()) => match outcome {
             Ok(outcome) => outcome.map_err(RunError::from),
             Err(panic) => Err(RunError::Panicked(words(panic.as_ref()))),
         },

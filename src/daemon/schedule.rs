@@ -7,6 +7,7 @@
 //!   up for by one.
 //! - A window opens when a change is seen, restarts with each further one, and closes at the latest `max_wait` after
 //!   it opened. Closing is a run, and a run reads everything again; so a poll at that instant is part of it.
+//! - Times of `cron` are those of the integration's time zone, later by its place in a `spread`.
 //! - `after_idle` counts from the end of the last run, whoever asked for it. A poll is no run.
 //! - A remote that fails for a reason that passes, and records that a run left over, are tried again with back-off.
 
@@ -21,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use times::{next_cron, next_poll, plus};
 
 use super::WaitReason;
@@ -366,9 +367,13 @@ impl Agenda {
         })
     }
 
+    /// The next start by each line: its next time, later by this integration's place in the spread.
     fn crons(&self) -> impl Iterator<Item = (&str, DateTime<Utc>)> {
-        self.integration.schedule.cron.iter().filter_map(|cron| {
-            Some((cron.written.as_str(), next_cron(self.integration.timezone, &cron.schedule, self.looked)?))
+        let offset = self.integration.schedule.spread.map(|spread| spread.offset).unwrap_or_default();
+        let looked = TimeDelta::from_std(offset).ok().and_then(|offset| self.looked.checked_sub_signed(offset));
+        self.integration.schedule.cron.iter().filter_map(move |cron| {
+            let at = next_cron(self.integration.timezone, &cron.schedule, looked?)?;
+            Some((cron.written.as_str(), plus(at, offset)))
         })
     }
 

@@ -173,6 +173,7 @@ fn request(slot: &Slot, mode: Mode, why: String, full: bool) -> RunRequest {
         full,
         limit: None,
         revert: None,
+        list: false,
         why,
     }
 }

@@ -98,6 +98,7 @@ impl Run<'_> {
             message: Some(message.clone()),
             since: old.as_ref().map_or_else(|| self.engine.clock.now(), |old| old.since),
             damage: Damage::default(),
+            earlier: [Damage::default(); 2],
             guards: vec![Held { guard: "account".to_owned(), count: state.links, allowed: 0 }],
             config: pipeline.hash,
             approval: old.map_or(Approval::Waiting, |old| old.approval),
@@ -105,7 +106,8 @@ impl Run<'_> {
         let mut changes = Changes::new();
         changes.together(|atomic| atomic.hold(&held));
         self.engine.ledger.commit(changes).await?;
-        let report = HeldReport { id, guards: held.guards, damage: held.damage, message: Some(message) };
+        let (guards, damage) = (held.guards, held.damage);
+        let report = HeldReport { id, guards, damage, earlier: damage, message: Some(message) };
         self.report_of(&pipeline.name).held = Some(report);
         Ok(())
     }

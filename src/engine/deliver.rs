@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{
     EngineError,
+    elements::readings,
     lookups::{Questions, id_of},
     pull::Attached,
     run::Run,
@@ -114,8 +115,8 @@ impl Run<'_> {
         skew: TimeDelta,
     ) -> Result<(), EngineError> {
         let (pipeline, side) = (attached.pipeline.clone(), attached.side);
-        let observations: Vec<Observation> =
-            records.iter().map(|record| observation(&pipeline, side, record, skew)).collect();
+        let (observations, parents) = readings(&pipeline, side, records, skew);
+        let read = observations.len() as u64;
         let ids: Vec<RecordId> = observations.iter().map(|seen| seen.id.clone()).collect();
         let links = self.engine.ledger.links_of(&pipeline.name, side, &ids).await?;
         let unlinked: Vec<RecordId> =
@@ -135,11 +136,14 @@ impl Run<'_> {
         }
         if in_run {
             let tally = &mut self.report_of(&pipeline.name).tally;
-            tally.read += records.len() as u64;
-            tally.unchanged += records.len() as u64 - moved;
+            tally.read += read;
+            tally.unchanged += read - moved;
         }
         self.changes_seen |= moved > 0;
         self.engine.ledger.commit(changes).await?;
+        for parent in parents {
+            self.settle_parent(&pipeline, side, parent).await?;
+        }
         Ok(())
     }
 

@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Engine, plan::field_name};
+use super::{
+    Engine,
+    elements::{readings, record_to_read},
+    plan::{field_name, second_writer},
+};
 use crate::{
     config::{IntegrationName, Pipeline, PipelineName},
     connector::{CallError, WriteKind},
@@ -345,6 +349,9 @@ impl<'e> Desk<'e> {
                 )));
             }
         }
+        if let Some(finding) = second_writer(&self.engine.ledger, pipeline, [Some(source), Some(target)]).await? {
+            return Err(DeskError::NotPossible(format!("{}; {}", finding.message, ParkCode::TwoWriters.remedy())));
+        }
         let source = self.read(pipeline, Side::Source, source).await?;
         let target = self.read(pipeline, Side::Target, target).await?;
         let nothing = super::lookups::Known::default();
@@ -488,11 +495,15 @@ impl<'e> Desk<'e> {
             DeskError::NotPossible(format!("connection `{connection}` cannot be used: its configuration has errors"))
         })?;
         let record = connector
-            .get(&end.resource, id)
+            .get(&end.resource, &record_to_read(end, id))
             .await
             .map_err(|source| DeskError::Remote { connection: connection.clone(), source })?
             .ok_or_else(|| DeskError::NoSuch(format!("{connection}/{} has no record {id}", end.resource.name)))?;
-        let observation = super::deliver::observation(pipeline, side, &record, chrono::TimeDelta::zero());
+        let (found, _) = readings(pipeline, side, std::slice::from_ref(&record), chrono::TimeDelta::zero());
+        let observation = found.into_iter().find(|seen| end.elements.is_none() || seen.id == *id);
+        let observation = observation.ok_or_else(|| {
+            DeskError::NoSuch(format!("{} of {connection}/{} has no element {id}", record.label, end.resource.name))
+        })?;
         Ok(Fresh {
             observation,
             spec_hash: end.spec_hash,

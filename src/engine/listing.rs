@@ -10,12 +10,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     EngineError,
+    elements::record_to_read,
     pull::{Attached, PullOrder, id_hash},
     run::Run,
 };
 use crate::{
     store::{Approval, Changes, HeldRun, Hold},
-    sync::{Damage, Held},
+    sync::{Damage, Fresh, Held},
 };
 
 /// So few may be missing from any listing.
@@ -83,6 +84,7 @@ impl Run<'_> {
             message: Some(message.clone()),
             since: same.as_ref().map_or_else(|| self.engine.clock.now(), |old| old.since),
             damage: Damage::default(),
+            earlier: [Damage::default(); 2],
             guards: vec![Held { guard: "absent".to_owned(), count: absent, allowed: FEW as u64 }],
             config: attached.pipeline.hash,
             approval: same.map_or(Approval::Waiting, |old| old.approval),
@@ -98,13 +100,15 @@ impl Run<'_> {
         attached: &Attached,
         listed: &HashSet<u64>,
     ) -> Result<(usize, usize), EngineError> {
+        let end = attached.pipeline.end(attached.side);
         let (mut absent, mut known) = (0, 0);
         let mut after = None;
         loop {
             let (page, next) =
                 self.engine.ledger.list_fresh(&attached.pipeline.name, attached.side, after.as_ref()).await?;
             known += page.len();
-            absent += page.iter().filter(|fresh| !listed.contains(&id_hash(&fresh.observation.id))).count();
+            let read_as = |fresh: &Fresh| id_hash(&record_to_read(end, &fresh.observation.id));
+            absent += page.iter().filter(|fresh| !listed.contains(&read_as(fresh))).count();
             match next {
                 Some(key) => after = Some(key),
                 None => return Ok((absent, known)),

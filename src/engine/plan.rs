@@ -4,6 +4,7 @@ mod hits;
 mod hold;
 mod notes;
 mod retry;
+mod writers;
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -12,11 +13,14 @@ pub(super) use notes::field_name;
 pub(super) use hits::KeyCount;
 use hits::Twins;
 use notes::{next_try, note_parked};
+pub(super) use writers::second_writer;
+use writers::to_be_linked;
 
 use super::{
     EngineError, Mode, Verb,
     apply::Baskets,
     deliver::keys_of,
+    elements::record_to_read,
     lookups::{Known, Questions},
     run::Run,
     step::{Newcomer, Step},
@@ -224,6 +228,11 @@ impl Run<'_> {
                     }
                     // Read under another spec, of a configuration that came and went: the next run reads everything.
                     Some(_) => self.state_mut(&pipeline.name).await?.read[side.index()] = 0,
+                    // A parent whose elements were parked is looked at again by reading it.
+                    None if pipeline.end(side).elements.is_some() && *id == record_to_read(pipeline.end(side), id) => {
+                        changes.together(|atomic| atomic.done(&pipeline.name, side, id));
+                        self.read_record(pipeline, side, id).await?;
+                    }
                     // Not known (any more): the pull that reads it makes it due again.
                     None => changes.together(|atomic| atomic.done(&pipeline.name, side, id)),
                 }
@@ -337,7 +346,14 @@ impl Run<'_> {
             } else {
                 Vec::new()
             };
-            match decide_new(&context, side, &newcomer.fresh, &hits) {
+            let decision = decide_new(&context, side, &newcomer.fresh, &hits);
+            if let Some(ids) = to_be_linked(&decision, side, &id)
+                && let Some(finding) = second_writer(&self.engine.ledger, pipeline, ids).await?
+            {
+                self.put_aside(&mut changes, pipeline, newcomer, &finding).await?;
+                continue;
+            }
+            match decision {
                 FreshDecision::Create(_) if self.may_be_ours(pipeline, &newcomer) => {
                     let why = "it may be what a write of unknown outcome made";
                     self.keep_newcomer(&mut changes, pipeline, newcomer, why);
@@ -345,10 +361,7 @@ impl Run<'_> {
                 FreshDecision::Create(_) if self.resembles_ours(pipeline, &newcomer) => {
                     let message = "may be what a write of unknown outcome made".to_owned();
                     let finding = Finding { kind: FindingKind::Parked(ParkCode::Proposed), field: None, message };
-                    let label = newcomer.fresh.observation.label.clone();
-                    self.list_findings(pipeline, side, &id, &label, std::slice::from_ref(&finding));
-                    let parked = self.parked_newcomer(pipeline, side, &newcomer.fresh, &finding, &[]).await?;
-                    self.leave(&mut changes, pipeline, newcomer, &parked, &[], next_try(&parked));
+                    self.put_aside(&mut changes, pipeline, newcomer, &finding).await?;
                 }
                 FreshDecision::Create(write) => {
                     let keys = keys_of(pipeline, side, &newcomer.fresh.observation.projection);
@@ -368,10 +381,7 @@ impl Run<'_> {
                 {
                     let message = format!("matches {with}, of which it is unknown whether it has a counterpart");
                     let finding = Finding { kind: FindingKind::Parked(ParkCode::Taken), field: None, message };
-                    let label = newcomer.fresh.observation.label.clone();
-                    self.list_findings(pipeline, side, &id, &label, std::slice::from_ref(&finding));
-                    let parked = self.parked_newcomer(pipeline, side, &newcomer.fresh, &finding, &[]).await?;
-                    self.leave(&mut changes, pipeline, newcomer, &parked, &[], next_try(&parked));
+                    self.put_aside(&mut changes, pipeline, newcomer, &finding).await?;
                 }
                 FreshDecision::Link { with } => {
                     let other =
@@ -398,6 +408,21 @@ impl Run<'_> {
             }
         }
         self.engine.ledger.commit(changes).await?;
+        Ok(())
+    }
+
+    /// Puts a record aside for what was found about it.
+    async fn put_aside(
+        &mut self,
+        changes: &mut Changes,
+        pipeline: &Pipeline,
+        newcomer: Newcomer,
+        finding: &Finding,
+    ) -> Result<(), EngineError> {
+        let (side, seen) = (newcomer.side, &newcomer.fresh.observation);
+        self.list_findings(pipeline, side, &seen.id, &seen.label, std::slice::from_ref(finding));
+        let parked = self.parked_newcomer(pipeline, side, &newcomer.fresh, finding, &[]).await?;
+        self.leave(changes, pipeline, newcomer, &parked, &[], next_try(&parked));
         Ok(())
     }
 

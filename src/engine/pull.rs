@@ -1,12 +1,17 @@
 //! Reading a resource once, for every pipeline that uses it.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     EngineError,
     deliver::{keys_of, reindex},
+    elements::record_to_read,
     listing::Lacks,
     run::Run,
 };
@@ -15,6 +20,7 @@ use crate::{
     connector::{CallError, PullCursor, Resource},
     record::{RecordId, Side},
     store::{Changes, Cursor},
+    sync::Fresh,
 };
 
 /// Unlinked records that a full listing lacks and that are looked at by id, per listing.
@@ -137,6 +143,7 @@ impl Run<'_> {
         listed: &HashSet<u64>,
     ) -> Result<Result<(), CallError>, EngineError> {
         let (pipeline, side) = (&attached.pipeline, attached.side);
+        let end = pipeline.end(side);
         let mut absent: Vec<RecordId> = Vec::new();
         let mut links = 0_usize;
         let mut after = None;
@@ -144,7 +151,7 @@ impl Run<'_> {
             let (page, next) = self.engine.ledger.list_links(&pipeline.name, after.as_ref()).await?;
             links += page.len();
             for link in page {
-                if !link.mark(side).gone && !listed.contains(&id_hash(link.id(side))) {
+                if !link.mark(side).gone && !listed.contains(&id_hash(&record_to_read(end, link.id(side)))) {
                     absent.push(link.id(side).clone());
                 }
             }
@@ -170,19 +177,29 @@ impl Run<'_> {
             return Ok(Ok(()));
         }
         let connector = self.connector(&order.connection.name)?;
+        let mut looked: HashMap<RecordId, bool> = HashMap::new();
         for id in absent {
             if order.resource.get.is_none() {
                 self.note_missing(pipeline, side, &id).await?;
                 continue;
             }
-            let found = match connector.get(order.resource, &id).await {
-                Ok(found) => found,
-                Err(error) => return Ok(Err(error)),
+            // A parent tells about all of its elements at once.
+            let asked = record_to_read(end, &id);
+            let is_there = match looked.get(&asked) {
+                Some(is_there) => *is_there,
+                None => match connector.get(order.resource, &asked).await {
+                    Ok(Some(record)) => {
+                        self.deliver(attached, &[record], TimeDelta::zero()).await?;
+                        true
+                    }
+                    Ok(None) => false,
+                    Err(error) => return Ok(Err(error)),
+                },
             };
-            match found {
-                Some(record) => self.deliver(attached, &[record], TimeDelta::zero()).await?,
-                None => self.mark_gone(pipeline, side, &id).await?,
+            if !is_there {
+                self.mark_gone(pipeline, side, &id).await?;
             }
+            looked.insert(asked, is_there);
         }
         Ok(Ok(()))
     }
@@ -213,25 +230,36 @@ impl Run<'_> {
     ) -> Result<Result<(), CallError>, EngineError> {
         let (pipeline, side) = (&attached.pipeline, attached.side);
         let connector = self.connector(&order.connection.name)?;
+        let end = pipeline.end(side);
         let mut looks = SECOND_LOOKS;
+        let mut looked: HashMap<RecordId, bool> = HashMap::new();
         let mut after = None;
         loop {
             let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
             let mut changes = Changes::new();
-            for fresh in page.iter().filter(|fresh| !listed.contains(&id_hash(&fresh.observation.id))) {
+            let unlisted = |fresh: &&Fresh| !listed.contains(&id_hash(&record_to_read(end, &fresh.observation.id)));
+            for fresh in page.iter().filter(unlisted) {
                 let id = &fresh.observation.id;
                 if order.resource.get.is_some() {
-                    if looks == 0 {
-                        break;
-                    }
-                    looks -= 1;
-                    match connector.get(order.resource, id).await {
-                        Ok(Some(record)) => {
-                            self.deliver(attached, &[record], TimeDelta::zero()).await?;
-                            continue;
+                    let asked = record_to_read(end, id);
+                    let is_there = match looked.get(&asked) {
+                        Some(is_there) => *is_there,
+                        None if looks == 0 => break,
+                        None => {
+                            looks -= 1;
+                            match connector.get(order.resource, &asked).await {
+                                Ok(Some(record)) => {
+                                    self.deliver(attached, &[record], TimeDelta::zero()).await?;
+                                    true
+                                }
+                                Ok(None) => false,
+                                Err(error) => return Ok(Err(error)),
+                            }
                         }
-                        Ok(None) => {}
-                        Err(error) => return Ok(Err(error)),
+                    };
+                    looked.insert(asked, is_there);
+                    if is_there {
+                        continue;
                     }
                 }
                 let keys = keys_of(pipeline, side, &fresh.observation.projection);

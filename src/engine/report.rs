@@ -1,6 +1,6 @@
 //! What a run did, did not do, and why: data that commands print and the store keeps.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,9 @@ pub struct RunRequest {
     /// Take a run back, instead of deciding about what changed.
     #[serde(default)]
     pub revert: Option<Revert>,
+    /// Every item and finding is told while the run goes on, however many there are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub list: bool,
     /// Why, for people: `by hand`, `window closed`, `idle for 24h`.
     pub why: String,
 }
@@ -59,6 +62,19 @@ pub struct Revert {
     #[serde(default)]
     pub record: Option<String>,
 }
+
+/// Something a plan does or does not do, told while the plan is being made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Listed {
+    /// What it does.
+    Item(PipelineName, Box<PlanItem>),
+    /// What it does not do.
+    Finding(PipelineName, Box<FindingItem>),
+}
+
+/// Who is told of everything that a plan lists.
+pub type Listing = Arc<dyn Fn(Listed) + Send + Sync>;
 
 /// A remote that did not do its part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,6 +184,12 @@ impl Tally {
     pub const fn written(&self) -> u64 {
         self.created[0] + self.created[1] + self.updated[0] + self.updated[1] + self.deleted[0] + self.deleted[1]
     }
+
+    /// Findings that are listed. What a filter does not admit is only counted.
+    #[must_use]
+    pub const fn found(&self) -> u64 {
+        self.parked + self.pending + self.waiting + self.skipped
+    }
 }
 
 /// What a plan holds, counted, however long it is.
@@ -193,6 +215,9 @@ pub struct HeldReport {
     pub guards: Vec<Held>,
     /// What it would do.
     pub damage: Damage,
+    /// What was written before it tripped the guard; it counts, too.
+    #[serde(default)]
+    pub earlier: Damage,
     /// What is wrong, and what to do about it, where the guards do not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -214,10 +239,22 @@ pub struct PipelineReport {
     pub counts: PlanCounts,
     /// What it does not do (at most [`PipelineReport::MOST`]).
     pub findings: Vec<FindingItem>,
+    /// How many items and findings there were that are not listed.
+    #[serde(default)]
+    pub unlisted: Unlisted,
     /// It is held.
     pub held: Option<HeldReport>,
     /// Why it was not run at all.
     pub skipped: Option<String>,
+}
+
+/// What a report left out of its lists; the counts hold all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlisted {
+    /// Items.
+    pub items: u64,
+    /// Findings.
+    pub findings: u64,
 }
 
 impl PipelineReport {
@@ -234,9 +271,20 @@ impl PipelineReport {
             planned: 0,
             counts: PlanCounts::default(),
             findings: Vec::new(),
+            unlisted: Unlisted::default(),
             held: None,
             skipped: None,
         }
+    }
+
+    /// Lists at most `most` items and findings, and says how many are left out.
+    pub fn cut_to(&mut self, most: usize) {
+        self.items.truncate(most);
+        self.findings.truncate(most);
+        self.unlisted = Unlisted {
+            items: self.planned.saturating_sub(self.items.len() as u64),
+            findings: self.tally.found().saturating_sub(self.findings.len() as u64),
+        };
     }
 }
 
@@ -266,6 +314,26 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// Lists what was told while the run went on in place of the part of it that the report holds.
+    pub fn list_all(&mut self, listed: Vec<Listed>) {
+        for pipeline in &mut self.pipelines {
+            (pipeline.items, pipeline.findings) = (Vec::new(), Vec::new());
+        }
+        for item in listed {
+            let (Listed::Item(name, _) | Listed::Finding(name, _)) = &item;
+            let Some(pipeline) = self.pipelines.iter_mut().find(|pipeline| pipeline.pipeline == *name) else {
+                continue;
+            };
+            match item {
+                Listed::Item(_, item) => pipeline.items.push(*item),
+                Listed::Finding(_, finding) => pipeline.findings.push(*finding),
+            }
+        }
+        for pipeline in &mut self.pipelines {
+            pipeline.cut_to(usize::MAX);
+        }
+    }
+
     /// The exit code of `sync`: 0 agreed, 4 some parked, 5 held, 1 failed.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

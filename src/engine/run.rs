@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{
-    Engine, EngineError, Meter, Mode, PipelineReport, RunReport, RunRequest, Trouble,
+    Engine, EngineError, Listing, Meter, Mode, PipelineReport, RunReport, RunRequest, Trouble,
     deliver::{keys_of, keys_of_linked, reindex},
     lookups::{Known, Questions},
     plan::KeyCount,
@@ -21,11 +21,14 @@ use crate::{
     connector::{CallError, Connector, Requests},
     record::{RecordId, Side},
     store::{Changes, Due, Intent, PipelineState, RunRecord, Spill, Stage, run_id},
-    sync::RecordWrite,
+    sync::{Damage, RecordWrite},
 };
 
 /// A two-way run plans again from its own answers until nothing is left, but not for ever.
 const ROUNDS: usize = 3;
+
+/// Items and findings of a pipeline that are kept of a run.
+const KEPT: usize = 100;
 
 /// In place of a configuration's hash: a run under another configuration than before has not come to its end.
 const BETWEEN: u64 = 1;
@@ -63,6 +66,10 @@ pub(super) struct Run<'e> {
     /// Links read by id in this run because a value had never been read.
     pub read_by_id: HashSet<(PipelineName, RecordId)>,
     pub reports: BTreeMap<PipelineName, PipelineReport>,
+    /// Who is told of every item and finding.
+    pub listing: Option<Listing>,
+    /// What earlier rounds of this run wrote without a person's approval, per side: guards judge a run as a whole.
+    pub damage: HashMap<PipelineName, [Damage; 2]>,
     pub troubles: Vec<Trouble>,
     pub changes_seen: bool,
     pub pulled_again: u64,
@@ -81,7 +88,7 @@ impl Engine {
     /// When the store fails, or the request names something that does not exist. A remote that fails is no error of
     /// the run: it is in the report.
     pub async fn run(&self, request: RunRequest) -> Result<RunReport, EngineError> {
-        self.run_metered(request, Arc::default()).await
+        self.run_telling(request, Arc::default(), None).await
     }
 
     /// As [`Engine::run`], for somebody who watches how far it is.
@@ -90,6 +97,20 @@ impl Engine {
     ///
     /// As [`Engine::run`].
     pub async fn run_metered(&self, request: RunRequest, meter: Arc<Meter>) -> Result<RunReport, EngineError> {
+        self.run_telling(request, meter, None).await
+    }
+
+    /// As [`Engine::run_metered`]; where the request wants a list, `listing` is told of every item and finding.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::run`].
+    pub async fn run_telling(
+        &self,
+        request: RunRequest,
+        meter: Arc<Meter>,
+        listing: Option<Listing>,
+    ) -> Result<RunReport, EngineError> {
         let integration = self
             .config
             .integrations
@@ -122,6 +143,8 @@ impl Engine {
             foreign: HashSet::new(),
             read_by_id: HashSet::new(),
             reports: BTreeMap::new(),
+            listing: listing.filter(|_| request.list),
+            damage: HashMap::new(),
             troubles: Vec::new(),
             changes_seen: false,
             pulled_again: 0,
@@ -500,8 +523,11 @@ impl Run<'_> {
                 (made != Requests::default()).then_some((name, made))
             })
             .collect();
-        let pipelines: Vec<PipelineReport> =
+        let mut pipelines: Vec<PipelineReport> =
             self.pipelines.iter().filter_map(|pipeline| self.reports.remove(&pipeline.name)).collect();
+        for pipeline in &mut pipelines {
+            pipeline.cut_to(PipelineReport::MOST);
+        }
         let report = RunReport {
             integration: self.integration.name.clone(),
             mode: self.request.mode,
@@ -515,7 +541,7 @@ impl Run<'_> {
             troubles: std::mem::take(&mut self.troubles),
         };
         if report.mode == Mode::Sync {
-            self.keep_record(&mut changes, &report);
+            self.keep_record(&mut changes, &report).await?;
         }
         self.engine.ledger.commit(changes).await?;
         if report.mode == Mode::Sync {
@@ -525,11 +551,10 @@ impl Run<'_> {
         Ok(report)
     }
 
-    fn keep_record(&self, changes: &mut Changes, report: &RunReport) {
+    async fn keep_record(&self, changes: &mut Changes, report: &RunReport) -> Result<(), EngineError> {
         let mut short = report.clone();
         for pipeline in &mut short.pipelines {
-            pipeline.items.truncate(100);
-            pipeline.findings.truncate(100);
+            pipeline.cut_to(KEPT);
         }
         let record = RunRecord {
             id: self.id(),
@@ -538,7 +563,8 @@ impl Run<'_> {
             why: report.why.clone(),
             report: serde_json::to_value(&short).unwrap_or_default(),
         };
-        changes.together(|atomic| atomic.run(&self.integration.name, &record));
+        let kept = self.engine.config.settings.runs;
+        Ok(self.engine.ledger.keep_run(changes, &self.integration.name, &record, kept).await?)
     }
 
     /// How long ago a resource was read in this run; `None` if it was not.

@@ -13,6 +13,7 @@ use super::{
     EngineError,
     apply::Item,
     deliver::{keys_of_linked, note_keys, observation, projection_of, reindex},
+    elements::record_to_read,
     run::Run,
     step::Newcomer,
 };
@@ -383,7 +384,7 @@ impl Run<'_> {
         let end = pipeline.end(side);
         let connector = self.connector(&end.connection.name)?;
         let attached = super::pull::Attached { pipeline: pipeline.clone(), side, spill: false };
-        match connector.get(&end.resource, id).await {
+        match connector.get(&end.resource, &record_to_read(end, id)).await {
             Ok(Some(record)) => self.deliver(&attached, &[record], TimeDelta::zero()).await?,
             Ok(None) => self.mark_gone(pipeline, side, id).await?,
             Err(error) => self.trouble(&end.connection.name, &error),

@@ -195,6 +195,9 @@ pub struct HeldRun {
     pub damage: Damage,
     /// The guards it trips; empty for a first run that waits for approval.
     pub guards: Vec<Held>,
+    /// What earlier rounds of the run had written to each side; it counts, too, until a person decides.
+    #[serde(default)]
+    pub earlier: [Damage; 2],
     /// Hash of the pipeline's configuration.
     pub config: u64,
     /// A person's answer.

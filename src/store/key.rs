@@ -115,6 +115,14 @@ impl Key {
         Self(bytes)
     }
 
+    /// What the keys begin with whose last part begins with the last of these.
+    #[must_use]
+    pub fn beginning(space: Space, parts: &[&str]) -> Self {
+        let mut key = Self::new(space, parts);
+        key.0.pop();
+        key
+    }
+
     /// The key of a row of parts, for rows made at run time.
     #[must_use]
     pub fn from_parts(space: Space, parts: &[String]) -> Self {
@@ -197,5 +205,8 @@ mod tests {
         assert!(key(&["a", "b"]) < key(&["a", "c"]));
         assert!(key(&["a", "z"]) < key(&["ab"]), "`a` sorts before `ab` whatever follows it");
         assert!(!key(&["ab"]).as_bytes().starts_with(key(&["a"]).as_bytes()));
+        let beginning = Key::beginning(Space::Link, &["a", "b/"]);
+        assert!(key(&["a", "b/c"]).as_bytes().starts_with(beginning.as_bytes()));
+        assert!(!key(&["a", "bc"]).as_bytes().starts_with(beginning.as_bytes()));
     }
 }

@@ -6,6 +6,7 @@ mod changes;
 mod history;
 mod holds;
 mod keys;
+mod runs;
 
 use std::sync::Arc;
 
@@ -19,9 +20,9 @@ use keys::{
     target_key, wait_key,
 };
 
-use super::{Cursor, Due, Intent, Key, Parked, PipelineState, RunRecord, Space, Store, StoreError, frame};
+use super::{Cursor, Due, Intent, Key, Pack, Parked, PipelineState, Space, Store, StoreError, frame};
 use crate::{
-    config::{ConnectionName, IntegrationName, PipelineName},
+    config::{ConnectionName, PipelineName},
     record::{RecordId, Side},
     sync::{Fresh, Link},
 };
@@ -189,6 +190,41 @@ impl Ledger {
         let prefix = Key::new(Space::Link, &[pipeline.as_str()]);
         let (entries, next) = self.list(&prefix, after, frame::unpack).await?;
         Ok((entries.into_iter().map(|(_, link)| link).collect(), next))
+    }
+
+    /// The links whose source id begins with a text (the elements of one parent).
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a value is damaged.
+    pub async fn links_under(&self, pipeline: &PipelineName, begin: &str) -> Result<Vec<Link>, StoreError> {
+        self.all_under(&Key::beginning(Space::Link, &[pipeline.as_str(), begin])).await
+    }
+
+    /// The unlinked records whose id begins with a text (the elements of one parent).
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a value is damaged.
+    pub async fn fresh_under(
+        &self,
+        pipeline: &PipelineName,
+        side: Side,
+        begin: &str,
+    ) -> Result<Vec<Fresh>, StoreError> {
+        self.all_under(&Key::beginning(Space::Seen, &[pipeline.as_str(), side_part(side), begin])).await
+    }
+
+    async fn all_under<T: Pack + DeserializeOwned>(&self, prefix: &Key) -> Result<Vec<T>, StoreError> {
+        let (mut all, mut after) = (Vec::new(), None);
+        loop {
+            let (entries, next) = self.list::<T>(prefix, after.as_ref(), frame::unpack).await?;
+            all.extend(entries.into_iter().map(|(_, value)| value));
+            match next {
+                Some(key) => after = Some(key),
+                None => return Ok(all),
+            }
+        }
     }
 
     /// What is remembered of these unlinked records.
@@ -424,28 +460,6 @@ impl Ledger {
     pub async fn has_links(&self, pipeline: &PipelineName) -> Result<bool, StoreError> {
         let prefix = Key::new(Space::Link, &[pipeline.as_str()]);
         Ok(!self.store.scan(&prefix, None, 1).await?.is_empty())
-    }
-
-    /// The last `limit` runs of an integration, newest first.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails or a value is damaged.
-    pub async fn runs(&self, integration: &IntegrationName, limit: usize) -> Result<Vec<RunRecord>, StoreError> {
-        let prefix = Key::new(Space::Run, &[integration.as_str()]);
-        let mut all = std::collections::VecDeque::new();
-        let mut after = None;
-        loop {
-            let (entries, next) = self.list::<RunRecord>(&prefix, after.as_ref(), frame::decode).await?;
-            for (_, run) in entries {
-                all.push_front(run);
-            }
-            all.truncate(limit);
-            match next {
-                Some(key) => after = Some(key),
-                None => return Ok(all.into()),
-            }
-        }
     }
 }
 

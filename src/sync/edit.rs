@@ -107,6 +107,7 @@ const fn of_the_remote(code: ParkCode) -> bool {
         | ParkCode::Proposed
         | ParkCode::Unmappable
         | ParkCode::Reverted
+        | ParkCode::TwoWriters
         | ParkCode::DeletedAndEdited => false,
     }
 }

@@ -42,6 +42,20 @@ impl Damage {
     }
 }
 
+impl std::ops::Add for Damage {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            creates: self.creates + other.creates,
+            touched: self.touched + other.touched,
+            blanked: self.blanked + other.blanked,
+            deletes: self.deletes + other.deletes,
+            keys: self.keys + other.keys,
+        }
+    }
+}
+
 /// Whether a record of `side` is matched by this field, or refers to another record by it.
 fn is_key(pipeline: &Pipeline, field: FieldId, side: Side) -> bool {
     let Some(field) = pipeline.fields.iter().find(|known| known.id == field) else { return false };
@@ -55,7 +69,7 @@ fn is_key(pipeline: &Pipeline, field: FieldId, side: Side) -> bool {
 pub struct Held {
     /// Which: `creates`, `touched`, `blanked`, `deletes`, `keys`; `account` and `absent` of a hold of another kind.
     pub guard: String,
-    /// How many the plan has.
+    /// How many the plan has, with what its run wrote before.
     pub count: u64,
     /// How many are allowed.
     pub allowed: u64,

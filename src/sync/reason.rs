@@ -82,6 +82,8 @@ pub enum ParkCode {
     Unchangeable,
     /// Deleted on one side and edited on the other: an edit beats a deletion.
     DeletedAndEdited,
+    /// Another pipeline links the record and writes the same values of it.
+    TwoWriters,
 }
 
 impl ParkCode {
@@ -108,6 +110,10 @@ impl ParkCode {
                  `conflicts resolve`, make the field one-way, or declare how the system reshapes it"
             }
             Self::Expectation => "compare the record's figures on both sides",
+            Self::TwoWriters => {
+                "make the filters of both pipelines exclude each other, remove the link of the other with `links remove`, or \
+                 let the fields say `shared: true`"
+            }
             Self::Unchangeable => "correct it on the remote by hand, or take the change back",
             Self::DeletedAndEdited => {
                 "delete it by hand if it shall go; if it shall stay, nothing is to be done, and `parked ignore` takes it \
@@ -132,6 +138,7 @@ impl fmt::Display for ParkCode {
             Self::Unknown => "unknown-outcome",
             Self::IdTaken => "id-taken",
             Self::Expectation => "expectation",
+            Self::TwoWriters => "two-writers",
             Self::FlipFlop => "flip-flop",
             Self::Reverted => "reverted",
             Self::Unchangeable => "unchangeable",

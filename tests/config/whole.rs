@@ -54,6 +54,37 @@ fn every_mistake_of_every_file_is_found_at_once() {
 }
 
 #[test]
+fn what_is_wrong_on_the_target_is_found_although_the_source_is_unknown_and_the_other_way_round() {
+    let pipeline = |source: &str, target: &str| {
+        format!(
+            "pipelines:
+  a:
+    source: {source}
+    target: {target}
+    direction: two-way
+    match: {{ source: $.emial, target: $.EmailAdress }}
+    fields: [ {{ source: $.first_nam, target: $.FirstNam }} ]
+    conflicts: {{ newest-wins: {{ skew: 5s }} }}
+"
+        )
+    };
+    let found = |connections: &str, source: &str, target: &str| {
+        codes(&read(&[("a.yaml", connections), ("b.yaml", &pipeline(source, target))]))
+    };
+    let theirs = ["b.yaml:6:41 config::unknown_field", "b.yaml:7:48 config::unknown_field"];
+    for source in ["shop/contact", "shopp/contacts", "contacts"] {
+        let found = found(CONNECTIONS, source, "xero/contacts");
+        assert!(found[0].starts_with("b.yaml:3:"), "{found:?}");
+        assert_eq!(found[1..], theirs, "{source}");
+    }
+    let own = ["b.yaml:6:24 config::unknown_field", "b.yaml:7:27 config::unknown_field"];
+    assert_eq!(found(CONNECTIONS, "shop/contacts", "xero/kontacts")[1..], own);
+    let broken = CONNECTIONS.replace("connector: website", "connector: website, colour: red");
+    assert_eq!(found(&broken, "shop/contacts", "xero/contacts")[1..], theirs, "the connection itself is said once");
+    assert_eq!(found(CONNECTIONS, "shop/contact", "xero/kontacts").len(), 2, "against nothing, nothing is checked");
+}
+
+#[test]
 fn a_broken_file_takes_down_only_what_is_in_it() {
     let loaded = read(&[("a.yaml", CONNECTIONS), ("b.yaml", SOUND), ("c.yaml", "pipelines:\n\tx: {}\n")]);
     assert_eq!(codes(&loaded), ["c.yaml:2:1 config::yaml_tab"]);

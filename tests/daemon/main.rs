@@ -131,6 +131,7 @@ fn by_hand(name: &str, mode: Mode) -> RunRequest {
         full: false,
         limit: None,
         revert: None,
+        list: false,
         why: "by hand".into(),
     }
 }

@@ -7,7 +7,7 @@ use reconciled::{
         Client, ClientError, Daemon, DaemonSettings, SocketError, WaitReason, execute,
         protocol::{FailureKind, Progress, Request, Response},
     },
-    engine::Mode,
+    engine::{Mode, RunRequest},
     record::RecordId,
 };
 use serde_json::json;
@@ -111,6 +111,31 @@ async fn a_sync_by_hand_tells_how_far_it_is_and_ends_in_a_report() {
     assert_eq!(live.world.books.count("contacts"), 1, "a plan writes nothing");
     bounded(client.call(&Request::Run(by_hand("acme", Mode::Sync)))).await.unwrap();
     assert_eq!(live.world.books.count("contacts"), 2);
+}
+
+#[tokio::test]
+async fn a_run_that_lists_everything_sends_it_item_by_item() {
+    let Listening { live, path, dir: _dir } = listening(SHOP).await;
+    for n in 0..3 {
+        live.world.shop.insert("contacts", json!({"name": format!("N{n}"), "email": format!("{n}@x.example")}));
+    }
+    let mut client = Client::connect(&path).await.unwrap();
+    for (list, expected) in [(false, 0), (true, 3)] {
+        let mut told = Vec::new();
+        let request = Request::Run(RunRequest { list, ..by_hand("acme", Mode::Plan) });
+        let note = |step| {
+            if let Progress::Listed(listed) = step {
+                told.push(listed)
+            }
+        };
+        let Response::Run(mut plan) = bounded(client.stream(&request, note)).await.unwrap() else { panic!("no run") };
+        assert_eq!(told.len(), expected);
+        let before = plan.pipelines[0].items.clone();
+        if list {
+            plan.list_all(told);
+        }
+        assert_eq!((plan.pipelines[0].items.clone(), before.len()), (before, 3), "what is sent is what is planned");
+    }
 }
 
 #[tokio::test]

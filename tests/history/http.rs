@@ -89,7 +89,7 @@ impl History {
     fn request(mode: Mode, full: bool) -> RunRequest {
         let integration = IntegrationName::parse("website-xero").unwrap();
         let (pipelines, why) = (Vec::new(), "test".to_owned());
-        RunRequest { integration, pipelines, connection: None, mode, full, limit: None, revert: None, why }
+        RunRequest { integration, pipelines, connection: None, mode, full, limit: None, revert: None, list: false, why }
     }
 
     /// Runs; whenever the run waits for the clock, the clock jumps there. Now and then the run is killed where it

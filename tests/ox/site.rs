@@ -97,6 +97,7 @@ impl Site {
             full,
             limit: None,
             revert: None,
+            list: false,
             why: "test".into(),
         }
     }

@@ -40,6 +40,8 @@ fn sync_now() -> Request {
         mode: Mode::Sync,
         full: false,
         limit: None,
+        revert: None,
+        list: false,
         why: "by hand".into(),
     })
 }

@@ -228,6 +228,8 @@ impl Live {
             mode,
             full: false,
             limit: None,
+            revert: None,
+            list: false,
             why: "by hand".into(),
         };
         match self.call(Request::Run(request)).await.unwrap() {

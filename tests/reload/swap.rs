@@ -188,6 +188,7 @@ impl Here {
             full: false,
             limit: None,
             revert: None,
+            list: false,
             why: "by hand".into(),
         };
         let daemon = self.daemon.clone();

@@ -172,6 +172,7 @@ impl World {
             full: false,
             limit: None,
             revert: None,
+            list: false,
             why: "test".into(),
         }
     }

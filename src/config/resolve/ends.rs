@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Cx, manifest::no_fields};
+use super::{Cx, elements::elements, manifest::no_fields};
 use crate::{
     config::{
-        Connection,
+        Connection, Elements, Flow,
         diagnostic::error,
         nearest::suggest,
         source::Span,
@@ -24,16 +24,31 @@ pub(crate) struct EndBuilder {
     pub connection: Arc<Connection>,
     /// The collection.
     pub resource: Arc<Resource>,
+    /// Its records are the elements of the resource's records; the resource is as elements see it.
+    pub elements: Option<Elements>,
     /// What is read so far.
     pub spec: ProjectionSpec,
     /// Where the end is named.
     pub span: Span,
+    /// Nobody knows what this end is: it stands in, so that the other end's mistakes are found all the same.
+    pub stand_in: bool,
 }
 
 impl EndBuilder {
     /// The slot of a value.
     pub(crate) fn value(&mut self, path: &Path) -> SlotIndex {
         self.spec.slot(Slot::Value(path.clone()))
+    }
+
+    /// An unknown other end of a pipeline: it can all that this one can, and has any field.
+    fn stand_in(self) -> Self {
+        let resource = Resource {
+            fields: FieldTable { open: true, ..FieldTable::default() },
+            updated_at: self.resource.updated_at.clone().or_else(|| Some(self.resource.id.clone())),
+            ..(*self.resource).clone()
+        };
+        let elements = None;
+        Self { side: self.side.other(), resource: Arc::new(resource), elements, stand_in: true, ..self }
     }
 
     /// For people: `acme-xero/contacts`.
@@ -85,7 +100,32 @@ pub(crate) fn end(cx: &Cx<'_>, side: Side, written: &ResourceRefW) -> Option<End
         resource: Arc::clone(resource),
         spec: ProjectionSpec::default(),
         span: *span,
+        elements: None,
+        stand_in: false,
     })
+}
+
+/// Both ends. Where one of them cannot be found, something that takes everything stands in for it; where neither can,
+/// there is nothing to check against.
+pub(crate) fn both(
+    cx: &Cx<'_>,
+    written: [Option<&ResourceRefW>; 2],
+    flow: Option<(Flow, Span)>,
+) -> Option<[EndBuilder; 2]> {
+    let [source, target] = written;
+    let one = |side, at: Option<&ResourceRefW>| {
+        let at = at?;
+        let mut end = end(cx, side, at)?;
+        elements(cx, &mut end, at, flow);
+        Some(end)
+    };
+    let (source, target) = (one(Side::Source, source), one(Side::Target, target));
+    match (source, target) {
+        (Some(source), Some(target)) => Some([source, target]),
+        (Some(source), None) => Some([source.clone(), source.stand_in()]),
+        (None, Some(target)) => Some([target.clone().stand_in(), target]),
+        (None, None) => None,
+    }
 }
 
 /// What a manifest says of a path.
@@ -161,12 +201,18 @@ fn follow<'t>(
             if table.open {
                 return Some(Declared { canon: Canon::default(), field: None, ..found });
             }
-            let below = if so_far == "$" { owner.to_owned() } else { format!("`{so_far}` of {owner}") };
+            let below = match so_far.as_str() {
+                "$" if is_element(table) => format!("an element of {owner}"),
+                "$" => owner.to_owned(),
+                so_far => format!("`{so_far}` of {owner}"),
+            };
             cx.report.add(
                 error("config::unknown_field", inside(span, path, name), format!("{below} has no field `{name}`"))
                     .label("not known")
                     .help(format!("`{so_far}` is a single value; end the path there"))
-                    .maybe_help(suggest(name, table.fields.keys().map(String::as_str))),
+                    .maybe_help(
+                        in_element(table, name).or_else(|| suggest(name, table.fields.keys().map(String::as_str))),
+                    ),
             );
             return None;
         };
@@ -184,6 +230,28 @@ fn follow<'t>(
         }
     }
     Some(found)
+}
+
+/// Whether these are the fields of an element as it is seen beside its parent.
+fn is_element(table: &FieldTable) -> bool {
+    !table.open && table.fields.keys().map(String::as_str).eq(["item", "parent"])
+}
+
+/// Of an element, the path that was probably meant: what an element or its parent has needs `$.item` or `$.parent`.
+fn in_element(table: &FieldTable, name: &str) -> Option<String> {
+    if !is_element(table) {
+        return None;
+    }
+    let has = |of: &str| {
+        let children = table.fields.get(of).and_then(|field| field.children.as_ref());
+        children.is_some_and(|children| children.fields.contains_key(name))
+    };
+    let found: Vec<String> =
+        ["item", "parent"].into_iter().filter(|of| has(of)).map(|of| format!("`$.{of}.{name}`")).collect();
+    Some(match found.as_slice() {
+        [] => "paths of an element begin with $.item, those of the record it is in with $.parent".to_owned(),
+        found => format!("did you mean {}?", found.join(" or ")),
+    })
 }
 
 /// Below a single value there is nothing.

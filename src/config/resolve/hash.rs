@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     config::{
-        Content, Field, FieldId, Transform, UnknownKey,
+        Content, Elements, Field, FieldId, Transform, UnknownKey,
         tree::{Node, NodeValue},
     },
     record::{ProjectionSpec, Slot},
@@ -183,7 +183,7 @@ fn step(bytes: &mut Bytes, step: &Transform) {
 }
 
 /// The hash of what is read.
-pub(crate) fn spec(spec: &ProjectionSpec) -> u32 {
+pub(crate) fn spec(spec: &ProjectionSpec, elements: Option<&Elements>) -> u32 {
     let mut bytes = Bytes::default();
     for slot in &spec.slots {
         let (kind, path) = match slot {
@@ -192,6 +192,9 @@ pub(crate) fn spec(spec: &ProjectionSpec) -> u32 {
             Slot::Test(path) => ("test", path),
         };
         bytes.text(kind).text(path.as_str());
+    }
+    if let Some(elements) = elements {
+        super::elements::feed(&mut bytes, elements);
     }
     bytes.short()
 }

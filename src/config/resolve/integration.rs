@@ -77,7 +77,7 @@ impl Common<'_> {
             },
             timezone: self.timezone.map_or(Tz::UTC, |at| at.value),
             debounce: schedule::debounce(cx, self.debounce),
-            schedule: schedule::schedule(cx, self.schedule, used),
+            schedule: schedule::schedule(cx, name, self.schedule, used),
             pipelines: Vec::new(),
         }
     }

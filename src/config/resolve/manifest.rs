@@ -52,12 +52,6 @@ pub(crate) fn manifest(name: &At<String>, written: &ManifestW, report: &Report) 
 
 /// Changes a manifest as written: what is given replaces what was.
 pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Report) {
-    if let Some(extends) = &written.extends {
-        report.add(
-            error("config::not_in_this_version", extends.span, "`extends` is not in this version")
-                .help("to change a built-in connector, give a connector of the same name without `resources`"),
-        );
-    }
     if let Some(version) = &written.version {
         manifest.version = version.value;
     }

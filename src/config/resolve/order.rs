@@ -45,6 +45,15 @@ fn check_references(cx: &Cx<'_>, drafts: &mut [Draft]) {
             let theirs = &other.pipeline;
             match need {
                 Need::Needs => {}
+                Need::Reference if theirs.ends.iter().any(|end| end.elements.is_some()) => {
+                    cx.report.add(
+                        error("config::reference_elsewhere", *span, format!("`{name}` links elements of records"))
+                            .label("no value of a record is the id of an element")
+                            .also(other.span, "the pipeline referred to")
+                            .help("refer to a pipeline whose source is whole records"),
+                    );
+                    refused.insert(own.name.clone());
+                }
                 Need::Reference => {
                     let pairs = own.ends.iter().zip(&theirs.ends);
                     let same = pairs.clone().all(|(a, b)| a.connection.name == b.connection.name);

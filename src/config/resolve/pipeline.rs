@@ -2,7 +2,7 @@
 
 use super::{
     Cx, Need, Resolved,
-    ends::{EndBuilder, declared, end},
+    ends::{self, EndBuilder, declared},
     field::{Fields, short},
     filter::Filters,
     hash, policy, steps,
@@ -38,7 +38,12 @@ pub(crate) fn pipeline(
     name: &PipelineName,
     home: &Home<'_>,
 ) -> Option<Resolved> {
-    let (made, broken) = cx.report.watch(|| Some(Maker::new(cx, entry, home)?.make(name, entry)));
+    let (made, broken) = cx.report.watch(|| {
+        let maker = Maker::new(cx, entry, home)?;
+        let whole = maker.ends.iter().all(|end| !end.stand_in);
+        let made = maker.make(name, entry);
+        whole.then_some(made)
+    });
     made.filter(|_| !broken && entry.errors == 0)
 }
 
@@ -58,14 +63,14 @@ impl<'a, 'c> Maker<'a, 'c> {
         if home.within.is_some() {
             check_own_keys(cx, written);
         }
-        let source = written.source.as_ref().and_then(|at| end(cx, Side::Source, at));
-        let target = written.target.as_ref().and_then(|at| end(cx, Side::Target, at));
         // A direction that cannot be read was reported already; the rest is checked as what it most likely is.
         let mixed = written.fields.iter().flatten().any(|field| field.direction.is_some());
         let direction = written.direction.as_ref().map(|at| at.value).or(mixed.then_some(DirectionW::TwoWay));
         let flow = direction.map_or(Flow::ToTarget, super::field::flow_of);
-        let ends = [source?, target?];
-        if ends[0].connection.name == ends[1].connection.name && ends[0].resource.name == ends[1].resource.name {
+        let said = written.direction.as_ref().map(|at| (flow, at.span));
+        let ends = ends::both(cx, [written.source.as_ref(), written.target.as_ref()], said)?;
+        let all_known = ends.iter().all(|end| !end.stand_in);
+        if all_known && ends[0].name() == ends[1].name() {
             cx.report.add(
                 error("config::same_ends", ends[1].span, "source and target are the same records")
                     .also(ends[0].span, "the source")
@@ -149,6 +154,7 @@ impl<'a, 'c> Maker<'a, 'c> {
             cut_over,
             needs: named(&[Need::Needs, Need::Reference]),
             referenced_by: named(&[Need::ReferencedBy]),
+            co_writers: Vec::new(),
             hash: pipeline_hash,
             ends: {
                 let [source, target] = self.ends;
@@ -281,6 +287,9 @@ impl<'a, 'c> Maker<'a, 'c> {
     fn check_calls(&self, creates: crate::config::Creates, tiers: &[Tier], fields: &[crate::config::Field]) {
         for side in Side::BOTH {
             let end = &self.ends[side.index()];
+            if end.stand_in {
+                continue;
+            }
             let refuse = |code, message: String, help: &str| {
                 self.cx.report.add(error(code, end.span, message).help(help.to_owned()));
             };
@@ -339,8 +348,11 @@ impl<'a, 'c> Maker<'a, 'c> {
 }
 
 fn finish(builder: EndBuilder, filter: crate::config::Filter) -> End {
-    let spec_hash = hash::spec(&builder.spec);
-    End { connection: builder.connection, resource: builder.resource, spec: builder.spec, filter, spec_hash }
+    let EndBuilder { connection, resource, spec, elements, .. } = builder;
+    let spec_hash = hash::spec(&spec, elements.as_ref());
+    // Calls are made for whole records, whatever is made of them here.
+    let whole = elements.as_ref().and_then(|_| connection.manifest.resources.get(&resource.name).cloned());
+    End { resource: whole.unwrap_or(resource), connection, spec, filter, elements, spec_hash }
 }
 
 /// Parts of the language that are not in this version.

@@ -177,7 +177,7 @@ pub(crate) fn drift(cx: &Cx<'_>, written: Option<&At<DriftW>>, flow: Flow, ends:
         return Drift::Leave;
     }
     let written_side = if flow == Flow::ToSource { &ends[0] } else { &ends[1] };
-    if written_side.resource.list.is_none() {
+    if written_side.resource.list.is_none() && !written_side.stand_in {
         cx.report.add(
             error(
                 "config::not_listable",

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::Cx;
 use crate::config::{
-    ConnectionName, Debounce, Schedule,
+    ConnectionName, Debounce, IntegrationName, Schedule, Spread,
     diagnostic::error,
     nearest::suggest,
     written::{At, DebounceW, ScheduleW},
@@ -14,6 +14,9 @@ use crate::config::{
 const FULL_READ: Duration = Duration::from_hours(24);
 /// Shortest poll interval: a slip of the pen must not use up a day's calls.
 const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Longest time that starts are spread over: a day, which is what a timetable repeats.
+const WIDEST: Duration = Duration::from_hours(24);
 
 /// Resolves the batch window.
 pub(crate) fn debounce(cx: &Cx<'_>, written: Option<&DebounceW>) -> Option<Debounce> {
@@ -39,7 +42,7 @@ pub(crate) struct Used {
 }
 
 /// Resolves a schedule.
-pub(crate) fn schedule(cx: &Cx<'_>, written: Option<&ScheduleW>, used: &Used) -> Schedule {
+pub(crate) fn schedule(cx: &Cx<'_>, name: &IntegrationName, written: Option<&ScheduleW>, used: &Used) -> Schedule {
     let mut schedule = Schedule { full_read: Some(FULL_READ), ..Schedule::default() };
     let Some(written) = written else { return schedule };
     for entry in written.poll.iter().flat_map(|poll| &poll.entries) {
@@ -65,17 +68,12 @@ pub(crate) fn schedule(cx: &Cx<'_>, written: Option<&ScheduleW>, used: &Used) ->
         }
     }
     if let Some(sync) = &written.sync {
-        if let Some(later) = &sync.spread {
-            cx.report.add(
-                error("config::not_in_this_version", later.span, "`spread` is not in this version")
-                    .help("remove it; runs start at the time given"),
-            );
-        }
         if let Some(idle) = &sync.after_idle {
             check_interval(cx, idle);
             schedule.after_idle = Some(idle.value);
         }
         schedule.cron = sync.cron.iter().flat_map(|lines| &lines.0).flat_map(|line| line.value.0.clone()).collect();
+        schedule.spread = sync.spread.as_ref().and_then(|over| spread(cx, name, over, !schedule.cron.is_empty()));
     }
     if let Some(every) = written.full_read.as_ref().and_then(|full| full.0.every.as_ref()) {
         if let Some(interval) = every.value.0 {
@@ -84,6 +82,29 @@ pub(crate) fn schedule(cx: &Cx<'_>, written: Option<&ScheduleW>, used: &Used) ->
         schedule.full_read = every.value.0;
     }
     schedule
+}
+
+/// Spreads the starts of a timetable. `after_idle` needs none: integrations end their runs at different times anyway.
+fn spread(cx: &Cx<'_>, name: &IntegrationName, over: &At<Duration>, has_times: bool) -> Option<Spread> {
+    let refuse = |code, message: &str, help: &str| {
+        cx.report.add(error(code, over.span, message.to_owned()).help(help.to_owned()));
+        None
+    };
+    if !has_times {
+        return refuse(
+            "config::misplaced_key",
+            "`spread` moves the starts by `cron`, and there are none",
+            "add `cron: \"0 6 * * *\"` beside it, or remove it",
+        );
+    }
+    if over.value < SHORTEST || over.value > WIDEST {
+        return refuse(
+            "config::bad_duration",
+            "starts can be spread over 1s to 24h",
+            "write a time such as 30m: each integration then starts at a moment of its own within it",
+        );
+    }
+    Some(Spread::of(name, over.value))
 }
 
 fn check_interval(cx: &Cx<'_>, written: &At<Duration>) {

@@ -4,27 +4,71 @@ use std::collections::BTreeSet;
 
 use super::{Cx, Resolved, Written, hash::plain_path, integration::Draft};
 use crate::{
-    config::{PipelineName, diagnostic::error},
+    config::{CoWriter, PipelineName, diagnostic::error},
     record::Path,
 };
 
-/// Checks all pipelines against each other and each within itself; returns those that are refused.
+/// Checks all pipelines against each other and each within itself; returns those that are refused. Two that may share a
+/// resource learn of each other: which of them links a record is checked when it is linked.
 pub(crate) fn one_writer(cx: &Cx<'_>, drafts: &mut [Draft]) {
     let mut refused: BTreeSet<PipelineName> = BTreeSet::new();
+    let mut sharing: Vec<(PipelineName, CoWriter)> = Vec::new();
     let all: Vec<&Resolved> = drafts.iter().flat_map(|draft| &draft.pipelines).collect();
     for (at, first) in all.iter().enumerate() {
         if within(cx, first) {
             refused.insert(first.pipeline.name.clone());
         }
         for second in &all[at + 1..] {
-            if between(cx, first, second) {
+            if have_own_filters(first, second) {
+                sharing.extend(co_writers(first, second));
+            } else if between(cx, first, second) {
                 refused.extend([first.pipeline.name.clone(), second.pipeline.name.clone()]);
             }
         }
     }
     for draft in drafts {
         draft.pipelines.retain(|resolved| !refused.contains(&resolved.pipeline.name));
+        for resolved in &mut draft.pipelines {
+            let name = &resolved.pipeline.name;
+            let others = sharing.iter().filter(|(of, other)| of == name && !refused.contains(&other.pipeline));
+            resolved.pipeline.co_writers = others.map(|(_, other)| other.clone()).collect();
+        }
     }
+}
+
+/// Whether each has a filter of its own, so that no record need belong to both.
+fn have_own_filters(first: &Resolved, second: &Resolved) -> bool {
+    matches!((first.filters, second.filters), (Some(a), Some(b)) if a != b)
+}
+
+/// The sides on which two pipelines write the same values, as each of them sees the other.
+fn co_writers(first: &Resolved, second: &Resolved) -> Vec<(PipelineName, CoWriter)> {
+    let mut found: Vec<(PipelineName, CoWriter)> = Vec::new();
+    for (one, other) in clashes(first, second) {
+        let (a, b) = (&first.pipeline.name, &second.pipeline.name);
+        let (side, theirs) = (one.side, other.side);
+        for (of, co_writer) in [
+            (a.clone(), CoWriter { pipeline: b.clone(), side, theirs }),
+            (b.clone(), CoWriter { pipeline: a.clone(), side: theirs, theirs: side }),
+        ] {
+            if !found.iter().any(|(known, known_writer)| *known == of && *known_writer == co_writer) {
+                found.push((of, co_writer));
+            }
+        }
+    }
+    found
+}
+
+/// Values of the same resource that both write on every change, and do not share.
+fn clashes<'r>(first: &'r Resolved, second: &'r Resolved) -> impl Iterator<Item = (&'r Written, &'r Written)> {
+    let pairs = first.writes.iter().flat_map(|one| second.writes.iter().map(move |other| (one, other)));
+    pairs.filter(|(one, other)| {
+        same_records(first, one, second, other)
+            && one.always
+            && other.always
+            && !(one.shared && other.shared)
+            && overlap(&one.path, &other.path)
+    })
 }
 
 /// Two fields of one pipeline.
@@ -46,35 +90,17 @@ fn within(cx: &Cx<'_>, resolved: &Resolved) -> bool {
     found
 }
 
-/// Two pipelines that write to the same resource. Those with filters of their own may share it: which of them links
-/// a record is checked when it is linked.
+/// Two pipelines that write to the same resource and could link the same records.
 fn between(cx: &Cx<'_>, first: &Resolved, second: &Resolved) -> bool {
-    if let (Some(a), Some(b)) = (first.filters, second.filters)
-        && a != b
-    {
-        return false;
-    }
-    let mut found = false;
-    for one in &first.writes {
-        for other in &second.writes {
-            let clash = same_records(first, one, second, other)
-                && one.always
-                && other.always
-                && !(one.shared && other.shared)
-                && overlap(&one.path, &other.path);
-            if clash && !found {
-                let (a, b) = (&first.pipeline.name, &second.pipeline.name);
-                cx.report.add(
-                    error("config::two_writers", other.span, format!("`{a}` and `{b}` both write `{}`", other.path.as_str()))
-                        .label(format!("written by `{b}`"))
-                        .also(one.span, format!("written by `{a}`"))
-                        .help("give each pipeline a filter so that no record belongs to both, or all but one `write: on-create` or `if-blank`, or both fields `shared: true`"),
-                );
-                found = true;
-            }
-        }
-    }
-    found
+    let Some((one, other)) = clashes(first, second).next() else { return false };
+    let (a, b) = (&first.pipeline.name, &second.pipeline.name);
+    cx.report.add(
+        error("config::two_writers", other.span, format!("`{a}` and `{b}` both write `{}`", other.path.as_str()))
+            .label(format!("written by `{b}`"))
+            .also(one.span, format!("written by `{a}`"))
+            .help("give each pipeline a filter so that no record belongs to both, or all but one `write: on-create` or `if-blank`, or both fields `shared: true`"),
+    );
+    true
 }
 
 fn same_records(first: &Resolved, one: &Written, second: &Resolved, other: &Written) -> bool {

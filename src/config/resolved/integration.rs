@@ -53,8 +53,29 @@ pub struct Schedule {
     pub after_idle: Option<Duration>,
     /// Runs at these local times.
     pub cron: Vec<Cron>,
+    /// How much later than `cron` says it starts, so that many integrations do not start at once.
+    pub spread: Option<Spread>,
     /// Every so often the next run reads everything and compares. `None`: never by itself.
     pub full_read: Option<Duration>,
+}
+
+/// The place of an integration in a time that starts are spread over. It follows from the integration's name alone, so
+/// it is the same after every restart, on every machine, and whoever else comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// The time that starts are spread over.
+    pub over: Duration,
+    /// How long after the times of `cron` this integration starts; whole seconds, less than `over`.
+    pub offset: Duration,
+}
+
+impl Spread {
+    /// The place of the integration of this name.
+    #[must_use]
+    pub fn of(name: &IntegrationName, over: Duration) -> Self {
+        let hash = xxhash_rust::xxh3::xxh3_64(name.as_str().as_bytes());
+        Self { over, offset: Duration::from_secs(hash % over.as_secs().max(1)) }
+    }
 }
 
 /// A crontab(5) line (five fields, Sunday is 0 or 7), as written and translated for the `cron` crate.

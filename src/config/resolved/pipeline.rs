@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::NaiveDate;
 
-use super::{Connection, Expectation, Field, Filter, Transform};
+use super::{Connection, Elements, Expectation, Field, Filter, Transform};
 use crate::{
     config::{IntegrationName, PipelineName},
     connector::Resource,
@@ -48,8 +48,21 @@ pub struct Pipeline {
     pub needs: Vec<PipelineName>,
     /// Pipelines whose references into this one's source decide about entering (`referenced_by`).
     pub referenced_by: Vec<PipelineName>,
+    /// Pipelines that write the same values of the same resource. No record may be linked by both.
+    pub co_writers: Vec<CoWriter>,
     /// Hash of all that decides how records are treated; stored with parked records and held runs.
     pub hash: u64,
+}
+
+/// Another pipeline that writes values which this one writes, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoWriter {
+    /// The other one.
+    pub pipeline: PipelineName,
+    /// The side of this pipeline that both write.
+    pub side: Side,
+    /// Which side that is of the other one.
+    pub theirs: Side,
 }
 
 impl Pipeline {
@@ -100,7 +113,9 @@ pub struct End {
     pub spec: ProjectionSpec,
     /// Which of its records may enter.
     pub filter: Filter,
-    /// Hash of `spec`, kept with stored projections: one read under another spec must be read again.
+    /// Its records are the elements of the resource's records.
+    pub elements: Option<Elements>,
+    /// Hash of `spec` and `elements`, kept with stored projections: one read under another spec must be read again.
     pub spec_hash: u32,
 }
 

@@ -23,6 +23,8 @@ pub struct Settings {
     pub history: HistorySettings,
     /// Snapshots of the store.
     pub backup: BackupSettings,
+    /// Which finished runs are kept.
+    pub runs: RunSettings,
 }
 
 /// How long before-images are kept.
@@ -58,6 +60,21 @@ impl BackupSettings {
     #[must_use]
     pub fn beside(state_dir: &std::path::Path) -> Self {
         Self { dir: state_dir.join("backup"), every: Duration::from_hours(24), keep: 7, reserve_bytes: 256 << 20 }
+    }
+}
+
+/// Which finished runs of an integration are kept; the last one always is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunSettings {
+    /// At most this many.
+    pub keep: u64,
+    /// At most this long.
+    pub keep_for: Duration,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self { keep: 1_000, keep_for: Duration::from_hours(90 * 24) }
     }
 }
 

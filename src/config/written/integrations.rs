@@ -4,9 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{
-    AnyNode, ApplyW, At, CronLine, FirstRunW, FromText, Later, Named, OneOrMany, PipelineW, short_or_long, written,
-};
+use super::{AnyNode, ApplyW, At, CronLine, FirstRunW, FromText, Named, OneOrMany, PipelineW, short_or_long, written};
 use crate::config::{
     diagnostic::{Report, error},
     tree::{Node, NodeValue},
@@ -72,8 +70,9 @@ written! {
         may after_idle: At<Duration>,
         /// At these times of the integration's time zone: crontab(5) lines.
         may cron: OneOrMany<At<CronLine>>,
-        /// Spreads the start over this time. Not in this version.
-        may spread: Later,
+        /// Spreads the starts by `cron` over this time: each integration starts at a moment of its own in it, always the
+        /// same.
+        may spread: At<Duration>,
     }
 }
 

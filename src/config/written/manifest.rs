@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    At, DeleteCallW, FieldTypeW, GetW, GoneWhenW, Later, ListW, Named, OneOrMany, WriteCallW, or_short, words, written,
+    At, DeleteCallW, FieldTypeW, GetW, GoneWhenW, ListW, Named, OneOrMany, WriteCallW, or_short, words, written,
 };
 use crate::{
     config::{
@@ -20,8 +20,8 @@ written! {
     ManifestW as "a connector" {
         /// Connections pin it as `name@1`. An upgrade that changes meaning is a new version.
         may version: At<u32>,
-        /// A variant of another connector. Not in this version.
-        may extends: Later,
+        /// The connector that this one is a variant of, as `xero@1`: what is given here is laid over it.
+        may extends: At<String>,
         /// What a connection may give.
         may settings: Named<SettingW>,
         /// Where the system is; may hold ${settings.x}.

@@ -6,8 +6,8 @@ use chrono::NaiveDate;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    AnyNode, ApplyW, At, BlanksW, ConflictsW, CreatesW, DebounceW, Decode, DeletesW, DirectionW, DriftW, FieldW,
-    FiltersW, FirstRunW, FromText, GuardsW, KeepW, OnLeaveW, OneOrMany, RestW, ScheduleW, ThenW, TransformW,
+    AnyNode, ApplyW, At, BlanksW, ConflictsW, CreatesW, DebounceW, DeletesW, DirectionW, DriftW, FieldW, FiltersW,
+    FirstRunW, FromText, GuardsW, KeepW, OnLeaveW, OneOrMany, ResourceRefW, RestW, ScheduleW, ThenW, TransformW,
     short_or_long, written,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 written! {
     /// Keeps the records of two resources the same. At the top level it also takes the keys of an integration.
     PipelineW as "a pipeline" {
-        /// `connection/resource`.
+        /// `connection/resource`; or { resource, each, id }: one record per element of a list, or per date.
         need source: ResourceRefW,
         /// `connection/resource`.
         need target: ResourceRefW,
@@ -69,56 +69,6 @@ written! {
         may debounce: DebounceW,
         /// Top level only: when to look.
         may schedule: ScheduleW,
-    }
-}
-
-/// `connection/resource`.
-#[derive(Clone, Debug)]
-pub(crate) struct ResourceRefW {
-    /// As written.
-    pub name: At<String>,
-}
-
-impl Decode for ResourceRefW {
-    fn decode(node: &Node, report: &Report) -> Option<Self> {
-        if let NodeValue::Map(map) = &node.value {
-            for (key, value) in &map.entries {
-                match key.text.as_str() {
-                    "resource" => {}
-                    "id" if map.get("each").is_some() => {}
-                    "each" | "id" => report.add(
-                        error(
-                            "config::not_in_this_version",
-                            key.span,
-                            "a source of one record per element is not in this version",
-                        )
-                        .label("not in this version")
-                        .help("give the resource alone: source: connection/resource"),
-                    ),
-                    _ => {
-                        super::unknown_key(key, value, map, &["resource", "each", "id"], "a source", report);
-                    }
-                }
-            }
-            let Some(name) = map.get("resource") else {
-                super::missing_key(node.span, "resource", "a source", "write connection/resource", report);
-                return None;
-            };
-            return At::decode(name, report).map(|name| Self { name });
-        }
-        At::decode(node, report).map(|name| Self { name })
-    }
-}
-
-impl JsonSchema for ResourceRefW {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "ResourceRef".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[a-z0-9-]+/.+$", "examples": ["website/contacts"] })
     }
 }
 

@@ -43,6 +43,8 @@ written! {
         may history: HistoryW,
         /// Snapshots of the store.
         may backup: BackupW,
+        /// Which finished runs are kept for `runs`.
+        may runs: RunsW,
         /// Where to listen. Not in this version.
         may listen: Later,
     }
@@ -53,6 +55,16 @@ written! {
     StoreW as "store" {
         /// Memory it may use as cache, in MiB. Default: 64.
         may cache_mib: At<u64>,
+    }
+}
+
+written! {
+    /// Which finished runs of an integration are kept; the last one always is.
+    RunsW as "runs" {
+        /// At most so many. Default: 1000.
+        may keep: At<u64>,
+        /// At most so long. Default: 90d.
+        may keep_for: At<std::time::Duration>,
     }
 }
 

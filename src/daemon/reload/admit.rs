@@ -118,6 +118,7 @@ async fn carry_out(
             since: held.since,
             damage: found.damage,
             guards: Vec::new(),
+            earlier: Default::default(),
             config: new.hash,
             approval: Approval::Approved,
         };

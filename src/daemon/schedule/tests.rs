@@ -1,11 +1,14 @@
-use std::{collections::BTreeMap, str::FromStr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::{ApplyMode, Cron, Debounce, IntegrationName, Schedule};
+use crate::config::{ApplyMode, Cron, Debounce, IntegrationName, Schedule, Spread};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -237,6 +240,29 @@ fn nothing_starts_by_itself_when_it_is_off_and_a_pause_is_not_made_up_for() {
     agenda.pause(false, at("2026-06-01 12:00:30"));
     let did = drive(&mut agenda, "2026-06-01 12:00:30", "2026-06-01 12:03:00", &[]);
     assert_eq!(did, ["12:02:00 poll website"]);
+}
+
+#[test]
+fn a_spread_moves_every_start_by_the_same_time_that_follows_from_the_name() {
+    let spread = |name: &str| Spread::of(&IntegrationName::parse(name).unwrap(), secs(30 * MINUTE));
+    let mut shop = integration(Tz::UTC, &[], None);
+    shop.schedule.cron = vec![cron("0 6 * * *", "0 0 6 * * *")];
+    shop.schedule.spread = Some(Spread { over: secs(30 * MINUTE), offset: secs(10 * MINUTE + 7) });
+    let mut agenda = Agenda::new(Arc::new(shop), &ran("2026-06-01 05:00:00"), at("2026-06-01 05:00:00"));
+    let did = drive(&mut agenda, "2026-06-01 05:00:00", "2026-06-03 05:00:00", &[]);
+    assert_eq!(did, ["06:10:07 timetable `0 6 * * *`", "06:10:07 timetable `0 6 * * *`"]);
+    // Begun between the time and its own moment, it still starts today.
+    let mut late = agenda.clone();
+    late.pause(true, at("2026-06-03 05:00:00"));
+    late.pause(false, at("2026-06-03 06:05:00"));
+    assert_eq!(late.next_wake(at("2026-06-03 06:05:00")), Some(at("2026-06-03 06:10:07")));
+
+    // Written down: another place for a name would move every integration that is out there.
+    assert_eq!(spread("acme"), spread("acme"));
+    let offsets: BTreeSet<u64> = (0..300).map(|n| spread(&format!("client-{n}")).offset.as_secs()).collect();
+    assert!(offsets.len() > 240 && offsets.iter().all(|offset| *offset < 30 * MINUTE), "{offsets:?}");
+    let thirds = [0, 1, 2].map(|third| offsets.iter().filter(|offset| *offset / (10 * MINUTE) == third).count());
+    assert!(thirds.iter().all(|count| *count > 60), "no part of the time is left out: {thirds:?}");
 }
 
 #[test]

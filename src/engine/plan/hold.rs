@@ -125,10 +125,19 @@ impl Run<'_> {
         planned: &Planned,
     ) -> Result<Option<HeldReport>, EngineError> {
         if planned.is_empty() {
+            if self.state_mut(&pipeline.name).await?.stage == Stage::Running {
+                self.release_held(pipeline).await?;
+            }
             return Ok(None);
         }
         let now = self.engine.clock.now();
         let damage = sum(&planned.damage);
+        let what = self.kind_of_hold();
+        let old = self.engine.ledger.held(&pipeline.name, what).await?;
+        // The rest of a run that was held is no smaller because it is planned again.
+        let before = old.as_ref().filter(|old| old.config == pipeline.hash).map(|old| old.earlier).unwrap_or_default();
+        let written = self.damage.get(&pipeline.name).copied().unwrap_or_default();
+        let earlier = [before[0] + written[0], before[1] + written[1]];
         let state = self.state_mut(&pipeline.name).await?.clone();
         let guards = match state.stage {
             Stage::Unapproved => Vec::new(),
@@ -137,18 +146,23 @@ impl Run<'_> {
                 let exempt = |held: &Held| state.stage == Stage::Approved && held.guard != "deletes";
                 let mut tripped = Vec::new();
                 for side in Side::BOTH {
-                    let judged = judge(&pipeline.guards, planned.damage[side.index()], state.links);
+                    let damage = planned.damage[side.index()] + earlier[side.index()];
+                    let judged = judge(&pipeline.guards, damage, state.links);
                     tripped.extend(judged.into_iter().filter(|held| !exempt(held)));
                 }
                 if tripped.is_empty() {
+                    // What an approved first run writes is no part of what later rounds are judged by, but deletions.
+                    let counted = match state.stage {
+                        Stage::Approved => planned.damage.map(|it| Damage { deletes: it.deletes, ..Damage::default() }),
+                        Stage::Unapproved | Stage::Running => planned.damage,
+                    };
+                    self.count_damage(pipeline, counted);
                     self.release_held(pipeline).await?;
                     return Ok(None);
                 }
                 tripped
             }
         };
-        let what = self.kind_of_hold();
-        let old = self.engine.ledger.held(&pipeline.name, what).await?;
         if let Some(old) = &old
             && old.approval == Approval::Approved
             && old.config == pipeline.hash
@@ -185,6 +199,7 @@ impl Run<'_> {
             since,
             damage,
             guards: guards.clone(),
+            earlier,
             config: pipeline.hash,
             approval,
         };
@@ -193,7 +208,15 @@ impl Run<'_> {
             changes.together(|atomic| atomic.hold(&held));
             self.engine.ledger.commit(changes).await?;
         }
-        Ok(Some(HeldReport { id, guards, damage, message: message.or(put_back) }))
+        Ok(Some(HeldReport { id, guards, damage, earlier: sum(&earlier), message: message.or(put_back) }))
+    }
+
+    /// What is written now counts when the next round is judged.
+    fn count_damage(&mut self, pipeline: &Pipeline, damage: [Damage; 2]) {
+        if self.request.mode == Mode::Sync {
+            let counted = self.damage.entry(pipeline.name.clone()).or_default();
+            *counted = [counted[0] + damage[0], counted[1] + damage[1]];
+        }
     }
 
     pub(in crate::engine) async fn release_held(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
@@ -212,14 +235,8 @@ impl Run<'_> {
     }
 }
 
-const fn sum(damage: &[Damage; 2]) -> Damage {
-    Damage {
-        creates: damage[0].creates + damage[1].creates,
-        touched: damage[0].touched + damage[1].touched,
-        blanked: damage[0].blanked + damage[1].blanked,
-        deletes: damage[0].deletes + damage[1].deletes,
-        keys: damage[0].keys + damage[1].keys,
-    }
+fn sum(damage: &[Damage; 2]) -> Damage {
+    damage[0] + damage[1]
 }
 
 const fn no_more_than(now: &Damage, shown: &Damage) -> bool {

@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
 use super::{Planned, SHOWN};
 use crate::{
     config::{FieldId, Pipeline},
-    engine::{EngineError, FieldChange, FindingItem, PipelineReport, PlanItem, Verb, run::Run},
+    engine::{EngineError, FieldChange, FindingItem, Listed, PipelineReport, PlanItem, Verb, run::Run},
     record::{RecordId, Side},
     store::{Atomic, Choice, Parked},
     sync::{Candidate, Finding, FindingKind, Fresh, Link, ParkCode, RecordWrite},
@@ -21,8 +21,20 @@ impl Run<'_> {
             id: Some(link.target.clone()),
             fields: Vec::new(),
         };
+        self.report_of(&pipeline.name).counts.links += 1;
+        self.list_item(pipeline, item);
+    }
+
+    /// Whether an item or finding that is made now goes anywhere: `listed` have been kept so far.
+    fn has_room(&self, listed: usize) -> bool {
+        listed < PipelineReport::MOST || self.listing.is_some()
+    }
+
+    fn list_item(&mut self, pipeline: &Pipeline, item: PlanItem) {
+        if let Some(listing) = &self.listing {
+            listing(Listed::Item(pipeline.name.clone(), Box::new(item.clone())));
+        }
         let report = self.report_of(&pipeline.name);
-        report.counts.links += 1;
         if report.items.len() < PipelineReport::MOST {
             report.items.push(item);
         }
@@ -45,7 +57,8 @@ impl Run<'_> {
             Verb::Delete => report.counts.deletes[write.side.index()] += 1,
             Verb::Link => report.counts.links += 1,
         }
-        if report.items.len() >= PipelineReport::MOST {
+        let listed = report.items.len();
+        if !self.has_room(listed) {
             return;
         }
         let fields = write.fields.iter().map(|field| FieldChange {
@@ -54,14 +67,15 @@ impl Run<'_> {
             after: field.value.clone(),
             why: field.why.to_string(),
         });
-        report.items.push(PlanItem {
+        let item = PlanItem {
             verb,
             side: write.side,
             label: label.to_owned(),
             origin: origin.clone(),
             id: write.id.clone(),
             fields: fields.collect(),
-        });
+        };
+        self.list_item(pipeline, item);
     }
 
     pub(in crate::engine) fn list_findings(
@@ -72,8 +86,8 @@ impl Run<'_> {
         label: &str,
         findings: &[Finding],
     ) {
-        let report = self.report_of(&pipeline.name);
         for finding in findings {
+            let report = self.report_of(&pipeline.name);
             let tally = &mut report.tally;
             match &finding.kind {
                 FindingKind::Parked(_) => tally.parked += 1,
@@ -82,15 +96,23 @@ impl Run<'_> {
                 FindingKind::Rejected => tally.rejected += 1,
                 FindingKind::Skipped => tally.skipped += 1,
             }
-            if finding.kind != FindingKind::Rejected && report.findings.len() < PipelineReport::MOST {
-                report.findings.push(FindingItem {
-                    side,
-                    id: id.clone(),
-                    label: label.to_owned(),
-                    kind: finding.kind.clone(),
-                    field: finding.field.clone(),
-                    message: finding.message.clone(),
-                });
+            let listed = report.findings.len();
+            if finding.kind == FindingKind::Rejected || !self.has_room(listed) {
+                continue;
+            }
+            let item = FindingItem {
+                side,
+                id: id.clone(),
+                label: label.to_owned(),
+                kind: finding.kind.clone(),
+                field: finding.field.clone(),
+                message: finding.message.clone(),
+            };
+            if let Some(listing) = &self.listing {
+                listing(Listed::Finding(pipeline.name.clone(), Box::new(item.clone())));
+            }
+            if listed < PipelineReport::MOST {
+                self.report_of(&pipeline.name).findings.push(item);
             }
         }
     }

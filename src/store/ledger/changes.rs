@@ -7,9 +7,9 @@ use super::keys::{
     state_key, target_key, wait_key,
 };
 use crate::{
-    config::{ConnectionName, IntegrationName, PipelineName},
+    config::{ConnectionName, PipelineName},
     record::{RecordId, Side},
-    store::{Cursor, Due, Group, HeldRun, Hold, Intent, Key, Parked, PipelineState, RunRecord, Space, frame},
+    store::{Cursor, Due, Group, HeldRun, Hold, Intent, Key, Parked, PipelineState, frame},
     sync::{Fresh, Link},
 };
 
@@ -52,7 +52,7 @@ impl Changes {
 pub struct Atomic(pub(super) Group);
 
 impl Atomic {
-    fn put<T: Serialize>(&mut self, key: Key, value: &T) {
+    pub(super) fn put<T: Serialize>(&mut self, key: Key, value: &T) {
         self.0.put(key, frame::encode(value));
     }
 
@@ -162,13 +162,6 @@ impl Atomic {
     /// Remembers how far a pipeline has come.
     pub fn pipeline(&mut self, pipeline: &PipelineName, state: &PipelineState) {
         self.put(state_key(pipeline), state);
-    }
-
-    /// Remembers a run.
-    pub fn run(&mut self, integration: &IntegrationName, run: &RunRecord) {
-        let key =
-            Key::new(Space::Run, &[integration.as_str(), &run.started.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()]);
-        self.put(key, run);
     }
 
     /// Holds a run.

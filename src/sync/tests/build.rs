@@ -101,6 +101,7 @@ fn end(name: &str) -> End {
         resource: Arc::new(resource),
         spec: ProjectionSpec::default(),
         filter: Filter::All(Vec::new()),
+        elements: None,
         spec_hash: 1,
     }
 }
@@ -148,6 +149,7 @@ pub fn pipeline() -> Pipeline {
         cut_over: None,
         needs: Vec::new(),
         referenced_by: Vec::new(),
+        co_writers: Vec::new(),
         hash: 7,
     }
 }
