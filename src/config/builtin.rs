@@ -15,9 +15,10 @@ use super::{
 use crate::connector::Manifest;
 
 /// Name in messages, and text, of each.
-const MANIFESTS: [(&str, &str); 2] = [
+const MANIFESTS: [(&str, &str); 3] = [
     ("connectors/website.yaml", include_str!("../../connectors/website.yaml")),
     ("connectors/xero.yaml", include_str!("../../connectors/xero.yaml")),
+    ("connectors/xpm.yaml", include_str!("../../connectors/xpm.yaml")),
 ];
 
 /// The built-in connectors by name. They are read once; a test keeps them free of mistakes.
@@ -50,7 +51,7 @@ mod tests {
         let (manifests, diagnostics) = read_all();
         assert_eq!(diagnostics, []);
         let names: Vec<&str> = manifests.keys().map(String::as_str).collect();
-        assert_eq!(names, ["website", "xero"]);
+        assert_eq!(names, ["website", "xero", "xpm"]);
         let website: Vec<&str> = manifests["website"].resources.keys().map(String::as_str).collect();
         assert_eq!(website, ["contacts", "groups", "invoices", "leads", "payments", "proposals", "receipts", "sales"]);
     }

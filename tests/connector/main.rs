@@ -1,8 +1,14 @@
 //! What the engine may rely on, whatever a remote does: the HTTP connector against servers that misbehave on purpose.
 
+mod bodies;
+mod conformance;
+mod forms;
+mod listing;
+mod made_up;
 mod practice;
 mod reads;
 mod safety;
 mod server;
 mod setup;
 mod writes;
+mod yaml;
