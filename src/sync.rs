@@ -13,6 +13,7 @@
 //! Deciding again from unchanged input finds nothing to do.
 
 mod answer;
+mod birth;
 mod body;
 mod create;
 mod decide;

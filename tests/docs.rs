@@ -83,4 +83,53 @@ fn the_connector_of_the_documentation_is_sound() {
     let loaded = config::load(dir.path(), &HashMap::<String, String>::new());
     assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
     assert!(loaded.connectors.contains_key("shopkeeper"));
+
+fn sources(dir: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+/// The functions of the tests that are named after a row: `ox_01_…` for `ox-01`.
+fn tests_of(row: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut texts);
+    let begin = format!("async fn {}_", row.replace('-', "_"));
+    let functions = texts.iter().flat_map(|text| text.lines()).filter_map(|line| {
+        let name = line.trim().strip_prefix("async fn ")?.split('(').next()?;
+        line.trim().starts_with(&begin).then(|| format!("`{name}`"))
+    });
+    let mut functions: Vec<String> = functions.collect();
+    functions.sort();
+    functions
+}
+
+#[test]
+fn every_promise_is_listed_with_the_tests_that_show_it() {
+    let text = read("docs/behaviours.md");
+    let (mut rows, mut lines) = (0, Vec::new());
+    for line in text.lines() {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let is_row = cells.first().is_some_and(|id| id.len() == 5 && id.as_bytes()[2] == b'-' && id.is_ascii());
+        if !is_row {
+            lines.push(line.to_owned());
+            continue;
+        }
+        rows += 1;
+        let shown = tests_of(cells[0]);
+        let shown = if shown.is_empty() { "not yet".to_owned() } else { shown.join("<br>") };
+        lines.push(format!("| {} | {} | {shown} |", cells[0], cells[1]));
+    }
+    assert_eq!(rows, 46);
+    let now = lines.join("\n") + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/behaviours.md"), &now).unwrap();
+    } else {
+        assert!(text == now, "docs/behaviours.md is behind the tests; run this test with UPDATE=1");
+    }
 }

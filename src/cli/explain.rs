@@ -89,6 +89,7 @@ fn field_text(field: &FieldExplanation, source: &str, target: &str, paint: Paint
     let mut out = String::new();
     let agreed = match &field.agreed {
         None => "never agreed".to_owned(),
+        Some(_) if field.note.is_some() => "each side has its own".to_owned(),
         Some([ours, theirs]) if field.source.as_ref() == Some(ours) && field.target.as_ref() == Some(theirs) => {
             "agreed".to_owned()
         }
@@ -98,6 +99,9 @@ fn field_text(field: &FieldExplanation, source: &str, target: &str, paint: Paint
     out.push_str(&wrap(&format!("{}: {agreed}", field.field), 4));
     out.push_str(&wrap(&format!("{source}: {}", shown(&field.source)), 6));
     out.push_str(&wrap(&format!("{target}: {}", shown(&field.target)), 6));
+    if let Some(note) = &field.note {
+        out.push_str(&wrap(&one_line(note), 6));
+    }
     if let Some(reason) = &field.parked {
         out.push_str(&paint.yellow(&wrap(&format!("parked: {}", one_line(reason)), 6)));
     }

@@ -394,7 +394,12 @@ fn a_record_explained() {
             source: Some(Cell::from(source)),
             target: Some(Cell::from(target)),
             parked: parked.map(str::to_owned),
+            note: None,
         };
+    let company = FieldExplanation {
+        note: Some("differs since the source record was made from the target record".to_owned()),
+        ..field("first, last -> Name", Some(["Jane Doe", "Acme Ltd"]), "Jane Doe", "Acme Ltd", None)
+    };
     let linked = Explanation {
         pipeline: name("acme/contacts"),
         label: "Jane Doe".to_owned(),
@@ -405,6 +410,7 @@ fn a_record_explained() {
             fields: vec![
                 field("email -> EmailAddress", Some(["j@new", "j@new"]), "j@new", "j@new", None),
                 field("phone -> Phone", Some(["03 1", "03 1"]), "03 2", "03 3", Some("conflict: both sides changed")),
+                company,
             ],
             gone: None,
             next: vec!["phone -> Phone: both sides changed".to_owned()],

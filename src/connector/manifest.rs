@@ -242,6 +242,9 @@ pub struct FieldType {
     pub read_only: bool,
     /// The remote answers with a mask.
     pub masked: bool,
+    /// Of a list's element: the fields beside it from which the remote works it out. It is not sent back when one of
+    /// them changes.
+    pub derived_from: Vec<String>,
     /// For objects and for the elements of lists: their fields. `None` says nothing about them.
     pub children: Option<FieldTable>,
     /// For people and editors.

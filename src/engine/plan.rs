@@ -3,6 +3,7 @@
 mod hits;
 mod hold;
 mod notes;
+mod retry;
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -223,13 +224,13 @@ impl Run<'_> {
         let context = Context { pipeline, lookups: &known, now: self.engine.clock.now() };
         let mut changes = Changes::new();
         let mut unread = Vec::new();
-        for link in links {
+        for (link, ripe) in self.ripe(pipeline, links).await? {
             // Due under both its ids it would be decided about twice.
             if self.is_busy(&pipeline.name, &link) || !planned.claimed.insert(claim(Side::Source, &link.source)) {
                 continue;
             }
             let decision = decide_link(&context, &link);
-            let moved = decision.link.is_some();
+            let moved = decision.link.is_some() || ripe;
             let link = decision.link.unwrap_or(link);
             if decision.unread {
                 unread.push(link.clone());
@@ -240,7 +241,10 @@ impl Run<'_> {
                 if moved {
                     atomic.relink(&pipeline.name, &link);
                 }
-                note_parked(atomic, pipeline, Side::Source, &link.source, &parked);
+                // What is tried again stays listed, with its attempts, until it is answered.
+                if !ripe || decision.writes.is_empty() {
+                    note_parked(atomic, pipeline, Side::Source, &link.source, &parked);
+                }
                 for (awaited, id) in &decision.waits_for {
                     atomic.wait((awaited, id), (&pipeline.name, Side::Source, &link.source));
                 }

@@ -124,8 +124,12 @@ impl Run<'_> {
         }
         let new_keys = keys_of_linked(pipeline, &settled.link);
         self.report_of(&pipeline.name).tally.updated[side.index()] += 1;
+        let listed = !self.engine.ledger.parked(&pipeline.name, Side::Source, &link.source).await?.is_empty();
         self.remember_settled(changes, pipeline, settled, |atomic, link| {
             atomic.relink(&pipeline.name, link);
+            if listed {
+                atomic.unpark(&pipeline.name, Side::Source, &link.source);
+            }
             atomic.done(&pipeline.name, Side::Source, &link.source);
             reindex(atomic, &pipeline.name, Side::Target, &link.target, &old_keys, &new_keys);
         })

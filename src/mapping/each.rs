@@ -143,7 +143,7 @@ fn update(
     element: &mut Value,
     lookups: &dyn Lookups,
 ) -> Result<bool, MapError> {
-    let mut changed = false;
+    let mut changed: Vec<&str> = Vec::new();
     for sub in each.fields.iter().filter(|sub| sub.flow.writes(Side::Target) && sub.write != WriteWhen::OnCreate) {
         if since.is_some_and(|since| base::unchanged(sub, since, origin)) {
             continue;
@@ -156,10 +156,16 @@ fn update(
         };
         if !keep && !super::same(sub, Side::Target, &now, &value) {
             set(sub, &value, element)?;
-            changed = true;
+            changed.extend(sub.end(Side::Target).paths.iter().filter_map(|path| path.names().first().copied()));
         }
     }
-    Ok(changed)
+    if let Some(element) = element.as_object_mut() {
+        let stale = each.derived.iter().filter(|(_, from)| from.iter().any(|name| changed.contains(&name.as_str())));
+        for (name, _) in stale.filter(|(name, _)| !changed.contains(&name.as_str())) {
+            element.remove(name);
+        }
+    }
+    Ok(!changed.is_empty())
 }
 
 /// A new element for the target, without a key.

@@ -55,7 +55,8 @@ impl Sent<'_> {
         let told = field.end(written).masked || newer.is_some() || matches!(field.content, Content::Each(_));
         let earlier = state.believed.take().filter(|belief| belief.side == written);
         if !told {
-            let belief = Belief { side: written, base: state.base.clone(), before: self.before.clone() };
+            let (base, uneven) = (state.base.clone(), state.uneven);
+            let belief = Belief { side: written, base, uneven, before: self.before.clone() };
             state.believed = Some(earlier.unwrap_or_else(|| Box::new(belief)));
         }
         self.agree(field, state, self.value.clone());
@@ -74,6 +75,7 @@ impl Sent<'_> {
             _ => there.clone(),
         };
         state.base = Some(seen(self.written, self.from.clone(), agreed));
+        state.uneven = false;
         *state.pending_mut(self.written) = unless_at_base(field, state, self.written, there);
         let moved_on = present.and_then(|cell| unless_at_base(field, state, origin, cell));
         *state.pending_mut(origin) = moved_on.filter(|_| has_end(field, origin));
@@ -94,6 +96,7 @@ pub(super) fn disprove(field: &Field, state: &mut FieldState, side: Side, got: &
     let origin = side.other();
     let present = state.pending_mut(origin).take().unwrap_or_else(|| believed[origin.index()].clone());
     state.base = belief.base;
+    state.uneven = belief.uneven;
     *state.pending_mut(origin) = unless_at_base(field, state, origin, present).filter(|_| has_end(field, origin));
     let (from, value) = (&believed[origin.index()], &believed[side.index()]);
     let sent = Sent { written: side, from, value, before: &belief.before, changes: false };

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
-    FieldPark, FieldState, Finding, FindingKind, Link, Mark, Why,
+    FieldPark, FieldState, Finding, FindingKind, Link, Mark, ParkCode, Why,
     merge::{Outcome, Stamps, merge},
     observe::carried,
     view::View,
@@ -227,6 +227,10 @@ impl<'a> Draft<'a> {
                 self.find(FindingKind::Waiting(pipeline.clone()), view, message);
                 self.decision.waits_for.push((pipeline, id));
             }
+            Outcome::Write { to, .. } if self.pipeline.end(to).resource.update.is_none() => {
+                let message = format!("records of {} can be made, but not changed", self.pipeline.end(to).name());
+                self.park(view, ParkCode::Unchangeable, message);
+            }
             Outcome::Write { to, .. } if self.array_unread(view, to) => self.decision.unread = true,
             Outcome::Write { to, value, why } => {
                 self.unpark(view);
@@ -285,12 +289,13 @@ impl<'a> Draft<'a> {
         let state = self.state(view.field.id);
         (state.pending_source, state.pending_target, state.parked, state.winner) = (None, None, None, None);
         state.base = Some(base);
+        state.uneven = false;
         state.believed = None;
         state.definition = view.field.definition;
         self.pair(view);
     }
 
-    fn park(&mut self, view: &View<'_>, code: super::ParkCode, message: String) {
+    fn park(&mut self, view: &View<'_>, code: ParkCode, message: String) {
         self.find(FindingKind::Parked(code), view, message.clone());
         let park = FieldPark {
             code,

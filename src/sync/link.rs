@@ -143,6 +143,10 @@ pub struct FieldState {
     /// Elements of an `each` field that belong together.
     #[serde(rename = "p", default, skip_serializing_if = "Vec::is_empty")]
     pub pairs: Vec<ElementPair>,
+    /// The base is no agreement: it is what both sides had when one record was made from the other, in a field that
+    /// flows only the other way. Each keeps its own value until the side that the field flows from is edited.
+    #[serde(rename = "n", default, skip_serializing_if = "std::ops::Not::not")]
+    pub uneven: bool,
     /// A write that the remote did not answer: the base holds what was sent until the next reading tells.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub believed: Option<Box<Belief>>,
@@ -157,6 +161,9 @@ pub struct Belief {
     /// The base before.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub base: Option<[Cell; 2]>,
+    /// Whether that base was no agreement.
+    #[serde(rename = "n", default, skip_serializing_if = "std::ops::Not::not")]
+    pub uneven: bool,
     /// The value there, as last read.
     #[serde(rename = "v")]
     pub before: Cell,

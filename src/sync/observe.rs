@@ -165,6 +165,7 @@ pub(super) fn redefine(field: &Field, state: &mut FieldState) -> bool {
     }
     state.definition = field.definition;
     state.believed = None;
+    state.uneven = false;
     if let Some([source, target]) = state.base.take() {
         state.pending_target.get_or_insert(target);
         if has_end(field, Side::Source) {

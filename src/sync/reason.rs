@@ -68,6 +68,8 @@ pub enum ParkCode {
     IdTaken,
     /// A check on the remote's figures does not hold.
     Expectation,
+    /// The remote takes records of this kind, and changes none.
+    Unchangeable,
 }
 
 impl ParkCode {
@@ -89,6 +91,7 @@ impl ParkCode {
             Self::Unknown => "look whether the record exists on the remote, then `links add` it or `parked retry`",
             Self::IdTaken => "two records seem to be one on the remote; look at both, then correct the link",
             Self::Expectation => "compare the record's figures on both sides",
+            Self::Unchangeable => "correct it on the remote by hand, or take the change back",
         }
     }
 }
@@ -108,6 +111,7 @@ impl fmt::Display for ParkCode {
             Self::Unknown => "unknown-outcome",
             Self::IdTaken => "id-taken",
             Self::Expectation => "expectation",
+            Self::Unchangeable => "unchangeable",
         })
     }
 }

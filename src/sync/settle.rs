@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Born, Context, FieldState, FieldWrite, Finding, Link, Observation, RecordWrite, Why,
     answer::Sent,
-    decide_link, expect,
+    birth, decide_link, expect,
     observe::{carried, mark_mut, observe, redefine},
     view::{observed, same},
 };
@@ -95,6 +95,9 @@ fn settle(
             observe(pipeline, &mut link, write.side, answer, true);
         }
         None => unanswered(pipeline, &mut link, write),
+    }
+    if origin.is_some() {
+        birth::remember(context, &mut link, write, values.is_some());
     }
     let decision = decide_link(context, &link);
     let mut link = decision.link.unwrap_or(link);

@@ -29,13 +29,15 @@ fn every_folder_of_valid_configurations_is_sound() {
 fn the_example_is_sound_and_says_what_it_costs() {
     let loaded = sound("examples/configs/website-xero");
     let names: Vec<&str> = loaded.config.pipelines().map(|(_, pipeline)| pipeline.name.as_str()).collect();
-    assert_eq!(names, ["website-xero/contacts", "website-xero/sales"], "referred to comes first");
+    let expected = ["contacts", "sales", "invoices", "receipts", "payments"].map(|name| format!("website-xero/{name}"));
+    assert_eq!(names, expected, "referred to comes first");
     let (_, contacts) = loaded.config.pipelines().next().unwrap();
     assert_eq!(contacts.flow, Flow::TwoWay);
     assert_eq!(contacts.referenced_by.len(), 1);
     let costs = cost(&loaded.config);
     let shown: Vec<(&str, u64, Option<u64>)> =
         costs.iter().map(|cost| (cost.connection.as_str(), cost.calls_a_day, cost.limit)).collect();
-    // Two resources, each polled 720 times a day, one sync when idle, one full read.
-    assert_eq!(shown, [("website", 1444, None), ("xero", 4, Some(5000))]);
+    // Five resources of the website and three of Xero: the website's each polled 720 times a day, one sync when idle,
+    // one full read.
+    assert_eq!(shown, [("website", 3610, None), ("xero", 6, Some(5000))]);
 }

@@ -41,7 +41,11 @@ fn xml(status: u16, inner: &str) -> crate::server::Act {
 }
 
 fn things() -> String {
-    THING.replace("        fields:", "        fields:").replacen("        fields:", "        label: \"{Name}\"\n        fields:", 1)
+    THING.replace("        fields:", "        fields:").replacen(
+        "        fields:",
+        "        label: \"{Name}\"\n        fields:",
+        1,
+    )
 }
 
 fn xml_shop(server: &Server) -> crate::setup::Shop {
@@ -127,7 +131,10 @@ async fn a_refusal_is_one_whatever_its_status() {
         let answer = shop.write(CREATE, &[new_item(json!({}))]).await.unwrap();
         assert!(matches!(&answer.items[0], ItemAnswer::Refused { message, .. } if message == "Name is required"));
         let error = shop.page(None, None).await.unwrap_err();
-        assert!(matches!(&error, CallError::Refused { message, .. } if message.contains("Name is required")), "{error}");
+        assert!(
+            matches!(&error, CallError::Refused { message, .. } if message.contains("Name is required")),
+            "{error}"
+        );
         assert_eq!(server.requests().len(), 2, "a last word is not asked for again");
     }
     // A gateway's own 500 is still unknown.
@@ -151,15 +158,21 @@ async fn forms_are_written_and_json_is_read() {
     let server = Server::script([json(&json!({ "id": "1" }))]).await;
     let resource = "        fields: { active: { type: boolean }, when: { type: datetime, format: epoch-millis } }\n        open: true\n        create: { post: /things, wrap: thing, constants: { notify: false } }";
     let shop = shop(&server, "    body: { write: form }", resource);
-    shop.write(CREATE, &[new_item(json!({ "name": "a b", "active": true, "when": "2026-06-01T00:00:00Z" }))]).await.unwrap();
+    shop.write(CREATE, &[new_item(json!({ "name": "a b", "active": true, "when": "2026-06-01T00:00:00Z" }))])
+        .await
+        .unwrap();
     let sent = &server.requests()[0];
     assert_eq!(sent.header("content-type"), Some("application/x-www-form-urlencoded"));
-    assert_eq!(sent.body, "thing%5Bactive%5D=true&thing%5Bname%5D=a+b&thing%5Bnotify%5D=false&thing%5Bwhen%5D=1780272000000");
+    assert_eq!(
+        sent.body,
+        "thing%5Bactive%5D=true&thing%5Bname%5D=a+b&thing%5Bnotify%5D=false&thing%5Bwhen%5D=1780272000000"
+    );
 }
 
 #[tokio::test]
 async fn csv_is_read() {
-    let server = Server::script([say(200, "content-type: text/csv; charset=iso-8859-1\r\n", "id,total\n1,1.10\n")]).await;
+    let server =
+        Server::script([say(200, "content-type: text/csv; charset=iso-8859-1\r\n", "id,total\n1,1.10\n")]).await;
     let resource = "        fields: { id: id, total: decimal }\n        list: { get: /things }";
     let records = shop(&server, "    body: csv", resource).listed(None).await;
     assert_eq!(records[0].body.to_string(), r#"{"id":"1","total":1.10}"#);
@@ -169,7 +182,9 @@ async fn csv_is_read() {
 async fn a_limit_may_be_told_by_status_and_words() {
     let connector = "    throttled: { status: 403, path: \"$.Errors[*].Name\", equals: RateLimitError, wait: 30s }";
     let limit = || say(403, "", "{\"Errors\":[{\"Name\":\"RateLimitError\"}]}");
-    let server = Server::script([limit(), json(&json!([{ "id": "1" }])), say(403, "", "{\"Errors\":[{\"Name\":\"Rights\"}]}")]).await;
+    let server =
+        Server::script([limit(), json(&json!([{ "id": "1" }])), say(403, "", "{\"Errors\":[{\"Name\":\"Rights\"}]}")])
+            .await;
     let shop = shop(&server, connector, "        list: { get: /things }");
     let before = shop.clock.now();
     assert_eq!(ids(&shop.listed(None).await), ["1"]);
@@ -182,7 +197,11 @@ async fn a_limit_may_end_at_an_instant_of_the_remotes_clock() {
     // The remote's clock is a minute behind ours; only the difference counts.
     let date = "Date: Sun, 31 May 2026 23:59:00 GMT\r\nX-RateLimit-Reset: 1780271980\r\n";
     let server = Server::script([say(429, date, ""), json(&json!([]))]).await;
-    let shop = shop(&server, "    throttled: { status: 429, reset_header: X-RateLimit-Reset }", "        list: { get: /things }");
+    let shop = shop(
+        &server,
+        "    throttled: { status: 429, reset_header: X-RateLimit-Reset }",
+        "        list: { get: /things }",
+    );
     let before = shop.clock.now();
     shop.listed(None).await;
     let waited = (shop.clock.now() - before).to_std().unwrap();

@@ -65,7 +65,7 @@ async fn operations_are_told_apart_by_their_numbers() {
     assert!(matches!(answer.items[3], ItemAnswer::Unknown { .. }));
     assert!(matches!(answer.items[4], ItemAnswer::Unknown { .. }));
     let sent = &server.requests()[0];
-    assert!(sent.line.starts_with("POST /api/batch?requestid=key-1 "), "{}", sent.line);
+    assert!(sent.line.starts_with("POST /api/batch?requestid=run-1%2Fstep-1 "), "{}", sent.line);
     let body: serde_json::Value = serde_json::from_str(&sent.body).unwrap();
     assert_eq!(body["BatchItemRequest"][1], json!({ "bId": "2", "operation": "create", "Customer": { "Name": "B" } }));
 }

@@ -18,7 +18,9 @@ fn page(ids: &[u32]) -> Value {
 }
 
 fn list(server: &Server, list: &str) -> Shop {
-    let resource = format!("        updated_at: {{ path: $.at }}\n        get: \"/things/{{id}}\"\n        list: {{ records: $.items, {list} }}");
+    let resource = format!(
+        "        updated_at: {{ path: $.at }}\n        get: \"/things/{{id}}\"\n        list: {{ records: $.items, {list} }}"
+    );
     shop(server, "", &resource)
 }
 
@@ -54,7 +56,16 @@ async fn a_query_text_holds_offset_size_and_instant() {
     );
     assert_eq!(ids(&shop.listed(None).await), ["1"]);
     assert_eq!(ids(&shop.listed(Some("2026-06-01T10:00:00Z")).await), [""; 0]);
-    let text = |text: &str| format!("/query?query={}", text.replace(' ', "%20").replace('\'', "%27").replace(':', "%3A").replace('*', "%2A").replace(">=", "%3E%3D"));
+    let text = |text: &str| {
+        format!(
+            "/query?query={}",
+            text.replace(' ', "%20")
+                .replace('\'', "%27")
+                .replace(':', "%3A")
+                .replace('*', "%2A")
+                .replace(">=", "%3E%3D")
+        )
+    };
     assert_eq!(
         targets(&server),
         [
@@ -84,7 +95,8 @@ async fn a_flag_may_say_that_this_is_the_last_page() {
 
 #[tokio::test]
 async fn numbers_give_way_to_a_token_at_the_remotes_limit() {
-    let answer = |ids: &[u32], token: Value| json(&json!({ "items": things(ids), "token": token, "more": !token.is_null() }));
+    let answer =
+        |ids: &[u32], token: Value| json(&json!({ "items": things(ids), "token": token, "more": !token.is_null() }));
     let server = Server::script([
         answer(&[1], json!("unused")),
         answer(&[2], json!("t1")),
@@ -97,14 +109,18 @@ async fn numbers_give_way_to_a_token_at_the_remotes_limit() {
         "get: /things, page: { kind: number, param: page, end: { more: $.more }, then: { param: page_token, next: $.token, after: 2 } }",
     );
     assert_eq!(ids(&shop.listed(None).await), ["1", "2", "3", "4"]);
-    assert_eq!(targets(&server), ["/things?page=1", "/things?page=2", "/things?page_token=t1", "/things?page_token=t2"]);
+    assert_eq!(
+        targets(&server),
+        ["/things?page=1", "/things?page=2", "/things?page_token=t1", "/things?page_token=t2"]
+    );
 }
 
 #[tokio::test]
 async fn totals_in_headers_end_a_listing() {
     let answer = |ids: &[u32]| say(200, "Result-Pages: 2\r\n", &things(ids).to_string());
     let server = Server::script([answer(&[1]), answer(&[2])]).await;
-    let resource = "        list: { get: /things, page: { kind: number, param: page, end: { page_count_header: Result-Pages } } }";
+    let resource =
+        "        list: { get: /things, page: { kind: number, param: page, end: { page_count_header: Result-Pages } } }";
     assert_eq!(ids(&shop(&server, "", resource).listed(None).await), ["1", "2"]);
     let server = Server::script([say(200, "", "[]")]).await;
     let error = shop(&server, "", resource).page(None, None).await.unwrap_err();
@@ -128,7 +144,8 @@ async fn links_are_followed_absolute_or_relative_but_never_to_another_place() {
     assert_eq!(ids(&shop.listed(None).await), ["1", "2", "3", "4"]);
     assert_eq!(targets(&server), ["/things?x=1", "/things?after=a%20b&x=1", "/things?after=c", "/things?after=d"]);
 
-    for elsewhere in ["https://evil.example/api/things", "//evil.example/x", "/other", "http://127.0.0.1:1/api/things"] {
+    for elsewhere in ["https://evil.example/api/things", "//evil.example/x", "/other", "http://127.0.0.1:1/api/things"]
+    {
         let server = Server::script([json(&json!({ "items": [], "links": { "next": elsewhere } }))]).await;
         let shop = list(&server, "get: /things, page: { kind: link, next: $.links.next }");
         let error = shop.page(None, None).await.unwrap_err();
@@ -158,7 +175,10 @@ async fn a_keyset_goes_on_after_the_last_record() {
     assert_eq!(ids(&shop.listed(Some("2026-05-01T00:00:00Z")).await), ["1", "2", "3"]);
     assert_eq!(
         targets(&server),
-        ["/things?changed_since=2026-05-01T00%3A00%3A00Z", "/things?changed_since=2026-06-02T00%3A00%3A00Z&last_seen=2"]
+        [
+            "/things?changed_since=2026-05-01T00%3A00%3A00Z",
+            "/things?changed_since=2026-06-02T00%3A00%3A00Z&last_seen=2"
+        ]
     );
 }
 
@@ -252,9 +272,10 @@ async fn a_feed_of_deleted_records_ends_each_listing_of_changes() {
 }
 
 #[tokio::test]
-async fn no_content_is_an_empty_list() {
-    let server = Server::script([say(204, "", "")]).await;
-    assert_eq!(ids(&list(&server, "get: /things").listed(None).await), [""; 0]);
+async fn no_content_is_an_empty_list_only_where_the_manifest_says_so() {
+    let server = Server::start(|_, _| say(204, "", "")).await;
+    assert_eq!(ids(&list(&server, "get: /things, empty: { status: 204 }").listed(None).await), [""; 0]);
+    assert!(matches!(list(&server, "get: /things").page(None, None).await, Err(CallError::BadAnswer(_))));
 }
 
 #[tokio::test]

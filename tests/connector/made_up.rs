@@ -107,7 +107,9 @@ impl Guild {
     fn shown(id: &str, person: &Person) -> String {
         let Person { label, mail, worth, at, rev } = person;
         let (label, mail) = (escaped(label), escaped(mail));
-        format!("<person id=\"{id}\"><label>{label}</label><mail>{mail}</mail><worth>{worth}</worth><at>{at}</at><rev>{rev}</rev></person>")
+        format!(
+            "<person id=\"{id}\"><label>{label}</label><mail>{mail}</mail><worth>{worth}</worth><at>{at}</at><rev>{rev}</rev></person>"
+        )
     }
 
     fn add(&self, label: &str, mail: &str) -> String {
@@ -219,7 +221,12 @@ impl World {
     async fn start() -> Self {
         let clock = Clock::manual("2026-06-01T04:00:00Z".parse().unwrap());
         let site = Website::start(WebsiteOptions::new(clock.clone())).await.unwrap();
-        let guild = Guild { clock: clock.clone(), people: Mutex::default(), writes: Mutex::default(), forgets: AtomicU32::new(0) };
+        let guild = Guild {
+            clock: clock.clone(),
+            people: Mutex::default(),
+            writes: Mutex::default(),
+            forgets: AtomicU32::new(0),
+        };
         let guild = Arc::new(guild);
         let routes = Router::new()
             .route("/guild/people", get(list))
@@ -280,7 +287,9 @@ impl World {
 
     /// A quiet run plans nothing and sends no write.
     async fn settled(&self) {
-        let writes = |world: &Self| -> u64 { world.connectors.values().map(|one| one.requests()).map(|Requests { writes, .. }| writes).sum() };
+        let writes = |world: &Self| -> u64 {
+            world.connectors.values().map(|one| one.requests()).map(|Requests { writes, .. }| writes).sum()
+        };
         let before = writes(self);
         assert!(self.run(Mode::Plan, false).await.is_empty_plan());
         self.run(Mode::Sync, false).await;
@@ -293,7 +302,9 @@ impl World {
 async fn a_made_up_api_is_kept_in_step_by_yaml_alone() {
     let world = World::start().await;
     let contact = |name: &str, mail: &str| json!({ "first_name": name, "last_name": "x", "email": mail });
-    for (name, mail) in [("Ann & Co", "ann@a.example"), ("Bob", "bob@a.example"), ("Cid", "cid@a.example"), ("bad", "bad@a.example")] {
+    for (name, mail) in
+        [("Ann & Co", "ann@a.example"), ("Bob", "bob@a.example"), ("Cid", "cid@a.example"), ("bad", "bad@a.example")]
+    {
         world.site.insert("contacts", contact(name, mail)).unwrap();
     }
     let ann = world.guild.add("Ann & Co", "ANN@a.example");
@@ -301,7 +312,10 @@ async fn a_made_up_api_is_kept_in_step_by_yaml_alone() {
     world.guild.add("Eve", "eve@a.example");
 
     world.run(Mode::Sync, false).await;
-    assert_eq!(world.guild.labels(), ["Ann &amp; Co", "Bob", "Cid", "Dee", "Eve"].map(|label| label.replace("&amp;", "&")));
+    assert_eq!(
+        world.guild.labels(),
+        ["Ann &amp; Co", "Bob", "Cid", "Dee", "Eve"].map(|label| label.replace("&amp;", "&"))
+    );
     assert_eq!(world.site.count("contacts"), 6);
     world.settled().await;
 

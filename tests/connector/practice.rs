@@ -7,8 +7,8 @@ use reconciled::{
     config::{Auth, Connection, Secret},
     connector::{
         AnswerKind, Batch, CallError, ChangedSince, Connector as _, Correlate, FieldTable, FieldType, GetOne, GoneWhen,
-        HttpConnector, ItemAnswer, ItemOk, Limit, LimitRegistry, List, PageEnd, PageSize, Paging, Place, PullCursor, Resource, Scope,
-        SinceFormat, SincePlace, WireFormat, Write,
+        HttpConnector, ItemAnswer, ItemOk, Limit, LimitRegistry, List, PageEnd, PageSize, Paging, Place, PullCursor,
+        Resource, Scope, SinceFormat, SincePlace, WireFormat, Write,
     },
     record::{Canon, Kind},
     sandbox::{Fault, Website, WebsiteOptions, Xero, XeroOptions},
@@ -16,7 +16,7 @@ use reconciled::{
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::setup::{if_match, CREATE, Shop, UPDATE, connection, customers, item, manifest, new_item, path, write};
+use crate::setup::{CREATE, Shop, UPDATE, connection, customers, if_match, item, manifest, new_item, path, write};
 
 const START: PullCursor = PullCursor { since: None, page: None };
 

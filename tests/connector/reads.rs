@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reconciled::{
     connector::{
-        CallError, ChangedSince, Connector as _, Page, PageEnd, Paging, Place, PullCursor, Requests, Resource, SinceFormat,
-        SincePlace,
+        CallError, ChangedSince, Connector as _, Page, PageEnd, Paging, Place, PullCursor, Requests, Resource,
+        SinceFormat, SincePlace,
     },
     record::RecordId,
 };
@@ -92,7 +92,8 @@ async fn cursors_are_followed_as_they_are_and_never_in_a_circle() {
 fn since(place: SincePlace, format: SinceFormat) -> Resource {
     let mut resource = customers();
     let overlap = Duration::ZERO;
-    resource.list.as_mut().unwrap().changed_since = Some(ChangedSince { place, text: "{since}".to_owned(), format, overlap, misses: vec![] });
+    resource.list.as_mut().unwrap().changed_since =
+        Some(ChangedSince { place, text: "{since}".to_owned(), format, overlap, misses: vec![] });
     resource
 }
 

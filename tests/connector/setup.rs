@@ -7,9 +7,10 @@ use reconciled::{
     clock::Clock,
     config::{Auth, Connection, ConnectionName, Secret},
     connector::{
-        AnswerKind, Batch, Bodies, ChangedSince, Correlate, FieldTable, FieldType, GetOne, GoneWhen, HttpConnector, Idempotency, ItemOk, KeyPlace,
-        LabelPart, LabelTemplate, Limit, LimitRegistry, List, Manifest, PageEnd, PageSize, Paging, Resource, SinceFormat,
-        SincePlace, ThrottleWait, Throttled, VersionHeader, WireFormat, Write, WriteItem, WriteKind,
+        AnswerKind, Batch, Bodies, ChangedSince, Correlate, FieldTable, FieldType, GetOne, GoneWhen, HttpConnector,
+        Idempotency, ItemOk, KeyPlace, LabelPart, LabelTemplate, Limit, LimitRegistry, List, Manifest, PageEnd,
+        PageSize, Paging, Resource, SinceFormat, SincePlace, ThrottleWait, Throttled, VersionHeader, WireFormat, Write,
+        WriteItem, WriteKind,
     },
     record::{Canon, Kind, Path, RecordId},
 };
@@ -69,6 +70,7 @@ pub fn customers() -> Resource {
                 overlap: Duration::ZERO,
                 misses: vec![],
             }),
+            empty: None,
             expired: None,
             windows: None,
             detail: None,
@@ -77,10 +79,7 @@ pub fn customers() -> Resource {
         }),
         get: Some(GetOne { path: "/customers/{id}".to_owned(), record: path("$"), missing: None }),
         create: Some(write("POST", "/customers")),
-        update: Some(Write {
-            version: Some(if_match()),
-            ..write("PATCH", "/customers/{id}")
-        }),
+        update: Some(Write { version: Some(if_match()), ..write("PATCH", "/customers/{id}") }),
         gone_when: Some(GoneWhen { path: path("$.state"), values: vec![json!("archived")] }),
         merged_into: Some(path("$.survivor")),
     }

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod birth;
 mod fields;
 mod lists;
 mod matching;

@@ -103,6 +103,41 @@ async fn a_sale_that_changes_is_pushed_and_one_that_is_refused_is_parked_with_th
 }
 
 #[tokio::test]
+async fn what_was_refused_is_tried_again_later_and_later_although_nothing_changed() {
+    let world = World::new(SHOP);
+    let contact = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    let sale = world.shop.insert("sales", json!({"number": "1", "contact_id": contact, "total": 10}));
+    world.sync().await;
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = asked.clone();
+    world.books.refuse(move |values| {
+        (values["total"] == 11).then(|| {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            "the period is locked".to_owned()
+        })
+    });
+    world.shop.edit("sales", &sale, json!({"total": 11}));
+    let tried = async |minutes: u64| {
+        world.clock.advance(std::time::Duration::from_secs(minutes * 60));
+        world.sync().await;
+        asked.load(std::sync::atomic::Ordering::Relaxed)
+    };
+    assert_eq!(tried(0).await, 1);
+    assert_eq!(tried(30).await, 1, "not before its time");
+    assert_eq!(tried(31).await, 2, "after an hour");
+    assert_eq!(tried(61).await, 2, "then after two");
+    assert_eq!(tried(61).await, 3);
+    let parked = world.desk(async |desk| desk.parked(None).await.unwrap()).await;
+    assert_eq!((parked.len(), parked[0].parked.attempts), (1, 3));
+    world.books.refuse_nothing();
+    world.clock.advance(std::time::Duration::from_secs(4 * 3600 + 60));
+    world.sync().await;
+    assert_eq!(World::find(&world.books, "sales", "number", "1")["total"], 11);
+    assert!(world.desk(async |desk| desk.parked(None).await.unwrap()).await.is_empty());
+    world.settled().await;
+}
+
+#[tokio::test]
 async fn whether_nobody_refers_to_a_record_is_unknown_until_the_others_were_read() {
     let yaml = SHOP.replace("source: [ { referenced_by: sales } ]", "source: [ { not: { referenced_by: sales } } ]");
     let world = World::new(&yaml);

@@ -5,4 +5,7 @@
 mod site;
 
 mod contacts;
+mod invoices;
+mod payments;
+mod sales;
 mod schedule;

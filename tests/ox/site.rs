@@ -8,7 +8,7 @@ use reconciled::{
     config::{self, Config, ConnectionName, IntegrationName},
     connector::{Connector, HttpConnector, LimitRegistry},
     daemon::{Daemon, DaemonSettings, Handle},
-    engine::{Desk, Engine, Mode, RunReport, RunRequest},
+    engine::{Desk, Engine, FindingItem, Mode, RunReport, RunRequest},
     sandbox::{Sandbox, WebsiteOptions, XeroOptions},
     store::{Ledger, SledStore, Store},
 };
@@ -49,6 +49,14 @@ impl Site {
         let config = load(&sandbox, str::to_owned);
         let engine = engine(config.clone(), Ledger::new(store), &clock, state.path());
         Self { sandbox, clock, config, engine, state }
+    }
+
+    /// As [`Site::start`], with first runs approved.
+    pub async fn running() -> Self {
+        let site = Self::start().await;
+        site.sync().await;
+        site.approve().await;
+        site
     }
 
     /// From now on with an edited configuration, as after a restart; the store is the same.
@@ -192,6 +200,24 @@ impl Site {
             .unwrap()
     }
 
+    /// A receipt of so many dollars for a sale. Returns its id.
+    pub fn receipt(&self, sale: &str, number: &str, method: &str, dollars: u32) -> String {
+        let received = "2026-05-31T22:00:00.000Z";
+        let receipt = json!({
+            "number": number, "sale_id": sale, "received_at": received, "amount": dollars, "currency": "NZD", "method": method,
+        });
+        self.sandbox.website.insert("receipts", receipt).unwrap()
+    }
+
+    /// A payment of so many dollars that somebody enters in Xero. Returns its id.
+    pub fn xero_payment(&self, invoice: &str, dollars: u32, account: &str, reference: &str) -> String {
+        let payment = json!({
+            "Invoice": { "InvoiceID": invoice }, "Account": { "Code": account }, "Date": "2026-06-01", "Amount": dollars,
+            "Reference": reference,
+        });
+        self.sandbox.xero.insert("Payments", payment).unwrap()
+    }
+
     pub fn website(&self, resource: &str) -> Vec<Value> {
         self.sandbox.website.list(resource)
     }
@@ -207,6 +233,22 @@ impl Site {
         assert_eq!(found.len(), 1, "{member} {text} among {records:#?}");
         found[0].clone()
     }
+}
+
+/// What a run lists for a pipeline of the example.
+pub fn findings<'r>(report: &'r RunReport, pipeline: &str) -> &'r [FindingItem] {
+    let name = format!("website-xero/{pipeline}");
+    &report.pipelines.iter().find(|report| report.pipeline.as_str() == name).unwrap().findings
+}
+
+/// The lines of an invoice: description, quantity, amount, account.
+pub fn lines(invoice: &Value) -> Vec<(String, String, String, String)> {
+    let decimal = |value: &Value, places: usize| format!("{:.places$}", value.as_f64().unwrap());
+    let line = |line: &Value| {
+        let text = |name: &str| line[name].as_str().unwrap().to_owned();
+        (text("Description"), decimal(&line["Quantity"], 0), decimal(&line["UnitAmount"], 2), text("AccountCode"))
+    };
+    invoice["LineItems"].as_array().unwrap().iter().map(line).collect()
 }
 
 /// A time of 1 June 2026 in Auckland.

@@ -309,11 +309,12 @@ impl<'a, 'c> Maker<'a, 'c> {
                 }
             }
             let updates = fields.iter().find(|field| field.flow.writes(side) && field.write != WriteWhen::OnCreate);
-            if let (Some(field), None) = (updates, end.resource.write(WriteKind::Update)) {
+            // Where records are made, what changes later is parked; where they are not, nothing could ever be written.
+            if let (Some(field), None, false) = (updates, end.resource.write(WriteKind::Update), creates.on(side)) {
                 refuse(
                     "config::not_updatable",
                     format!("records of {} cannot be changed, and the field `{}` would", end.name(), field.name),
-                    "give every field `write: on-create`",
+                    "let the pipeline create there, or give every field `write: on-create`",
                 );
             }
         }

@@ -142,6 +142,9 @@ pub struct Each {
     pub fields: Vec<Field>,
     /// Whether elements of the target that the source no longer has are removed.
     pub removes: bool,
+    /// Values of a target's element that the remote works out, each with those it is worked out from: left out of an
+    /// element of which one of them changes.
+    pub derived: Vec<(String, Vec<String>)>,
 }
 
 /// One step of a mapping. A closed list: each is invertible, normalising (the other way is identity) or lossy.

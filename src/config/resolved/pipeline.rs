@@ -102,6 +102,14 @@ pub struct End {
     pub spec_hash: u32,
 }
 
+impl End {
+    /// For people: `acme-xero/contacts`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.connection.name, self.resource.name)
+    }
+}
+
 /// One way for unlinked records to find each other; all its pairs must agree.
 #[derive(Clone, Debug)]
 pub struct Tier {

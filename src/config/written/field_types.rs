@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::{At, Decode, Named, words, written};
+use super::{At, Decode, Named, OneOrMany, words, written};
 use crate::config::{
     diagnostic::Report,
     tree::{Node, NodeValue},
@@ -44,6 +44,9 @@ written! {
         may read_only: At<bool>,
         /// The remote answers with a mask instead of the value.
         may masked: At<bool>,
+        /// Of a list's element: the fields beside it from which the remote works it out. When one of them changes, it is
+        /// not sent back, because it would no longer fit.
+        may derived_from: OneOrMany<At<String>>,
         /// Longest text the remote keeps.
         may max: At<u32>,
         /// Places a decimal is kept with.

@@ -25,6 +25,8 @@ written! {
         may records: At<Path>,
         /// How the listing goes on.
         may page: PageW,
+        /// An answer that says that there is no record to list: { status: 204 }.
+        may empty: MatchW,
         /// An answer that says that a page token is too old; the listing begins again.
         may expired: MatchW,
         /// Windows of dates, for lists that want a span and no longer one than this.

@@ -270,17 +270,21 @@ impl Reading<'_> {
 
     /// Whether a part with an id holds more of what was sent at another place than of what was sent at its own, or
     /// what was sent stands elsewhere. Only texts that come back as they were sent can tell: a remote may write a date
-    /// in another form, or trim a name. Parts without an id are refusals, which need not repeat what they refuse.
+    /// in another form, or trim a name. Parts without an id are refusals, which need not repeat what they refuse, or
+    /// repeat it as it was sent: they are no place where a record stands.
     fn out_of_order(&self, batch: &Batch, answered: &[Value]) -> bool {
         let sent = self.sent_items(batch);
         let parts: Vec<&Value> =
             answered.iter().map(|item| batch.item_record.find(item).unwrap_or(&Value::Null)).collect();
-        sent.iter().zip(&parts).zip(answered).any(|((own, part), item)| {
+        let has_id: Vec<bool> = answered.iter().map(|item| self.id_in(batch, item).is_some()).collect();
+        let made: Vec<&Value> =
+            parts.iter().zip(&has_id).filter(|(_, has_id)| **has_id).map(|(part, _)| *part).collect();
+        sent.iter().zip(&parts).zip(&has_id).any(|((own, part), has_id)| {
             let here = alike(part, own);
-            here < texts(own).count()
-                && self.id_in(batch, item).is_some()
+            *has_id
+                && here < texts(own).count()
                 && (sent.iter().any(|other| alike(part, other) > here)
-                    || parts.iter().any(|other| alike(other, own) > here))
+                    || made.iter().any(|other| alike(other, own) > here))
         })
     }
 

@@ -37,7 +37,7 @@ pub(super) struct Wanted<'a> {
     pub records: Option<&'a Path>,
     /// An answer that says that the page is too old to go on with.
     pub expired: Option<&'a AnswerMatch>,
-    /// An answer that says that there is no such record.
+    /// An answer that says that there is no such record, or none to list.
     pub missing: Option<&'a AnswerMatch>,
 }
 
@@ -122,6 +122,10 @@ impl HttpConnector {
         let read = if reply.ok() && !other.contains(&reply.status) {
             match self.parse(&reply, wanted.records).await {
                 Ok(read) => Some(read),
+                // No body at all may be how the remote says that there is nothing.
+                Err(_) if wanted.missing.is_some_and(|what| what.fits(reply.status, None, &reply.text())) => {
+                    return Attempt::Done(Box::new(reply), None);
+                }
                 Err(message) => return Attempt::Again(CallError::BadAnswer(format!("{at}: {message}")), None),
             }
         } else {

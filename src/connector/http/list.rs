@@ -70,10 +70,10 @@ impl HttpConnector {
         parent: Option<&str>,
     ) -> Result<Page, CallError> {
         let request = self.listing(list, cursor, spot, parent)?;
-        // "Nothing has changed" can only be the answer to that question; 204 is how some say that there is nothing.
+        // "Nothing has changed" can only be the answer to that question.
         let conditional = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("if-modified-since"));
-        let other: &[u16] = if conditional && spot.is_first() { &[204, 304] } else { &[204] };
-        let wanted = Wanted { records: Some(&list.records), expired: list.expired.as_ref(), missing: None };
+        let other: &[u16] = if conditional && spot.is_first() { &[304] } else { &[] };
+        let wanted = Wanted { records: Some(&list.records), expired: list.expired.as_ref(), missing: list.empty.as_ref() };
         let (reply, read) = self.read(&request.target, &request.headers, other, &wanted).await?;
         let server_time = reply.server_time();
         let Some(read) = read else {

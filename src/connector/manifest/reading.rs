@@ -20,6 +20,8 @@ pub struct List {
     pub records: Path,
     /// How to go on.
     pub paging: Paging,
+    /// An answer that says that there is no record to list (Zoho: status 204).
+    pub empty: Option<AnswerMatch>,
     /// An answer that says that a page token is too old: the listing begins again.
     pub expired: Option<AnswerMatch>,
     /// Windows of dates that a listing is cut into.

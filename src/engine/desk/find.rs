@@ -24,6 +24,9 @@ pub struct FieldExplanation {
     pub target: Option<Cell>,
     /// Why it is put aside.
     pub parked: Option<String>,
+    /// Why the sides may differ for good, a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Where a record stands.
@@ -155,6 +158,7 @@ impl Desk<'_> {
                 source: state.present(Side::Source).cloned(),
                 target: state.present(Side::Target).cloned(),
                 parked: state.parked.as_ref().map(|park| format!("{}: {}", park.code, park.message)),
+                note: state.uneven.then(|| uneven(pipeline, *id)).flatten(),
             })
             .collect();
         let born = match link.born {
@@ -223,6 +227,17 @@ impl crate::mapping::Lookups for Asked<'_, '_> {
     fn today(&self) -> chrono::NaiveDate {
         self.desk.engine.clock.now().date_naive()
     }
+}
+
+/// Why a field differs since one record was made from the other.
+fn uneven(pipeline: &Pipeline, id: FieldId) -> Option<String> {
+    let field = pipeline.fields.iter().find(|field| field.id == id)?;
+    let to = Side::BOTH.into_iter().find(|side| field.flow.writes(*side))?;
+    let from = to.other();
+    Some(format!(
+        "differs since the {from} record was made from the {to} record: this field flows to the {to} only, whose value \
+         stays until somebody edits the {from}"
+    ))
 }
 
 fn any_is<'c>(mut cells: impl Iterator<Item = &'c Cell>, wanted: &str) -> bool {

@@ -124,7 +124,7 @@ impl Run<'_> {
     }
 
     /// An entry of the parked list; the same trouble again counts as another attempt and is tried later and later,
-    /// from one hour to a day apart.
+    /// from one hour to a day apart. Before its time has come, it was only looked at and not tried.
     pub(in crate::engine) fn parked_entry(
         &self,
         old: &[Parked],
@@ -135,6 +135,10 @@ impl Run<'_> {
         let now = self.engine.clock.now();
         let FindingKind::Parked(code) = finding.kind else { unreachable!("only parked findings are listed") };
         let before = old.iter().find(|parked| parked.code == code && parked.field == finding.field);
+        let waits = |before: &Parked| before.message == finding.message && before.next_try.is_some_and(|at| at > now);
+        if let Some(before) = before.filter(|before| waits(before)) {
+            return Parked { label: label.to_owned(), candidates, ..before.clone() };
+        }
         let attempts = before.map_or(1, |before| before.attempts.saturating_add(1));
         let hours = 1_i64 << attempts.saturating_sub(1).min(5);
         Parked {

@@ -20,6 +20,7 @@ fn lines(removes: bool) -> Field {
             field(&["$.cents"], "$.UnitAmount", vec![Transform::Divide(Decimal::from(100))]),
         ],
         removes,
+        derived: vec![("LineAmount".to_owned(), vec!["UnitAmount".to_owned()])],
     }));
     lines
 }
@@ -274,4 +275,18 @@ proptest! {
         let rows = answer.value().unwrap().as_array().unwrap().len();
         prop_assert!(rows >= source.value().unwrap().as_array().unwrap().len());
     }
+}
+
+#[test]
+fn what_the_remote_works_out_goes_back_unless_it_would_no_longer_fit() {
+    let field = lines(false);
+    let now = r#"[{"LineItemID":"a","Description":"Tea","UnitAmount":4.50,"LineAmount":4.50},
+                  {"LineItemID":"b","Description":"Cake","UnitAmount":6,"LineAmount":6}]"#;
+    let source = r#"[{"line_no":1,"title":"Tea","cents":500},{"line_no":2,"title":"Carrot cake","cents":600}]"#;
+    let composed = made(&field, &cell(source), Some(&cell(now)), &[pair("1", "a"), pair("2", "b")]);
+    let expected = json!([
+        { "LineItemID": "a", "Description": "Tea", "UnitAmount": 5 },
+        { "LineItemID": "b", "Description": "Carrot cake", "UnitAmount": 6, "LineAmount": 6 },
+    ]);
+    assert_eq!(composed.array, Cell::Value(expected));
 }

@@ -15,7 +15,11 @@ use crate::{
         Field, FieldEnd, FieldId, Filter, FirstRun, Flow, Guards, IntegrationName, KeyPair, OnLeave, Operator,
         Pipeline, PipelineName, Test, Then, Tier, WriteWhen,
     },
+<<<<<<< HEAD
     connector::{Bodies, FieldTable, LabelTemplate, Manifest, Resource, ThrottleWait, Throttled},
+=======
+    connector::{AnswerKind, FieldTable, LabelTemplate, Manifest, Resource, ThrottleWait, Throttled, Write},
+>>>>>>> main
     mapping::Lookups,
     record::{Canon, Path, ProjectionSpec, RecordId, Side, Slot},
     sync::{Born, Context, Decision, FieldState, Fresh, Link, Observation, Settled, decide_link, link_matched},
@@ -85,7 +89,7 @@ fn end(name: &str) -> End {
         list: None,
         get: None,
         create: None,
-        update: None,
+        update: Some(update()),
         gone_when: None,
         merged_into: None,
     };
@@ -104,6 +108,21 @@ fn end(name: &str) -> End {
         spec: ProjectionSpec::default(),
         filter: Filter::All(Vec::new()),
         spec_hash: 1,
+    }
+}
+
+fn update() -> Write {
+    Write {
+        method: "PATCH".to_owned(),
+        path: "/contacts/{id}".to_owned(),
+        only: true,
+        id_in_body: None,
+        batch: None,
+        answer: AnswerKind::Body,
+        record: path("$"),
+        idempotency: None,
+        version: None,
+        duplicate: None,
     }
 }
 
@@ -198,6 +217,7 @@ pub fn lines(pipeline: &mut Pipeline) -> &mut Field {
         target_key: path("$.LineItemID"),
         fields: inner.fields,
         removes: false,
+        derived: Vec::new(),
     }));
     field
 }

@@ -165,6 +165,58 @@ fn a_new_id_is_written_back() {
     assert_eq!((writes.len(), writes[0].side, &writes[0].fields[0].value), (1, Side::Source, &"t1".into()));
 }
 
+/// A site that has first and last name, and books that have one name beside them.
+fn names() -> Pipeline {
+    let mut p = with_fields(&["first", "last"]);
+    add(&mut p, "$.first", "$.name").flow = Flow::ToTarget;
+    p
+}
+
+/// Creates the site's record of one of the books; the site answers so.
+fn born_on_target(p: &Pipeline, record: &Value, answer: Option<&Value>) -> crate::sync::Settled {
+    let links = Links::default();
+    let fresh = fresh(p, Side::Target, "t1", record);
+    let FreshDecision::Create(write) = decide_new(&context(p, &links), Side::Target, &fresh, &[]) else {
+        panic!("not created")
+    };
+    let answer = answer.map(|record| reading(p, Side::Source, "s1", record));
+    settle_create(&context(p, &links), &fresh.observation, &write, &"s1".into(), answer.as_ref())
+}
+
+#[test]
+fn a_field_that_flows_the_other_way_is_what_it_is_at_birth() {
+    let p = names();
+    let company = json!({ "first": "Jane", "name": "Acme Ltd" });
+    for answer in [Some(json!({ "first": "Jane" })), None] {
+        let settled = born_on_target(&p, &company, answer.as_ref());
+        let mut link = settled.link;
+        assert_eq!(codes(&settled.findings), [], "no difference without history");
+        assert_eq!(state(&p, &link, 2).base, Some(["Jane".into(), "Acme Ltd".into()]));
+        assert!(state(&p, &link, 2).uneven);
+        see(&p, &mut link, Side::Source, &json!({ "first": "Jane" }));
+        see(&p, &mut link, Side::Target, &json!({ "first": "Jane", "name": "Acme Group" }));
+        let decision = decide(&p, &link);
+        assert!(decision.writes.is_empty() && decision.findings.is_empty(), "{decision:?}");
+        see(&p, &mut link, Side::Source, &json!({ "first": "Janet" }));
+        let writes = decide(&p, &link).writes;
+        let name = writes[0].fields.iter().find(|sent| sent.field == p.fields[2].id).unwrap();
+        assert_eq!((&name.value, &name.before), (&"Janet".into(), &"Acme Group".into()));
+        let link = settle(&p, &link, Some(&json!({ "first": "Janet", "name": "Janet" }))).link;
+        assert!(!state(&p, &link, 2).uneven, "now they agree");
+    }
+}
+
+#[test]
+fn what_the_remote_made_up_at_birth_has_no_history() {
+    let mut p = names();
+    p.fields[2].flow = Flow::ToTarget;
+    let made_up = json!({ "first": "Jane", "last": null });
+    let settled = born_on_target(&p, &json!({ "last": "Doe", "name": "Acme Ltd" }), Some(&made_up));
+    assert!(codes(&settled.findings).contains(&ParkCode::Difference), "{:?}", settled.findings);
+    let unread = born_on_target(&p, &json!({ "last": "Doe", "name": "Acme Ltd" }), None).link;
+    assert_eq!(state(&p, &unread, 2).base, None, "nothing was given of it, and nothing was read");
+}
+
 #[test]
 fn figures_are_checked() {
     let mut p = with_fields(&["a", "total"]);

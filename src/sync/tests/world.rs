@@ -176,7 +176,7 @@ impl World {
             let Some(state) = link.fields.get(&field.id).filter(|state| state.definition == field.definition) else {
                 continue;
             };
-            let Some(base) = &state.base else { continue };
+            let Some(base) = state.base.as_ref().filter(|_| !state.uneven) else { continue };
             let agreed = Side::BOTH.into_iter().any(|from| {
                 mapping::translate(field, from, &base[from.index()], &self.links_elsewhere)
                     .is_ok_and(|value| same(field, &[], from.other(), &value, &base[from.other().index()]))

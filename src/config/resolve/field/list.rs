@@ -59,11 +59,14 @@ impl Fields<'_, '_> {
         self.check_elements(&found);
         let id = hash::field_id("each", &[source.value.as_str()], target.value.as_str());
         let name = format!("{}[] -> {}[]", short(&source.value), short(&target.value));
+        let derived = tables[1].fields.iter().filter(|(_, kind)| !kind.derived_from.is_empty());
+        let derived = derived.map(|(name, kind)| (name.clone(), kind.derived_from.clone())).collect();
         let content = Content::Each(Box::new(Each {
             source_key: source_key.value.clone(),
             target_key: target_key.value.clone(),
             fields: found.into_iter().map(|(field, _)| field).collect(),
             removes: each.removes.as_ref().is_some_and(|removes| removes.value),
+            derived,
         }));
         let source_end = self.end(Side::Source, std::slice::from_ref(source), scope, flow, written)?;
         let target_end = self.end(Side::Target, std::slice::from_ref(target), scope, flow, written)?;

@@ -109,7 +109,12 @@ pub(super) fn write(written: &WriteCallW, create: bool, report: &Report) -> Opti
 fn constants(written: Option<&Named<At<Raw>>>, report: &Report) -> Vec<(Path, Value)> {
     let constant = |entry: &crate::config::written::Entry<At<Raw>>| {
         let text = &entry.name.value;
-        let path = Path::parse(&if text.starts_with('$') { text.clone() } else { format!("$.{text}") });
+        let plain = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+        let path = Path::parse(&match text.starts_with('$') {
+            true => text.clone(),
+            false if plain => format!("$.{text}"),
+            false => format!("$['{text}']"),
+        });
         match path {
             Ok(path) => Some((path, value::one(Kind::Any, &entry.value, report)?)),
             Err(cause) => {

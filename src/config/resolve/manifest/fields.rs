@@ -57,6 +57,7 @@ fn field(written: &FieldTypeMapW, report: &Report) -> FieldType {
             .collect(),
         read_only: yes(&written.read_only),
         masked: yes(&written.masked),
+        derived_from: written.derived_from.iter().flat_map(|from| &from.0).map(|name| name.value.clone()).collect(),
         children,
         description: written.description.as_ref().map(|text| text.value.clone()).unwrap_or_default(),
     }

@@ -57,6 +57,7 @@ pub(super) fn list(written: &ListW, fields: &FieldTable, id: &Path, report: &Rep
         query,
         records,
         paging,
+        empty: written.empty.as_ref().and_then(|empty| answer_match(empty, report)),
         expired: written.expired.as_ref().and_then(|expired| answer_match(expired, report)),
         windows: written.windows.as_ref().and_then(|windows| self::windows(windows, report)),
         changed_since,

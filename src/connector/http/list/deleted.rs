@@ -33,7 +33,7 @@ impl HttpConnector {
             }
         }
         let target = address::with_query(&path, &query);
-        let (reply, read) = self.read(&target, &headers, &[204, 304], &Wanted::default()).await?;
+        let (reply, read) = self.read(&target, &headers, &[304], &Wanted::default()).await?;
         let server_time = reply.server_time();
         let Some(mut read) = read else { return Ok(Page { records: Vec::new(), next: None, server_time }) };
         let items = extract::take_array(&feed.records, &mut read.body)

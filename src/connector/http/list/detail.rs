@@ -65,7 +65,7 @@ impl HttpConnector {
         let mut query = static_query(connection);
         query.push((ids.0.to_owned(), ids.1.to_owned()));
         let target = address::with_query(&path, &query);
-        let (reply, read) = self.read(&target, &[], &[204], &Wanted::default()).await?;
+        let (reply, read) = self.read(&target, &[], &[], &Wanted::default()).await?;
         let Some(mut read) = read else { return Ok(HashMap::new()) };
         let items = take_array(records, &mut read.body)
             .ok_or_else(|| bad(&reply, &target, &self.no_records(&read.body, records.as_str())))?;
