@@ -83,6 +83,7 @@ fn the_connector_of_the_documentation_is_sound() {
     let loaded = config::load(dir.path(), &HashMap::<String, String>::new());
     assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
     assert!(loaded.connectors.contains_key("shopkeeper"));
+}
 
 fn sources(dir: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(dir).unwrap() {

@@ -15,8 +15,8 @@ use crate::{
         written::{At, AuthWordW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
     },
     connector::{
-        AnswerMatch, AuthKind, Bodies, BodyKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest, Resource, Scope, Setting,
-        SettingKind, ThrottleWait, Throttled,
+        AnswerMatch, AuthKind, Bodies, BodyKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest,
+        Resource, Scope, Setting, SettingKind, ThrottleWait, Throttled,
     },
     record::{Kind, Path},
 };
@@ -129,8 +129,12 @@ fn check_parents(manifest: &Manifest, written: &ManifestW, report: &Report) {
                     .help("name a resource that is listed by itself"),
             ),
             None => report.add(
-                error("config::unknown_resource", named.span, format!("there is no resource `{}` with a list", named.value))
-                    .maybe_help(suggest(&named.value, manifest.resources.keys().map(String::as_str))),
+                error(
+                    "config::unknown_resource",
+                    named.span,
+                    format!("there is no resource `{}` with a list", named.value),
+                )
+                .maybe_help(suggest(&named.value, manifest.resources.keys().map(String::as_str))),
             ),
         }
     }
@@ -145,8 +149,12 @@ fn check_xml(manifest: &Manifest, written: &ManifestW, report: &Report) {
             let (Some(call), Some(written)) = (call, written) else { continue };
             if call.body.unwrap_or(manifest.bodies.write) == BodyKind::Xml && call.wrap.is_none() {
                 report.add(
-                    error("config::missing_key", written.span, "an XML request needs `wrap`, the name of its root element")
-                        .help("add wrap: Client"),
+                    error(
+                        "config::missing_key",
+                        written.span,
+                        "an XML request needs `wrap`, the name of its root element",
+                    )
+                    .help("add wrap: Client"),
                 );
             }
         }

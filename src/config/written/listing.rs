@@ -17,7 +17,7 @@ use crate::{
 written! {
     /// How to list a collection.
     ListW as "list" {
-        /// Path below the base URL. It may hold {page}, {size}, {changed_since} and {parent}.
+        /// Path below the base URL. It may hold `{page}`, `{size}`, `{changed_since}` and `{parent}`.
         need get: At<String>,
         /// Query parameters; the values may hold the same.
         may query: Named<At<String>>,
@@ -131,13 +131,13 @@ words! {
     }
 }
 written! {
-    /// How to ask for changes only: by `param`, by `header`, by a text for {changed_since}, or by reading newest first.
+    /// How to ask for changes only: by `param`, by `header`, by a text for `{changed_since}`, or by reading newest first.
     ChangedSinceW as "changed_since" {
         /// Query parameter.
         may param: At<String>,
         /// Header.
         may header: At<String>,
-        /// The text around the instant {since}; without param and header it stands for {changed_since}.
+        /// The text around the instant {since}; without param and header it stands for `{changed_since}`.
         may text: At<String>,
         /// The list begins with the newest change: read it until one is older. Default: false.
         may newest_first: At<bool>,

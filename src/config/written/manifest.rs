@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    At, Decode, FieldTypeW, GetW, GoneWhenW, Later, ListW, MatchW, Named, OneOrMany, Raw, WriteCallW, or_short, or_word,
-    words, written,
+    At, Decode, FieldTypeW, GetW, GoneWhenW, Later, ListW, MatchW, Named, OneOrMany, Raw, WriteCallW, or_short,
+    or_word, words, written,
 };
 use crate::{
     config::{

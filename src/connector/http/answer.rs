@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     connector::{
-        Answer, AnswerKind, Batch, Bodies, CallError, Correlate, ItemAnswer, PreparedCall, RemoteRecord, Resource, VersionHeader, Write,
-        WriteKind,
+        Answer, AnswerKind, Batch, Bodies, CallError, Correlate, ItemAnswer, PreparedCall, RemoteRecord, Resource,
+        VersionHeader, Write, WriteKind,
     },
     record::{Path, RecordId},
 };
@@ -178,11 +178,12 @@ impl Reading<'_> {
         let places = match (&batch.correlate, self.call.kind) {
             (Correlate::ObjectKey(_), _) => (0..number).map(Some).collect(),
             (Correlate::Number(path), _) => {
-                let numbers = (0..number).map(|position| Some(Value::String(prepare::number(position)))).collect();
+                let numbers: Vec<_> =
+                    (0..number).map(|position| Some(Value::String(prepare::number(position)))).collect();
                 places_by(&numbers, path, &answered)
             }
             (Correlate::Field(path), _) => {
-                let keys = self.sent_items(batch).iter().map(|item| path.find(item).cloned()).collect();
+                let keys: Vec<_> = self.sent_items(batch).iter().map(|item| path.find(item).cloned()).collect();
                 places_by(&keys, path, &answered)
             }
             (Correlate::Position, WriteKind::Update) => self.places_by_id(batch, &answered),
@@ -300,7 +301,9 @@ impl Reading<'_> {
         };
         let Some(Value::Array(items)) = array else { return Vec::new() };
         match &batch.wrap {
-            Some(name) => items.into_iter().map(|mut item| item.get_mut(name).map(Value::take).unwrap_or_default()).collect(),
+            Some(name) => {
+                items.into_iter().map(|mut item| item.get_mut(name).map(Value::take).unwrap_or_default()).collect()
+            }
             None => items,
         }
     }
@@ -320,7 +323,7 @@ impl Reading<'_> {
 
 /// For each key that was sent: the one part that holds it. Of two parts with one key, or two items with one, nothing
 /// can be said.
-fn places_by(keys: &Vec<Option<Value>>, path: &Path, answered: &[Value]) -> Vec<Option<usize>> {
+fn places_by(keys: &[Option<Value>], path: &Path, answered: &[Value]) -> Vec<Option<usize>> {
     let text = |value: &Value| extract::id_of(value);
     let found: Vec<Option<RecordId>> = answered.iter().map(|item| path.find(item).and_then(text)).collect();
     let wanted: Vec<Option<RecordId>> = keys.iter().map(|key| key.as_ref().and_then(text)).collect();
@@ -328,7 +331,10 @@ fn places_by(keys: &Vec<Option<Value>>, path: &Path, answered: &[Value]) -> Vec<
         let mut places = all.iter().enumerate().filter(|(_, known)| known.as_ref() == Some(key)).map(|(at, _)| at);
         places.next().filter(|_| places.next().is_none())
     };
-    wanted.iter().map(|key| key.as_ref().filter(|key| only(&wanted, key).is_some()).and_then(|key| only(&found, key))).collect()
+    wanted
+        .iter()
+        .map(|key| key.as_ref().filter(|key| only(&wanted, key).is_some()).and_then(|key| only(&found, key)))
+        .collect()
 }
 
 fn texts(record: &Value) -> impl Iterator<Item = (&String, &str)> {

@@ -4,7 +4,7 @@
 //! list of many megabytes is not turned into values at once: it is [`split`] into the places of its records, which are
 //! read a page at a time.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
 use encoding_rs::Encoding;
@@ -21,10 +21,13 @@ mod json;
 mod xml;
 mod xml_write;
 
+/// A list without its records, and where those are; `None` where they cannot be told apart so.
+type Found = Option<(Value, Vec<Range<usize>>)>;
+
 /// A large list whose records were not read yet.
 pub(super) struct Parts {
     body: Bytes,
-    records: Vec<std::ops::Range<usize>>,
+    records: Vec<Range<usize>>,
     bodies: Bodies,
 }
 

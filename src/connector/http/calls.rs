@@ -133,8 +133,7 @@ impl HttpConnector {
         };
         let complaint = if read.is_none() { self.error_body(&reply) } else { None };
         let body = read.as_ref().map(|read| &read.body).or(complaint.as_ref());
-        let says =
-            |what: Option<&AnswerMatch>| what.is_some_and(|what| what.fits(reply.status, body, &reply.text()));
+        let says = |what: Option<&AnswerMatch>| what.is_some_and(|what| what.fits(reply.status, body, &reply.text()));
         if says(wanted.missing) {
             return Attempt::Done(Box::new(reply), None);
         }

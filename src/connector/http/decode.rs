@@ -259,7 +259,11 @@ mod tests {
         let mut inner = table(WireFormat::MsDate, Kind::Date);
         inner.open = false;
         let list = FieldType { children: Some(inner), ..FieldType::default() };
-        let codec = Codec::new(&FieldTable { fields: [("lines".to_owned(), list)].into(), open: true }, BodyKind::Json, BodyKind::Json);
+        let codec = Codec::new(
+            &FieldTable { fields: [("lines".to_owned(), list)].into(), open: true },
+            BodyKind::Json,
+            BodyKind::Json,
+        );
         let mut record = json!({ "lines": [{ "x": "/Date(0)/" }, null, { "y": 1 }] });
         codec.decode(&mut record);
         assert_eq!(record, json!({ "lines": [{ "x": "1970-01-01" }, null, { "y": 1 }] }));

@@ -11,9 +11,7 @@ pub(super) fn from_wire(value: &Value, format: WireFormat, kind: Kind) -> Option
     match format {
         WireFormat::NumberText => number(value.as_str()?),
         WireFormat::EpochSeconds => stamp(epoch(value)?, kind),
-        WireFormat::EpochMillis => {
-            stamp(DateTime::from_timestamp_millis(integer(value)?)?, kind)
-        }
+        WireFormat::EpochMillis => stamp(DateTime::from_timestamp_millis(integer(value)?)?, kind),
         WireFormat::IsoLocal(zone) => stamp(local(value.as_str()?, zone)?, kind),
         WireFormat::CompactDate => {
             let day = NaiveDate::parse_from_str(value.as_str()?.trim(), "%Y%m%d").ok()?;
@@ -191,13 +189,19 @@ mod tests {
     #[test]
     fn each_format_is_read_and_written() {
         let zone = chrono_tz::Pacific::Auckland;
-        both(WireFormat::EpochMillis, Kind::Datetime, &json!(1_717_200_000_123_i64), &json!("2024-06-01T00:00:00.123Z"));
+        both(
+            WireFormat::EpochMillis,
+            Kind::Datetime,
+            &json!(1_717_200_000_123_i64),
+            &json!("2024-06-01T00:00:00.123Z"),
+        );
         both(WireFormat::IsoLocal(zone), Kind::Datetime, &json!("2024-06-01T12:00:00"), &json!("2024-06-01T00:00:00Z"));
         both(WireFormat::CompactDate, Kind::Date, &json!("20240601"), &json!("2024-06-01"));
         both(WireFormat::YesNo, Kind::Boolean, &json!("Yes"), &json!(true));
         both(WireFormat::YesNo, Kind::Boolean, &json!("No"), &json!(false));
         both(WireFormat::TrueFalse, Kind::Boolean, &json!("false"), &json!(false));
-        for format in [WireFormat::EpochMillis, WireFormat::IsoLocal(zone), WireFormat::CompactDate, WireFormat::YesNo] {
+        for format in [WireFormat::EpochMillis, WireFormat::IsoLocal(zone), WireFormat::CompactDate, WireFormat::YesNo]
+        {
             assert_eq!(from_wire(&json!("soon"), format, Kind::Any), None, "{format:?}");
         }
     }

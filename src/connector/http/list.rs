@@ -73,7 +73,8 @@ impl HttpConnector {
         // "Nothing has changed" can only be the answer to that question.
         let conditional = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("if-modified-since"));
         let other: &[u16] = if conditional && spot.is_first() { &[304] } else { &[] };
-        let wanted = Wanted { records: Some(&list.records), expired: list.expired.as_ref(), missing: list.empty.as_ref() };
+        let wanted =
+            Wanted { records: Some(&list.records), expired: list.expired.as_ref(), missing: list.empty.as_ref() };
         let (reply, read) = self.read(&request.target, &request.headers, other, &wanted).await?;
         let server_time = reply.server_time();
         let Some(read) = read else {
@@ -94,7 +95,7 @@ impl HttpConnector {
                 None => return Err(fail(self.no_records(&body, list.records.as_str()))),
             },
         };
-        let last = listed.last().map_err(fail)?;
+        let final_one = listed.last().map_err(fail)?;
         let answered = Answered {
             connector: self,
             resource,
@@ -102,7 +103,7 @@ impl HttpConnector {
             reply: &reply,
             body: &body,
             count: listed.len(),
-            last: last.as_ref(),
+            last: final_one.as_ref(),
         };
         let next = answered.next(list, spot.inner()).map_err(fail)?;
         let next = match &request.window {

@@ -38,13 +38,14 @@ pub(super) fn prepare(
     let bodies = items.iter().map(|item| part.body(item)).collect::<Result<Vec<_>, _>>()?;
     let kinds = &connection.manifest.bodies;
     let form = write.body.unwrap_or(kinds.write);
-    let (path, body) = match batch {
-        Some(batch) => (batch.path.as_ref().unwrap_or(&write.path), in_batch(batch, bodies)?),
-        None => {
-            let body = bodies.into_iter().next().unwrap_or_default();
-            // XML's root element is no member of what it holds.
-            let wrap = write.wrap.as_ref().filter(|_| form != BodyKind::Xml);
-            (&write.path, wrap.map_or_else(|| body.clone(), |name| wrapped(name, body.clone())))
+    let (path, body) = if let Some(batch) = batch {
+        (batch.path.as_ref().unwrap_or(&write.path), in_batch(batch, bodies)?)
+    } else {
+        let body = bodies.into_iter().next().unwrap_or_default();
+        // XML's root element is no member of what it holds.
+        match write.wrap.as_ref().filter(|_| form != BodyKind::Xml) {
+            Some(name) => (&write.path, wrapped(name, body)),
+            None => (&write.path, body),
         }
     };
     let fitted = write.idempotency.as_ref().map(|idempotency| (idempotency, fitting(key, idempotency)));
@@ -100,9 +101,9 @@ fn wrapped(name: &str, value: Value) -> Value {
 }
 
 fn constants(constants: &[(Path, Value)], body: &mut Value) -> Result<(), String> {
-    constants.iter().try_for_each(|(path, value)| {
-        path.write(body, &Cell::from(value.clone())).map_err(|error| error.to_string())
-    })
+    constants
+        .iter()
+        .try_for_each(|(path, value)| path.write(body, &Cell::from(value.clone())).map_err(|error| error.to_string()))
 }
 
 /// The batch form of a call, where it has one for so many items: a single item uses the plain form if that has a

@@ -202,11 +202,9 @@ impl Service {
         Ok((page, Node::Members(vec![("Links", Node::Members(links))])))
     }
 
-    fn dress(&self, call: &Call, outcome: Outcome) -> Answer {
+    fn dress(call: &Call, outcome: Outcome) -> Answer {
         let (status, members) = match outcome {
-            Ok(members) => {
-                (200, std::iter::once(("Status", Node::text("OK"))).chain(members).collect::<Vec<_>>())
-            }
+            Ok(members) => (200, std::iter::once(("Status", Node::text("OK"))).chain(members).collect::<Vec<_>>()),
             Err(Refusal { status, message }) => {
                 (status, vec![("Status", Node::text("ERROR")), ("ErrorDescription", Node::text(message))])
             }
@@ -236,7 +234,7 @@ impl System for Service {
             return state.meter.tell(refusal);
         }
         let outcome = self.route(&mut state.practice, call);
-        let answer = self.dress(call, outcome);
+        let answer = Self::dress(call, outcome);
         state.meter.tell(answer)
     }
 
@@ -246,7 +244,8 @@ impl System for Service {
         }
         // The gateway in front of XPM speaks JSON.
         let detail = if status == 401 { "AuthenticationUnsuccessful" } else { "An error occurred in Xero" };
-        let answer = Answer::json(status, json!({ "Title": "Error", "Status": status, "Detail": detail }).to_string(), 0);
+        let answer =
+            Answer::json(status, json!({ "Title": "Error", "Status": status, "Detail": detail }).to_string(), 0);
         match retry_after {
             Some(seconds) => answer.with("retry-after", seconds.to_string()),
             None => answer,
@@ -318,7 +317,7 @@ fn write(
                 None => practice.new_record(now),
             };
             Practice::take_texts(&mut record, kind, element);
-            if record.texts.get("Name").is_none_or(|name| name.is_empty()) {
+            if record.texts.get("Name").is_none_or(String::is_empty) {
                 return Err("Name is required".to_owned());
             }
             if kind == Kind::Groups {
@@ -351,6 +350,8 @@ fn remove(practice: &mut Practice, kind: Kind, id: &str, now: DateTime<Utc>) {
 
 fn instant(text: &str) -> Result<DateTime<Utc>, Refusal> {
     let read = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S");
-    read.map(|naive| naive.and_utc())
-        .map_err(|_| Refusal { status: 400, message: "modifiedsince must be written as yyyy-MM-ddTHH:mm:ss".to_owned() })
+    read.map(|naive| naive.and_utc()).map_err(|_| Refusal {
+        status: 400,
+        message: "modifiedsince must be written as yyyy-MM-ddTHH:mm:ss".to_owned(),
+    })
 }

@@ -9,15 +9,48 @@ use super::{
 
 /// Plain elements of a client, in the order in which they are shown.
 pub(crate) const TEXTS: &[&str] = &[
-    "Name", "Title", "Gender", "FirstName", "LastName", "OtherName", "Email", "Address", "City", "Region", "PostCode",
-    "Country", "PostalAddress", "PostalCity", "PostalRegion", "PostalPostCode", "PostalCountry", "Phone", "Fax",
-    "ReferralSource", "ExportCode", "CompanyNumber", "BusinessNumber", "BusinessStructure", "BalanceMonth", "GSTBasis",
-    "ProvisionalTaxBasis", "ProvisionalTaxRatio", "TaxAgent", "AgencyStatus", "ReturnType",
+    "Name",
+    "Title",
+    "Gender",
+    "FirstName",
+    "LastName",
+    "OtherName",
+    "Email",
+    "Address",
+    "City",
+    "Region",
+    "PostCode",
+    "Country",
+    "PostalAddress",
+    "PostalCity",
+    "PostalRegion",
+    "PostalPostCode",
+    "PostalCountry",
+    "Phone",
+    "Fax",
+    "ReferralSource",
+    "ExportCode",
+    "CompanyNumber",
+    "BusinessNumber",
+    "BusinessStructure",
+    "BalanceMonth",
+    "GSTBasis",
+    "ProvisionalTaxBasis",
+    "ProvisionalTaxRatio",
+    "TaxAgent",
+    "AgencyStatus",
+    "ReturnType",
 ];
 
 /// Elements that hold `Yes` or `No`.
-const FLAGS: &[&str] =
-    &["IsProspect", "PrepareGST", "GSTRegistered", "SignedTaxAuthority", "PrepareActivityStatement", "PrepareTaxReturn"];
+const FLAGS: &[&str] = &[
+    "IsProspect",
+    "PrepareGST",
+    "GSTRegistered",
+    "SignedTaxAuthority",
+    "PrepareActivityStatement",
+    "PrepareTaxReturn",
+];
 
 /// Who a client refers to, and the element that says so in a request.
 const PEOPLE: &[(&str, &str)] = &[("AccountManager", "AccountManagerUUID"), ("JobManager", "JobManagerUUID")];
@@ -35,7 +68,7 @@ impl Practice {
             None => self.new_record(now),
         };
         Self::take_texts(&mut client, Kind::Clients, element);
-        if client.texts.get("Name").is_none_or(|name| name.is_empty()) {
+        if client.texts.get("Name").is_none_or(String::is_empty) {
             return Err("Name is required".to_owned()); // guess: the wording
         }
         for name in FLAGS {
@@ -109,7 +142,7 @@ impl Practice {
             None => self.new_record(now),
         };
         Self::take_texts(&mut contact, Kind::Contacts, element);
-        if contact.texts.get("Name").is_none_or(|name| name.is_empty()) {
+        if contact.texts.get("Name").is_none_or(String::is_empty) {
             return Err("Name is required".to_owned());
         }
         let uuid = contact.uuid.clone();

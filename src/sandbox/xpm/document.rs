@@ -33,12 +33,16 @@ impl Node {
             Self::Text(text) => write!(out, "<{name}>{}</{name}>", escape(text.as_str())),
             Self::Members(members) => {
                 let mut inner = String::new();
-                members.iter().for_each(|(name, node)| node.xml(name, &mut inner));
+                for (name, node) in members {
+                    node.xml(name, &mut inner);
+                }
                 write!(out, "<{name}>{inner}</{name}>")
             }
             Self::List(item, items) => {
                 let mut inner = String::new();
-                items.iter().for_each(|node| node.xml(item, &mut inner));
+                for node in items {
+                    node.xml(item, &mut inner);
+                }
                 if inner.is_empty() { write!(out, "<{name} />") } else { write!(out, "<{name}>{inner}</{name}>") }
             }
         }

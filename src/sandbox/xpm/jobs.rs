@@ -15,26 +15,12 @@ impl Practice {
         element: &Element,
         now: DateTime<Utc>,
     ) -> Result<String, String> {
-        let mut job = match id {
-            Some(id) => self.find(Kind::Jobs, id)?.clone(),
-            None => {
-                let mut job = self.new_record(now);
-                let number = format!("J{:06}", self.jobs.len() + 1);
-                job.id = element.value("ID").filter(|id| !id.is_empty()).map_or(number, str::to_owned);
-                if self.find(Kind::Jobs, &job.id).is_ok() {
-                    return Err("Job number already exists".to_owned()); // guess: the wording
-                }
-                let client = element.value("ClientUUID").unwrap_or_default();
-                job.references.insert("Client", self.find(Kind::Clients, client)?.uuid.clone());
-                job.texts.insert("State".to_owned(), "Planned".to_owned());
-                job
-            }
-        };
+        let mut job = if let Some(id) = id { self.find(Kind::Jobs, id)?.clone() } else { self.new_job(element, now)? };
         Self::take_texts(&mut job, Kind::Jobs, element);
         if let Some(number) = element.value("ClientNumber") {
             job.texts.insert("ClientOrderNumber".to_owned(), number.to_owned());
         }
-        if job.texts.get("Name").is_none_or(|name| name.is_empty()) {
+        if job.texts.get("Name").is_none_or(String::is_empty) {
             return Err("Name is required".to_owned());
         }
         for name in ["StartDate", "DueDate"] {
@@ -50,6 +36,19 @@ impl Practice {
             None => self.jobs.push(job),
         }
         Ok(id)
+    }
+
+    fn new_job(&mut self, element: &Element, now: DateTime<Utc>) -> Result<Record, String> {
+        let mut job = self.new_record(now);
+        let number = format!("J{:06}", self.jobs.len() + 1);
+        job.id = element.value("ID").filter(|id| !id.is_empty()).map_or(number, str::to_owned);
+        if self.find(Kind::Jobs, &job.id).is_ok() {
+            return Err("Job number already exists".to_owned()); // guess: the wording
+        }
+        let client = element.value("ClientUUID").unwrap_or_default();
+        job.references.insert("Client", self.find(Kind::Clients, client)?.uuid.clone());
+        job.texts.insert("State".to_owned(), "Planned".to_owned());
+        Ok(job)
     }
 
     /// A job in detail.

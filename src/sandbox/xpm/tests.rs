@@ -25,7 +25,11 @@ async fn answers_are_xml_unless_two_headers_ask_for_json() {
     let (xpm, client, _) = xpm().await;
     kea(&xpm);
     let got = client.get("/client.api/list").await;
-    assert!(got.text.starts_with("<?xml") && got.text.contains("<Status>OK</Status><Clients><Client><UUID>"), "{}", got.text);
+    assert!(
+        got.text.starts_with("<?xml") && got.text.contains("<Status>OK</Status><Clients><Client><UUID>"),
+        "{}",
+        got.text
+    );
     assert!(got.text.contains("<TaxNumber>******789</TaxNumber>") && got.text.contains("<Fax />"), "{}", got.text);
     let json = ("accept", "application/json");
     assert_eq!(client.send("GET", "/client.api/list", &[json], Value::Null).await.body, Value::Null);
@@ -69,7 +73,8 @@ async fn pages_of_contacts_end_without_a_next_link_and_the_minute_is_limited() {
         xpm.insert("contacts", &format!("<Contact><Name>C{number}</Name></Contact>")).unwrap();
     }
     let first = client.get("/client.api/contacts?pageSize=2").await.text;
-    let next = first.split("<Next>").nth(1).and_then(|rest| rest.split("</Next>").next()).unwrap().replace("&amp;", "&");
+    let next =
+        first.split("<Next>").nth(1).and_then(|rest| rest.split("</Next>").next()).unwrap().replace("&amp;", "&");
     let second = client.get(next.strip_prefix(client.url()).unwrap()).await.text;
     assert_eq!((first.matches("<Contact>").count(), second.matches("<Contact>").count()), (2, 1));
     assert!(!second.contains("<Next>"));

@@ -15,11 +15,7 @@ use crate::{
         Field, FieldEnd, FieldId, Filter, FirstRun, Flow, Guards, IntegrationName, KeyPair, OnLeave, Operator,
         Pipeline, PipelineName, Test, Then, Tier, WriteWhen,
     },
-<<<<<<< HEAD
-    connector::{Bodies, FieldTable, LabelTemplate, Manifest, Resource, ThrottleWait, Throttled},
-=======
-    connector::{AnswerKind, FieldTable, LabelTemplate, Manifest, Resource, ThrottleWait, Throttled, Write},
->>>>>>> main
+    connector::{AnswerKind, Bodies, FieldTable, LabelTemplate, Manifest, Resource, ThrottleWait, Throttled, Write},
     mapping::Lookups,
     record::{Canon, Path, ProjectionSpec, RecordId, Side, Slot},
     sync::{Born, Context, Decision, FieldState, Fresh, Link, Observation, Settled, decide_link, link_matched},
@@ -118,6 +114,11 @@ fn update() -> Write {
         only: true,
         id_in_body: None,
         batch: None,
+        body: None,
+        wrap: None,
+        constants: Vec::new(),
+        id_header: None,
+        read_back: false,
         answer: AnswerKind::Body,
         record: path("$"),
         idempotency: None,

@@ -67,7 +67,8 @@ pub(super) fn answer_match(written: &MatchW, report: &Report) -> Option<AnswerMa
         return None;
     }
     if named && written.path.is_none() {
-        report.add(error("config::missing_key", written.span, "a value needs `path`, the place to look at").help(FORMS));
+        report
+            .add(error("config::missing_key", written.span, "a value needs `path`, the place to look at").help(FORMS));
         return None;
     }
     let not = written.not_equals.is_some();

@@ -94,12 +94,10 @@ pub(super) fn write(written: &WriteCallW, create: bool, report: &Report) -> Opti
         },
         record: written.record.as_ref().map(|path| path.value.clone()).or_else(whole)?,
         idempotency: written.idempotency.as_ref().and_then(|key| idempotency(key, report)),
-        version: written.version.as_ref().and_then(|version| {
-            Some(VersionHeader {
-                header: version.header.as_ref().map(|header| header.value.clone()),
-                stale_text: version.stale_text.as_ref().map(|pattern| pattern.value.clone()),
-                stale: version.stale.as_ref().map_or(412, |at| status(at, report)),
-            })
+        version: written.version.as_ref().map(|version| VersionHeader {
+            header: version.header.as_ref().map(|header| header.value.clone()),
+            stale_text: version.stale_text.as_ref().map(|pattern| pattern.value.clone()),
+            stale: version.stale.as_ref().map_or(412, |at| status(at, report)),
         }),
         duplicate: written.duplicate.as_ref().map(|pattern| pattern.value.clone()),
     })

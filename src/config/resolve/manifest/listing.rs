@@ -31,7 +31,8 @@ const PAGE_FORMS: &str = "write { kind: number, param: page, size: { param: per_
 pub(super) fn list(written: &ListW, fields: &FieldTable, id: &Path, report: &Report) -> Option<List> {
     let path = written.get.as_ref()?.value.clone();
     let query = pairs(written.query.as_ref());
-    let texts: Vec<&str> = std::iter::once(&path).chain(query.iter().map(|(_, value)| value)).map(String::as_str).collect();
+    let texts: Vec<&str> =
+        std::iter::once(&path).chain(query.iter().map(|(_, value)| value)).map(String::as_str).collect();
     let stands = |name: &str| texts.iter().any(|text| text.contains(name));
     let records = written.records.as_ref().map(|path| path.value.clone()).or_else(whole)?;
     let paging = match &written.page {
@@ -75,13 +76,17 @@ fn paging(written: &PageW, stands: bool, report: &Report) -> Option<Paging> {
     let need = |given: bool, key: &str| {
         if !given {
             report.add(
-                error("config::missing_key", written.span, format!("this kind of paging needs `{key}`")).help(PAGE_FORMS),
+                error("config::missing_key", written.span, format!("this kind of paging needs `{key}`"))
+                    .help(PAGE_FORMS),
             );
         }
         given.then_some(())
     };
     let size = written.size.as_ref().and_then(|size| {
-        Some(PageSize { param: size.param.as_ref().map(|param| param.value.clone()), value: size.value.as_ref()?.value })
+        Some(PageSize {
+            param: size.param.as_ref().map(|param| param.value.clone()),
+            value: size.value.as_ref()?.value,
+        })
     });
     let param = written.param.as_ref().map(|param| param.value.clone());
     let first = |default: u64| written.first.as_ref().map_or(default, |first| first.value.into());
@@ -143,10 +148,10 @@ fn end(written: &EndMapW, report: &Report) -> Option<PageEnd> {
     let header = |name: &At<String>| Place::Header(name.value.clone());
     let flag = |path: &At<Path>, last: bool| PageEnd::Flag {
         path: path.value.clone(),
-        values: written.equals.as_ref().map_or_else(
-            || vec![Value::Bool(true), Value::from("true")],
-            |raw| value::forms(Kind::Any, raw, report),
-        ),
+        values: written
+            .equals
+            .as_ref()
+            .map_or_else(|| vec![Value::Bool(true), Value::from("true")], |raw| value::forms(Kind::Any, raw, report)),
         last,
     };
     let word = written.word.as_ref().map(|word| match word.value {
@@ -163,16 +168,14 @@ fn end(written: &EndMapW, report: &Report) -> Option<PageEnd> {
         written.last.as_ref().map(|path| flag(path, true)),
     ];
     let mut said = said.into_iter().flatten();
-    match (said.next(), said.next()) {
-        (Some(end), None) => Some(end),
-        _ => {
-            report.add(
-                error("config::bad_value", written.span, "one thing says how the last page is known")
-                    .help("write short-page, empty-page, { page_count: $.pages }, { total: $.count } or { more: $.has_more }"),
-            );
-            None
-        }
+    if let (Some(end), None) = (said.next(), said.next()) {
+        return Some(end);
     }
+    report.add(
+        error("config::bad_value", written.span, "one thing says how the last page is known")
+            .help("write short-page, empty-page, { page_count: $.pages }, { total: $.count } or { more: $.has_more }"),
+    );
+    None
 }
 
 /// How an instant is written.

@@ -5,13 +5,15 @@ use std::ops::Range;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::Found;
+
 /// Where the elements of the array at `names` are, and the whole with an empty array in its place. `None` where there
 /// is no such array.
 ///
 /// # Errors
 ///
 /// When the bytes are not JSON: all of them are read, although nothing is kept.
-pub(super) fn split(bytes: &[u8], names: &[&str]) -> Result<Option<(Value, Vec<Range<usize>>)>, String> {
+pub(super) fn split(bytes: &[u8], names: &[&str]) -> Result<Found, String> {
     serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| error.to_string())?;
     let mut scan = Scan { bytes, at: 0 };
     let Some(()) = names.iter().try_for_each(|name| scan.enter(name)) else { return Ok(None) };
@@ -115,9 +117,11 @@ impl Scan<'_> {
                     continue;
                 }
                 _ => {
-                    while self.bytes.get(self.at).is_some_and(|byte| {
-                        !matches!(byte, b',' | b']' | b'}' | b':') && !byte.is_ascii_whitespace()
-                    }) {
+                    while self
+                        .bytes
+                        .get(self.at)
+                        .is_some_and(|byte| !matches!(byte, b',' | b']' | b'}' | b':') && !byte.is_ascii_whitespace())
+                    {
                         self.at += 1;
                     }
                 }

@@ -14,6 +14,7 @@ use quick_xml::{
 };
 use serde_json::{Map, Value};
 
+use super::Found;
 use crate::connector::XmlRules;
 
 /// Deepest nesting that is read.
@@ -37,7 +38,7 @@ pub(super) fn parse(rules: &XmlRules, text: &str) -> Result<Value, String> {
 /// # Errors
 ///
 /// As [`parse`].
-pub(super) fn split(rules: &XmlRules, text: &str, names: &[&str]) -> Result<Option<(Value, Vec<Range<usize>>)>, String> {
+pub(super) fn split(rules: &XmlRules, text: &str, names: &[&str]) -> Result<Found, String> {
     let Some(item) = names.last().and_then(|last| rules.lists.get(*last)) else { return Ok(None) };
     let mut walk = Walk::new(rules, text);
     walk.split = Some(Split { names, item, at: 0, records: Vec::new(), found: false });
@@ -145,7 +146,8 @@ impl<'t> Walk<'t> {
         let (mut text, mut items) = (String::new(), Vec::new());
         let mut members = element.attributes;
         let target = self.enters(name, depth);
-        while !element.empty {
+        let mut open = !element.empty;
+        while open {
             let before = self.place();
             match self.next()? {
                 Event::Start(start) => {
@@ -156,7 +158,7 @@ impl<'t> Walk<'t> {
                     let (inner, start) = self.element(&start, true)?;
                     self.child(&inner, start, depth, list, before, &mut members, &mut items)?;
                 }
-                Event::End(_) => break,
+                Event::End(_) => open = false,
                 Event::Eof => return Err(self.at(&format!("`{name}` does not end"))),
                 Event::Text(more) => text.push_str(&more.xml10_content()),
                 Event::CData(more) => text.push_str(&more.xml10_content()),

@@ -41,7 +41,8 @@ impl HttpConnector {
         let mut records = Vec::with_capacity(items.len());
         for item in items {
             let id = feed.id.find(&item).and_then(extract::id_of).and_then(|id| last_part(&id));
-            let id = id.ok_or_else(|| bad(&reply, &target, &format!("a record has no id at `{}`", feed.id.as_str())))?;
+            let id =
+                id.ok_or_else(|| bad(&reply, &target, &format!("a record has no id at `{}`", feed.id.as_str())))?;
             let body = Value::Object(Map::new());
             records.push(RemoteRecord {
                 label: String::new(),

@@ -46,26 +46,26 @@ impl Answered<'_> {
                 } else {
                     let before = self.request.number.saturating_sub(*first);
                     let read = size.as_ref().map_or(u64::MAX, |size| before.saturating_mul(size.value.into()));
-                    let last = self.is_last(end, size.as_ref(), read)?;
-                    (!last).then(|| (self.request.number + 1).to_string())
+                    let over = self.is_last(end, size.as_ref(), read)?;
+                    (!over).then(|| (self.request.number + 1).to_string())
                 }
             }
             Paging::Offset { first, size, end, .. } => {
-                let last = self.is_last(end, size.as_ref(), self.request.number.saturating_sub(*first))?;
-                (!last && self.count > 0).then(|| (self.request.number + self.count as u64).to_string())
+                let over = self.is_last(end, size.as_ref(), self.request.number.saturating_sub(*first))?;
+                (!over && self.count > 0).then(|| (self.request.number + self.count as u64).to_string())
             }
             Paging::Cursor { next, end, .. } => {
-                let last = match end {
+                let over = match end {
                     Some(end) => self.is_last(end, size_of(&list.paging), u64::MAX)?,
                     None => false,
                 };
-                if last { None } else { self.token(next)? }
+                if over { None } else { self.token(next)? }
             }
             Paging::Link { next, .. } => self.link(next)?,
             Paging::Keyset { size, end, .. } => {
-                let last = self.is_last(end, size.as_ref(), u64::MAX)?;
+                let over = self.is_last(end, size.as_ref(), u64::MAX)?;
                 let format = list.changed_since.as_ref().map_or(SinceFormat::Rfc3339, |changed| changed.format);
-                if last { None } else { self.key(format)? }
+                if over { None } else { self.key(format)? }
             }
         };
         if next.is_some() && next.as_deref() == page {
@@ -80,7 +80,9 @@ impl Answered<'_> {
             PageEnd::ShortPage => Ok(self.count == 0 || size.is_some_and(|size| self.count < size.value as usize)),
             PageEnd::EmptyPage => Ok(self.count == 0),
             PageEnd::PageCount(place) => Ok(self.request.number >= self.number(place)?),
-            PageEnd::Total(place) => Ok(self.count == 0 || read.saturating_add(self.count as u64) >= self.number(place)?),
+            PageEnd::Total(place) => {
+                Ok(self.count == 0 || read.saturating_add(self.count as u64) >= self.number(place)?)
+            }
             PageEnd::Flag { path, values, last } => {
                 let said = path.find(self.body).is_some_and(|value| values.contains(value));
                 Ok(said == *last)
@@ -179,7 +181,10 @@ mod tests {
     #[test]
     fn the_next_link_of_a_header_is_found() {
         let find = |header: &str| next_of(header);
-        assert_eq!(find("</a?page=1>; rel=\"first\", </a?page=3,4>; rel=\"next last\"").as_deref(), Some("/a?page=3,4"));
+        assert_eq!(
+            find("</a?page=1>; rel=\"first\", </a?page=3,4>; rel=\"next last\"").as_deref(),
+            Some("/a?page=3,4")
+        );
         assert_eq!(find("</a>; rel=prev"), None);
         assert_eq!(find("https://a.example/2").as_deref(), Some("https://a.example/2"));
         assert_eq!(find(""), None);

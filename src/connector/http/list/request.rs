@@ -51,11 +51,16 @@ impl HttpConnector {
     ) -> Result<PageRequest, CallError> {
         let connection = &self.shared.connection;
         if let (Paging::Link { .. }, Some(link)) = (&list.paging, spot.inner()) {
-            let headers = self.since(list, cursor).header.into_iter().collect();
-            return Ok(PageRequest { target: link.to_owned(), headers, number: 0, window: self.window(list, cursor, spot)? });
+            let headers = Self::since(list, cursor).header.into_iter().collect();
+            return Ok(PageRequest {
+                target: link.to_owned(),
+                headers,
+                number: 0,
+                window: self.window(list, cursor, spot)?,
+            });
         }
         let place = page_place(&list.paging, spot.inner())?;
-        let since = self.since(list, cursor);
+        let since = Self::since(list, cursor);
         let window = self.window(list, cursor, spot)?;
         let mut parameters = list.query.clone();
         parameters.extend(since.param);
@@ -95,7 +100,7 @@ impl HttpConnector {
         Ok(PageRequest { target, headers: since.header.into_iter().collect(), number: place.number, window })
     }
 
-    fn since(&self, list: &List, cursor: &PullCursor) -> Since {
+    fn since(list: &List, cursor: &PullCursor) -> Since {
         let (Some(changed), Some(since)) = (&list.changed_since, cursor.since) else { return Since::default() };
         let text = changed.text.replace("{since}", &written(since, changed.format));
         match &changed.place {
@@ -115,10 +120,10 @@ impl HttpConnector {
             (None, Some(since)) => since.date_naive() - TimeDelta::days(1),
             (None, None) => self.first_day(windows)?,
         };
-        let last = self.shared.clock.now().date_naive() + TimeDelta::days(1);
+        let today = self.shared.clock.now().date_naive() + TimeDelta::days(1);
         let span = TimeDelta::from_std(windows.span).unwrap_or_else(|_| TimeDelta::days(360)).num_days().max(1);
-        let to = (from + TimeDelta::days(span - 1)).min(last.max(from));
-        Ok(Some(Window { from, to, last }))
+        let to = (from + TimeDelta::days(span - 1)).min(today.max(from));
+        Ok(Some(Window { from, to, last: today }))
     }
 
     fn first_day(&self, windows: &Windows) -> Result<NaiveDate, CallError> {
@@ -223,7 +228,9 @@ fn day(day: NaiveDate, format: SinceFormat) -> String {
     match format {
         SinceFormat::CompactDate => day.format("%Y%m%d").to_string(),
         SinceFormat::Date => day.to_string(),
-        other => day.and_hms_opt(0, 0, 0).map_or_else(|| day.to_string(), |midnight| written(midnight.and_utc(), other)),
+        other => {
+            day.and_hms_opt(0, 0, 0).map_or_else(|| day.to_string(), |midnight| written(midnight.and_utc(), other))
+        }
     }
 }
 
