@@ -14,9 +14,11 @@
 //!
 //! A store that fails ends the run before the next remote write. A remote that fails ends what depends on it.
 
+mod account;
 mod apply;
 mod deliver;
 mod desk;
+mod listing;
 mod lookups;
 mod plan;
 mod pull;

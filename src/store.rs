@@ -25,7 +25,9 @@ mod spill;
 pub mod transfer;
 
 pub use self::sled::SledStore;
-pub use entry::{Approval, Choice, Cursor, Due, HeldRun, Intent, IntentItem, Parked, PipelineState, RunRecord, Stage};
+pub use entry::{
+    Approval, Choice, Cursor, Due, HeldRun, Hold, Intent, IntentItem, Parked, PipelineState, RunRecord, Stage,
+};
 pub use key::{Key, Space};
 pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey};
 pub use memory::{Counts, MemoryStore, Operation};

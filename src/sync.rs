@@ -15,6 +15,7 @@
 mod answer;
 mod birth;
 mod body;
+mod breaker;
 mod create;
 mod decide;
 mod expect;
@@ -30,6 +31,7 @@ mod unique;
 mod view;
 
 pub use body::body;
+pub use breaker::Motion;
 pub use decide::{Context, Decision, FieldWrite, RecordWrite, decide_link};
 pub use fresh::{Candidate, FreshDecision, TierHits, decide_new, link_matched};
 pub use guard::{Damage, Held, judge};

@@ -151,6 +151,9 @@ fn held_text(pipeline: &PipelineName, held: &HeldReport, what: &str, indent: usi
             format!("{what}: its first run waits for a person; `reconciled approve {pipeline}` lets it go ahead");
         return wrap(&text, indent);
     }
+    if let Some(message) = &held.message {
+        return wrap(&format!("{what}: {}", one_line(message)), indent);
+    }
     let reasons: Vec<String> = held
         .guards
         .iter()

@@ -206,6 +206,9 @@ fn state(pipeline: &PipelineStatus, now: DateTime<Utc>) -> String {
 fn next_step(pipeline: &PipelineStatus) -> Option<String> {
     let name = &pipeline.pipeline;
     let held = pipeline.held.as_ref().filter(|held| held.approval == Approval::Waiting);
+    if let Some(message) = held.and_then(|held| held.message.as_ref()) {
+        return Some(format!("{name}: {}", one_line(message)));
+    }
     if pipeline.stage == Stage::Unapproved {
         return Some(format!(
             "{name}: `reconciled match {name} --report` shows what it would do, `reconciled approve {name}` starts it"

@@ -25,7 +25,7 @@ use crate::{
         ParkedItem, PipelineReport, PipelineStatus, PlanCounts, PlanItem, RunReport, Tally, Trouble, Verb, Whereabouts,
     },
     record::{Cell, RecordId, Side},
-    store::{Approval, Choice, Due, HeldRun, Parked, RunRecord, Stage},
+    store::{Approval, Choice, Due, HeldRun, Hold, Parked, RunRecord, Stage},
     sync::{Born, Damage, FindingKind, Held, Link, Mark, ParkCode},
 };
 
@@ -136,7 +136,7 @@ fn a_run(mode: Mode) -> RunReport {
     sales.counts = PlanCounts { links: 0, creates: [0, 620], updates: [0, 0] };
     let damage = Damage { creates: 620, ..Damage::default() };
     let guards = vec![Held { guard: "creates".to_owned(), count: 620, allowed: 500 }];
-    sales.held = Some(HeldReport { id: "k7p2".to_owned(), guards, damage });
+    sales.held = Some(HeldReport { id: "k7p2".to_owned(), guards, damage, message: None });
     let requests = BTreeMap::from([
         (connection("acme-website"), Requests { reads: 4, writes: 0 }),
         (connection("acme-xero"), Requests { reads: 3, writes: 2 }),
@@ -241,6 +241,8 @@ fn a_status() -> Status {
     let held = HeldRun {
         id: "k7p2".to_owned(),
         pipeline: name("acme/sales"),
+        what: Hold::Plan,
+        message: None,
         since: before(90),
         damage: Damage { creates: 620, ..Damage::default() },
         guards: vec![Held { guard: "creates".to_owned(), count: 620, allowed: 500 }],

@@ -35,7 +35,7 @@ pub(super) async fn look(engine: &Engine, integration: &Integration) -> Result<O
             let read = cursor.and_then(|cursor| cursor.full_at);
             outlook.read_in_full = [outlook.read_in_full, read].into_iter().flatten().min();
         }
-        if engine.ledger.held(&pipeline.name).await?.is_some() {
+        if !engine.ledger.holds(&pipeline.name).await?.is_empty() {
             continue;
         }
         let mut after = None;

@@ -8,7 +8,7 @@ use crate::{
     config::{IntegrationName, Pipeline, PipelineName},
     connector::{CallError, WriteKind},
     record::{Cell, RecordId, Side},
-    store::{Approval, Changes, Due, HeldRun, Ledger, Parked, RunRecord, Stage, StoreError},
+    store::{Approval, Changes, Due, HeldRun, Hold, Ledger, Parked, PipelineState, RunRecord, Stage, StoreError},
     sync::{Born, Context, Fresh, Link, ParkCode, decide_link, link_matched},
 };
 
@@ -276,24 +276,27 @@ impl<'e> Desk<'e> {
         let mut approved = Vec::new();
         let mut changes = Changes::new();
         for (integration, pipeline) in self.engine.config.pipelines() {
-            let held = self.engine.ledger.held(&pipeline.name).await?;
-            let named = integration.name.as_str() == what
-                || pipeline.name.as_str() == what
-                || held.as_ref().is_some_and(|held| held.id == what);
-            if !named {
-                continue;
-            }
+            let whole = integration.name.as_str() == what;
+            let named = pipeline.name.as_str() == what;
             let mut state = self.engine.ledger.pipeline(&pipeline.name).await?;
-            if state.stage == Stage::Unapproved {
+            let first = state.stage == Stage::Unapproved;
+            let before = changes.len();
+            let mut begins = whole || named;
+            for held in self.engine.ledger.holds(&pipeline.name).await? {
+                // That an account is the same is never meant by the way.
+                if held.id == what || named || (whole && held.what != Hold::Account) {
+                    begins |= held.what == Hold::Plan;
+                    approve_hold(&mut changes, pipeline, &mut state, held)?;
+                }
+            }
+            if first && begins && state.stage == Stage::Unapproved {
                 state.stage = Stage::Approved;
                 changes.together(|atomic| {
                     atomic.pipeline(&pipeline.name, &state);
-                    atomic.release(&pipeline.name);
+                    atomic.release(&pipeline.name, Hold::Plan);
                 });
-                approved.push(pipeline.name.clone());
-            } else if let Some(mut held) = held {
-                held.approval = Approval::Approved;
-                changes.together(|atomic| atomic.hold(&held));
+            }
+            if changes.len() > before {
                 approved.push(pipeline.name.clone());
             }
         }
@@ -518,4 +521,37 @@ impl<'e> Desk<'e> {
         });
         writes.chain(findings).collect()
     }
+}
+
+/// Lets what is held go ahead: a plan or listing as long as it is no worse than was shown, an account for good.
+fn approve_hold(
+    changes: &mut Changes,
+    pipeline: &Pipeline,
+    state: &mut PipelineState,
+    mut held: HeldRun,
+) -> Result<(), DeskError> {
+    match held.what {
+        Hold::Plan | Hold::Revert | Hold::Listing(_) => {}
+        Hold::Account => {
+            if held.id != super::account::hold_id(pipeline, state) {
+                let text = format!("{} stands for yet another account by now; look at `status`", pipeline.name);
+                return Err(DeskError::NotPossible(text));
+            }
+            state.accounts = super::account::accounts(pipeline).map(Some);
+        }
+    }
+    if held.what != Hold::Plan && held.what != Hold::Revert {
+        // Both sides are read in full by the next run.
+        state.read = [0, 0];
+    }
+    changes.together(|atomic| {
+        atomic.pipeline(&pipeline.name, state);
+        if held.what == Hold::Account {
+            atomic.release(&pipeline.name, held.what);
+        } else {
+            held.approval = Approval::Approved;
+            atomic.hold(&held);
+        }
+    });
+    Ok(())
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     EngineError,
     deliver::{keys_of, reindex},
+    listing::Lacks,
     run::Run,
 };
 use crate::{
@@ -61,7 +62,9 @@ impl Run<'_> {
     /// Pulls a resource and delivers it. The outer error is ours, the inner one the remote's.
     pub(super) async fn pull(&mut self, order: &PullOrder<'_>) -> Result<Result<(), CallError>, EngineError> {
         let key: ResourceKey = (order.connection.name.clone(), order.resource.name.clone());
-        let stored = self.engine.ledger.cursor(&key.0, &key.1).await?.unwrap_or_default();
+        let account = order.connection.account();
+        let stored = self.engine.ledger.cursor(&key.0, &key.1).await?;
+        let stored = stored.filter(|cursor| cursor.account.is_empty() || cursor.account == account).unwrap_or_default();
         let stored = self.pulled.get(&key).map_or(stored, |pulled| pulled.cursor.clone());
         let feed = order.resource.list.as_ref().and_then(|list| list.changed_since.as_ref());
         let full = order.full || stored.since.is_none() || feed.is_none();
@@ -115,6 +118,7 @@ impl Run<'_> {
         let cursor = Cursor {
             since: began.map(|began| began - overlap),
             full_at: if full { Some(wall) } else { stored.full_at },
+            account,
         };
         self.pulled.insert(key, Pulled { cursor, at });
         Ok(Ok(()))
@@ -142,9 +146,6 @@ impl Run<'_> {
         listed: &HashSet<u64>,
     ) -> Result<Result<(), CallError>, EngineError> {
         let (pipeline, side) = (&attached.pipeline, attached.side);
-        if let Err(error) = self.forget_absent_newcomers(order, attached, listed).await? {
-            return Ok(Err(error));
-        }
         let mut absent: Vec<RecordId> = Vec::new();
         let mut links = 0_usize;
         let mut after = None;
@@ -163,19 +164,19 @@ impl Run<'_> {
         }
         // Counted anew: a crash may have come between a link and the count.
         self.state_mut(&pipeline.name).await?.links = links as u64;
+        let lacks = Lacks {
+            links: (absent.len(), links),
+            seen: self.seen_and_absent(attached, listed).await?,
+            listed: listed.len(),
+        };
+        if let Some(message) = self.disbelieved(order, attached, lacks).await? {
+            return Ok(Err(CallError::BadAnswer(message)));
+        }
+        if let Err(error) = self.forget_absent_newcomers(order, attached, listed).await? {
+            return Ok(Err(error));
+        }
         if absent.is_empty() {
             return Ok(Ok(()));
-        }
-        // A listing that lost this much is more likely wrong (another account, a revoked right) than true.
-        if absent.len() > 10 && absent.len() * 2 > links {
-            let message = format!(
-                "the full listing of {}/{} lacks {} of {links} linked records; it is not believed and nothing is marked \
-                 as gone. Check that this is the right account and that the login may still read all of it",
-                order.connection.name,
-                order.resource.name,
-                absent.len(),
-            );
-            return Ok(Err(CallError::BadAnswer(message)));
         }
         let connector = self.connector(&order.connection.name)?;
         for id in absent {
@@ -260,6 +261,6 @@ impl Run<'_> {
 }
 
 /// A stable hash of an id; a collision can only hide an absence until the next full read.
-fn id_hash(id: &RecordId) -> u64 {
+pub(super) fn id_hash(id: &RecordId) -> u64 {
     xxhash_rust::xxh3::xxh3_64(id.as_str().as_bytes())
 }

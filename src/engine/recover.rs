@@ -48,7 +48,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn connections(&self) -> Vec<ConnectionName> {
+    pub(super) fn connections(&self) -> Vec<ConnectionName> {
         let mut names: Vec<_> = self
             .pipelines
             .iter()
@@ -77,6 +77,10 @@ impl Run<'_> {
                 intent.account.trim(),
             );
             self.trouble(&intent.connection, &CallError::NotDone(message));
+            self.leave_open(&pipeline, intent);
+            return Ok(());
+        }
+        if self.foreign.contains(&pipeline.name) {
             self.leave_open(&pipeline, intent);
             return Ok(());
         }

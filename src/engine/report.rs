@@ -172,6 +172,9 @@ pub struct HeldReport {
     pub guards: Vec<Held>,
     /// What it would do.
     pub damage: Damage,
+    /// What is wrong, and what to do about it, where the guards do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// What a run did for one pipeline.

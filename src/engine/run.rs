@@ -57,6 +57,9 @@ pub(super) struct Run<'e> {
     pub read_meanwhile: HashSet<(PipelineName, Side, RecordId)>,
     /// Pipelines that dissolved links: both sides are read in full by the next run.
     pub released: HashSet<PipelineName>,
+    /// Pipelines whose links speak of another account than a connection of theirs stands for: nothing is read or written
+    /// for them.
+    pub foreign: HashSet<PipelineName>,
     /// Links read by id in this run because a value had never been read.
     pub read_by_id: HashSet<(PipelineName, RecordId)>,
     pub reports: BTreeMap<PipelineName, PipelineReport>,
@@ -104,6 +107,7 @@ impl Engine {
             doubtful: Vec::new(),
             read_meanwhile: HashSet::new(),
             released: HashSet::new(),
+            foreign: HashSet::new(),
             read_by_id: HashSet::new(),
             reports: BTreeMap::new(),
             troubles: Vec::new(),
@@ -133,6 +137,9 @@ impl Run<'_> {
         let pipelines = self.pipelines.clone();
         for pipeline in &pipelines {
             self.reports.insert(pipeline.name.clone(), PipelineReport::new(pipeline.name.clone()));
+        }
+        self.check_accounts().await?;
+        for pipeline in pipelines.iter().filter(|pipeline| !self.foreign.contains(&pipeline.name)).collect::<Vec<_>>() {
             self.prepare(pipeline).await?;
         }
         if self.request.mode == Mode::Sync {
@@ -148,6 +155,9 @@ impl Run<'_> {
         for round in 0..ROUNDS {
             let mut wrote = false;
             for pipeline in &pipelines {
+                if self.foreign.contains(&pipeline.name) {
+                    continue;
+                }
                 if let Some(reason) = Self::unready(pipeline, &failed) {
                     self.report_of(&pipeline.name).skipped = Some(reason);
                     self.keep_spilled(pipeline).await?;
@@ -166,10 +176,9 @@ impl Run<'_> {
     /// Loads what is remembered of a pipeline, and has everything looked at again that was put aside under another
     /// configuration.
     async fn prepare(&mut self, pipeline: &Arc<Pipeline>) -> Result<(), EngineError> {
-        let state = self.engine.ledger.pipeline(&pipeline.name).await?;
+        let state = self.state_mut(&pipeline.name).await?.clone();
         let edited = state.config != 0 && state.config != pipeline.hash;
         let first = state.stage == Stage::Unapproved && !pipeline.first_run.approve;
-        self.states.insert(pipeline.name.clone(), state);
         // Others' states answer "has that pipeline been read in full".
         for other in &pipeline.referenced_by {
             if !self.states.contains_key(other) {
@@ -246,6 +255,9 @@ impl Run<'_> {
     async fn pull_all(&mut self) -> Result<HashSet<ResourceKey>, EngineError> {
         let mut orders: BTreeMap<(bool, ResourceKey), Wanted> = BTreeMap::new();
         for pipeline in &self.pipelines.clone() {
+            if self.foreign.contains(&pipeline.name) {
+                continue;
+            }
             for side in Side::BOTH {
                 let end = pipeline.end(side);
                 if !pipeline.reads(side) || self.request.connection.as_ref().is_some_and(|c| *c != end.connection.name)
@@ -277,7 +289,7 @@ impl Run<'_> {
     /// Every end, of any pipeline of the configuration, that uses a resource.
     pub(super) fn ends_using(&self, key: &ResourceKey) -> Vec<(Arc<Pipeline>, Side)> {
         let mut ends = Vec::new();
-        for (_, pipeline) in self.engine.config.pipelines() {
+        for (_, pipeline) in self.engine.config.pipelines().filter(|(_, p)| !self.foreign.contains(&p.name)) {
             for side in Side::BOTH {
                 let end = pipeline.end(side);
                 if end.connection.name == key.0 && end.resource.name == key.1 && pipeline.reads(side) {
@@ -305,6 +317,7 @@ impl Run<'_> {
             return Ok(true);
         }
         let cursor = self.engine.ledger.cursor(&key.0, &key.1).await?.unwrap_or_default();
+        // (A cursor of another account is no reason to read less: `pull` does not use it.)
         if self.request.mode != Mode::Poll
             && let (Some(every), Some(at)) = (self.integration.schedule.full_read, cursor.full_at)
             && self.engine.clock.now() - at >= TimeDelta::from_std(every).unwrap_or(TimeDelta::MAX)

@@ -37,6 +37,9 @@ pub struct PipelineState {
     /// When both sides were last found in agreement (or everything that is not was listed).
     #[serde(default)]
     pub verified: Option<DateTime<Utc>>,
+    /// The accounts (source, target) that its links and everything else remembered of it speak of.
+    #[serde(default)]
+    pub accounts: [Option<String>; 2],
 }
 
 /// Where the pulls of one resource stand.
@@ -46,6 +49,9 @@ pub struct Cursor {
     pub since: Option<DateTime<Utc>>,
     /// When everything was last read, by our clock.
     pub full_at: Option<DateTime<Utc>>,
+    /// The account that was read. What another one told since then says nothing.
+    #[serde(default)]
+    pub account: String,
 }
 
 /// A record to look at again without any change.
@@ -138,13 +144,47 @@ pub struct IntentItem {
     pub done: bool,
 }
 
-/// A run over a guard, waiting for a person.
+/// Why something is held. Each holds for itself: approving one of them does not approve another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hold {
+    /// What a run would write is over a guard, or it is the first run.
+    #[default]
+    Plan,
+    /// What taking back a run would write is over a guard.
+    Revert,
+    /// A connection stands for another account than the one the links speak of.
+    Account,
+    /// A full listing of this side lacked too much to be believed.
+    Listing(Side),
+}
+
+impl Hold {
+    /// Its name in keys; none for a plan.
+    pub(super) const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Plan => None,
+            Self::Revert => Some("revert"),
+            Self::Account => Some("account"),
+            Self::Listing(Side::Source) => Some("listing-source"),
+            Self::Listing(Side::Target) => Some("listing-target"),
+        }
+    }
+}
+
+/// Something that waits for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldRun {
     /// Short id for `approve`.
     pub id: String,
     /// The pipeline.
     pub pipeline: PipelineName,
+    /// Why it is held.
+    #[serde(default)]
+    pub what: Hold,
+    /// What is wrong, and what to do about it, where the guards do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     /// Since when.
     pub since: DateTime<Utc>,
     /// What it would do.

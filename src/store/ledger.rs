@@ -2,6 +2,7 @@
 //! in one group.
 
 mod changes;
+mod holds;
 mod keys;
 
 use std::sync::Arc;
@@ -12,11 +13,11 @@ pub use changes::{Atomic, Changes};
 pub use keys::MatchKey;
 
 use keys::{
-    apart_key, cursor_key, due_key, fresh_key, held_key, link_key, parked_key, part_side, reference_key, side_part,
-    state_key, target_key, wait_key,
+    apart_key, cursor_key, due_key, fresh_key, link_key, parked_key, part_side, reference_key, side_part, state_key,
+    target_key, wait_key,
 };
 
-use super::{Cursor, Due, HeldRun, Intent, Key, Parked, PipelineState, RunRecord, Space, Store, StoreError, frame};
+use super::{Cursor, Due, Intent, Key, Parked, PipelineState, RunRecord, Space, Store, StoreError, frame};
 use crate::{
     config::{ConnectionName, IntegrationName, PipelineName},
     record::{RecordId, Side},
@@ -219,7 +220,23 @@ impl Ledger {
     ///
     /// When the store fails.
     pub async fn forget_match_keys(&self, pipeline: &PipelineName) -> Result<(), StoreError> {
-        let prefix = Key::new(Space::MatchKey, &[pipeline.as_str()]);
+        self.forget(Space::MatchKey, pipeline).await
+    }
+
+    /// Forgets everything about a pipeline's records but its links.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn forget_unlinked(&self, pipeline: &PipelineName) -> Result<(), StoreError> {
+        for space in [Space::Seen, Space::MatchKey, Space::Due, Space::Parked, Space::Reference, Space::Held] {
+            self.forget(space, pipeline).await?;
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, space: Space, pipeline: &PipelineName) -> Result<(), StoreError> {
+        let prefix = Key::new(space, &[pipeline.as_str()]);
         loop {
             let entries = self.store.scan(&prefix, None, SCAN).await?;
             let last = entries.len() < SCAN;
@@ -380,23 +397,14 @@ impl Ledger {
         Ok(self.read_one(state_key(pipeline)).await?.unwrap_or_default())
     }
 
-    /// The held run of a pipeline.
+    /// Whether a pipeline has any link.
     ///
     /// # Errors
     ///
-    /// When the store fails or a value is damaged.
-    pub async fn held(&self, pipeline: &PipelineName) -> Result<Option<HeldRun>, StoreError> {
-        self.read_one(held_key(pipeline)).await
-    }
-
-    /// Every held run.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails or a value is damaged.
-    pub async fn list_held(&self) -> Result<Vec<HeldRun>, StoreError> {
-        let (entries, _) = self.list(&Key::new(Space::Held, &[]), None, SCAN).await?;
-        Ok(entries.into_iter().map(|(_, held)| held).collect())
+    /// When the store fails.
+    pub async fn has_links(&self, pipeline: &PipelineName) -> Result<bool, StoreError> {
+        let prefix = Key::new(Space::Link, &[pipeline.as_str()]);
+        Ok(!self.store.scan(&prefix, None, 1).await?.is_empty())
     }
 
     /// The last `limit` runs of an integration, newest first.

@@ -6,7 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 
 use super::{
-    FieldPark, FieldState, Finding, FindingKind, Link, Mark, ParkCode, Why,
+    FieldPark, FieldState, Finding, FindingKind, Link, Mark, Motion, ParkCode, Why,
+    breaker::Stroke,
     merge::{Outcome, Stamps, merge},
     observe::carried,
     view::View,
@@ -127,7 +128,7 @@ pub struct Decision {
 /// was edited meanwhile is listed.
 #[must_use]
 pub fn decide_link(context: &Context<'_>, link: &Link) -> Decision {
-    let mut draft = Draft::new(context.pipeline, link);
+    let mut draft = Draft::new(context, link);
     if let Some(frozen) = frozen(context.pipeline, link) {
         list_frozen(context, link, &frozen, &mut draft.decision);
         return draft.decision;
@@ -186,14 +187,21 @@ fn list_frozen(context: &Context<'_>, link: &Link, frozen: &Frozen, decision: &m
 /// A decision being made. The link is copied only when something of it moves.
 struct Draft<'a> {
     pipeline: &'a Pipeline,
+    now: DateTime<Utc>,
     old: &'a Link,
     decision: Decision,
     writes: [Vec<FieldWrite>; 2],
 }
 
 impl<'a> Draft<'a> {
-    fn new(pipeline: &'a Pipeline, old: &'a Link) -> Self {
-        Self { pipeline, old, decision: Decision::default(), writes: [Vec::new(), Vec::new()] }
+    fn new(context: &Context<'a>, old: &'a Link) -> Self {
+        Self {
+            pipeline: context.pipeline,
+            now: context.now,
+            old,
+            decision: Decision::default(),
+            writes: [Vec::new(), Vec::new()],
+        }
     }
 
     fn state(&mut self, field: FieldId) -> &mut FieldState {
@@ -232,6 +240,15 @@ impl<'a> Draft<'a> {
                 self.park(view, ParkCode::Unchangeable, message);
             }
             Outcome::Write { to, .. } if self.array_unread(view, to) => self.decision.unread = true,
+            Outcome::Write { to, value, why } if self.turns_in_circles(view, to, &value, &why) => {
+                let message = format!(
+                    "written to and fro within an hour: {} and {} take turns on the {to}; it is not written again until \
+                     one of its values changes",
+                    shown(&value),
+                    shown(view.before(to)),
+                );
+                self.park(view, ParkCode::FlipFlop, message);
+            }
             Outcome::Write { to, value, why } => {
                 self.unpark(view);
                 self.pair(view);
@@ -249,6 +266,12 @@ impl<'a> Draft<'a> {
     /// Whether the write would go into an array whose rest is not known as it is now.
     fn array_unread(&self, view: &View<'_>, to: Side) -> bool {
         carried(self.pipeline, view.field, to).is_some_and(|(path, _)| !self.old.mark(to).carried.contains_key(path))
+    }
+
+    /// Whether the breaker stops this write. What a person chose is written all the same.
+    fn turns_in_circles(&self, view: &View<'_>, to: Side, value: &Cell, why: &Why) -> bool {
+        let stroke = Stroke { side: to, before: view.before(to), value, now: self.now };
+        !matches!(why, Why::Resolved(_)) && Motion::trips(view.state.motion.as_deref().copied(), stroke)
     }
 
     /// Whatever was parked is no longer.
@@ -319,5 +342,15 @@ impl<'a> Draft<'a> {
             }
         }
         self.decision
+    }
+}
+
+/// A value in a sentence, cut where it is long.
+fn shown(cell: &Cell) -> String {
+    let Some(value) = cell.value() else { return "nothing".to_owned() };
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
     }
 }

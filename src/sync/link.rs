@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::ParkCode;
+use super::{Motion, ParkCode};
 use crate::{
     config::FieldId,
     mapping::each::ElementPair,
@@ -150,6 +150,9 @@ pub struct FieldState {
     /// A write that the remote did not answer: the base holds what was sent until the next reading tells.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub believed: Option<Box<Belief>>,
+    /// Its writes of the last hour.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub motion: Option<Box<Motion>>,
 }
 
 /// What a field was before a write that the remote did not answer.

@@ -68,6 +68,8 @@ pub enum ParkCode {
     IdTaken,
     /// A check on the remote's figures does not hold.
     Expectation,
+    /// It was written to and fro, again and again.
+    FlipFlop,
     /// The remote takes records of this kind, and changes none.
     Unchangeable,
 }
@@ -90,6 +92,10 @@ impl ParkCode {
             Self::Reshaped => "check the value on the remote; declare its canonical form in the connector",
             Self::Unknown => "look whether the record exists on the remote, then `links add` it or `parked retry`",
             Self::IdTaken => "two records seem to be one on the remote; look at both, then correct the link",
+            Self::FlipFlop => {
+                "find what changes it back on one of the sides (a rule of that system, another pipeline); then \
+                 `conflicts resolve`, make the field one-way, or declare how the system reshapes it"
+            }
             Self::Expectation => "compare the record's figures on both sides",
             Self::Unchangeable => "correct it on the remote by hand, or take the change back",
         }
@@ -111,6 +117,7 @@ impl fmt::Display for ParkCode {
             Self::Unknown => "unknown-outcome",
             Self::IdTaken => "id-taken",
             Self::Expectation => "expectation",
+            Self::FlipFlop => "flip-flop",
             Self::Unchangeable => "unchangeable",
         })
     }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Born, Context, FieldState, FieldWrite, Finding, Link, Observation, RecordWrite, Why,
+    Born, Context, FieldState, FieldWrite, Finding, Link, Motion, Observation, RecordWrite, Why,
     answer::Sent,
-    birth, decide_link, expect,
+    birth,
+    breaker::Stroke,
+    decide_link, expect,
     observe::{carried, mark_mut, observe, redefine},
     view::{observed, same},
 };
@@ -84,10 +86,17 @@ fn settle(
     let revision = link.revision;
     // An answer that says the record is gone says nothing about its values.
     let values = answer.filter(|answer| !answer.gone).map(|answer| &answer.projection);
+    for state in link.fields.values_mut() {
+        state.motion.take_if(|motion| !motion.is_present(context.now));
+    }
     for sent in &write.fields {
         if let Some(field) = pipeline.fields.iter().find(|field| field.id == sent.field) {
             let state = link.fields.entry(field.id).or_default();
             settle_field(context, field, state, write, sent, values);
+            if write.id.is_some() {
+                let stroke = Stroke { side: write.side, before: &sent.before, value: &sent.value, now: context.now };
+                state.motion = Some(Box::new(Motion::after(state.motion.as_deref().copied(), stroke)));
+            }
         }
     }
     match answer {

@@ -7,7 +7,9 @@ mod support;
 
 mod birth;
 mod fields;
+mod guards;
 mod lists;
+mod loops;
 mod matching;
 mod outcomes;
 mod references;

@@ -130,6 +130,7 @@ pub(crate) fn guards(cx: &Cx<'_>, written: Option<&GuardsW>) -> Guards {
         creates: None,
         blanked: Amount::Count(10),
         touched: Amount::Percent { percent: 30, at_least: 20 },
+        keys: Amount::Percent { percent: 10, at_least: 20 },
     };
     let Some(written) = written else { return guards };
     if let Some(later) = &written.config_edit {
@@ -159,6 +160,9 @@ pub(crate) fn guards(cx: &Cx<'_>, written: Option<&GuardsW>) -> Guards {
     }
     if let Some(at) = &written.touched {
         guards.touched = amount(at, 20).unwrap_or(unlimited);
+    }
+    if let Some(at) = &written.key_changes {
+        guards.keys = amount(at, 20).unwrap_or(unlimited);
     }
     guards
 }

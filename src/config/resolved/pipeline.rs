@@ -272,6 +272,8 @@ pub struct Guards {
     pub blanked: Amount,
     /// Linked records written.
     pub touched: Amount,
+    /// Values overwritten by which records are matched, or refer to others.
+    pub keys: Amount,
 }
 
 /// An absolute number, or percent of the links with a floor.

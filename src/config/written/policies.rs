@@ -214,6 +214,8 @@ written! {
         may blanked: At<AmountW>,
         /// Linked records written. Default: 30%, at least 20.
         may touched: At<AmountW>,
+        /// Values overwritten by which records are matched, or refer to others. Default: 10%, at least 20.
+        may key_changes ["keys"]: At<AmountW>,
         /// Linked records that an edit of the configuration may change. Not in this version.
         may config_edit: Later,
     }

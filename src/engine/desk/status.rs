@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Desk, DeskError};
 use crate::{
     config::{IntegrationName, Pipeline, PipelineName},
-    store::{HeldRun, Stage},
+    store::{Approval, HeldRun, Hold, Stage},
 };
 
 /// How a pipeline stands.
@@ -99,7 +99,13 @@ impl Desk<'_> {
             due,
             next_due,
             verified: state.verified,
-            held: ledger.held(&pipeline.name).await?,
+            held: first_hold(ledger.holds(&pipeline.name).await?),
         })
     }
+}
+
+/// Of several things that are held, the one to look at first: that waits, and is no mere plan.
+fn first_hold(mut holds: Vec<HeldRun>) -> Option<HeldRun> {
+    holds.sort_by_key(|held| (held.approval != Approval::Waiting, held.what == Hold::Plan, held.since));
+    holds.into_iter().next()
 }

@@ -12,7 +12,7 @@ use crate::{
         step::{Newcomer, Step},
     },
     record::{RecordId, Side},
-    store::{Approval, Changes, Due, HeldRun, Parked, Spill, Stage},
+    store::{Approval, Changes, Due, HeldRun, Hold, Parked, Spill, Stage},
     sync::{Damage, judge},
 };
 
@@ -145,7 +145,8 @@ impl Run<'_> {
                 tripped
             }
         };
-        let old = self.engine.ledger.held(&pipeline.name).await?;
+        let what = Self::kind_of_hold();
+        let old = self.engine.ledger.held(&pipeline.name, what).await?;
         if let Some(old) = &old
             && old.approval == Approval::Approved
             && old.config == pipeline.hash
@@ -162,6 +163,8 @@ impl Run<'_> {
         let held = HeldRun {
             id: id.clone(),
             pipeline: pipeline.name.clone(),
+            what,
+            message: None,
             since,
             damage,
             guards: guards.clone(),
@@ -173,16 +176,22 @@ impl Run<'_> {
             changes.together(|atomic| atomic.hold(&held));
             self.engine.ledger.commit(changes).await?;
         }
-        Ok(Some(HeldReport { id, guards, damage }))
+        Ok(Some(HeldReport { id, guards, damage, message: None }))
     }
 
     pub(in crate::engine) async fn release_held(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
-        if self.request.mode == Mode::Sync && self.engine.ledger.held(&pipeline.name).await?.is_some() {
+        let what = Self::kind_of_hold();
+        if self.request.mode == Mode::Sync && self.engine.ledger.held(&pipeline.name, what).await?.is_some() {
             let mut changes = Changes::new();
-            changes.together(|atomic| atomic.release(&pipeline.name));
+            changes.together(|atomic| atomic.release(&pipeline.name, what));
             self.engine.ledger.commit(changes).await?;
         }
         Ok(())
+    }
+
+    /// What a guard of this run holds.
+    const fn kind_of_hold() -> Hold {
+        Hold::Plan
     }
 }
 
@@ -192,6 +201,7 @@ const fn sum(damage: &[Damage; 2]) -> Damage {
         touched: damage[0].touched + damage[1].touched,
         blanked: damage[0].blanked + damage[1].blanked,
         deletes: damage[0].deletes + damage[1].deletes,
+        keys: damage[0].keys + damage[1].keys,
     }
 }
 
@@ -200,6 +210,7 @@ const fn no_more_than(now: &Damage, shown: &Damage) -> bool {
         && now.touched <= shown.touched
         && now.blanked <= shown.blanked
         && now.deletes <= shown.deletes
+        && now.keys <= shown.keys
 }
 
 /// A short name for a held plan: the same plan of the same configuration has the same name.

@@ -8,7 +8,7 @@ use crate::{
     engine::{EngineError, FieldChange, FindingItem, PipelineReport, PlanItem, Verb, run::Run},
     record::{RecordId, Side},
     store::{Atomic, Choice, Parked},
-    sync::{Candidate, Finding, FindingKind, Fresh, Link, RecordWrite},
+    sync::{Candidate, Finding, FindingKind, Fresh, Link, ParkCode, RecordWrite},
 };
 
 impl Run<'_> {
@@ -37,7 +37,7 @@ impl Run<'_> {
         verb: Verb,
         write: &RecordWrite,
     ) {
-        planned.damage[write.side.index()].add(write);
+        planned.damage[write.side.index()].add(pipeline, write);
         let report = self.report_of(&pipeline.name);
         match verb {
             Verb::Create => report.counts.creates[write.side.index()] += 1,
@@ -135,6 +135,10 @@ impl Run<'_> {
         let now = self.engine.clock.now();
         let FindingKind::Parked(code) = finding.kind else { unreachable!("only parked findings are listed") };
         let before = old.iter().find(|parked| parked.code == code && parked.field == finding.field);
+        if code == ParkCode::FlipFlop && before.is_none() {
+            let field = finding.field.as_deref().unwrap_or_default();
+            tracing::warn!(event = "field.flip_flop", record = label, field, "{}", finding.message);
+        }
         let waits = |before: &Parked| before.message == finding.message && before.next_try.is_some_and(|at| at > now);
         if let Some(before) = before.filter(|before| waits(before)) {
             return Parked { label: label.to_owned(), candidates, ..before.clone() };

@@ -9,7 +9,7 @@ use super::keys::{
 use crate::{
     config::{ConnectionName, IntegrationName, PipelineName},
     record::{RecordId, Side},
-    store::{Cursor, Due, Group, HeldRun, Intent, Key, Parked, PipelineState, RunRecord, Space, frame},
+    store::{Cursor, Due, Group, HeldRun, Hold, Intent, Key, Parked, PipelineState, RunRecord, Space, frame},
     sync::{Fresh, Link},
 };
 
@@ -173,11 +173,11 @@ impl Atomic {
 
     /// Holds a run.
     pub fn hold(&mut self, held: &HeldRun) {
-        self.put(held_key(&held.pipeline), held);
+        self.put(held_key(&held.pipeline, held.what), held);
     }
 
-    /// Lets a held run go.
-    pub fn release(&mut self, pipeline: &PipelineName) {
-        self.0.delete(held_key(pipeline));
+    /// Lets go what was held for this reason.
+    pub fn release(&mut self, pipeline: &PipelineName, what: Hold) {
+        self.0.delete(held_key(pipeline, what));
     }
 }

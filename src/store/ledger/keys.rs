@@ -3,7 +3,7 @@
 use crate::{
     config::{ConnectionName, PipelineName},
     record::{RecordId, Side},
-    store::{Key, Space},
+    store::{Hold, Key, Space},
 };
 
 pub(super) const fn side_part(side: Side) -> &'static str {
@@ -90,8 +90,11 @@ pub(super) fn state_key(pipeline: &PipelineName) -> Key {
     Key::new(Space::Pipeline, &[pipeline.as_str()])
 }
 
-pub(super) fn held_key(pipeline: &PipelineName) -> Key {
-    Key::new(Space::Held, &[pipeline.as_str()])
+pub(super) fn held_key(pipeline: &PipelineName, what: Hold) -> Key {
+    match what.word() {
+        Some(word) => Key::new(Space::Held, &[pipeline.as_str(), word]),
+        None => Key::new(Space::Held, &[pipeline.as_str()]),
+    }
 }
 
 /// A pair that a person took apart.

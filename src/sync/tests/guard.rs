@@ -28,9 +28,17 @@ fn write(id: Option<&str>, values: &[(&str, &str)]) -> RecordWrite {
 #[test]
 fn damage_is_counted() {
     let mut damage = Damage::default();
-    damage.add(&write(None, &[("", "x")]));
-    damage.add(&write(Some("t1"), &[("x", ""), ("", ""), ("x", "y")]));
-    assert_eq!(damage, Damage { creates: 1, touched: 1, blanked: 1, deletes: 0 });
+    let mut p = with_fields(&["a", "b"]);
+    damage.add(&p, &write(None, &[("", "x")]));
+    damage.add(&p, &write(Some("t1"), &[("x", ""), ("", ""), ("x", "y")]));
+    assert_eq!(damage, Damage { creates: 1, touched: 1, blanked: 1, deletes: 0, keys: 0 });
+    // The same values, now of the field by which records are matched: new ones and filled blanks are no change of keys.
+    tier(&mut p, "$.a", "$.a", crate::config::Then::Link);
+    let mut sent = write(Some("t1"), &[("x", ""), ("", "z"), ("x", "y"), ("x", "x")]);
+    sent.fields.iter_mut().for_each(|field| field.field = p.fields[0].id);
+    let mut damage = Damage::default();
+    damage.add(&p, &sent);
+    assert_eq!((damage.keys, damage.blanked), (2, 1));
 }
 
 #[test]
@@ -39,10 +47,10 @@ fn guards_hold_what_is_over_them() {
     let held = |guards, damage, links| -> Vec<String> {
         judge(&guards, damage, links).into_iter().map(|h| format!("{} {}>{}", h.guard, h.count, h.allowed)).collect()
     };
-    let damage = Damage { creates: 1000, touched: 20, blanked: 10, deletes: 0 };
+    let damage = Damage { creates: 1000, touched: 20, blanked: 10, deletes: 0, keys: 20 };
     assert!(held(guards, damage, 0).is_empty());
-    let damage = Damage { creates: 1000, touched: 31, blanked: 11, deletes: 1 };
-    assert_eq!(held(guards, damage, 100), ["touched 31>30", "blanked 11>10", "deletes 1>0"]);
+    let damage = Damage { creates: 1000, touched: 31, blanked: 11, deletes: 1, keys: 21 };
+    assert_eq!(held(guards, damage, 100), ["touched 31>30", "blanked 11>10", "deletes 1>0", "keys 21>20"]);
     guards.creates = Some(Amount::Count(999));
     assert_eq!(held(guards, damage, 1000), ["creates 1000>999", "blanked 11>10", "deletes 1>0"]);
 }

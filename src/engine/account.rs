@@ -1,0 +1,112 @@
+//! Which accounts the links of a pipeline speak of.
+//!
+//! Ids mean nothing outside of their account. A connection that is pointed at another one (a tenant corrected by hand,
+//! a practice system, a copied file) would find none of its linked records, or wrong ones. So a pipeline remembers the
+//! accounts of its first run, and under others nothing is read or written for it until a person says that they are the
+//! same. A pipeline without a link has nothing to protect: it forgets what it has seen and begins anew.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{EngineError, HeldReport, run::Run};
+use crate::{
+    config::Pipeline,
+    record::Side,
+    store::{Approval, Changes, HeldRun, Hold, PipelineState},
+    sync::{Damage, Held},
+};
+
+/// The accounts that the connections of a pipeline stand for now: source, target.
+pub(super) fn accounts(pipeline: &Pipeline) -> [String; 2] {
+    Side::BOTH.map(|side| pipeline.end(side).connection.account().trim().to_owned())
+}
+
+/// A short name for a change of accounts: the same change has the same name.
+pub(super) fn hold_id(pipeline: &Pipeline, state: &PipelineState) -> String {
+    let text = format!("{}:{:?}:{:?}", pipeline.name, state.accounts, accounts(pipeline));
+    format!("{:06x}", xxh3_64(text.as_bytes()) & 0xff_ffff)
+}
+
+/// The side whose account is another one now, and the one remembered.
+fn moved(pipeline: &Pipeline, state: &PipelineState) -> Option<(Side, String)> {
+    let now = accounts(pipeline);
+    Side::BOTH.into_iter().find_map(|side| {
+        let known = state.accounts[side.index()].as_ref()?;
+        (*known != now[side.index()]).then(|| (side, known.clone()))
+    })
+}
+
+impl Run<'_> {
+    /// Finds the pipelines of this run, and those that would get what it reads, whose links speak of other accounts.
+    pub(super) async fn check_accounts(&mut self) -> Result<(), EngineError> {
+        let connections = self.connections();
+        for (_, pipeline) in self.engine.config.pipelines() {
+            let ours = self.pipelines.iter().any(|planned| planned.name == pipeline.name);
+            if !ours && !pipeline.ends.iter().any(|end| connections.contains(&end.connection.name)) {
+                continue;
+            }
+            let state = self.state_mut(&pipeline.name).await?.clone();
+            let Some((side, known)) = moved(pipeline, &state) else {
+                let state = self.state_mut(&pipeline.name).await?;
+                state.accounts = accounts(pipeline).map(Some);
+                if ours && self.engine.ledger.held(&pipeline.name, Hold::Account).await?.is_some() {
+                    let mut changes = Changes::new();
+                    changes.together(|atomic| atomic.release(&pipeline.name, Hold::Account));
+                    self.engine.ledger.commit(changes).await?;
+                }
+                continue;
+            };
+            if !self.engine.ledger.has_links(&pipeline.name).await? {
+                if ours {
+                    self.engine.ledger.forget_unlinked(&pipeline.name).await?;
+                    let begun = PipelineState { accounts: accounts(pipeline).map(Some), ..PipelineState::default() };
+                    *self.state_mut(&pipeline.name).await? = begun;
+                } else {
+                    self.foreign.insert(pipeline.name.clone());
+                }
+                continue;
+            }
+            self.foreign.insert(pipeline.name.clone());
+            if ours {
+                self.hold_account(pipeline, &state, side, &known).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn hold_account(
+        &mut self,
+        pipeline: &Pipeline,
+        state: &PipelineState,
+        side: Side,
+        known: &str,
+    ) -> Result<(), EngineError> {
+        let id = hold_id(pipeline, state);
+        let connection = &pipeline.end(side).connection;
+        let message = format!(
+            "its links speak of {known}, and `{}` now stands for {}; nothing is read or written. If that is the same \
+             account under a new address, `reconciled approve {id}`; if it is another one, put the old one back, or give \
+             the pipeline a new name to begin anew",
+            connection.name,
+            connection.account().trim(),
+        );
+        tracing::warn!(event = "account.foreign", pipeline = %pipeline.name, connection = %connection.name);
+        let old = self.engine.ledger.held(&pipeline.name, Hold::Account).await?.filter(|old| old.id == id);
+        let held = HeldRun {
+            id: id.clone(),
+            pipeline: pipeline.name.clone(),
+            what: Hold::Account,
+            message: Some(message.clone()),
+            since: old.as_ref().map_or_else(|| self.engine.clock.now(), |old| old.since),
+            damage: Damage::default(),
+            guards: vec![Held { guard: "account".to_owned(), count: state.links, allowed: 0 }],
+            config: pipeline.hash,
+            approval: old.map_or(Approval::Waiting, |old| old.approval),
+        };
+        let mut changes = Changes::new();
+        changes.together(|atomic| atomic.hold(&held));
+        self.engine.ledger.commit(changes).await?;
+        let report = HeldReport { id, guards: held.guards, damage: held.damage, message: Some(message) };
+        self.report_of(&pipeline.name).held = Some(report);
+        Ok(())
+    }
+}
