@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use serde::de::IgnoredAny;
-use serde_json::Value;
 
 use super::Found;
 
@@ -150,7 +149,7 @@ impl Scan<'_> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
