@@ -16,6 +16,7 @@
 
 mod account;
 mod apply;
+mod deletion;
 mod deliver;
 mod desk;
 mod listing;

@@ -30,7 +30,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 #[test]
 fn every_configuration_in_the_documentation_is_sound() {
     let mut checked = 0;
-    for name in ["README.md", "docs/getting-started.md"] {
+    for name in ["README.md", "docs/getting-started.md", "docs/deletions.md"] {
         let text = read(name);
         for yaml in blocks(&text, "yaml") {
             let dir = tempfile::tempdir().unwrap();
@@ -46,7 +46,7 @@ fn every_configuration_in_the_documentation_is_sound() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 2);
+    assert_eq!(checked, 3);
 }
 
 #[test]

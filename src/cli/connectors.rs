@@ -40,6 +40,7 @@ fn described(manifest: &Manifest) -> serde_json::Value {
                 "changes": changes(resource),
                 "create": resource.batch_size(WriteKind::Create),
                 "update": resource.batch_size(WriteKind::Update),
+                "delete": resource.batch_size(WriteKind::Delete),
                 "fields": resource.fields.fields.keys().collect::<Vec<_>>(),
             })
         })
@@ -57,7 +58,7 @@ pub fn render(manifests: &[&Manifest], paint: Paint) -> String {
     let mut out = String::new();
     for manifest in manifests {
         let _ = writeln!(out, "{}", paint.bold(&format!("{}@{}", manifest.name, manifest.version)));
-        let mut table = Table::new(&["RESOURCE", "LIST", "CHANGES ONLY", "CREATE#", "UPDATE#", "FIELDS#"]);
+        let mut table = Table::new(&["RESOURCE", "LIST", "CHANGES ONLY", "CREATE#", "UPDATE#", "DELETE#", "FIELDS#"]);
         let yes_no = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
         let batch = |resource: &Resource, kind| match resource.batch_size(kind) {
             0 => "no".to_owned(),
@@ -70,6 +71,7 @@ pub fn render(manifests: &[&Manifest], paint: Paint) -> String {
                 yes_no(changes(resource)),
                 batch(resource, WriteKind::Create),
                 batch(resource, WriteKind::Update),
+                batch(resource, WriteKind::Delete),
                 resource.fields.fields.len().to_string(),
             ]);
         }

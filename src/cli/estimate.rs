@@ -95,7 +95,8 @@ fn writes_of(config: &Config, report: &PipelineReport) -> Vec<(String, u64)> {
         let calls = |of: u64, kind| of.div_ceil((end.resource.batch_size(kind) as u64).max(1));
         let creates = calls(report.counts.creates[side.index()], WriteKind::Create);
         let updates = calls(report.counts.updates[side.index()], WriteKind::Update);
-        (end.connection.name.to_string(), creates + updates)
+        let deletes = calls(report.counts.deletes[side.index()], WriteKind::Delete);
+        (end.connection.name.to_string(), creates + updates + deletes)
     });
     writes.into_iter().filter(|(_, writes)| *writes > 0).collect()
 }

@@ -53,11 +53,14 @@ fn explanation(one: &Explanation, names: &Names, now: DateTime<Utc>, paint: Pain
     let on = |side| names.on(&one.pipeline, side);
     let mut out = format!("{} in {}\n", paint.bold(&one_line(&one.label)), one.pipeline);
     match &one.stands {
-        Whereabouts::Linked { source, target, born, fields, gone, next } => {
+        Whereabouts::Linked { source, target, born, fields, gone, deleted, next } => {
             let (source_name, target_name) = (on(Side::Source), on(Side::Target));
             out.push_str(&wrap(&format!("{source_name} {source} and {target_name} {target} are linked: {born}"), 2));
-            if let Some(side) = gone {
-                let text = format!("it is gone from {}; the other record is kept and never created anew", on(*side));
+            if let Some(side) = deleted {
+                let text = format!("it was deleted on {}, and therefore on {}, too", on(side.other()), on(*side));
+                out.push_str(&paint.yellow(&wrap(&text, 2)));
+            } else if let Some(side) = gone {
+                let text = format!("it is gone from {}, where it is never created anew", on(*side));
                 out.push_str(&paint.yellow(&wrap(&text, 2)));
             }
             for field in fields {

@@ -110,7 +110,7 @@ pub fn rows(report: &RunReport, names: &Names) -> Vec<Row> {
         let name = &pipeline.pipeline;
         for item in &pipeline.items {
             let (fate, source, target, why) = match (item.verb, item.side) {
-                (Verb::Update, _) => continue,
+                (Verb::Update | Verb::Delete, _) => continue,
                 (Verb::Link, _) => (Fate::Link, Some(item.origin.clone()), item.id.clone(), "they match".to_owned()),
                 (Verb::Create, Side::Target) => {
                     (Fate::Create, Some(item.origin.clone()), None, format!("new on {}", names.on(name, item.side)))

@@ -74,6 +74,7 @@ pub fn in_one_line(pipeline: &PipelineName, item: &PlanItem, names: &Names) -> S
     match item.verb {
         Verb::Create => format!("{label}: created on {on}"),
         Verb::Link => format!("{label}: linked, the same record on both sides"),
+        Verb::Delete => format!("{label}: deleted on {on}, as it was on the other side"),
         Verb::Update => {
             let changes: Vec<String> = item.fields.iter().map(change).collect();
             format!("{label}: {}, written to {on}", changes.join(", "))
@@ -108,6 +109,7 @@ fn intended(report: &PipelineReport, names: &Names) -> String {
     }
     parts.extend(on_sides(counts.creates, &report.pipeline, names).map(|text| format!("create {text}")));
     parts.extend(on_sides(counts.updates, &report.pipeline, names).map(|text| format!("update {text}")));
+    parts.extend(on_sides(counts.deletes, &report.pipeline, names).map(|text| format!("delete {text}")));
     if parts.is_empty() { "write nothing".to_owned() } else { parts.join(", ") }
 }
 
@@ -119,6 +121,7 @@ fn done(report: &PipelineReport, names: &Names) -> String {
     }
     parts.extend(on_sides(tally.created, &report.pipeline, names).map(|text| format!("created {text}")));
     parts.extend(on_sides(tally.updated, &report.pipeline, names).map(|text| format!("updated {text}")));
+    parts.extend(on_sides(tally.deleted, &report.pipeline, names).map(|text| format!("deleted {text}")));
     if tally.unknown > 0 {
         parts.push(format!("{} with unknown outcome, looked up in the next run", number(tally.unknown)));
     }
@@ -171,8 +174,17 @@ fn items(report: &PipelineReport, names: &Names, paint: Paint) -> String {
             Verb::Create => (paint.green("+"), format!("create {label} on {on}")),
             Verb::Update => (paint.yellow("~"), format!("update {label} on {on}")),
             Verb::Link => (paint.dim("="), format!("link {label}: the same record on both sides")),
+            Verb::Delete => (paint.red("-"), format!("delete {label} on {on}, as it was on the other side")),
         };
         let _ = writeln!(out, "    {mark} {}", cut(&what, 94));
+        if item.verb == Verb::Delete {
+            let held = item.fields.iter().filter(|field| !field.before.is_blank());
+            let held: Vec<String> =
+                held.map(|field| format!("{}: {}", short_field(&field.field), cell(&field.before))).collect();
+            if !held.is_empty() {
+                out.push_str(&wrap(&format!("it holds {}", held.join(", ")), 8));
+            }
+        }
         if item.verb == Verb::Update {
             for field in &item.fields {
                 out.push_str(&wrap(&format!("{} ({})", change(field), field.why), 8));

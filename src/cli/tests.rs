@@ -119,8 +119,19 @@ fn a_run(mode: Mode) -> RunReport {
             ],
         },
     ];
-    contacts.planned = 45;
-    contacts.counts = PlanCounts { links: 2, creates: [0, 40], updates: [1, 2] };
+    contacts.items.push(PlanItem {
+        verb: Verb::Delete,
+        side: Side::Target,
+        label: "Old Friend".to_owned(),
+        origin: id("c3"),
+        id: Some(id("55ab")),
+        fields: vec![
+            change("email -> EmailAddress", "old@friend.example", Cell::Absent, "deleted on the source"),
+            change("phone -> Phone", Cell::Absent, Cell::Absent, "deleted on the source"),
+        ],
+    });
+    contacts.planned = 46;
+    contacts.counts = PlanCounts { links: 2, creates: [0, 40], updates: [1, 2], deletes: [0, 1] };
     contacts.findings = vec![
         finding(
             "Piripi Ngata",
@@ -133,7 +144,7 @@ fn a_run(mode: Mode) -> RunReport {
     let mut sales = PipelineReport::new(name("acme/sales"));
     sales.tally = Tally { read: 900, ..Tally::default() };
     sales.planned = 620;
-    sales.counts = PlanCounts { links: 0, creates: [0, 620], updates: [0, 0] };
+    sales.counts = PlanCounts { creates: [0, 620], ..PlanCounts::default() };
     let damage = Damage { creates: 620, ..Damage::default() };
     let guards = vec![Held { guard: "creates".to_owned(), count: 620, allowed: 500 }];
     sales.held = Some(HeldReport { id: "k7p2".to_owned(), guards, damage, message: None });
@@ -204,6 +215,7 @@ fn a_sync_with_trouble() {
     contacts.tally.linked = 2;
     contacts.tally.created = [0, 40];
     contacts.tally.updated = [1, 2];
+    contacts.tally.deleted = [0, 1];
     report.troubles = vec![Trouble {
         connection: connection("acme-xero"),
         message: "acme-xero refuses the login: TokenExpired; give a new token".to_owned(),
@@ -415,6 +427,7 @@ fn a_record_explained() {
                 company,
             ],
             gone: None,
+            deleted: None,
             next: vec!["phone -> Phone: both sides changed".to_owned()],
         },
         parked: vec![a_park(ParkCode::Conflict, "Jane Doe", Some("phone -> Phone"), "both sides changed")],
@@ -444,6 +457,8 @@ fn links_listed() {
         revision: 1,
         marks: <[Mark; 2]>::default(),
         beside: Vec::default(),
+        deleted: None,
+        undeleted: None,
         fields: BTreeMap::new(),
     };
     let links = [

@@ -16,8 +16,8 @@ pub use field::{
 pub use filter::{DateBound, Filter, Operator, Test};
 pub use integration::{ApplyMode, Cron, Debounce, Integration, Schedule};
 pub use pipeline::{
-    Amount, Blanks, Conflicts, Creates, Differences, Drift, End, Fallback, FirstRun, Guards, Keep, KeyPair, OnLeave,
-    Pipeline, Then, Tier, Unique,
+    Amount, Blanks, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep, KeyPair,
+    OnLeave, Pipeline, Then, Tier, Unique,
 };
 pub use settings::{ReloadSettings, Settings};
 

@@ -52,13 +52,15 @@ pub struct Page {
 }
 
 /// What a write does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WriteKind {
     /// Makes new records; must not touch an existing one.
     Create,
     /// Changes existing records.
     Update,
+    /// Deletes existing records, as far as the remote can: some only archive or void.
+    Delete,
 }
 
 /// One record to write.
@@ -66,7 +68,7 @@ pub enum WriteKind {
 pub struct WriteItem {
     /// The record to change; `None` for a create.
     pub id: Option<RecordId>,
-    /// Only the values to write, at their places, in decoded form.
+    /// Only the values to write, at their places, in decoded form. For a deletion, the record as it was read.
     pub body: Value,
     /// The version the plan was made from.
     pub version: Option<String>,
@@ -77,7 +79,7 @@ pub struct WriteItem {
 pub struct PreparedCall {
     /// The resource's name.
     pub resource: String,
-    /// Create or update.
+    /// Create, update or delete.
     pub kind: WriteKind,
     /// HTTP method (or the native connector's verb).
     pub method: String,
@@ -85,7 +87,7 @@ pub struct PreparedCall {
     pub target: String,
     /// Headers, without any secret.
     pub headers: Vec<(String, String)>,
-    /// The exact body.
+    /// The exact body; empty where the call has none.
     pub body: String,
     /// Ids of the items in order; `None` for creates.
     pub ids: Vec<Option<RecordId>>,

@@ -160,8 +160,8 @@ pub struct Resource {
     pub id: Path,
     /// Where the stamp of the last change is.
     pub updated_at: Option<Path>,
-    /// Where a version token is (a body path), for `update.version`.
-    pub version: Option<Path>,
+    /// Where a version token is, for the `version` of writes.
+    pub version: Option<VersionPlace>,
     /// Name for people, with `{path.to.field}` places.
     pub label: LabelTemplate,
     /// Address of a record in the system's own pages, with `{id}`.
@@ -176,6 +176,8 @@ pub struct Resource {
     pub create: Option<Write>,
     /// How to update.
     pub update: Option<Write>,
+    /// How to delete.
+    pub delete: Option<Write>,
     /// When a record counts as deleted although it is still there.
     pub gone_when: Option<GoneWhen>,
     /// Where a merged record names its survivor.
@@ -195,6 +197,7 @@ impl Resource {
         match kind {
             super::WriteKind::Create => self.create.as_ref(),
             super::WriteKind::Update => self.update.as_ref(),
+            super::WriteKind::Delete => self.delete.as_ref(),
         }
     }
 }
@@ -288,7 +291,7 @@ pub enum WireFormat {
 /// How to write records.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// `POST`, `PUT` or `PATCH`.
+    /// `POST`, `PUT` or `PATCH`; of a deletion also `DELETE`.
     pub method: String,
     /// Path below the base URL, with `{id}` for single updates; may hold a fixed query.
     pub path: String,
@@ -318,6 +321,48 @@ pub struct Write {
     pub version: Option<VersionHeader>,
     /// Text in a refusal which says that such a record exists already.
     pub duplicate: Option<Regex>,
+    /// Of a deletion, what it sends and how it may fail.
+    pub deletion: Option<Deletion>,
+}
+
+/// What a deletion has beyond any write.
+#[derive(Clone, Debug, Default)]
+pub struct Deletion {
+    /// Values that are sent, by field; none for a plain `DELETE`.
+    pub body: Vec<(String, Value)>,
+    /// What is sent instead to records in another state; the first that applies.
+    pub body_if: Vec<BodyIf>,
+    /// Statuses which say that there is no such record any more.
+    pub gone: Vec<u16>,
+}
+
+impl Deletion {
+    /// What is sent for a record as it was read.
+    #[must_use]
+    pub fn body_of(&self, record: &Value) -> &[(String, Value)] {
+        let fits = |case: &&BodyIf| case.path.find(record).is_some_and(|value| case.values.contains(value));
+        self.body_if.iter().find(fits).map_or(&self.body, |case| &case.body)
+    }
+}
+
+/// A body for records in a certain state.
+#[derive(Clone, Debug)]
+pub struct BodyIf {
+    /// Where the state is.
+    pub path: Path,
+    /// Values that mean it.
+    pub values: Vec<Value>,
+    /// Values that are sent, by field.
+    pub body: Vec<(String, Value)>,
+}
+
+/// Where the version of a record is.
+#[derive(Clone, Debug)]
+pub enum VersionPlace {
+    /// In its body; every reading tells it.
+    Body(Path),
+    /// In the `ETag` header of an answer that holds this one record; a list does not tell it.
+    Etag,
 }
 
 /// Several records a call.

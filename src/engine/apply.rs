@@ -41,9 +41,9 @@ pub(super) struct Item {
     pub newcomer: Option<Newcomer>,
 }
 
-/// Items waiting for their batch to fill, by whether they update and the side written; creates go first.
+/// Items waiting for their batch to fill, by what is done and the side written; creates go first, deletions last.
 #[derive(Debug, Default)]
-pub(super) struct Baskets(BTreeMap<(bool, Side), Vec<Item>>);
+pub(super) struct Baskets(BTreeMap<(WriteKind, Side), Vec<Item>>);
 
 /// Where a batch goes.
 pub(super) struct Destination {
@@ -82,11 +82,12 @@ impl Run<'_> {
                     (WriteKind::Create, Item { origin, label, write, newcomer: Some(*newcomer) })
                 }
                 Step::Update { source, label, write } => {
-                    (WriteKind::Update, Item { origin: source, label, write, newcomer: None })
+                    let kind = if write.delete { WriteKind::Delete } else { WriteKind::Update };
+                    (kind, Item { origin: source, label, write, newcomer: None })
                 }
             };
             let side = item.write.side;
-            let items = baskets.0.entry((kind == WriteKind::Update, side)).or_default();
+            let items = baskets.0.entry((kind, side)).or_default();
             items.push(item);
             if items.len() >= pipeline.end(side).resource.batch_size(kind).max(1) {
                 let items = std::mem::take(items);
@@ -98,9 +99,8 @@ impl Run<'_> {
 
     /// Sends what is left in the baskets.
     pub(super) async fn apply_rest(&mut self, pipeline: &Arc<Pipeline>, baskets: Baskets) -> Result<(), EngineError> {
-        for ((update, side), items) in baskets.0 {
+        for ((kind, side), items) in baskets.0 {
             if !items.is_empty() {
-                let kind = if update { WriteKind::Update } else { WriteKind::Create };
                 self.send_all(pipeline, side, kind, items).await?;
             }
         }
@@ -212,6 +212,7 @@ impl Run<'_> {
         let (items, writes) = match kind {
             WriteKind::Create => self.creates(pipeline, items).await?,
             WriteKind::Update => self.updates(pipeline, side, items).await?,
+            WriteKind::Delete => self.deletions(pipeline, side, items).await?,
         };
         if items.is_empty() {
             return Ok(Sent::Done);
@@ -311,7 +312,7 @@ impl Run<'_> {
     pub(super) fn leave_open(&mut self, pipeline: &Pipeline, intent: &Intent) {
         let side = match intent.call.kind {
             WriteKind::Create => intent.side.other(),
-            WriteKind::Update => Side::Source,
+            WriteKind::Update | WriteKind::Delete => Side::Source,
         };
         for item in intent.items.iter().filter(|item| !item.done) {
             self.busy.insert((pipeline.name.clone(), side, item.origin.clone()));
@@ -445,6 +446,8 @@ impl Run<'_> {
         let mut kept = Vec::with_capacity(items.len());
         let mut writes = Vec::with_capacity(items.len());
         for (item, link) in items.into_iter().zip(links) {
+            let Some(link) = link else { continue };
+            let link = self.with_version(pipeline, side, link).await?;
             // A link that is gone or moved is due, and is decided about again.
             let Some(link) = link.filter(|link| still_holds(pipeline, link, &item.write)) else { continue };
             let mark = link.mark(side);
@@ -460,6 +463,30 @@ impl Run<'_> {
         Ok((kept, writes))
     }
 
+    /// A guarded write needs the version of what is there. Where a list does not tell it (an `ETag`), or what was read is
+    /// older than our own last write, the record is read by id right before.
+    async fn with_version(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        side: Side,
+        link: Link,
+    ) -> Result<Option<Link>, EngineError> {
+        let resource = &pipeline.end(side).resource;
+        let guarded = resource.update.as_ref().is_some_and(|update| update.version.is_some());
+        if !guarded || resource.get.is_none() || link.mark(side).version.is_some() {
+            return Ok(Some(link));
+        }
+        if self.is_down(&pipeline.end(side).connection.name) {
+            return Ok(None);
+        }
+        let known = self.troubles.len();
+        self.read_record(pipeline, side, link.id(side)).await?;
+        if self.troubles.len() > known {
+            return Ok(None);
+        }
+        Ok(self.engine.ledger.link(&pipeline.name, Side::Source, &link.source).await?)
+    }
+
     fn next_number(&mut self) -> String {
         let micros = self.engine.clock.now().timestamp_micros();
         format!("{micros:020}-{:08x}", self.keys.u32(..))
@@ -468,7 +495,7 @@ impl Run<'_> {
     /// A finding about a refused create, in the remote's own words.
     pub(super) fn refusal(pipeline: &Pipeline, write: &RecordWrite, message: &str) -> Finding {
         let field = match write.fields.as_slice() {
-            [only] if write.id.is_some() => Some(field_name(pipeline, only.field)),
+            [only] if write.id.is_some() && !write.delete => Some(field_name(pipeline, only.field)),
             _ => None,
         };
         Finding { kind: FindingKind::Parked(ParkCode::Refused), field, message: message.to_owned() }

@@ -28,6 +28,7 @@ pub(super) fn observation(pipeline: &Pipeline, side: Side, record: &RemoteRecord
         version: record.version.clone(),
         edited_at: record.updated_at.map(|stamp| stamp + skew),
         gone: record.gone,
+        merged: record.merged_into.clone(),
     }
 }
 
@@ -61,7 +62,11 @@ pub(super) fn projection_of(pipeline: &Pipeline, side: Side, link: &Link) -> Pro
 
 /// The match keys under which a linked record of the target can be found: from what is known of its values, and for
 /// tiers that look at values which are not fields, as it was read last.
+/// Where both records are gone there is nothing left to be found.
 pub(super) fn keys_of_linked(pipeline: &Pipeline, link: &Link) -> Vec<(usize, String)> {
+    if link.marks.iter().all(|mark| mark.gone) {
+        return Vec::new();
+    }
     let mut keys = keys_of(pipeline, Side::Target, &projection_of(pipeline, Side::Target, link));
     keys.retain(|(tier, _)| !is_beside(pipeline, *tier));
     keys.extend(link.beside.iter().filter(|(tier, _)| is_beside(pipeline, *tier)).cloned());
@@ -179,8 +184,8 @@ impl Run<'_> {
                 let why = format!("changed on the {side}");
                 atomic.due(&pipeline.name, Side::Source, &link.source, &Due { at: now, why });
             }
-            if side == Side::Target && old_keys != new_keys {
-                reindex(atomic, &pipeline.name, side, &seen.id, &old_keys, &new_keys);
+            if old_keys != new_keys {
+                reindex(atomic, &pipeline.name, Side::Target, &link.target, &old_keys, &new_keys);
             }
         });
         if side == Side::Source {
@@ -206,6 +211,7 @@ impl Run<'_> {
             version: None,
             edited_at: None,
             gone: link.mark(side.other()).gone,
+            merged: None,
         };
         changes.together(|atomic| {
             atomic.unlink(&pipeline.name, link);
@@ -372,13 +378,16 @@ impl Run<'_> {
         id: &RecordId,
     ) -> Result<(), EngineError> {
         let Some(mut link) = self.engine.ledger.link(&pipeline.name, side, id).await? else { return Ok(()) };
+        let old_keys = keys_of_linked(pipeline, &link);
         link.marks[side.index()].gone = true;
         link.revision += 1;
+        let new_keys = keys_of_linked(pipeline, &link);
         let mut changes = Changes::new();
         let due = Due { at: self.engine.clock.now(), why: format!("gone from the {side}") };
         changes.together(|atomic| {
             atomic.relink(&pipeline.name, &link);
             atomic.due(&pipeline.name, Side::Source, &link.source, &due);
+            reindex(atomic, &pipeline.name, Side::Target, &link.target, &old_keys, &new_keys);
         });
         self.changes_seen = true;
         self.engine.ledger.commit(changes).await?;

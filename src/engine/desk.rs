@@ -9,7 +9,7 @@ use crate::{
     connector::{CallError, WriteKind},
     record::{Cell, RecordId, Side},
     store::{Approval, Changes, Due, HeldRun, Hold, Ledger, Parked, PipelineState, RunRecord, Stage, StoreError},
-    sync::{Born, Context, Fresh, Link, ParkCode, decide_link, link_matched},
+    sync::{Born, Context, Fresh, Link, ParkCode, Why, decide_link, link_matched},
 };
 
 mod find;
@@ -161,6 +161,7 @@ impl<'e> Desk<'e> {
             for state in link.fields.values_mut() {
                 state.parked = None;
             }
+            link.undeleted = None;
             link.revision += 1;
             changes.together(|atomic| atomic.relink(name, &link));
         }
@@ -509,7 +510,11 @@ impl<'e> Desk<'e> {
         let nothing = super::lookups::Known::default();
         let context = Context { pipeline, lookups: &nothing, now: self.engine.clock.now() };
         let decision = decide_link(&context, link);
-        let writes = decision.writes.iter().flat_map(|write| {
+        let deletions = decision.writes.iter().filter(|write| write.delete).map(|write| {
+            let why = Why::Deleted(write.side.other());
+            format!("it will be deleted on the {}: {why}", write.side)
+        });
+        let writes = decision.writes.iter().filter(|write| !write.delete).flat_map(|write| {
             let side = write.side;
             write.fields.iter().map(move |field| {
                 format!("{} will be written to the {side}: {}", field_name(pipeline, field.field), field.why)
@@ -519,7 +524,7 @@ impl<'e> Desk<'e> {
             Some(field) => format!("{field}: {}", finding.message),
             None => finding.message.clone(),
         });
-        writes.chain(findings).collect()
+        deletions.chain(writes).chain(findings).collect()
     }
 }
 

@@ -259,7 +259,8 @@ impl Run<'_> {
                 }
             });
             for write in decision.writes {
-                self.note_step(pipeline, planned, &link.label, &link.source, Verb::Update, &write);
+                let verb = if write.delete { Verb::Delete } else { Verb::Update };
+                self.note_step(pipeline, planned, &link.label, &link.source, verb, &write);
                 planned.push(Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
             }
         }
@@ -426,7 +427,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn known_for_links(&self, pipeline: &Pipeline, links: &[Link]) -> Result<Known, EngineError> {
+    /// What deciding about these links needs to know of others.
+    pub(super) async fn known_for_links(&self, pipeline: &Pipeline, links: &[Link]) -> Result<Known, EngineError> {
         let mut questions = Questions::new(pipeline);
         for field in &pipeline.fields {
             let Content::Mapped { reference: Some(referred), .. } = &field.content else { continue };

@@ -103,7 +103,7 @@ impl Run<'_> {
             return Ok(());
         }
         match intent.call.kind {
-            WriteKind::Update => self.look_up_updates(&pipeline, number, intent, &to).await,
+            WriteKind::Update | WriteKind::Delete => self.look_up_updates(&pipeline, number, intent, &to).await,
             WriteKind::Create => {
                 self.doubtful.push((number.to_owned(), intent.clone()));
                 Ok(())
@@ -199,6 +199,12 @@ impl Run<'_> {
             return Ok(Some(()));
         };
         let record = match to.connector.get(&to.resource, link.id(to.side)).await {
+            Ok(record) if item.write.delete && record.as_ref().is_none_or(|record| record.gone) => {
+                let mut changes = Changes::new();
+                self.settle_deleted(&mut changes, pipeline, to.side, &item.origin).await?;
+                self.engine.ledger.commit(changes).await?;
+                return Ok(Some(()));
+            }
             Ok(Some(record)) => record,
             Ok(None) => {
                 self.mark_gone(pipeline, to.side, link.id(to.side)).await?;
@@ -211,7 +217,7 @@ impl Run<'_> {
             }
         };
         let seen = observation(pipeline, to.side, &record, TimeDelta::zero());
-        if !seen.gone && holds(pipeline, to.side, &seen.projection, &item.write) {
+        if !item.write.delete && !seen.gone && holds(pipeline, to.side, &seen.projection, &item.write) {
             // It was written, and this is as good as the answer.
             let mut changes = Changes::new();
             self.settle_updated(&mut changes, pipeline, to.side, item, &record, true).await?;
@@ -352,7 +358,7 @@ impl Run<'_> {
     ) -> Result<(), EngineError> {
         let side = match intent.call.kind {
             WriteKind::Create => intent.side.other(),
-            WriteKind::Update => Side::Source,
+            WriteKind::Update | WriteKind::Delete => Side::Source,
         };
         let at = self.engine.clock.now();
         let mut changes = Changes::new();
@@ -408,5 +414,10 @@ fn resends(pipeline: &Pipeline, intent: &Intent) -> bool {
             .iter()
             .any(|sent| pipeline.fields.iter().any(|f| f.id == sent.field && matches!(f.content, Content::Each(_))))
     };
-    intent.call.kind == WriteKind::Create || intent.items.iter().any(|item| !item.done && lists(item))
+    match intent.call.kind {
+        WriteKind::Create => true,
+        WriteKind::Update => intent.items.iter().any(|item| !item.done && lists(item)),
+        // Whether a record is gone can be seen.
+        WriteKind::Delete => false,
+    }
 }

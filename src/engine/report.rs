@@ -68,6 +68,8 @@ pub enum Verb {
     Update,
     /// Links two existing records.
     Link,
+    /// Deletes a record, because its counterpart was deleted.
+    Delete,
 }
 
 /// One value that changes.
@@ -77,7 +79,7 @@ pub struct FieldChange {
     pub field: String,
     /// The present value there.
     pub before: Cell,
-    /// The value to write.
+    /// The value to write; absent where the record is deleted.
     pub after: Cell,
     /// Why, a sentence.
     pub why: String,
@@ -130,6 +132,9 @@ pub struct Tally {
     pub created: [u64; 2],
     /// Records updated, per side written.
     pub updated: [u64; 2],
+    /// Records deleted because their counterpart was, per side written.
+    #[serde(default)]
+    pub deleted: [u64; 2],
     /// Records or fields put aside in this run.
     pub parked: u64,
     /// Records that wait for another.
@@ -148,7 +153,7 @@ impl Tally {
     /// Writes of any kind.
     #[must_use]
     pub const fn written(&self) -> u64 {
-        self.created[0] + self.created[1] + self.updated[0] + self.updated[1]
+        self.created[0] + self.created[1] + self.updated[0] + self.updated[1] + self.deleted[0] + self.deleted[1]
     }
 }
 
@@ -161,6 +166,9 @@ pub struct PlanCounts {
     pub creates: [u64; 2],
     /// Records to update, per side written (source, target).
     pub updates: [u64; 2],
+    /// Records to delete, per side written (source, target).
+    #[serde(default)]
+    pub deletes: [u64; 2],
 }
 
 /// A run that is held.

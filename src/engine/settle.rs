@@ -17,8 +17,8 @@ use crate::{
     record::{RecordId, Side},
     store::{Changes, Due, Intent, IntentItem, Ledger},
     sync::{
-        Change, Context, Finding, FindingKind, Fresh, Link, Observation, ParkCode, Settled, observe, park_refused,
-        settle_create, settle_update,
+        Change, Context, Finding, FindingKind, Fresh, Link, Observation, ParkCode, Settled, keep_undeleted, observe,
+        park_refused, settle_create, settle_update,
     },
 };
 
@@ -47,12 +47,16 @@ impl Run<'_> {
                 // Settled from the first answer, and what is remembered is newer than this one.
                 continue;
             }
+            let answer = self.confirmed(pipeline, &intent, item, answer).await?;
             let item = {
                 item.done = !matches!(answer, ItemAnswer::Unknown { .. });
                 &*item
             };
             match answer {
                 ItemAnswer::Written { record, body } => match intent.call.kind {
+                    WriteKind::Delete => {
+                        self.settle_deleted(&mut changes, pipeline, intent.side, &item.origin).await?;
+                    }
                     WriteKind::Update => {
                         self.settle_updated(&mut changes, pipeline, intent.side, item, &record, body).await?;
                     }
@@ -258,11 +262,15 @@ impl Run<'_> {
         let finding = Self::refusal(pipeline, &item.write, message);
         let mut changes = Changes::new();
         match kind {
-            WriteKind::Update => {
+            WriteKind::Update | WriteKind::Delete => {
                 let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Source, &item.origin).await? else {
                     return Ok(());
                 };
-                let link = park_refused(&link, &item.write, message, pipeline.hash);
+                let link = if item.write.delete {
+                    keep_undeleted(&link, item.write.side, message, pipeline.hash)
+                } else {
+                    park_refused(&link, &item.write, message, pipeline.hash)
+                };
                 self.list_findings(pipeline, Side::Source, &link.source, &link.label, std::slice::from_ref(&finding));
                 let parked = self.parked_of(pipeline, &link, std::slice::from_ref(&finding)).await?;
                 let at = parked.iter().filter_map(|parked| parked.next_try).min();
@@ -439,5 +447,6 @@ fn bare(pipeline: &Pipeline, side: Side, item: &IntentItem) -> Observation {
         version: None,
         edited_at: None,
         gone: false,
+        merged: None,
     }
 }

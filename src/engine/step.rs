@@ -40,7 +40,7 @@ pub(super) enum Step {
         /// Both records.
         newcomers: Box<[Newcomer; 2]>,
     },
-    /// Write to a linked record.
+    /// Write to a linked record, or delete it.
     Update {
         /// The link's source id.
         source: RecordId,

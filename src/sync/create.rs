@@ -36,7 +36,7 @@ pub(super) fn create(context: &Context<'_>, side: Side, record: &Fresh) -> Fresh
     if fields.is_empty() {
         return skip(format!("has no value that could be written on the {to}"));
     }
-    FreshDecision::Create(RecordWrite { side: to, id: None, version: None, fields })
+    FreshDecision::Create(RecordWrite { side: to, id: None, version: None, fields, delete: false })
 }
 
 /// What `from` is on the other side.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 use super::{
     FieldPark, FieldState, Finding, FindingKind, Link, Mark, Motion, ParkCode, Why,
     breaker::Stroke,
+    delete,
     merge::{Outcome, Stamps, merge},
     observe::carried,
     view::View,
@@ -99,8 +100,11 @@ pub struct RecordWrite {
     pub id: Option<RecordId>,
     /// The version it was decided from.
     pub version: Option<String>,
-    /// The values, in the order of the pipeline's fields.
+    /// The values, in the order of the pipeline's fields. Of a deletion, what is lost by it.
     pub fields: Vec<FieldWrite>,
+    /// The record is deleted, because the other one was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delete: bool,
 }
 
 /// What to do about a linked pair.
@@ -125,12 +129,16 @@ pub struct Decision {
 /// Decides about a linked pair.
 ///
 /// Nothing is written while one of the two is gone (the survivor is never created anew) or the link is paused; what
-/// was edited meanwhile is listed.
+/// was edited meanwhile is listed. Only where the pipeline carries deletions over may the record that is left be
+/// deleted.
 #[must_use]
 pub fn decide_link(context: &Context<'_>, link: &Link) -> Decision {
     let mut draft = Draft::new(context, link);
     if let Some(frozen) = frozen(context.pipeline, link) {
-        list_frozen(context, link, &frozen, &mut draft.decision);
+        match &frozen {
+            Frozen::Gone(gone) if delete::decide(context, link, *gone, &mut draft.decision) => {}
+            _ => list_frozen(context, link, &frozen, &mut draft.decision),
+        }
         return draft.decision;
     }
     let stamps = Stamps { edited: [link.marks[0].edited_at, link.marks[1].edited_at], now: context.now };
@@ -338,7 +346,7 @@ impl<'a> Draft<'a> {
         for (side, fields) in Side::BOTH.into_iter().zip(self.writes) {
             if !fields.is_empty() {
                 let (id, version) = (Some(self.old.id(side).clone()), self.old.mark(side).version.clone());
-                self.decision.writes.push(RecordWrite { side, id, version, fields });
+                self.decision.writes.push(RecordWrite { side, id, version, fields, delete: false });
             }
         }
         self.decision

@@ -27,6 +27,10 @@ pub struct Damage {
 impl Damage {
     /// Adds a write of `pipeline`.
     pub fn add(&mut self, pipeline: &Pipeline, write: &RecordWrite) {
+        if write.delete {
+            self.deletes += 1;
+            return;
+        }
         match write.id {
             None => self.creates += 1,
             Some(_) => self.touched += 1,

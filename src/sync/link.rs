@@ -30,6 +30,9 @@ pub struct Observation {
     /// The system says that it is deleted, archived or voided.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
+    /// The system says that it was merged into that record, which is no deletion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<RecordId>,
 }
 
 /// A record that is not linked, as remembered (`seen`): all that is needed to look at it again without reading it.
@@ -82,6 +85,9 @@ pub struct Mark {
     /// The record is gone from this side. Kept for good: the survivor is never created anew.
     #[serde(rename = "g", default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
+    /// The record was merged into that one on its own side.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<RecordId>,
     /// A full listing lacked the record, and there was no way to look a second time but the next full listing.
     #[serde(rename = "a", default, skip_serializing_if = "std::ops::Not::not")]
     pub missing: bool,
@@ -185,6 +191,17 @@ pub struct FieldPark {
     pub config: u64,
 }
 
+/// A deletion that the remote refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Undeleted {
+    /// The remote's own words.
+    pub message: String,
+    /// Hash of the record when it was refused: another one is a reason to try again.
+    pub hash: u64,
+    /// Hash of the pipeline when it was refused: another configuration is a reason to try again.
+    pub config: u64,
+}
+
 /// The pair of records that are the same thing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Link {
@@ -212,6 +229,13 @@ pub struct Link {
     /// Match keys (tier, text) of the target that no field tells.
     #[serde(rename = "k", default, skip_serializing_if = "Vec::is_empty")]
     pub beside: Vec<(usize, String)>,
+    /// The side whose record we deleted because the other was gone, or that came back when both were gone. Whoever
+    /// brings one of them back meant it: nothing is deleted again before both are there.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<Side>,
+    /// The record that is left should have been deleted, and the remote refused.
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    pub undeleted: Option<Box<Undeleted>>,
 }
 
 impl FieldState {

@@ -35,8 +35,9 @@ impl Change {
 pub fn observe(pipeline: &Pipeline, link: &mut Link, side: Side, observation: &Observation, own_write: bool) -> Change {
     let hash = observation.projection.hash();
     let mark = link.mark(side);
-    let known = mark.hash == hash && mark.gone == observation.gone && up_to_date(pipeline, link, side);
-    let mut change = note(link, side, observation);
+    let same = mark.hash == hash && mark.gone == observation.gone;
+    let known = same && up_to_date(pipeline, link, side);
+    let mut change = note(link, side, observation, same);
     if !known {
         change = change.max(lay(pipeline, link, side, observation, own_write));
         let mark = mark_mut(link, side);
@@ -59,12 +60,17 @@ fn up_to_date(pipeline: &Pipeline, link: &Link, side: Side) -> bool {
         })
 }
 
-/// Remembers the version and the name.
-fn note(link: &mut Link, side: Side, observation: &Observation) -> Change {
+/// Remembers the version and the name. A reading that tells no version (a list, where it is an entity tag) takes the known
+/// one away only if it shows another record: a write under it is refused if it was not the last.
+fn note(link: &mut Link, side: Side, observation: &Observation, same: bool) -> Change {
     let mut change = Change::Nothing;
     let mark = mark_mut(link, side);
-    if mark.version != observation.version {
+    if mark.version != observation.version && !(same && observation.version.is_none()) {
         mark.version.clone_from(&observation.version);
+        change = Change::Noted;
+    }
+    if mark.merged != observation.merged {
+        mark.merged.clone_from(&observation.merged);
         change = Change::Noted;
     }
     if std::mem::take(&mut mark.missing) {
@@ -87,6 +93,9 @@ fn lay(pipeline: &Pipeline, link: &mut Link, side: Side, observation: &Observati
     if mark.gone != observation.gone {
         mark.gone = observation.gone;
         change = Change::Moved;
+        if !observation.gone {
+            came_back(link, side);
+        }
     }
     if observation.gone {
         return change;
@@ -113,6 +122,15 @@ fn lay(pipeline: &Pipeline, link: &mut Link, side: Side, observation: &Observati
     let edited_at = if own_write { None } else { observation.edited_at };
     mark_mut(link, side).edited_at = edited_at;
     Change::Moved
+}
+
+/// A record is there again. Alone, it was brought back after both were gone, and whoever did that wants it to stay.
+fn came_back(link: &mut Link, side: Side) {
+    if link.mark(side.other()).gone {
+        link.deleted = link.deleted.or(Some(side));
+    } else {
+        (link.deleted, link.undeleted) = (None, None);
+    }
 }
 
 /// Lays one value beside its field.

@@ -22,6 +22,8 @@ pub enum Why {
     FirstDifference(Side),
     /// No history and one side has nothing.
     FilledBlank,
+    /// The other record was deleted on this side, and `deletes` carries that over.
+    Deleted(Side),
     /// A side that is only written (the target of a one-way pipeline or field) was edited, and `drift: put-back`.
     PutBack,
 }
@@ -35,6 +37,7 @@ impl fmt::Display for Why {
             Self::Resolved(side) => write!(f, "changed on both sides; a person chose the {side}"),
             Self::FirstDifference(side) => write!(f, "differs without history; differences: {side}-wins"),
             Self::FilledBlank => write!(f, "blank there; differences: fill-blanks"),
+            Self::Deleted(side) => write!(f, "deleted on the {side}; deletes: propagate"),
             Self::PutBack => write!(f, "edited against the direction; drift: put-back"),
         }
     }
@@ -72,6 +75,8 @@ pub enum ParkCode {
     FlipFlop,
     /// The remote takes records of this kind, and changes none.
     Unchangeable,
+    /// Deleted on one side and edited on the other: an edit beats a deletion.
+    DeletedAndEdited,
 }
 
 impl ParkCode {
@@ -98,6 +103,10 @@ impl ParkCode {
             }
             Self::Expectation => "compare the record's figures on both sides",
             Self::Unchangeable => "correct it on the remote by hand, or take the change back",
+            Self::DeletedAndEdited => {
+                "delete it by hand if it shall go; if it shall stay, nothing is to be done, and `parked ignore` takes it \
+                 off the list"
+            }
         }
     }
 }
@@ -119,6 +128,7 @@ impl fmt::Display for ParkCode {
             Self::Expectation => "expectation",
             Self::FlipFlop => "flip-flop",
             Self::Unchangeable => "unchangeable",
+            Self::DeletedAndEdited => "deleted-and-edited",
         })
     }
 }

@@ -72,6 +72,8 @@ pub(super) fn blank_link(source: &RecordId, target: &RecordId, born: Born, label
         marks: Default::default(),
         fields: BTreeMap::new(),
         beside: Vec::new(),
+        deleted: None,
+        undeleted: None,
     }
 }
 
@@ -118,11 +120,13 @@ fn settle(
     Settled { link, findings, again: !decision.writes.is_empty() || !decision.waits_for.is_empty() }
 }
 
-/// The next reading is news even if it is what was read before the write: then the write was not taken. Arrays that
+/// The next reading is news even if it is what was read before the write: then the write was not taken. The version that
+/// was known is that of before. Arrays that
 /// were written into must be read before they are written into again.
 fn unanswered(pipeline: &Pipeline, link: &mut Link, write: &RecordWrite) {
     let mark = mark_mut(link, write.side);
     mark.hash = 0;
+    mark.version = None;
     for sent in &write.fields {
         let field = pipeline.fields.iter().find(|field| field.id == sent.field);
         if let Some((path, _)) = field.and_then(|field| carried(pipeline, field, write.side)) {

@@ -2,6 +2,7 @@
 
 mod build;
 mod decide;
+mod delete;
 mod first;
 mod fresh;
 mod guard;

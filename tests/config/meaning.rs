@@ -4,8 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use reconciled::{
     config::{
-        Amount, Blanks, Conflicts, Content, Creates, Differences, Drift, Field, Filter, Flow, OnLeave, Operator,
-        Pipeline, Transform, load,
+        Amount, Blanks, Conflicts, Content, Creates, Deletes, Differences, Drift, Field, Filter, Flow, OnLeave,
+        Operator, Pipeline, Transform, load,
     },
     record::Side,
 };
@@ -48,10 +48,51 @@ fn steps(field: &Field) -> (String, String) {
 }
 
 #[test]
+fn deletions_are_carried_where_it_says_so() {
+    let of = |direction, deletes: &str| {
+        let deletes = contacts(direction, &format!("deletes: {deletes}"), "").deletes;
+        (deletes.to_source, deletes.to_target, deletes.only)
+    };
+    assert_eq!(of("two-way", "ignore"), (false, false, None));
+    assert_eq!(of("two-way", "propagate"), (true, true, None));
+    assert_eq!(of("source-to-target", "propagate"), (false, true, None), "never where it does not write");
+    assert_eq!(of("target-to-source", "propagate"), (true, false, None));
+    assert_eq!(of("two-way", "{ to-target: propagate }"), (false, true, None));
+    let all = "{ to-target: propagate, only: born-on-source, to-source: ignore }";
+    assert_eq!(of("two-way", all), (false, true, Some(Side::Source)));
+    let other = "{ to-source: propagate, only: born-on-target }";
+    assert_eq!(of("two-way", other), (true, false, Some(Side::Target)));
+}
+
+#[test]
+fn the_built_in_connectors_delete_as_their_systems_can() {
+    let loaded = load(files(&[("a.yaml", CONNECTIONS)]).path(), &HashMap::new());
+    let call = |connector: &str, resource: &str| {
+        let delete = loaded.connectors[connector].resources[resource].delete.clone().unwrap();
+        let body = |record: Value| json!(delete.deletion.as_ref().unwrap().body_of(&record).to_vec());
+        (
+            format!("{} {}", delete.method, delete.path),
+            body(json!({ "Status": "DRAFT" })),
+            body(json!({ "Status": "AUTHORISED" })),
+        )
+    };
+    let (status, voided) = (|value: &str| json!([["Status", value]]), json!([["Status", "VOIDED"]]));
+    assert_eq!(call("website", "contacts"), ("DELETE /contacts/{id}".to_owned(), json!([]), json!([])));
+    let invoices = "POST /Invoices?summarizeErrors=false".to_owned();
+    assert_eq!(call("xero", "invoices"), (invoices, status("DELETED"), voided));
+    let archived = json!([["ContactStatus", "ARCHIVED"]]);
+    let contacts = "POST /Contacts?summarizeErrors=false".to_owned();
+    assert_eq!(call("xero", "contacts"), (contacts, archived.clone(), archived));
+    let payments = "POST /Payments/{id}".to_owned();
+    assert_eq!(call("xero", "payments"), (payments, status("DELETED"), status("DELETED")));
+}
+
+#[test]
 fn defaults_are_safe() {
     let two_way = contacts("two-way", "", "");
     assert_eq!(two_way.creates, Creates { to_target: true, to_source: true });
     assert_eq!((two_way.on_leave, two_way.drift), (OnLeave::Keep, Drift::Leave));
+    assert_eq!(two_way.deletes, Deletes::default());
     assert!(two_way.first_run.approve);
     let guards = two_way.guards;
     assert_eq!((guards.deletes, guards.creates, guards.blanked), (Amount::Count(0), None, Amount::Count(10)));

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod conformance;
+mod deletes;
 mod forms;
 mod listing;
 mod made_up;

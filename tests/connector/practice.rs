@@ -8,7 +8,7 @@ use reconciled::{
     connector::{
         AnswerKind, Batch, CallError, ChangedSince, Connector as _, Correlate, FieldTable, FieldType, GetOne, GoneWhen,
         HttpConnector, ItemAnswer, ItemOk, Limit, LimitRegistry, List, PageEnd, PageSize, Paging, Place, PullCursor,
-        Resource, Scope, SinceFormat, SincePlace, WireFormat, Write,
+        Resource, Scope, SinceFormat, SincePlace, VersionPlace, WireFormat, Write,
     },
     record::{Canon, Kind},
     sandbox::{Fault, Website, WebsiteOptions, Xero, XeroOptions},
@@ -40,7 +40,7 @@ fn site_contacts() -> Resource {
     Resource {
         name: "contacts".to_owned(),
         updated_at: Some(path("$.updated_at")),
-        version: Some(path("$.version")),
+        version: Some(VersionPlace::Body(path("$.version"))),
         fields: FieldTable {
             fields: [("version".to_owned(), field(Kind::Integer, WireFormat::Plain))].into(),
             open: true,

@@ -9,8 +9,8 @@ use reconciled::{
     connector::{
         AnswerKind, Batch, Bodies, ChangedSince, Correlate, FieldTable, FieldType, GetOne, GoneWhen, HttpConnector,
         Idempotency, ItemOk, KeyPlace, LabelPart, LabelTemplate, Limit, LimitRegistry, List, Manifest, PageEnd,
-        PageSize, Paging, Resource, SinceFormat, SincePlace, ThrottleWait, Throttled, VersionHeader, WireFormat, Write,
-        WriteItem, WriteKind,
+        PageSize, Paging, Resource, SinceFormat, SincePlace, ThrottleWait, Throttled, VersionHeader, VersionPlace,
+        WireFormat, Write, WriteItem, WriteKind,
     },
     record::{Canon, Kind, Path, RecordId},
 };
@@ -42,7 +42,7 @@ pub fn customers() -> Resource {
         name: "customers".to_owned(),
         id: path("$.id"),
         updated_at: Some(path("$.updated")),
-        version: Some(path("$.etag")),
+        version: Some(VersionPlace::Body(path("$.etag"))),
         label: LabelTemplate {
             parts: vec![
                 LabelPart::Value(path("$.first")),
@@ -80,6 +80,7 @@ pub fn customers() -> Resource {
         get: Some(GetOne { path: "/customers/{id}".to_owned(), record: path("$"), missing: None }),
         create: Some(write("POST", "/customers")),
         update: Some(Write { version: Some(if_match()), ..write("PATCH", "/customers/{id}") }),
+        delete: None,
         gone_when: Some(GoneWhen { path: path("$.state"), values: vec![json!("archived")] }),
         merged_into: Some(path("$.survivor")),
     }
@@ -110,6 +111,7 @@ pub fn write(method: &str, target: &str) -> Write {
         }),
         version: None,
         duplicate: Some(regex::Regex::new("already (exists|assigned)").unwrap()),
+        deletion: None,
     }
 }
 

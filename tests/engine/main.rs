@@ -6,6 +6,7 @@
 mod support;
 
 mod birth;
+mod deletes;
 mod fields;
 mod guards;
 mod lists;

@@ -14,6 +14,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod deletions;
 mod http;
 mod ledger;
 mod memory;

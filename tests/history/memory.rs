@@ -18,7 +18,7 @@ use reconciled::{
 use serde_json::Value;
 
 use crate::{
-    ledger,
+    deletions, ledger,
     people::{FIELDS, People},
     support::{Fault, World, fake::Moment},
 };
@@ -122,8 +122,10 @@ struct Kind {
 }
 
 fn kind(rng: &mut fastrand::Rng) -> Kind {
-    let (yaml, edited) = match rng.u8(..6) {
+    let (yaml, edited) = match rng.u8(..8) {
         0 | 1 => (PLAIN, None),
+        6 => (deletions::CARRIED, None),
+        7 => (deletions::CARRIED, Some(PLAIN)),
         2 => (PLAIN, Some(MORE)),
         3 => (BESIDE, None),
         4 => (RELEASE, None),
@@ -372,6 +374,8 @@ impl History {
         let is_listed = |side: Side, id: &str| is_parked(side, id) || released.contains(&(side, id.to_owned()));
         self.nothing_missing(&people, &links, &is_listed, &mut wrong);
         self.agreement(&people, &links, &fields, &mut wrong);
+        let (_, pipeline) = self.world.config.pipeline(&name).unwrap();
+        deletions::faults(&people, pipeline, &links, &mut wrong);
         if std::ptr::eq(self.kind.yaml, SALES) {
             let sold = self.world.shop.written().iter().any(|(_, id, values)| {
                 values.get("total").is_some()

@@ -4,7 +4,9 @@
 
 mod site;
 
+mod carried;
 mod contacts;
+mod etag;
 mod invoices;
 mod payments;
 mod sales;

@@ -70,6 +70,7 @@ struct State {
     unreadable: Option<String>,
     versions: bool,
     answer_creates_with: Option<String>,
+    keeps_deleted: bool,
     late: Vec<(DateTime<Utc>, PreparedCall)>,
 }
 
@@ -218,6 +219,11 @@ impl Fake {
         self.state().answer_creates_with = Some(id.to_owned());
     }
 
+    /// Answers that it deleted a record, and keeps it.
+    pub fn keep_deleted(&self, keep: bool) {
+        self.state().keeps_deleted = keep;
+    }
+
     /// Listing this resource fails, until told otherwise.
     pub fn unreadable(&self, resource: Option<&str>) {
         self.state().unreadable = resource.map(str::to_owned);
@@ -292,7 +298,10 @@ impl Fake {
         let mut items: Vec<ItemAnswer> = answers
             .iter()
             .map(|answer| {
-                if answer["written"].is_string() {
+                if let Some(id) = answer["deleted"].as_str() {
+                    let stored = Stored { body: json!({ "id": id }), updated: now, version: 0 };
+                    ItemAnswer::Written { record: Box::new(self.record(resource, &state, &stored)), body: false }
+                } else if answer["written"].is_string() {
                     // Remembered word for word, as a real answer is.
                     let stamp = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
                     let updated = stamp("updated").parse().unwrap();
@@ -341,6 +350,20 @@ impl Fake {
             };
             let all = state.resources.entry(call.resource.clone()).or_default();
             let old = all.get(&id);
+            if call.kind == WriteKind::Delete {
+                let version = old.map(|stored| stored.version.to_string());
+                let stale = state.versions && version.is_some() && item["version"].as_str() != version.as_deref();
+                if stale {
+                    answers.push(json!({ "refused": "changed meanwhile", "stale": true }));
+                    continue;
+                }
+                if !state.keeps_deleted {
+                    all.remove(&id);
+                }
+                state.log.push((call.kind, id.clone(), values));
+                answers.push(json!({ "deleted": id }));
+                continue;
+            }
             if call.kind == WriteKind::Update && old.is_none() {
                 answers.push(json!({ "refused": "there is no such record" }));
                 continue;

@@ -46,6 +46,7 @@ connectors:
         get: "/contacts/{id}"
         create: { post: /contacts, batch: { array: items, max: 10, correlate: position }, idempotency: { header: Key, max: 64, keeps: 6m } }
         update: { patch: "/contacts/{id}", id_in_body: $.id, batch: { path: /contacts/batch, array: items, max: 10, correlate: position }, idempotency: { header: Key, max: 64, keeps: 6m } }
+        delete: { delete: "/contacts/{id}" }
         gone_when: { path: $.archived, equals: true }
       sales:
         id: $.id

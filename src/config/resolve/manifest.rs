@@ -2,6 +2,7 @@
 
 mod answers;
 mod calls;
+mod delete;
 mod fields;
 mod listing;
 
@@ -12,11 +13,12 @@ use crate::{
         diagnostic::{Report, error},
         nearest::{nearest, suggest},
         resolve::value,
+        source::Span,
         written::{At, AuthWordW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
     },
     connector::{
         AnswerMatch, AuthKind, Bodies, BodyKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest,
-        Resource, Scope, Setting, SettingKind, ThrottleWait, Throttled,
+        Resource, Scope, Setting, SettingKind, ThrottleWait, Throttled, VersionPlace, Write,
     },
     record::{Kind, Path},
 };
@@ -147,17 +149,22 @@ fn check_xml(manifest: &Manifest, written: &ManifestW, report: &Report) {
         let calls = [(&resource.create, &entry.value.create), (&resource.update, &entry.value.update)];
         for (call, written) in calls {
             let (Some(call), Some(written)) = (call, written) else { continue };
-            if call.body.unwrap_or(manifest.bodies.write) == BodyKind::Xml && call.wrap.is_none() {
-                report.add(
-                    error(
-                        "config::missing_key",
-                        written.span,
-                        "an XML request needs `wrap`, the name of its root element",
-                    )
-                    .help("add wrap: Client"),
-                );
-            }
+            need_root(manifest, call, written.span, report);
         }
+        if let (Some(call), Some(written)) = (&resource.delete, &entry.value.delete)
+            && call.method != "DELETE"
+        {
+            need_root(manifest, call, written.span, report);
+        }
+    }
+}
+
+fn need_root(manifest: &Manifest, call: &Write, span: Span, report: &Report) {
+    if call.body.unwrap_or(manifest.bodies.write) == BodyKind::Xml && call.wrap.is_none() {
+        report.add(
+            error("config::missing_key", span, "an XML request needs `wrap`, the name of its root element")
+                .help("add wrap: Client"),
+        );
     }
 }
 
@@ -292,14 +299,16 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
     if let Some(updated_at) = &written.updated_at {
         fields::declare_stamp(&mut fields, &updated_at.0, report);
     }
-    let version = [&written.create, &written.update]
-        .into_iter()
-        .flatten()
-        .find_map(|write| write.version.as_ref()?.from.as_ref())
-        .map(|path| path.value.0.clone());
+    let versions = [&written.create, &written.update].map(|write| write.as_ref()?.version.as_ref());
+    let versions = versions.into_iter().chain([written.delete.as_ref().and_then(|delete| delete.version.as_ref())]);
+    let version = versions.flatten().find_map(|version| version.from.as_ref()).map(|from| match &from.value.0 {
+        Some(path) => VersionPlace::Body(path.clone()),
+        None => VersionPlace::Etag,
+    });
     let list = written.list.as_ref().and_then(|list| listing::list(list, &fields, &id, report));
     let create = written.create.as_ref().and_then(|write| calls::write(write, true, report));
     let update = written.update.as_ref().and_then(|write| calls::write(write, false, report));
+    let delete = written.delete.as_ref().and_then(|delete| delete::delete(delete, written, &fields, report));
     let label = written.label.as_ref().map(|label| self::label(label, report)).unwrap_or_default();
     let gone_when = written.gone_when.as_ref().and_then(|gone| {
         let path = gone.path.as_ref()?;
@@ -318,6 +327,7 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         get: written.get.as_ref().and_then(|get| listing::get(&get.0, report)),
         create,
         update,
+        delete,
         gone_when,
         merged_into: written.merged_into.as_ref().map(|path| path.value.clone()),
     })

@@ -86,6 +86,7 @@ impl<'a, 'c> Maker<'a, 'c> {
         let apply = first_runs.into_iter().flatten().find_map(|first| first.apply.as_ref());
         let approve = apply.is_none_or(|at| at.value == FirstApplyW::Approve);
         let creates = policy::creates(cx, written.creates.as_ref(), self.flow);
+        let deletes = policy::deletes(cx, written.deletes.as_ref(), self.flow, &self.ends);
         let drift = policy::drift(cx, written.drift.as_ref(), self.flow, &self.ends);
         let tiers = self.tiers();
         let unique = self.unique();
@@ -140,6 +141,7 @@ impl<'a, 'c> Maker<'a, 'c> {
             fields: resolved,
             expect,
             creates,
+            deletes,
             on_leave: written.on_leave.as_ref().map_or(OnLeave::Keep, |at| policy::on_leave(at.value)),
             drift,
             first_run: FirstRun { approve },
@@ -343,12 +345,6 @@ fn finish(builder: EndBuilder, filter: crate::config::Filter) -> End {
 
 /// Parts of the language that are not in this version.
 fn later(cx: &Cx<'_>, written: &PipelineW) {
-    if let Some(span) = written.deletes.as_ref().and_then(|deletes| deletes.propagate) {
-        cx.report.add(
-            error("config::not_in_this_version", span, "carrying deletions over is not in this version")
-                .help("use deletes: ignore; a record that is gone is listed, and never created again"),
-        );
-    }
     if let Some(when) = &written.when {
         cx.report.add(
             error("config::bad_value", when.0.span, "`when` has a meaning only in templates")

@@ -3,10 +3,17 @@
 use std::time::Duration;
 
 use super::{Cx, ends::EndBuilder};
-use crate::config::{
-    Amount, Blanks, Conflicts, Creates, Differences, Drift, Fallback, Flow, Guards, OnLeave,
-    diagnostic::error,
-    written::{AmountW, At, BlanksW, ConflictsW, CreatesW, DifferencesW, DriftW, GuardsW, OnLeaveW, WinnerW},
+use crate::{
+    config::{
+        Amount, Blanks, Conflicts, Creates, Deletes, Differences, Drift, Fallback, Flow, Guards, OnLeave,
+        diagnostic::error,
+        source::Span,
+        written::{
+            AmountW, At, BlanksW, ConflictsW, CreatesW, DELETE_FORMS, DeleteW, DeletesW, DifferencesW, DriftW, GuardsW,
+            OnLeaveW, OnlyW, WinnerW,
+        },
+    },
+    record::Side,
 };
 
 pub(crate) const fn blanks(written: BlanksW) -> Blanks {
@@ -92,6 +99,66 @@ pub(crate) fn creates(cx: &Cx<'_>, written: Option<&At<CreatesW>>, flow: Flow) -
         );
     }
     creates
+}
+
+/// Resolves `deletes`. A deletion never goes against the direction of the pipeline, needs a call for it, and a record is
+/// read again by its id before it is deleted.
+pub(crate) fn deletes(cx: &Cx<'_>, written: Option<&DeletesW>, flow: Flow, ends: &[EndBuilder; 2]) -> Deletes {
+    let mut deletes = Deletes::default();
+    let carried: [Option<Span>; 2] = match written {
+        None => return deletes,
+        Some(DeletesW::Plain(at)) => {
+            Side::BOTH.map(|side| (at.value == DeleteW::Propagate && flow.writes(side)).then_some(at.span))
+        }
+        Some(DeletesW::PerDirection(map)) => [&map.to_source, &map.to_target]
+            .map(|at| at.as_ref().filter(|at| at.value == DeleteW::Propagate).map(|at| at.span)),
+    };
+    if let Some(DeletesW::PerDirection(map)) = written
+        && let Some(only) = &map.only
+    {
+        deletes.only = Some(match only.value {
+            OnlyW::BornOnSource => Side::Source,
+            OnlyW::BornOnTarget => Side::Target,
+        });
+        if carried == [None, None] {
+            cx.report.add(
+                error("config::misplaced_key", only.span, "`only` says which deletions are carried over, and none is")
+                    .help(DELETE_FORMS),
+            );
+        }
+    }
+    for (side, span) in Side::BOTH.into_iter().zip(carried) {
+        let Some(span) = span else { continue };
+        let end = &ends[side.index()];
+        let refuse =
+            |code, message: String, help: &str| cx.report.add(error(code, span, message).help(help.to_owned()));
+        if !flow.writes(side) {
+            let message = "a deletion cannot be carried over against the direction of the pipeline".to_owned();
+            refuse(
+                "config::against_direction",
+                message,
+                "say `ignore` there; a pipeline never deletes where it does not write",
+            );
+        } else if end.resource.delete.is_none() {
+            let message = format!("records of {} cannot be deleted, and deletions would be carried there", end.name());
+            refuse(
+                "config::not_deletable",
+                message,
+                "say `ignore` for that side, or give the connector a `delete` call for it",
+            );
+        } else if end.resource.get.is_none() {
+            let message =
+                format!("{} cannot be read by id, and a record is read again before it is deleted", end.name());
+            refuse(
+                "config::not_deletable",
+                message,
+                "say `ignore` for that side, or give the connector a `get` for it",
+            );
+        }
+    }
+    deletes.to_source = carried[0].is_some();
+    deletes.to_target = carried[1].is_some();
+    deletes
 }
 
 /// Resolves `drift`; finding drift needs a target that can be listed.

@@ -32,6 +32,8 @@ pub struct Pipeline {
     pub expect: Vec<Expectation>,
     /// Which sides records may be created on.
     pub creates: Creates,
+    /// Which deletions are carried over.
+    pub deletes: Deletes,
     /// What happens to a link whose record leaves its filter.
     pub on_leave: OnLeave,
     /// What happens to an edit of the target of a one-way pipeline.
@@ -172,6 +174,28 @@ pub struct Creates {
 
 impl Creates {
     /// Whether records may be created on `side`.
+    #[must_use]
+    pub const fn on(self, side: Side) -> bool {
+        match side {
+            Side::Source => self.to_source,
+            Side::Target => self.to_target,
+        }
+    }
+}
+
+/// Which deletions are carried over. By default none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deletes {
+    /// What was deleted on the source is deleted on the target.
+    pub to_target: bool,
+    /// What was deleted on the target is deleted on the source.
+    pub to_source: bool,
+    /// Only of pairs whose first record was on this side, the other made of it. Pairs that matched were born on neither.
+    pub only: Option<Side>,
+}
+
+impl Deletes {
+    /// Whether records may be deleted on `side`.
     #[must_use]
     pub const fn on(self, side: Side) -> bool {
         match side {

@@ -52,6 +52,53 @@ written! {
     }
 }
 
+written! {
+    /// A body for records in a certain state.
+    BodyIfW as "body_if" {
+        /// Where the state is, in the record as it was read.
+        need path: At<Path>,
+        /// The value that means it.
+        may equals: At<Raw>,
+        /// The values that mean it.
+        may is_in ["in"]: Vec<At<Raw>>,
+        /// What is written then, by field.
+        need body: Named<At<Raw>>,
+    }
+}
+written! {
+    /// How to delete: by `delete`, or by writing a status with one of `post`, `put` and `patch`.
+    DeleteCallW as "a deletion" {
+        /// DELETE this path.
+        may delete: At<String>,
+        /// POST to this path.
+        may post: At<String>,
+        /// PUT to this path.
+        may put: At<String>,
+        /// PATCH this path.
+        may patch: At<String>,
+        /// What is written, by field: { Status: DELETED }.
+        may body: Named<At<Raw>>,
+        /// What is written instead to records in another state; the first that applies.
+        may body_if: OneOrMany<BodyIfW>,
+        /// Where the id goes in the body, where it is not in the path.
+        may id_in_body: At<Path>,
+        /// Name around a record: the root element in XML, else the one member of the body.
+        may wrap: At<String>,
+        /// Several records a call.
+        may batch: BatchW,
+        /// body, id or empty. Default: empty for `delete`, else body.
+        may answer: At<AnswerW>,
+        /// Where the record is in the answer to a single call. Default: $.
+        may record: At<Path>,
+        /// A key that makes a repeated call harmless.
+        may idempotency: IdempotencyW,
+        /// A guard against deleting a newer version.
+        may version: VersionW,
+        /// Statuses which say that there is no such record any more. Default: 404 and 410.
+        may gone: OneOrMany<At<u32>>,
+    }
+}
+
 words! {
     /// How items and answers belong together.
     CorrelateW as "correlate" {
@@ -110,18 +157,19 @@ written! {
         need keeps: At<Duration>,
     }
 }
-/// Where the version of a record is.
+/// Where the version of a record is: a path in its body, or `None` for the `ETag` header of an answer.
 #[derive(Clone, Debug)]
-pub(crate) struct VersionPlace(pub Path);
+pub(crate) struct VersionPlace(pub Option<Path>);
 
 impl FromText for VersionPlace {
     const WANTED: &'static str = "the place of a version in a record";
-    const HELP: &'static str = "write the path of the version in the record's body, as $.version";
+    const HELP: &'static str =
+        "write the path of the version in the record's body, as $.version, or `etag` for the header of an answer";
     fn from_text(text: &str, plain: bool) -> Result<Self, (String, usize)> {
         if text == "etag" {
-            return Err(("versions from the ETag header are not in this version".to_owned(), 0));
+            return Ok(Self(None));
         }
-        Path::from_text(text, plain).map(Self)
+        Path::from_text(text, plain).map(|path| Self(Some(path)))
     }
     fn schema() -> Schema {
         Path::schema()
@@ -133,7 +181,7 @@ written! {
     VersionW as "version" {
         /// The request header. Without it, the version goes back to its own place in the body.
         may header: At<String>,
-        /// Where the version is in a record. (`etag`, the header of an answer, is not in this version.)
+        /// Where the version is: a path in the record, or `etag`, the header of the answer with that one record.
         need from: At<VersionPlace>,
         /// The status of a stale version. Default: 412.
         may stale: At<u32>,

@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    At, Decode, FieldTypeW, GetW, GoneWhenW, Later, ListW, MatchW, Named, OneOrMany, Raw, WriteCallW, or_short,
-    or_word, words, written,
+    At, Decode, DeleteCallW, FieldTypeW, GetW, GoneWhenW, Later, ListW, MatchW, Named, OneOrMany, Raw, WriteCallW,
+    or_short, or_word, words, written,
 };
 use crate::{
     config::{
@@ -171,6 +171,8 @@ written! {
         may create: WriteCallW,
         /// How to update.
         may update: WriteCallW,
+        /// How to delete.
+        may delete: DeleteCallW,
         /// When a record counts as deleted although it is there.
         may gone_when: GoneWhenW,
         /// Where a merged record names its survivor.

@@ -137,46 +137,73 @@ impl JsonSchema for ConflictsW {
 
 /// What happens to deletions: one word, or a map per direction.
 #[derive(Clone, Debug)]
-pub(crate) struct DeletesW {
-    /// Where a deletion is to be carried over.
-    pub propagate: Option<crate::config::source::Span>,
+pub(crate) enum DeletesW {
+    /// The same everywhere the pipeline writes.
+    Plain(At<DeleteW>),
+    /// Per direction.
+    PerDirection(Box<DeletesMapW>),
 }
 
 written! {
     /// What deletions do, per direction.
     DeletesMapW as "deletes" {
-        /// On the source, carried to the target.
+        /// On the source, carried to the target. Default: ignore.
         may to_target ["to-target"]: At<DeleteW>,
-        /// On the target, carried to the source.
+        /// On the target, carried to the source. Default: ignore.
         may to_source ["to-source"]: At<DeleteW>,
-        /// Which records.
+        /// Only of pairs whose first record was on this side, the other made of it.
         may only: At<OnlyW>,
     }
 }
 
-const DELETE_FORMS: &str =
-    "write `deletes: ignore`, or per direction `deletes: { to-target: ignore, to-source: ignore }`";
+/// Both forms of `deletes`.
+pub(crate) const DELETE_FORMS: &str = "write `deletes: ignore` (or `propagate`), or per direction `deletes: { to-target: propagate, to-source: ignore, only: born-on-source }`";
+
+/// Whether the long form holds a key or a word that it does not know; both forms are shown then.
+fn has_stray_words(map: &crate::config::tree::Map, report: &Report) -> bool {
+    let mut stray = false;
+    for (key, value) in &map.entries {
+        let word = value.scalar().map_or("", |scalar| scalar.text.as_str());
+        let known = match key.text.as_str() {
+            "to-target" | "to-source" => DeleteW::of(word).is_some(),
+            "only" => OnlyW::of(word).is_some(),
+            name => {
+                let message = format!("`{name}` is no key of deletes");
+                report.add(error("config::unknown_key", key.span, message).help(DELETE_FORMS));
+                stray = true;
+                continue;
+            }
+        };
+        if !known {
+            let message = format!("`{word}` is no rule for deletions");
+            report.add(error("config::bad_word", value.span, message).help(DELETE_FORMS));
+            stray = true;
+        }
+    }
+    stray
+}
 
 impl Decode for DeletesW {
     fn decode(node: &Node, report: &Report) -> Option<Self> {
-        let propagating =
-            |at: &Option<At<DeleteW>>| at.as_ref().filter(|at| at.value == DeleteW::Propagate).map(|at| at.span);
-        if matches!(&node.value, NodeValue::Map(_)) {
-            let map = DeletesMapW::decode(node, report)?;
-            return Some(Self { propagate: propagating(&map.to_target).or_else(|| propagating(&map.to_source)) });
-        }
-        let scalar = text_of(node, "a rule for deletions", report)?;
-        match DeleteW::of(&scalar.text) {
-            Some(DeleteW::Ignore) => Some(Self { propagate: None }),
-            Some(DeleteW::Propagate) => Some(Self { propagate: Some(node.span) }),
-            None => {
-                report.add(
-                    error("config::bad_word", node.span, format!("`{}` is no rule for deletions", scalar.shown()))
-                        .help(DELETE_FORMS),
-                );
-                None
+        if let NodeValue::Map(map) = &node.value {
+            if has_stray_words(map, report) {
+                return None;
             }
+            return Box::<DeletesMapW>::decode(node, report).map(Self::PerDirection);
         }
+        let Some(scalar) = node.scalar() else {
+            report.add(
+                error("config::wrong_shape", node.span, format!("{} is no rule for deletions", node.kind()))
+                    .help(DELETE_FORMS),
+            );
+            return None;
+        };
+        let Some(value) = DeleteW::of(&scalar.text) else {
+            let message = format!("`{}` is no rule for deletions", scalar.shown());
+            report.add(error("config::bad_word", node.span, message).help(DELETE_FORMS));
+            return None;
+        };
+        Some(Self::Plain(At { value, span: node.span }))
     }
 }
 
@@ -189,7 +216,7 @@ impl JsonSchema for DeletesW {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let map = generator.subschema_for::<DeletesMapW>();
-        json_schema!({ "anyOf": [{ "enum": ["ignore"] }, map] })
+        json_schema!({ "anyOf": [{ "enum": ["ignore", "propagate"] }, map] })
     }
 }
 

@@ -83,6 +83,11 @@ impl Reading<'_> {
     /// A status other than 2xx that is neither a redirect, a login problem, a limit nor a server error.
     fn refusal(&self, batch: bool) -> Result<Answer, CallError> {
         let status = self.reply.status;
+        let gone = self.write.deletion.as_ref().is_some_and(|deletion| deletion.gone.contains(&status));
+        if gone && self.call.ids.len() == 1 {
+            // Somebody was faster. Whoever asked looks whether that is true.
+            return Ok(self.silent());
+        }
         let message = self.connector.words(self.reply);
         let duplicate = self.is_duplicate(&message);
         // A key that is still being worked on is no refusal of the record.
@@ -161,7 +166,14 @@ impl Reading<'_> {
         {
             return self.unknown(&format!("the answer is about the record {}", record.id));
         }
+        let record = RemoteRecord { version: self.version(record.version), ..record };
         ItemAnswer::Written { record: Box::new(record), body: self.write.answer == AnswerKind::Body }
+    }
+
+    /// The version of an answered record: its own, or the answer's where it holds this one record alone.
+    fn version(&self, own: Option<String>) -> Option<String> {
+        let alone = batch_of(self.write, self.call.ids.len()).is_none();
+        own.or_else(|| extract::etag(self.resource, self.reply).filter(|_| alone))
     }
 
     fn batch(&self, batch: &Batch, mut body: Value) -> Vec<ItemAnswer> {
@@ -186,7 +198,7 @@ impl Reading<'_> {
                 let keys: Vec<_> = self.sent_items(batch).iter().map(|item| path.find(item).cloned()).collect();
                 places_by(&keys, path, &answered)
             }
-            (Correlate::Position, WriteKind::Update) => self.places_by_id(batch, &answered),
+            (Correlate::Position, WriteKind::Update | WriteKind::Delete) => self.places_by_id(batch, &answered),
             (Correlate::Position, WriteKind::Create) => self.places_by_position(batch, &answered),
         };
         let places = places.into_iter().chain(std::iter::repeat(None));

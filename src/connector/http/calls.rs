@@ -208,7 +208,8 @@ impl HttpConnector {
         let deadline = self.shared.clock.monotonic() + LONGEST_WAIT;
         let method = Method::from_bytes(call.method.as_bytes())
             .map_err(|_| CallError::NotDone(format!("`{}` is not an HTTP method", call.method)))?;
-        let out = Outgoing { method, target: &call.target, headers: &call.headers, body: Some(&call.body), deadline };
+        let body = (!call.body.is_empty()).then_some(call.body.as_str());
+        let out = Outgoing { method, target: &call.target, headers: &call.headers, body, deadline };
         for attempt in 1.. {
             let reply = match self.once(&out).await {
                 Ok(reply) => reply,

@@ -2,9 +2,12 @@
 
 use serde_json::Value;
 
-use super::decode::{self, Codec};
+use super::{
+    decode::{self, Codec},
+    transport::Reply,
+};
 use crate::{
-    connector::{LabelPart, LabelTemplate, RemoteRecord, Resource},
+    connector::{LabelPart, LabelTemplate, RemoteRecord, Resource, VersionPlace},
     record::{Path, RecordId},
 };
 
@@ -25,16 +28,28 @@ pub(super) fn record(resource: &Resource, codec: &Codec, mut body: Value) -> Res
         .gone_when
         .as_ref()
         .is_some_and(|gone| gone.path.find(&body).is_some_and(|value| gone.values.contains(value)));
+    let version = match &resource.version {
+        Some(VersionPlace::Body(path)) => path.find(&body).and_then(text_of),
+        // The header of the answer, which is not seen here.
+        Some(VersionPlace::Etag) | None => None,
+    };
     let merged_into = find(&resource.merged_into).and_then(id_of);
     Ok(RemoteRecord {
         label: label(&resource.label, &body, &id),
         updated_at: find(&resource.updated_at).and_then(decode::instant),
-        version: find(&resource.version).and_then(text_of),
+        version,
         gone,
         merged_into: merged_into.filter(|survivor| *survivor != id),
         id,
         body,
     })
+}
+
+/// The entity tag of an answer that holds one record, where that is the record's version.
+pub(super) fn etag(resource: &Resource, reply: &Reply) -> Option<String> {
+    let wanted = matches!(resource.version, Some(VersionPlace::Etag));
+    let tag = reply.header("etag").filter(|_| wanted)?.trim();
+    (!tag.is_empty()).then(|| tag.to_owned())
 }
 
 /// The id a value stands for; an id of zeros is how Xero says that there is none.

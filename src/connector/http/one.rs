@@ -29,6 +29,7 @@ impl HttpConnector {
         if !record.id.as_str().eq_ignore_ascii_case(id.as_str()) {
             return Err(fail(format!("it answered with the record {}", record.id)));
         }
-        Ok(Some(record))
+        let version = record.version.or_else(|| extract::etag(resource, &reply));
+        Ok(Some(RemoteRecord { version, ..record }))
     }
 }

@@ -7,7 +7,8 @@ use super::{address, body, decode::Codec, list::static_query};
 use crate::{
     config::Connection,
     connector::{
-        Batch, BodyKind, Correlate, Idempotency, KeyPlace, PreparedCall, Resource, Write, WriteItem, WriteKind,
+        Batch, BodyKind, Correlate, Idempotency, KeyPlace, PreparedCall, Resource, VersionPlace, Write, WriteItem,
+        WriteKind,
     },
     record::{Cell, Path},
 };
@@ -53,7 +54,11 @@ pub(super) fn prepare(
     if let Some((Idempotency { place: KeyPlace::Param(name), .. }, key)) = &fitted {
         target = address::with_query(&target, &[(name.clone(), key.clone())]);
     }
-    let mut headers = vec![("content-type".to_owned(), body::content_type(form).to_owned())];
+    let silent = write.method == "DELETE";
+    let mut headers = Vec::new();
+    if !silent {
+        headers.push(("content-type".to_owned(), body::content_type(form).to_owned()));
+    }
     if let Some((Idempotency { place: KeyPlace::Header(name), .. }, key)) = fitted {
         headers.push((name.clone(), key));
     }
@@ -64,7 +69,7 @@ pub(super) fn prepare(
         method: write.method.clone(),
         target,
         headers,
-        body: body::write(form, kinds, write.wrap.as_deref(), &body)?,
+        body: if silent { String::new() } else { body::write(form, kinds, write.wrap.as_deref(), &body)? },
         ids: items.iter().map(|item| item.id.clone()).collect(),
         key_lives: write.idempotency.as_ref().map(|idempotency| idempotency.keeps),
     })
@@ -116,6 +121,7 @@ const fn name(kind: WriteKind) -> &'static str {
     match kind {
         WriteKind::Create => "create",
         WriteKind::Update => "update",
+        WriteKind::Delete => "delete",
     }
 }
 
@@ -130,12 +136,15 @@ struct Part<'a> {
 
 impl Part<'_> {
     fn body(&self, item: &WriteItem) -> Result<Value, String> {
-        let mut body = item.body.clone();
+        let mut body = match &self.write.deletion {
+            Some(deletion) => Value::Object(deletion.body_of(&item.body).iter().cloned().collect()),
+            None => item.body.clone(),
+        };
         if !body.is_object() {
             return Err("a record to write must be an object".to_owned());
         }
-        if self.kind == WriteKind::Update {
-            let id = item.id.as_ref().ok_or("an update needs the record's id")?;
+        if self.kind != WriteKind::Create {
+            let id = item.id.as_ref().ok_or("it needs the record's id")?;
             // Where the plain form has the id in its path, only items of a batch need it in their bodies.
             if let Some(path) = &self.write.id_in_body
                 && (self.batched || !self.write.path.contains("{id}"))
@@ -156,7 +165,9 @@ impl Part<'_> {
         if guard.header.is_some() && !self.batched {
             return Ok(());
         }
-        let path = self.resource.version.as_ref().ok_or("a batch of guarded updates needs the place of the version")?;
+        let Some(VersionPlace::Body(path)) = &self.resource.version else {
+            return Err("a write that carries its version needs the version's place in a record".to_owned());
+        };
         path.write(body, &Cell::from(version.as_str())).map_err(|error| error.to_string())
     }
 }

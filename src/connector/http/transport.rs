@@ -91,7 +91,7 @@ impl HttpConnector {
         }
 
         let permit = self.limits.acquire(out.deadline).await.map_err(Fault::Call)?;
-        self.shared.count(out.body.is_some());
+        self.shared.count(out.method != Method::GET);
         let started = Instant::now();
         let at = format!("`{} {}`", out.method, address::path_only(out.target));
         let response = match request.send().await {

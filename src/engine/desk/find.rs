@@ -45,6 +45,9 @@ pub enum Whereabouts {
         fields: Vec<FieldExplanation>,
         /// A side on which it is gone.
         gone: Option<Side>,
+        /// The side on which we deleted it because it was deleted on the other.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deleted: Option<Side>,
         /// What the next run does, in sentences.
         next: Vec<String>,
     },
@@ -176,6 +179,7 @@ impl Desk<'_> {
                 born: born.to_owned(),
                 fields,
                 gone: Side::BOTH.into_iter().find(|side| link.mark(*side).gone),
+                deleted: link.deleted.filter(|_| link.marks.iter().all(|mark| mark.gone)),
                 next: self.next_steps(pipeline, link),
             },
             parked: self.engine.ledger.parked(&pipeline.name, Side::Source, &link.source).await?,

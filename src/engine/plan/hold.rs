@@ -13,7 +13,7 @@ use crate::{
     },
     record::{RecordId, Side},
     store::{Approval, Changes, Due, HeldRun, Hold, Parked, Spill, Stage},
-    sync::{Damage, judge},
+    sync::{Damage, Held, judge},
 };
 
 impl Run<'_> {
@@ -131,12 +131,14 @@ impl Run<'_> {
         let damage = sum(&planned.damage);
         let state = self.state_mut(&pipeline.name).await?.clone();
         let guards = match state.stage {
-            Stage::Approved => return Ok(None),
             Stage::Unapproved => Vec::new(),
-            Stage::Running => {
+            Stage::Approved | Stage::Running => {
+                // A first run that a person approved may do anything but delete: that is no part of a first run.
+                let exempt = |held: &Held| state.stage == Stage::Approved && held.guard != "deletes";
                 let mut tripped = Vec::new();
                 for side in Side::BOTH {
-                    tripped.extend(judge(&pipeline.guards, planned.damage[side.index()], state.links));
+                    let judged = judge(&pipeline.guards, planned.damage[side.index()], state.links);
+                    tripped.extend(judged.into_iter().filter(|held| !exempt(held)));
                 }
                 if tripped.is_empty() {
                     self.release_held(pipeline).await?;

@@ -42,6 +42,7 @@ impl Run<'_> {
         match verb {
             Verb::Create => report.counts.creates[write.side.index()] += 1,
             Verb::Update => report.counts.updates[write.side.index()] += 1,
+            Verb::Delete => report.counts.deletes[write.side.index()] += 1,
             Verb::Link => report.counts.links += 1,
         }
         if report.items.len() >= PipelineReport::MOST {

@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use crate::{
     config::{
-        Amount, Auth, Blanks, Conflicts, Connection, ConnectionName, Content, Creates, Differences, Drift, Each, End,
-        Field, FieldEnd, FieldId, Filter, FirstRun, Flow, Guards, IntegrationName, KeyPair, OnLeave, Operator,
-        Pipeline, PipelineName, Test, Then, Tier, WriteWhen,
+        Amount, Auth, Blanks, Conflicts, Connection, ConnectionName, Content, Creates, Deletes, Differences, Drift,
+        Each, End, Field, FieldEnd, FieldId, Filter, FirstRun, Flow, Guards, IntegrationName, KeyPair, OnLeave,
+        Operator, Pipeline, PipelineName, Test, Then, Tier, WriteWhen,
     },
     connector::{AnswerKind, Bodies, FieldTable, LabelTemplate, Manifest, Resource, ThrottleWait, Throttled, Write},
     mapping::Lookups,
@@ -86,6 +86,7 @@ fn end(name: &str) -> End {
         get: None,
         create: None,
         update: Some(update()),
+        delete: None,
         gone_when: None,
         merged_into: None,
     };
@@ -124,6 +125,7 @@ fn update() -> Write {
         idempotency: None,
         version: None,
         duplicate: None,
+        deletion: None,
     }
 }
 
@@ -139,6 +141,7 @@ pub fn pipeline() -> Pipeline {
         fields: Vec::new(),
         expect: Vec::new(),
         creates: Creates { to_target: true, to_source: true },
+        deletes: Deletes::default(),
         on_leave: OnLeave::Keep,
         drift: Drift::Leave,
         first_run: FirstRun { approve: false },
@@ -259,6 +262,7 @@ pub fn reading(pipeline: &Pipeline, side: Side, id: &str, record: &Value) -> Obs
         version: None,
         edited_at: None,
         gone: false,
+        merged: None,
     }
 }
 

@@ -22,6 +22,7 @@ fn write(id: Option<&str>, values: &[(&str, &str)]) -> RecordWrite {
         id: id.map(Into::into),
         version: None,
         fields: values.iter().map(field).collect(),
+        delete: false,
     }
 }
 

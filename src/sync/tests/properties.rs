@@ -10,31 +10,35 @@ use super::{
 };
 use crate::{
     config::{
-        Blanks, Conflicts, Content, Creates, Differences, Drift, Fallback, Flow, OnLeave, Pipeline, Then, Transform,
-        WriteWhen,
+        Blanks, Conflicts, Content, Creates, Deletes, Differences, Drift, Fallback, Flow, OnLeave, Pipeline, Then,
+        Transform, WriteWhen,
     },
     record::Side,
 };
 
 const WORLDS: u64 = 10_000;
 
+/// How many of the worlds carry a deletion over, at least.
+const DELETED: u32 = 150;
+
 const QUIRKS: [Quirk; 4] = [Quirk::Ignores, Quirk::Trims, Quirk::Lowers, Quirk::Cuts];
 
 #[test]
 fn ten_thousand_worlds() {
-    let halves =
-        [0, 1].map(|half| std::thread::spawn(move || (0..WORLDS).filter(|seed| seed % 2 == half).for_each(told)));
-    let went_well = halves.map(|half| half.join().is_ok());
-    assert_eq!(went_well, [true, true], "what went wrong stands above");
+    let halves = [0, 1]
+        .map(|half| std::thread::spawn(move || (0..WORLDS).filter(|seed| seed % 2 == half).map(told).sum::<u32>()));
+    let deleted = halves.map(|half| half.join().ok());
+    assert!(deleted.iter().all(Option::is_some), "what went wrong stands above");
+    assert!(deleted.into_iter().flatten().sum::<u32>() >= DELETED, "too few deletions are carried over: {deleted:?}");
 }
 
-fn told(seed: u64) {
+fn told(seed: u64) -> u32 {
     let run = std::panic::catch_unwind(|| one(seed));
-    assert!(run.is_ok(), "world {seed}; what went wrong stands above");
+    run.unwrap_or_else(|_| panic!("world {seed}; what went wrong stands above"))
 }
 
-/// A world from its number: some edits, synced until quiet, a few times over.
-fn one(seed: u64) {
+/// A world from its number: some edits, synced until quiet, a few times over. How many deletions were carried over.
+fn one(seed: u64) -> u32 {
     let mut rng = Rng::with_seed(seed);
     let pipeline = any_pipeline(&mut rng);
     let remotes = [any_remote(&mut rng, &pipeline, Side::Source), any_remote(&mut rng, &pipeline, Side::Target)];
@@ -46,6 +50,7 @@ fn one(seed: u64) {
         }
     }
     run(&mut world);
+    world.deleted
 }
 
 /// Rounds until nothing is left to do; soon.
@@ -65,7 +70,7 @@ fn run(world: &mut World) {
 fn event(world: &mut World) {
     match world.rng.u8(..20) {
         0 => new_record(world),
-        1 => gone(world),
+        1 | 7 => gone(world),
         2 => resolve(world),
         3 => world.pull(),
         4 => reconfigure(world),
@@ -214,6 +219,12 @@ fn any_pipeline(rng: &mut Rng) -> Pipeline {
     pipeline.flow = any_flow(rng);
     pipeline.drift = [Drift::Leave, Drift::Leave, Drift::Report, Drift::PutBack][rng.usize(..4)];
     pipeline.creates = Creates { to_target: rng.u8(..4) > 0, to_source: rng.u8(..4) > 0 };
+    if rng.bool() {
+        let only = [None, None, Some(Side::Source), Some(Side::Target)][rng.usize(..4)];
+        let on = |side: Side, rng: &mut Rng| pipeline.flow.writes(side) && rng.u8(..4) > 0;
+        let (to_source, to_target) = (on(Side::Source, rng), on(Side::Target, rng));
+        pipeline.deletes = Deletes { to_target, to_source, only };
+    }
     pipeline.on_leave = [OnLeave::Keep, OnLeave::Keep, OnLeave::Pause][rng.usize(..3)];
     for name in ["$.a", "$.b", "$.c", "$.d"].into_iter().take(rng.usize(1..5)) {
         any_field(rng, &mut pipeline, name, name);

@@ -13,9 +13,9 @@ use crate::{
     record::{Cell, Side, Slot},
     sync::{
         Born, Candidate, Change, Context, Decision, Finding, Fresh, FreshDecision, Link, Observation, RecordWrite,
-        Settled, TierHits, Why, body, decide_link, decide_new, link_matched, observe, park_refused, settle_create,
-        settle_update,
-        view::{has_end, observed, same, writable},
+        Settled, TierHits, Why, body, decide_link, decide_new, keep_undeleted, link_matched, observe, park_refused,
+        settle_create, settle_delete, settle_update,
+        view::{blank, has_end, observed, same, writable},
     },
 };
 
@@ -33,6 +33,8 @@ pub struct World {
     pub mischief: u32,
     /// Values typed into a target's list of phones, in elements that are not mapped.
     pub foreign: Vec<(String, Value)>,
+    /// How many records were deleted because their counterpart was.
+    pub deleted: u32,
     refused: BTreeSet<(Side, String, u64)>,
     clock: i64,
 }
@@ -48,6 +50,7 @@ impl World {
             rng,
             mischief: 0,
             foreign: Vec::new(),
+            deleted: 0,
             refused: BTreeSet::new(),
             clock: 0,
         }
@@ -122,6 +125,10 @@ impl World {
         let moved = decision.link.is_some();
         let mut link = decision.link.unwrap_or(link);
         for write in &decision.writes {
+            if write.delete {
+                link = self.delete(write, &link);
+                continue;
+            }
             let sent = body(&self.pipeline, write, Some(link.mark(write.side))).unwrap();
             link = match self.send(write, link.id(write.side).as_str(), &sent) {
                 Err(message) => park_refused(&link, write, &message, self.pipeline.hash),
@@ -149,6 +156,40 @@ impl World {
         decision
     }
 
+    /// The remote deletes a record, or refuses to. Only what both sides agreed on may be lost, and the write names it.
+    fn delete(&mut self, write: &RecordWrite, link: &Link) -> Link {
+        let side = write.side;
+        let id = link.id(side).as_str().to_owned();
+        assert!(link.mark(side.other()).gone && !link.mark(side).gone, "only a survivor is deleted");
+        assert_eq!(link.deleted, None, "nothing is deleted twice");
+        if self.rng.u8(..6) == 0 {
+            return keep_undeleted(link, side, "it has payments", self.pipeline.hash);
+        }
+        for position in 0..self.pipeline.fields.len() {
+            let Some(typed) = self.typed.remove(&(side, id.clone(), position)) else { continue };
+            let field = &self.pipeline.fields[position];
+            let state = &link.fields[&field.id];
+            let agreed = state.base.as_ref().map_or_else(|| Cell::Absent, |base| base[side.index()].clone());
+            let held = field.end(side).masked || same(field, &[], side, &typed, &agreed);
+            let alike = state.base.is_none() && self.lost_is_there_too(link, field, side, &typed);
+            assert!(held || alike || blank(field, side, &typed), "{}: {typed:?} was typed and is deleted", field.name);
+            let named = write.fields.iter().any(|lost| lost.field == field.id);
+            assert!(named || blank(field, side, &typed), "{}: what is lost is not named", field.name);
+        }
+        self.remotes[side.index()].gone.insert(id);
+        self.deleted += 1;
+        settle_delete(link, side)
+    }
+
+    /// A value without history that the other record held as well.
+    fn lost_is_there_too(&self, link: &Link, field: &Field, side: Side, typed: &Cell) -> bool {
+        let other = link.fields[&field.id].present(side.other()).cloned().unwrap_or_default();
+        let crossed = mapping::translate(field, side.other(), &other, &self.links_elsewhere);
+        let back = mapping::translate(field, side, typed, &self.links_elsewhere);
+        crossed.is_ok_and(|value| same(field, &[], side, &value, typed))
+            || back.is_ok_and(|value| same(field, &[], side.other(), &value, &other))
+    }
+
     fn settled(&self, settle: impl FnOnce(&Context<'_>) -> Settled) -> Link {
         settle(&context(&self.pipeline, &self.links_elsewhere)).link
     }
@@ -159,6 +200,11 @@ impl World {
 
     /// Never against the direction, never a blank where blanks are kept.
     fn check_write(&self, write: &RecordWrite) {
+        if write.delete {
+            assert!(self.pipeline.deletes.on(write.side), "deletions are not carried to the {}", write.side);
+            assert!(self.pipeline.flow.writes(write.side), "a deletion against the direction");
+            return;
+        }
         assert!(!write.fields.is_empty());
         for sent in &write.fields {
             let (_, field) = self.field(sent);
@@ -336,7 +382,11 @@ impl World {
         for link in self.links.clone() {
             let decision = self.decide(&link);
             assert!(decision.writes.is_empty() && decision.link.is_none(), "quiet means quiet");
-            if link.marks.iter().any(|mark| mark.gone) {
+            if let Some(gone) = Side::BOTH.into_iter().find(|side| link.mark(*side).gone) {
+                let left = gone.other();
+                let carried = self.pipeline.deletes.on(left) && self.pipeline.flow.writes(left);
+                let listed = link.mark(left).gone || !decision.findings.is_empty() || decision.unread;
+                assert!(!carried || listed, "a deletion is not carried over, and nothing says why: {link:?}");
                 continue;
             }
             for position in 0..self.pipeline.fields.len() {

@@ -8,7 +8,7 @@ use crate::{
         diagnostic::{Report, error},
         resolve::value,
         source::Span,
-        written::{AnswerW, At, BatchW, CorrelateW, IdempotencyW, Named, Raw, WriteCallW},
+        written::{AnswerW, At, BatchW, CorrelateW, IdempotencyW, Named, Raw, VersionW, WriteCallW},
     },
     connector::{AnswerKind, Batch, Correlate, Idempotency, ItemOk, KeyPlace, VersionHeader, Write},
     record::{Kind, Path},
@@ -62,6 +62,7 @@ pub(super) fn write(written: &WriteCallW, create: bool, report: &Report) -> Opti
         return None;
     };
     let batch = written.batch.as_ref().and_then(|batch| self::batch(batch, report));
+    check_etag(written.version.as_ref(), batch.as_ref(), report);
     if !create && !path.value.contains("{id}") && written.id_in_body.is_none() {
         report.add(
             error("config::bad_value", path.span, "an update must say which record it means")
@@ -94,12 +95,9 @@ pub(super) fn write(written: &WriteCallW, create: bool, report: &Report) -> Opti
         },
         record: written.record.as_ref().map(|path| path.value.clone()).or_else(whole)?,
         idempotency: written.idempotency.as_ref().and_then(|key| idempotency(key, report)),
-        version: written.version.as_ref().map(|version| VersionHeader {
-            header: version.header.as_ref().map(|header| header.value.clone()),
-            stale_text: version.stale_text.as_ref().map(|pattern| pattern.value.clone()),
-            stale: version.stale.as_ref().map_or(412, |at| status(at, report)),
-        }),
+        version: written.version.as_ref().map(|version| self::version(version, report)),
         duplicate: written.duplicate.as_ref().map(|pattern| pattern.value.clone()),
+        deletion: None,
     })
 }
 
@@ -127,7 +125,7 @@ fn constants(written: Option<&Named<At<Raw>>>, report: &Report) -> Vec<(Path, Va
     entries(written).filter_map(constant).collect()
 }
 
-fn idempotency(written: &IdempotencyW, report: &Report) -> Option<Idempotency> {
+pub(super) fn idempotency(written: &IdempotencyW, report: &Report) -> Option<Idempotency> {
     let place = match (&written.header, &written.param) {
         (Some(header), None) => KeyPlace::Header(header.value.clone()),
         (None, Some(param)) => KeyPlace::Param(param.value.clone()),
@@ -144,6 +142,34 @@ fn idempotency(written: &IdempotencyW, report: &Report) -> Option<Idempotency> {
         max: usize::try_from(written.max.as_ref()?.value).ok()?,
         keeps: written.keeps.as_ref()?.value,
     })
+}
+
+pub(super) fn version(written: &VersionW, report: &Report) -> VersionHeader {
+    let etag = written.from.as_ref().filter(|from| from.value.0.is_none());
+    if let (Some(from), None) = (etag, &written.header) {
+        report.add(
+            error("config::missing_key", from.span, "a version from the ETag header goes back in a header")
+                .label("in which?")
+                .help("write version: { header: If-Match, from: etag }"),
+        );
+    }
+    VersionHeader {
+        header: written.header.as_ref().map(|header| header.value.clone()),
+        stale_text: written.stale_text.as_ref().map(|pattern| pattern.value.clone()),
+        stale: written.stale.as_ref().map_or(412, |at| status(at, report)),
+    }
+}
+
+/// One header cannot guard several records, and an `ETag` is in no record.
+pub(super) fn check_etag(version: Option<&VersionW>, batch: Option<&Batch>, report: &Report) {
+    let from = version.and_then(|version| version.from.as_ref()).filter(|from| from.value.0.is_none());
+    if let (Some(from), Some(_)) = (from, batch) {
+        report.add(
+            error("config::bad_value", from.span, "a version from the ETag header guards one record a call")
+                .label("and this call takes a batch")
+                .help("remove `batch`, or take the version from the record, as $.version"),
+        );
+    }
 }
 
 fn correlate(written: &BatchW, report: &Report) -> Correlate {
@@ -164,7 +190,7 @@ fn correlate(written: &BatchW, report: &Report) -> Correlate {
     }
 }
 
-fn batch(written: &BatchW, report: &Report) -> Option<Batch> {
+pub(super) fn batch(written: &BatchW, report: &Report) -> Option<Batch> {
     let max = written.max.as_ref()?;
     if max.value == 0 {
         report
