@@ -41,11 +41,7 @@ fn xml(status: u16, inner: &str) -> crate::server::Act {
 }
 
 fn things() -> String {
-    THING.replace("        fields:", "        fields:").replacen(
-        "        fields:",
-        "        label: \"{Name}\"\n        fields:",
-        1,
-    )
+    THING.replacen("        fields:", "        label: \"{Name}\"\n        fields:", 1)
 }
 
 fn xml_shop(server: &Server) -> crate::setup::Shop {
@@ -86,7 +82,8 @@ async fn an_empty_xml_list_is_no_mistake_and_a_missing_one_is() {
 
 #[tokio::test]
 async fn a_large_xml_list_is_read_in_portions() {
-    let all: String = (0..700).map(|id| format!("<Thing><UUID>u{id}</UUID><Name>x</Name></Thing>\n")).collect();
+    let all: String =
+        (0..700).fold(String::new(), |all, id| all + &format!("<Thing><UUID>u{id}</UUID><Name>x</Name></Thing>\n"));
     let server = Server::script([xml(200, &format!("<Status>OK</Status><Things>{all}</Things>"))]).await;
     let mut shop = xml_shop(&server);
     shop.connector = shop.connector.with_portions_above(100);

@@ -65,7 +65,7 @@ connectors:
         update: { put: "/people/{id}", wrap: person, only_updates: true, version: { from: $.rev, stale: 409 } }
 "#;
 
-const PIPELINE: &str = r#"
+const PIPELINE: &str = r"
 pipelines:
   people:
     source: site/contacts
@@ -76,7 +76,7 @@ pipelines:
     fields:
       - { source: $.email, target: $.mail, normalize: [trim, lowercase] }
       - { source: $.first_name, target: $.label }
-"#;
+";
 
 #[derive(Clone)]
 struct Person {
@@ -191,10 +191,10 @@ async fn put(State(guild): State<Arc<Guild>>, Path(id): Path<String>, body: Stri
     }
     guild.change(&id, |person| {
         if let Some(label) = between(&body, "<label>", "<") {
-            person.label = label.to_owned();
+            label.clone_into(&mut person.label);
         }
         if let Some(mail) = between(&body, "<mail>", "<") {
-            person.mail = mail.to_owned();
+            mail.clone_into(&mut person.mail);
         }
     });
     Ok(Guild::shown(&id, &guild.people.lock().unwrap()[&id]))
