@@ -17,6 +17,7 @@ use axum::{
     Router,
     extract::{Path, Query, State},
     http::StatusCode,
+    response::Response,
     routing::{get, post},
 };
 use reconciled::{
@@ -200,6 +201,13 @@ async fn put(State(guild): State<Arc<Guild>>, Path(id): Path<String>, body: Stri
     Ok(Guild::shown(&id, &guild.people.lock().unwrap()[&id]))
 }
 
+/// The server's clock is the test's.
+async fn dated(State(clock): State<Clock>, mut response: Response) -> Response {
+    let date = clock.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    response.headers_mut().insert("date", date.parse().unwrap());
+    response
+}
+
 struct World {
     clock: Clock,
     site: Website,
@@ -232,6 +240,7 @@ impl World {
             .route("/guild/people", get(list))
             .route("/guild/people", post(add))
             .route("/guild/people/{id}", get(one).put(put))
+            .layer(axum::middleware::map_response_with_state(clock.clone(), dated))
             .with_state(Arc::clone(&guild));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
