@@ -40,6 +40,7 @@ fn sync_now() -> Request {
         mode: Mode::Sync,
         full: false,
         limit: None,
+        revert: None,
         why: "by hand".into(),
     })
 }

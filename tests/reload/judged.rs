@@ -228,6 +228,7 @@ impl Live {
             mode,
             full: false,
             limit: None,
+            revert: None,
             why: "by hand".into(),
         };
         match self.call(Request::Run(request)).await.unwrap() {
