@@ -309,6 +309,7 @@ impl Bench {
             mode: Mode::Sync,
             full: false,
             limit: None,
+            revert: None,
             why: "bench".to_owned(),
         };
         let meter = Meter::start();

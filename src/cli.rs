@@ -15,14 +15,17 @@ mod estimate;
 mod exit;
 mod explain;
 mod links;
+mod log_level;
 mod matching;
 mod names;
 mod output;
 mod parked;
+mod pause;
 mod plan;
 mod reload;
 mod render;
 mod report;
+mod revert;
 
 mod run;
 mod runs;
@@ -38,6 +41,7 @@ mod validate;
 use std::{io::IsTerminal, path::Path, process::ExitCode};
 
 use clap::{CommandFactory, Parser, error::ErrorKind};
+use tracing_subscriber::EnvFilter;
 
 use self::{
     args::{Command, CommandLine},
@@ -96,6 +100,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     match &line.command {
         Command::Demo(args) => demo::run(args, out).await,
         Command::Reload(args) => reload::run(dir, args, out).await,
+        Command::LogLevel(args) => log_level::run(dir, args, out).await,
         Command::Export(args) => transfer::export(&setup::load(dir, out)?.config, &args.file, out).await,
         Command::Import(args) => transfer::import(&setup::load(dir, out)?.config, args, out).await,
         other => in_office(other, dir, out).await,
@@ -109,6 +114,7 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
     match command {
         Command::Plan(args) => plan::run(office, args, out).await,
         Command::Sync(args) => sync::run(office, args, out).await,
+        Command::Revert(args) => revert::run(office, args, out).await,
         Command::Status => status::run(office, out).await,
         Command::Runs(args) => runs::run(office, args, out).await,
         Command::Explain(args) => explain::run(office, args, out).await,
@@ -116,8 +122,10 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         Command::Links(command) => links::run(office, command, out).await,
         Command::Parked(command) => parked::run(office, command, out).await,
         Command::Conflicts(command) => conflicts::run(office, command, out).await,
-        Command::Approve(args) => approve::approve(office, &args.what, out).await,
+        Command::Approve(args) => approve::approve(office, args, out).await,
         Command::Reject(args) => approve::reject(office, &args.what, out).await,
+        Command::Pause(args) => pause::pause(office, args, out).await,
+        Command::Resume(args) => pause::resume(office, args, out).await,
         Command::Run
         | Command::Validate
         | Command::Render(_)
@@ -126,17 +134,38 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         | Command::Completions(_)
         | Command::Demo(_)
         | Command::Reload(_)
+        | Command::LogLevel(_)
         | Command::Export(_)
         | Command::Import(_) => Err(CliError::Other("this command needs no office".to_owned())),
     }
 }
 
-/// Logs to standard error as the environment variable `name` says: text on a terminal, JSON Lines otherwise.
+/// Logs to standard error as the environment variable `name` says: text on a terminal, JSON Lines otherwise. A daemon's
+/// log can be changed while it runs.
 fn log(name: &str, otherwise: &str) {
-    let filter = std::env::var(name).ok().and_then(|text| tracing_subscriber::EnvFilter::try_new(text).ok());
-    let filter = filter.unwrap_or_else(|| tracing_subscriber::EnvFilter::new(otherwise));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let wanted = std::env::var(name).ok().filter(|text| EnvFilter::try_new(text).is_ok());
+    let wanted = wanted.unwrap_or_else(|| otherwise.to_owned());
+    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(&wanted)).with_writer(std::io::stderr);
     // A logger that is set already is as good.
-    let _ =
-        if std::io::stderr().is_terminal() { builder.with_target(false).try_init() } else { builder.json().try_init() };
+    if std::io::stderr().is_terminal() {
+        let builder = builder.with_target(false).with_filter_reloading();
+        let handle = builder.reload_handle();
+        if builder.try_init().is_ok() {
+            crate::daemon::log_level::install(&wanted, move |text| changed(text, |filter| handle.reload(filter)));
+        }
+    } else {
+        let builder = builder.json().with_filter_reloading();
+        let handle = builder.reload_handle();
+        if builder.try_init().is_ok() {
+            crate::daemon::log_level::install(&wanted, move |text| changed(text, |filter| handle.reload(filter)));
+        }
+    }
+}
+
+fn changed(
+    text: &str,
+    reload: impl Fn(EnvFilter) -> Result<(), tracing_subscriber::reload::Error>,
+) -> Result<(), String> {
+    let filter = EnvFilter::try_new(text).map_err(|error| error.to_string())?;
+    reload(filter).map_err(|error| error.to_string())
 }

@@ -129,6 +129,18 @@ impl Clock {
         }
     }
 
+    /// Has the wall time of a manual clock jump, in either direction; waits go on as before.
+    ///
+    /// # Panics
+    ///
+    /// Panics on the system clock.
+    pub fn jump(&self, by: TimeDelta) {
+        match &*self.0 {
+            Inner::System { .. } => panic!("the system clock cannot be moved"),
+            Inner::Manual { state, .. } => lock(state).wall_at_start += by,
+        }
+    }
+
     /// Who waits on a manual clock and until when; `None` for the system clock. So a test can tell work that waits
     /// for the clock from work that goes on.
     #[must_use]

@@ -19,12 +19,15 @@ mod apply;
 mod deletion;
 mod deliver;
 mod desk;
+mod effect;
 mod listing;
 mod lookups;
+mod meter;
 mod plan;
 mod pull;
 mod recover;
 mod report;
+mod revert;
 mod run;
 mod settle;
 mod step;
@@ -34,12 +37,14 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use thiserror::Error;
 
 pub use desk::{
-    ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem, PipelineStatus,
-    Whereabouts,
+    BeforeImage, ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem,
+    PipelineStatus, Whereabouts,
 };
+pub use effect::{EditEffect, EditOf, EffectCounts, EffectItem, EffectKind, PipelineEffect, leave_out_of_edit};
+pub use meter::{Meter, Reading};
 pub use report::{
-    FieldChange, FindingItem, HeldReport, Mode, PipelineReport, PlanCounts, PlanItem, RunReport, RunRequest, Tally,
-    Trouble, Verb,
+    FieldChange, FindingItem, HeldReport, Mode, PipelineReport, PlanCounts, PlanItem, Revert, RunReport, RunRequest,
+    Tally, Trouble, Verb,
 };
 
 use crate::{

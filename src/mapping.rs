@@ -5,6 +5,7 @@
 pub mod each;
 mod filter;
 mod key;
+mod partly;
 mod transform;
 mod translate;
 
@@ -13,6 +14,7 @@ mod tests;
 
 pub use filter::{Verdict, admit};
 pub use key::{match_key, normalize};
+pub use partly::{Partly, admit_partly};
 pub use transform::{invert, is_normalising};
 pub use translate::{MapError, field_cell, put, same, translate, with_unique_suffix};
 

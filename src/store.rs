@@ -8,7 +8,7 @@
 //! * [`Group`]: writes that take effect together; [`Store::commit`] takes many, and is cheapest so;
 //! * [`SledStore`], the one on disk, and [`MemoryStore`], the one for tests that forgets what was not flushed: one
 //!   suite (`tests/store`) holds both to the same promises;
-//! * [`frame`]: the format byte and checksum around every value;
+//! * [`frame`]: the format byte and checksum around every value; [`pack`]: the compact form of the most frequent ones;
 //! * [`transfer`]: the whole store as text and back;
 //! * [`Spill`]: long rows of one run, which are not part of the store.
 //!
@@ -17,10 +17,14 @@
 
 mod entry;
 pub mod frame;
+mod history;
 mod key;
 mod ledger;
+pub mod lineage;
 mod memory;
+pub mod pack;
 mod sled;
+pub mod snapshot;
 mod spill;
 pub mod transfer;
 
@@ -28,19 +32,28 @@ pub use self::sled::SledStore;
 pub use entry::{
     Approval, Choice, Cursor, Due, HeldRun, Hold, Intent, IntentItem, Parked, PipelineState, RunRecord, Stage,
 };
+pub use history::{Overwritten, OverwrittenItem, run_id};
 pub use key::{Key, Space};
 pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey};
 pub use memory::{Counts, MemoryStore, Operation};
+pub use pack::Pack;
 pub use spill::Spill;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
-/// The format of the whole store that this program writes. Raised when keys or values change their meaning.
-const FORMAT: u32 = 1;
+/// The format of the whole store that this program writes. Raised when keys or values change their meaning. Since 2,
+/// links, records that are seen and intents are written in a compact form; those of 1 are read as they are.
+const FORMAT: u32 = 2;
 
 fn format_key() -> Key {
     Key::new(Space::Meta, &["format"])
+}
+
+fn program_key() -> Key {
+    Key::new(Space::Meta, &["program"])
 }
 
 fn lineage_key() -> Key {
@@ -59,6 +72,21 @@ pub enum StoreError {
     Locked {
         /// The folder.
         path: String,
+    },
+    /// A newer version of this program wrote the store.
+    #[error(
+        "the store in {path} was written by reconciled {theirs} (format {format}); this is reconciled {}, which knows formats \
+         up to {FORMAT}. To go back, run `reconciled export` with {theirs} and `reconciled import` with this one in a new state \
+         folder, or put back the folder you saved before the upgrade",
+        env!("CARGO_PKG_VERSION")
+    )]
+    Newer {
+        /// The folder.
+        path: String,
+        /// The version that wrote it last.
+        theirs: String,
+        /// Its format.
+        format: u32,
     },
     /// The disk or the engine failed.
     #[error("the store failed to {action}")]
@@ -149,6 +177,16 @@ pub trait Store: Send + Sync {
     ///
     /// When the engine fails: then nothing may be built on what was not flushed before.
     async fn flush(&self) -> Result<(), StoreError>;
+
+    /// A store in the place of this one, which failed for good; everything begins on it as after a restart. `None`
+    /// where a store has not failed, or gets over its failures by itself.
+    ///
+    /// # Errors
+    ///
+    /// When there is no better store (yet); try again later.
+    async fn reopened(&self) -> Result<Option<Arc<dyn Store>>, StoreError> {
+        Ok(None)
+    }
 
     /// Bytes on disk, for status.
     ///

@@ -10,6 +10,8 @@
 //! 4. [`settle_update`] / [`settle_create`]: what the remote answered is compared with what was sent. Only here, and
 //!    where both sides are found equal, does a base move.
 //!
+//! An edit of the configuration is judged by what it changes about linked pairs: [`effect_on_link`].
+//!
 //! Deciding again from unchanged input finds nothing to do.
 
 mod answer;
@@ -19,6 +21,7 @@ mod breaker;
 mod create;
 mod decide;
 mod delete;
+mod edit;
 mod expect;
 mod fresh;
 mod guard;
@@ -27,6 +30,7 @@ mod merge;
 mod observe;
 mod reason;
 mod refuse;
+mod revert;
 mod settle;
 mod unique;
 mod view;
@@ -35,12 +39,14 @@ pub use body::body;
 pub use breaker::Motion;
 pub use decide::{Context, Decision, FieldWrite, RecordWrite, decide_link};
 pub use delete::{keep_undeleted, settle_delete};
-pub use fresh::{Candidate, FreshDecision, TierHits, decide_new, link_matched};
+pub use edit::{LinkEffect, effect_on_link, leave_out};
+pub use fresh::{Candidate, FreshDecision, TierHits, decide_new, link_matched, needs_hits};
 pub use guard::{Damage, Held, judge};
 pub use link::{Belief, Born, FieldPark, FieldState, Fresh, Link, Mark, Observation, Undeleted};
 pub use observe::{Change, observe};
 pub use reason::{Finding, FindingKind, ParkCode, Why};
 pub use refuse::park_refused;
+pub use revert::{Image, revert_link};
 pub use settle::{Settled, settle_create, settle_update};
 pub use unique::{UniqueRank, unique_key, unique_rank};
 

@@ -120,6 +120,8 @@ fn nothing_is_said_where_there_is_nothing() {
     assert_eq!(exits(dir.path(), &["conflicts", "list"], 0).0, "no field is in conflict\n");
     assert_eq!(exits(dir.path(), &["links", "list", "contacts"], 0).0, "nothing is linked in contacts\n");
     exits(dir.path(), &["explain", "contacts", "nobody"], 1);
+    let (_, err) = exits(dir.path(), &["revert", "nobody-12345678"], 64);
+    assert!(err.contains("`reconciled runs` lists them"), "{err}");
     exits(dir.path(), &["approve", "contacts"], 0);
 }
 
@@ -131,9 +133,20 @@ fn what_is_remembered_moves_to_another_machine() {
     let file = file.to_str().unwrap();
     exits(old.path(), &["export", file], 0);
     let (_, err) = exits(new.path(), &["import", file], 0);
-    assert!(err.contains("1 entry read"), "{err}");
+    assert!(err.contains("1 entry read") && err.contains("begins as on a first run"), "{err}");
     exits(new.path(), &["import", file], 1);
-    exits(new.path(), &["import", "--replace", file], 0);
+    let (_, err) = exits(new.path(), &["import", "--replace", "--as-is", file], 0);
+    assert!(!err.contains("first run"), "{err}");
+    // A store that cannot be opened any more says how to go on, and is set aside by that.
+    let state = new.path().join("state");
+    fs::remove_file(state.join("db")).unwrap();
+    fs::create_dir(state.join("db")).unwrap();
+    let (_, err) = exits(new.path(), &["status"], 74);
+    assert!(err.contains("import --replace"), "{err}");
+    exits(new.path(), &["import", file], 74);
+    let (_, err) = exits(new.path(), &["import", "--replace", file], 0);
+    assert!(err.contains("broken-"), "{err}");
+    exits(new.path(), &["status"], 0);
 }
 
 #[test]
@@ -192,7 +205,7 @@ fn while_a_daemon_runs_commands_talk_to_it_and_a_second_one_exits_75() {
     let mut daemon = Running::start(&["--config", config, "run"], dir.path());
     Running::wait_for(daemon.0.stderr.take().unwrap(), "daemon.started");
     let (_, err) = exits(dir.path(), &["run"], 75);
-    assert!(err.contains("in use by another process") && err.contains("help:"), "{err}");
+    assert!(err.contains("in use by the daemon 0.1.0 with process id ") && err.contains("help:"), "{err}");
     exits(dir.path(), &["export", dir.path().join("out").to_str().unwrap()], 75);
     let (out, _) = exits(dir.path(), &["status"], 0);
     assert!(out.contains("daemon 0.1.0") && out.contains("next look at shop"), "{out}");

@@ -1,6 +1,7 @@
 //! `kill -9` of the built program at any moment of its work, over and over: whatever moment it is, nothing is made
 //! twice and nothing is missing at the end. The systems live in the test's process and outlive every kill, as real
-//! ones do; people edit records on both sides between the kills.
+//! ones do; people edit records on both sides between the kills. `KILLS=1000 cargo test --test kill -- --nocapture` kills
+//! more often.
 
 use std::{
     collections::BTreeMap,
@@ -414,12 +415,17 @@ async fn kill_often(world: &mut World, dir: &Path, args: &[&str], times: usize, 
     println!("{args:?}: {killed} killed at work, {ended} ended before");
 }
 
+/// How often each is killed: as often as `KILLS` in the environment says.
+fn kills(otherwise: usize) -> usize {
+    std::env::var("KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sync_killed_at_any_moment_makes_nothing_twice_and_misses_nothing() {
     let whole = World::measured(false).await;
     let mut world = World::start(false).await;
     let dir = folder(&world.yaml());
-    kill_often(&mut world, dir.path(), &["sync"], 25, whole).await;
+    kill_often(&mut world, dir.path(), &["sync"], kills(25), whole).await;
     // What the last kill left in doubt is told (4), and looked up a moment later.
     let began = Instant::now();
     while exits(dir.path(), &["sync"], &[0, 4]).await != 0 {
@@ -434,7 +440,7 @@ async fn a_daemon_killed_at_any_moment_makes_nothing_twice_in_xero() {
     let whole = World::measured(true).await;
     let mut world = World::start(true).await;
     let dir = folder(&world.yaml());
-    kill_often(&mut world, dir.path(), &["run"], 10, whole).await;
+    kill_often(&mut world, dir.path(), &["run"], kills(10), whole).await;
     let mut daemon = start(dir.path(), &["run"]);
     let began = Instant::now();
     while let Some(wrong) = world.wrong() {

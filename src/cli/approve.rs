@@ -1,6 +1,7 @@
-//! `approve` and `reject`: a person lets a held run go ahead, or does not.
+//! `approve` and `reject`: a person lets a held run or edit go ahead, or does not.
 
 use super::{
+    args::ApproveArgs,
     exit::{CliError, Exit},
     output::Output,
     setup::Office,
@@ -8,6 +9,7 @@ use super::{
 use crate::{
     config::PipelineName,
     daemon::protocol::{Request, Response},
+    record::RecordId,
 };
 
 /// Approves.
@@ -15,14 +17,22 @@ use crate::{
 /// # Errors
 ///
 /// When nothing of that name waits, or the state cannot be used.
-pub async fn approve(office: &mut Office, what: &str, out: &Output) -> Result<Exit, CliError> {
-    let request = Request::Approve { what: what.to_owned() };
-    let Response::Approved(pipelines) = office.ask(request).await? else { return Err(Office::astray()) };
-    if out.json {
-        out.json(&pipelines);
-    } else {
-        let names: Vec<&str> = pipelines.iter().map(PipelineName::as_str).collect();
-        out.talk(&format!("approved: {}; the next run goes ahead", names.join(", ")));
+pub async fn approve(office: &mut Office, args: &ApproveArgs, out: &Output) -> Result<Exit, CliError> {
+    let except = args.except.iter().map(|id| RecordId::from(id.as_str())).collect();
+    match office.ask(Request::Approve { what: args.what.clone(), except }).await? {
+        Response::Approved(pipelines) if out.json => out.json(&pipelines),
+        Response::EditAnswered(held) if out.json => out.json(&held),
+        Response::Approved(pipelines) => {
+            let names: Vec<&str> = pipelines.iter().map(PipelineName::as_str).collect();
+            out.talk(&format!("approved: {}; the next run goes ahead", names.join(", ")));
+        }
+        Response::EditAnswered(held) => {
+            let left = held.except.len();
+            let but = if left == 0 { String::new() } else { format!(", but for {left} of its records") };
+            let when = if office.has_daemon() { "it takes over now" } else { "it takes over when the daemon starts" };
+            out.talk(&format!("approved: the edit of {}{but}; {when}", held.integration));
+        }
+        _ => return Err(Office::astray()),
     }
     Ok(Exit::Done)
 }
@@ -34,11 +44,15 @@ pub async fn approve(office: &mut Office, what: &str, out: &Output) -> Result<Ex
 /// When nothing of that name waits, or the state cannot be used.
 pub async fn reject(office: &mut Office, what: &str, out: &Output) -> Result<Exit, CliError> {
     let request = Request::Reject { what: what.to_owned() };
-    let Response::Rejected(pipeline) = office.ask(request).await? else { return Err(Office::astray()) };
-    if out.json {
-        out.json(&pipeline);
-    } else {
-        out.talk(&format!("rejected: the plan of {pipeline} stays held and is not applied"));
+    match office.ask(request).await? {
+        Response::Rejected(pipeline) if out.json => out.json(&pipeline),
+        Response::EditAnswered(held) if out.json => out.json(&held),
+        Response::Rejected(pipeline) => {
+            out.talk(&format!("rejected: the plan of {pipeline} stays held and is not applied"));
+        }
+        Response::EditAnswered(held) => out
+            .talk(&format!("rejected: {} goes on as it was until its configuration is edited again", held.integration)),
+        _ => return Err(Office::astray()),
     }
     Ok(Exit::Done)
 }

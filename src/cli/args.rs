@@ -61,10 +61,12 @@ pub enum Command {
     /// Look at fields whose sides disagree, and choose a side
     #[command(subcommand)]
     Conflicts(ConflictsCommand),
-    /// Let a held run or a first run go ahead
+    /// Let a held run, a first run or a held edit go ahead
     Approve(ApproveArgs),
-    /// Refuse a held run
+    /// Refuse a held run or edit
     Reject(RejectArgs),
+    /// Write back what a run overwrote
+    Revert(RevertArgs),
     /// Write everything that is remembered to a file
     Export(FileArgs),
     /// Read everything that is remembered from a file
@@ -79,8 +81,30 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Try it on two practice systems on this machine
     Demo(DemoArgs),
+    /// Keep integrations or pipelines from starting by themselves, also after a restart
+    Pause(NamesArgs),
+    /// Let what was paused go on
+    Resume(NamesArgs),
+    /// Show or change how much the running daemon logs
+    LogLevel(LogLevelArgs),
     /// Have the daemon take over the edited configuration, and say what came of every file
     Reload(ReloadArgs),
+}
+
+/// `pause` and `resume`.
+#[derive(Debug, Args)]
+pub struct NamesArgs {
+    /// Pipelines or integrations; all if none is named
+    #[arg(value_name = "PIPELINE|INTEGRATION")]
+    pub names: Vec<String>,
+}
+
+/// `log-level`.
+#[derive(Debug, Args)]
+pub struct LogLevelArgs {
+    /// `debug`, or for one module `daemon=debug`, or `reset`; without it, it is shown
+    #[arg(value_name = "[MODULE=]LEVEL")]
+    pub level: Option<String>,
 }
 
 /// `reload`.
@@ -254,17 +278,37 @@ pub struct WinnerArgs {
 /// `approve`.
 #[derive(Debug, Args)]
 pub struct ApproveArgs {
-    /// The id of a held run, a pipeline, or an integration for its first runs
+    /// The id of a held run or edit, a pipeline, or an integration
     #[arg(value_name = "ID|PIPELINE|INTEGRATION")]
     pub what: String,
+    /// Records (ids of either side) that an edit leaves as they are
+    #[arg(long, value_name = "RECORD", num_args = 1..)]
+    pub except: Vec<String>,
 }
 
 /// `reject`.
 #[derive(Debug, Args)]
 pub struct RejectArgs {
-    /// The id of a held run
+    /// The id of a held run or edit
     #[arg(value_name = "ID")]
     pub what: String,
+}
+
+/// `revert`.
+#[derive(Debug, Args)]
+pub struct RevertArgs {
+    /// The run, as `runs` names it
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Only this pipeline
+    #[arg(value_name = "PIPELINE")]
+    pub pipeline: Option<String>,
+    /// Only the record with this id, of either side
+    #[arg(value_name = "RECORD", requires = "pipeline")]
+    pub record: Option<String>,
+    /// Show what it would do, writing nothing
+    #[arg(long)]
+    pub plan: bool,
 }
 
 /// `export`.
@@ -282,6 +326,9 @@ pub struct ImportArgs {
     /// Forget what is remembered now
     #[arg(long)]
     pub replace: bool,
+    /// Nothing has run since the export: go on where it stopped
+    #[arg(long)]
+    pub as_is: bool,
 }
 
 /// `completions`.

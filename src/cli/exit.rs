@@ -24,7 +24,7 @@ pub enum Exit {
     Changes = 2,
     /// Done, and some records are parked.
     Parked = 4,
-    /// A run is held and waits for approval.
+    /// A run or an edit of the configuration is held and waits for approval.
     Held = 5,
     /// The command line is wrong (`EX_USAGE`).
     Usage = 64,
@@ -61,6 +61,14 @@ pub enum CliError {
         /// The cause.
         #[source]
         source: StoreError,
+    },
+    /// Another daemon or command uses the state.
+    #[error("the state in {} is in use by {holder}", .path.display())]
+    Held {
+        /// The state folder.
+        path: PathBuf,
+        /// Who it is.
+        holder: String,
     },
     /// What was asked for was refused or failed.
     #[error("{0}")]
@@ -101,9 +109,9 @@ impl CliError {
             Self::Usage(_) => Exit::Usage,
             Self::Config(_) => Exit::Config,
             Self::NoDaemon => Exit::NoDaemon,
-            Self::Store { source: StoreError::Locked { .. }, .. } | Self::Socket(SocketError::Taken { .. }) => {
-                Exit::Locked
-            }
+            Self::Held { .. }
+            | Self::Store { source: StoreError::Locked { .. }, .. }
+            | Self::Socket(SocketError::Taken { .. }) => Exit::Locked,
             Self::Store { .. } | Self::Refused(Failure { kind: FailureKind::Store, .. }) => Exit::Store,
             Self::Refused(_)
             | Self::Daemon(_)
@@ -135,6 +143,13 @@ impl CliError {
             Self::Store { source: StoreError::Locked { .. }, .. } => {
                 Some("a daemon or another command is using it; stop that one, or wait until it has finished")
             }
+            Self::Held { .. } => Some("stop that one, or give this one its own `state_dir` and `socket`"),
+            Self::Store { source: StoreError::Failed { .. } | StoreError::Damaged { .. }, .. } => Some(
+                "if the disk is full or its rights are wrong, mend that and start again. If the files are damaged, \
+                 `reconciled import --replace FILE` moves them aside and reads a snapshot back (the daemon keeps some in the \
+                 folder `backup` beside the store). Without one, move the files aside and start: first runs then match the \
+                 records again and wait for approval, and nothing is deleted or made twice",
+            ),
             Self::Usage(_) => Some("`reconciled help` lists the commands"),
             _ => None,
         }

@@ -11,7 +11,7 @@ use super::{
     output::Output,
     parked,
     setup::Office,
-    text::{Paint, cell, one_line, until, wrap},
+    text::{Paint, ago, cell, one_line, until, wrap},
 };
 use crate::{
     daemon::protocol::{Request, Response},
@@ -77,6 +77,22 @@ fn explanation(one: &Explanation, names: &Names, now: DateTime<Utc>, paint: Pain
         Whereabouts::Seen { side, id, filter } => {
             out.push_str(&wrap(&format!("{} {id} is not linked: {}", on(*side), one_line(filter)), 2));
         }
+    }
+    if !one.overwritten.is_empty() {
+        out.push_str("  overwritten lately (`reconciled revert RUN` puts back):\n");
+    }
+    for image in &one.overwritten {
+        let (before, wrote) = (cell(&image.before), cell(&image.wrote));
+        let field = super::report::short_field(&image.field);
+        let text = format!(
+            "{} on {}, {}: {before} → {wrote} ({}; {})",
+            ago(now, image.at),
+            on(image.side),
+            one_line(field),
+            one_line(&image.why),
+            image.run
+        );
+        out.push_str(&wrap(&text, 4));
     }
     for entry in &one.parked {
         out.push_str(&paint.yellow(&parked::entry(entry, entry.code.remedy(), now, 2)));

@@ -2,14 +2,18 @@
 
 use std::{
     io::{self, IsTerminal, Write},
-    time::Duration,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use super::text::{Paint, count};
-use crate::daemon::protocol::Progress;
+use super::text::{Paint, count, number};
+use crate::{daemon::protocol::Progress, engine::Reading};
+
+/// Where there is no terminal, no more lines of progress than one in this time: the first comes after it.
+const LINE_EVERY: Duration = Duration::from_secs(2);
 
 /// How to speak.
 #[derive(Clone, Debug)]
@@ -52,19 +56,20 @@ impl Output {
         let _ = writeln!(out, "{}", text.trim_end_matches('\n'));
     }
 
-    /// Shows that work goes on, on a terminal only.
+    /// Shows that work goes on: on one line of a terminal, else line by line, now and then.
     #[must_use]
     pub fn spinner(&self, what: &str) -> Spinner {
+        let (what, lines) = (what.to_owned(), Mutex::new((Instant::now(), String::new())));
         if !io::stderr().is_terminal() {
-            return Spinner { what: what.to_owned(), bar: ProgressBar::hidden() };
+            return Spinner { what, bar: ProgressBar::hidden(), lines: Some(lines) };
         }
         let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} ({elapsed})") {
             bar.set_style(style);
         }
-        bar.set_message(what.to_owned());
+        bar.set_message(what.clone());
         bar.enable_steady_tick(Duration::from_millis(120));
-        Spinner { what: what.to_owned(), bar }
+        Spinner { what, bar, lines: None }
     }
 }
 
@@ -73,6 +78,8 @@ impl Output {
 pub struct Spinner {
     what: String,
     bar: ProgressBar,
+    /// Where there is no terminal: when the last line was printed, and which.
+    lines: Option<Mutex<(Instant, String)>>,
 }
 
 impl Spinner {
@@ -81,12 +88,37 @@ impl Spinner {
         let text = match progress {
             Progress::Queued => "waits for another run on the same connection".to_owned(),
             Progress::Started { .. } => "started".to_owned(),
-            Progress::Working { requests } => {
-                count(requests.iter().map(|(_, made)| made.reads + made.writes).sum(), "call", "calls")
+            Progress::Working { requests, reading } => {
+                let calls = requests.iter().map(|(_, made)| made.reads + made.writes).sum();
+                how_far(reading, calls)
             }
+            // Nothing new.
+            Progress::Alive => return,
         };
-        self.bar.set_message(format!("{}: {text}", self.what));
+        let text = format!("{}: {text}", self.what);
+        match &self.lines {
+            None => self.bar.set_message(text),
+            Some(lines) => {
+                let mut last = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.0.elapsed() >= LINE_EVERY && last.1 != text {
+                    // A reader that went away is no error.
+                    let _ = writeln!(io::stderr(), "{text}");
+                    *last = (Instant::now(), text);
+                }
+            }
+        }
     }
+}
+
+/// Pages read, records planned and done, and the calls it took.
+fn how_far(reading: &Reading, calls: u64) -> String {
+    let Reading { pages, records, planned, done } = *reading;
+    let mut parts = vec![format!("{} read ({})", count(pages, "page", "pages"), count(records, "record", "records"))];
+    if planned > 0 {
+        parts.push(format!("{} planned, {} of them done", number(planned), number(done)));
+    }
+    parts.push(count(calls, "call", "calls"));
+    parts.join(", ")
 }
 
 impl Drop for Spinner {

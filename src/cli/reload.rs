@@ -30,7 +30,20 @@ pub async fn run(dir: &Path, args: &ReloadArgs, out: &Output) -> Result<Exit, Cl
     } else {
         out.data(&render(&report, out.paint));
     }
-    Ok(if report.is_rejected() { Exit::Config } else { Exit::Done })
+    Ok(exit(&report))
+}
+
+/// A mistake weighs more than an edit that only waits for a person.
+fn exit(report: &ReloadReport) -> Exit {
+    if !report.is_rejected() {
+        return Exit::Done;
+    }
+    let integrations = report.integrations.iter().map(|result| result.outcome);
+    let refused = integrations.clone().any(|o| matches!(o, IntegrationOutcome::Kept | IntegrationOutcome::LeftOut));
+    let files = report.files.iter().any(|file| file.outcome == FileOutcome::Rejected);
+    let held = integrations.clone().any(|outcome| outcome == IntegrationOutcome::Held);
+    let other = refused || files || !report.mistakes.is_empty() || !report.needs_restart.is_empty();
+    if held && !other { Exit::Held } else { Exit::Config }
 }
 
 /// What came of it, in words.

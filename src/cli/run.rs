@@ -1,6 +1,6 @@
 //! `run`: the daemon, in the foreground.
 
-use std::{path::Path, sync::Arc};
+use std::{os::unix::fs::MetadataExt, path::Path, sync::Arc, time::Duration};
 
 use super::{
     exit::{CliError, Exit},
@@ -10,13 +10,17 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::ProcessEnv,
+    config::{Config, ProcessEnv},
     connector::Priority,
     daemon::{
-        self, Daemon, DaemonSettings, Signals, Stopped,
+        self, Client, Daemon, DaemonSettings, Signals, Stopped,
+        protocol::{Request, Response},
         reload::{Reloading, boot},
     },
-    store::Ledger,
+    store::{
+        Ledger, SledStore, StoreError,
+        lineage::{self, Found},
+    },
 };
 
 /// Runs until a signal stops it: `TERM` and `INT` let the current runs come to their end, a second one does not; `HUP` has the
@@ -35,7 +39,8 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
         out.talk(&loaded.render(out.talk_paint == Paint::Colour));
     }
     let clock = Clock::system();
-    let store = setup::open_store(&loaded.config)?;
+    let store = open_store(&Arc::new(loaded.config.clone())).await?;
+    look_back(&loaded.config, &store, &clock, out).await?;
     let boot = boot(&snapshot, &ProcessEnv, &Ledger::new(store.clone()), clock.now()).await;
     let path = loaded.config.settings.state_dir.clone();
     let boot = boot.map_err(|source| CliError::Store { path, source })?;
@@ -71,4 +76,88 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
         Stopped::AtOnce => out.talk("stopped at once; what was under way is finished at the next start"),
     }
     Ok(Exit::Done)
+}
+
+/// Opens the store, however long it takes to recover, and says who holds it if somebody does.
+async fn open_store(config: &Arc<Config>) -> Result<Arc<SledStore>, CliError> {
+    let opening = Arc::clone(config);
+    let work = tokio::task::spawn_blocking(move || setup::open_store(&opening));
+    let opened = daemon::service::starting("opening the store", work).await;
+    let opened = opened.map_err(|error| CliError::Other(format!("opening the store failed: {error}")))?;
+    match opened {
+        Err(CliError::Store { path, source: StoreError::Locked { .. } }) => {
+            let holder = holder(config).await;
+            Err(CliError::Held { path, holder })
+        }
+        other => other,
+    }
+}
+
+/// Whoever uses the store: a daemon says so itself, a command is found among the locks of the machine.
+async fn holder(config: &Config) -> String {
+    let patience = Duration::from_secs(2);
+    if let Ok(client) = Client::connect(&config.settings.socket).await
+        && let Ok(Response::Pong { version, pid }) = client.with_patience(patience).call(&Request::Ping).await
+    {
+        return format!(
+            "the daemon {version} with process id {pid}, which answers at {}",
+            config.settings.socket.display()
+        );
+    }
+    match locked_by(&config.settings.state_dir.join("db")) {
+        Some(pid) => format!("process {pid} ({})", command_of(pid)),
+        None => "another process".to_owned(),
+    }
+}
+
+/// The process that has locked a file, as Linux tells.
+fn locked_by(file: &Path) -> Option<u32> {
+    let inode = std::fs::metadata(file).ok()?.ino();
+    let locks = std::fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        // `1: FLOCK  ADVISORY  WRITE 1234 08:01:131 0 EOF`
+        let mut words = line.split_whitespace().skip(4);
+        let (pid, place) = (words.next()?, words.next()?);
+        (place.rsplit(':').next()?.parse() == Ok(inode)).then(|| pid.parse().ok())?
+    })
+}
+
+fn command_of(pid: u32) -> String {
+    let text = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<_> = text.split(|byte| *byte == 0).map(String::from_utf8_lossy).take(6).collect();
+    words.join(" ").trim_end().to_owned()
+}
+
+/// Whether this is the store that ran here last. If not, everything begins as on a first run.
+async fn look_back(config: &Config, store: &Arc<SledStore>, clock: &Clock, out: &Output) -> Result<(), CliError> {
+    let dir = &config.settings.backup.dir;
+    let failed = |source| CliError::Store { path: config.settings.state_dir.clone(), source };
+    let now = clock.now();
+    let (event, told) = match lineage::compare(store.as_ref(), dir).await.map_err(failed)? {
+        Found::Own => ("", String::new()),
+        Found::PutBack(later) => {
+            ("store.put_back", format!("this store was put back: a later state of it was started at {}", later.at))
+        }
+        Found::Copied(other) => (
+            "store.copied",
+            format!(
+                "another copy of this store was started at {}; stop one of the two, or both will write to your systems",
+                other.at
+            ),
+        ),
+    };
+    if !told.is_empty() {
+        Ledger::new(store.clone()).begin_anew(now).await.map_err(failed)?;
+        let text = format!(
+            "{told}. Links are kept, and every pipeline begins as on a first run: `reconciled plan` shows what would be \
+             written, `reconciled approve` goes on"
+        );
+        tracing::error!(event, "{text}");
+        out.talk(&out.talk_paint.red(&text));
+    }
+    let noted = lineage::count_start(store.as_ref(), dir, &now.to_rfc3339()).await.map_err(failed)?;
+    if let Err(error) = noted {
+        tracing::warn!(event = "store.start_not_noted", %error, dir = %dir.display());
+    }
+    Ok(())
 }

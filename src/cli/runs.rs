@@ -49,7 +49,7 @@ pub fn render(all: &[(IntegrationName, Vec<RunRecord>)], now: DateTime<Utc>, pai
             out.push_str("  no run yet\n");
             continue;
         }
-        let mut table = Table::new(&["WHEN", "TOOK#", "CALLS#", "LINKED#", "WRITTEN#", "PARKED#", "WHY"]);
+        let mut table = Table::new(&["RUN", "WHEN", "TOOK#", "CALLS#", "LINKED#", "WRITTEN#", "PARKED#", "WHY"]);
         for run in runs {
             table.row(row(run, now));
         }
@@ -66,7 +66,7 @@ fn row(run: &RunRecord, now: DateTime<Utc>) -> Vec<String> {
     // A report that another version of this program wrote may not be readable; the rest of the row is.
     let Ok(report) = serde_json::from_value::<RunReport>(run.report.clone()) else {
         let unknown = || "?".to_owned();
-        return vec![when, took, unknown(), unknown(), unknown(), unknown(), run.why.clone()];
+        return vec![run.id.clone(), when, took, unknown(), unknown(), unknown(), unknown(), run.why.clone()];
     };
     let calls: u64 = report.requests.values().map(|made| made.reads + made.writes).sum();
     let sum = |of: fn(&crate::engine::Tally) -> u64| report.pipelines.iter().map(|pipeline| of(&pipeline.tally)).sum();
@@ -77,5 +77,5 @@ fn row(run: &RunRecord, now: DateTime<Utc>) -> Vec<String> {
         5 => format!("{} (held)", run.why),
         _ => run.why.clone(),
     };
-    vec![when, took, number(calls), number(linked), number(written), number(parked), why]
+    vec![run.id.clone(), when, took, number(calls), number(linked), number(written), number(parked), why]
 }

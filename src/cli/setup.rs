@@ -20,7 +20,7 @@ use crate::{
         protocol::{Failure, Progress, Request, Response},
         reload::Connect,
     },
-    engine::{Connectors, Engine, RunReport, RunRequest},
+    engine::{Connectors, Engine, Meter, RunReport, RunRequest},
     store::{Ledger, SledStore, StoreError},
 };
 
@@ -210,6 +210,12 @@ impl Office {
         Self { config, clerk: Clerk::Here(Box::new(engine)), clock, known, broken: false }
     }
 
+    /// Whether a daemon carries out what is asked.
+    #[must_use]
+    pub const fn has_daemon(&self) -> bool {
+        matches!(self.clerk, Clerk::Daemon(_))
+    }
+
     /// The present.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
@@ -241,25 +247,28 @@ impl Office {
     /// When the run cannot be carried to its end.
     pub async fn run(&mut self, request: RunRequest, out: &Output) -> Result<RunReport, CliError> {
         let spinner = out.spinner(request.integration.as_str());
-        let request = Request::Run(request);
-        let response = match &mut self.clerk {
-            Clerk::Daemon(client) => client.stream(&request, |step| spinner.show(&step)).await.map_err(lost)?,
+        match &mut self.clerk {
+            Clerk::Daemon(client) => {
+                let request = Request::Run(request);
+                match client.stream(&request, |step| spinner.show(&step)).await.map_err(lost)? {
+                    Response::Run(report) => Ok(*report),
+                    _ => Err(Self::astray()),
+                }
+            }
             Clerk::Here(engine) => {
-                let work = execute(engine, request);
+                let meter = Arc::new(Meter::default());
+                let work = engine.run_metered(request, Arc::clone(&meter));
                 tokio::pin!(work);
                 loop {
                     tokio::select! {
-                        done = &mut work => break done?,
+                        done = &mut work => break Ok(done.map_err(Failure::from)?),
                         () = tokio::time::sleep(TELL_EVERY) => {
-                            spinner.show(&Progress::Working { requests: made(&engine.connectors) });
+                            let (requests, reading) = (made(&engine.connectors), meter.reading());
+                            spinner.show(&Progress::Working { requests, reading });
                         }
                     }
                 }
             }
-        };
-        match response {
-            Response::Run(report) => Ok(*report),
-            _ => Err(Self::astray()),
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     daemon::{
-        ConnectionTrouble, IntegrationNow, Phase, WaitReason,
+        ConnectionTrouble, IntegrationNow, Pause, Phase, WaitReason,
         protocol::{Request, Response, Status},
         reload::ConfigNow,
     },
@@ -72,11 +72,22 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
             .daemon
             .as_ref()
             .and_then(|daemon| daemon.integrations.iter().find(|live| live.integration == integration.integration));
-        let paused = status.paused.contains(&integration.integration);
+        let paused: Vec<&Pause> = status.paused.iter().filter(|pause| concerns(pause, integration)).collect();
         out.push('\n');
-        out.push_str(&integration_text(integration, live, paused, now, paint));
+        out.push_str(&integration_text(integration, live, &paused, now, paint));
+        let edit = status.edits.iter().find(|edit| edit.integration == integration.integration);
+        // A daemon says so itself, among what it runs.
+        if let Some(edit) = edit.filter(|_| live.is_none()) {
+            out.push_str(&paint.red(&wrap(&format!("! {}", edit.told()), 2)));
+        }
     }
     out
+}
+
+/// Whether a pause is of this integration or of one of its pipelines.
+fn concerns(pause: &Pause, integration: &IntegrationStatus) -> bool {
+    pause.what == integration.integration.as_str()
+        || integration.pipelines.iter().any(|pipeline| pause.what == pipeline.pipeline.as_str())
 }
 
 fn config_text(config: &ConfigNow, now: DateTime<Utc>, paint: Paint) -> String {
@@ -102,16 +113,20 @@ fn config_text(config: &ConfigNow, now: DateTime<Utc>, paint: Paint) -> String {
 fn integration_text(
     integration: &IntegrationStatus,
     live: Option<&IntegrationNow>,
-    paused: bool,
+    paused: &[&Pause],
     now: DateTime<Utc>,
     paint: Paint,
 ) -> String {
     let mut out = paint.bold(integration.integration.as_str());
-    out.push_str(match (paused, integration.automatic) {
-        (true, _) => "  paused by a person\n",
-        (false, false) => "  by hand only\n",
-        (false, true) => "\n",
-    });
+    let of = |name: &str| paused.iter().find(|pause| pause.what == name);
+    let whole = of(integration.integration.as_str());
+    match (whole, integration.automatic) {
+        (Some(pause), _) => {
+            let _ = writeln!(out, "  paused by {} {}", pause.by, ago(now, pause.at));
+        }
+        (None, false) => out.push_str("  by hand only\n"),
+        (None, true) => out.push('\n'),
+    }
     let last = match (integration.last_run, &integration.last_why) {
         (Some(at), Some(why)) => format!("last run {}: {}", ago(now, at), one_line(why)),
         (Some(at), None) => format!("last run {}", ago(now, at)),
@@ -141,7 +156,9 @@ fn integration_text(
             number(pipeline.links),
             number(pipeline.parked),
             number(pipeline.due),
-            state(pipeline, now),
+            of(pipeline.pipeline.as_str())
+                .filter(|_| whole.is_none())
+                .map_or_else(|| state(pipeline, now), |pause| format!("paused by {} {}", pause.by, ago(now, pause.at))),
         ]);
     }
     out.push_str(&table.render(2, paint));
@@ -178,7 +195,7 @@ fn wait_text(wait: &WaitReason, now: DateTime<Utc>) -> String {
         WaitReason::Retry { at } => format!("next attempt {}", until(now, *at)),
         WaitReason::Store { at } => format!("the store is tried again {}", until(now, *at)),
         WaitReason::ByHand => "nothing starts by itself (`automatic: false`)".to_owned(),
-        WaitReason::Paused => "a person paused it".to_owned(),
+        WaitReason::Paused => "it is paused: nothing starts by itself before `reconciled resume`".to_owned(),
     }
 }
 

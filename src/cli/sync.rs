@@ -74,7 +74,7 @@ pub fn request(
     full: bool,
     limit: Option<u64>,
 ) -> RunRequest {
-    RunRequest { integration, pipelines, connection: None, mode, full, limit, why: "by hand".to_owned() }
+    RunRequest { integration, pipelines, connection: None, mode, full, limit, revert: None, why: "by hand".to_owned() }
 }
 
 /// The exit code of several runs: failed before held before parked.

@@ -21,8 +21,9 @@ use crate::{
     connector::Requests,
     daemon::{ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, WaitReason, protocol::Status},
     engine::{
-        ConflictItem, Explanation, FieldChange, FieldExplanation, FindingItem, HeldReport, IntegrationStatus, Mode,
-        ParkedItem, PipelineReport, PipelineStatus, PlanCounts, PlanItem, RunReport, Tally, Trouble, Verb, Whereabouts,
+        BeforeImage, ConflictItem, Explanation, FieldChange, FieldExplanation, FindingItem, HeldReport,
+        IntegrationStatus, Mode, ParkedItem, PipelineReport, PipelineStatus, PlanCounts, PlanItem, RunReport, Tally,
+        Trouble, Verb, Whereabouts,
     },
     record::{Cell, RecordId, Side},
     store::{Approval, Choice, Due, HeldRun, Hold, Parked, RunRecord, Stage},
@@ -273,6 +274,7 @@ fn a_status() -> Status {
             last_why: Some("window closed".to_owned()),
         }],
         paused: Vec::new(),
+        edits: Vec::new(),
     }
 }
 
@@ -320,7 +322,7 @@ fn a_status_of_a_daemon_at_work() {
 
 #[test]
 fn a_status_of_nothing() {
-    let status = Status { daemon: None, integrations: Vec::new(), paused: Vec::new() };
+    let status = Status { daemon: None, integrations: Vec::new(), paused: Vec::new(), edits: Vec::new() };
     insta::assert_snapshot!(status::render(&status, now(), Paint::Plain));
 }
 
@@ -432,6 +434,15 @@ fn a_record_explained() {
         },
         parked: vec![a_park(ParkCode::Conflict, "Jane Doe", Some("phone -> Phone"), "both sides changed")],
         due: Some(Due { at: now() + TimeDelta::minutes(50), why: "to be tried again".to_owned() }),
+        overwritten: vec![BeforeImage {
+            run: "acme-1f2e3d4c".to_owned(),
+            at: before(90),
+            side: Side::Target,
+            field: "phone -> Phone".to_owned(),
+            before: Cell::from("03 0"),
+            wrote: Cell::from("03 1"),
+            why: "changed on the source".to_owned(),
+        }],
     };
     let seen = Explanation {
         pipeline: name("acme/contacts"),
@@ -443,6 +454,7 @@ fn a_record_explained() {
         },
         parked: Vec::new(),
         due: None,
+        overwritten: Vec::new(),
     };
     insta::assert_snapshot!(fits(&explain::render(&[linked, seen], &names(), now(), Paint::Plain)));
 }
@@ -485,6 +497,7 @@ fn a_match_report() {
 #[test]
 fn the_last_runs() {
     let record = |report: &RunReport| RunRecord {
+        id: crate::store::run_id(&acme(), report.started),
         started: report.started,
         ended: report.ended,
         why: report.why.clone(),

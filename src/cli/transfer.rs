@@ -11,7 +11,11 @@ use super::{
     setup,
     text::count,
 };
-use crate::{clock::Clock, config::Config, store::transfer};
+use crate::{
+    clock::Clock,
+    config::Config,
+    store::{Ledger, SledStore, StoreError, transfer},
+};
 
 /// Writes the store to a file.
 ///
@@ -34,11 +38,35 @@ pub async fn export(config: &Config, file: &Path, out: &Output) -> Result<Exit, 
 ///
 /// When the store is in use or not empty, the file is not a whole export, or one of them fails.
 pub async fn import(config: &Config, args: &ImportArgs, out: &Output) -> Result<Exit, CliError> {
-    let store = setup::store_alone(config).await?;
+    let now = Clock::system().now();
+    let store = match setup::store_alone(config).await {
+        // What cannot be opened is to be replaced as well.
+        Err(CliError::Store { source: StoreError::Failed { .. } | StoreError::Damaged { .. }, path })
+            if args.replace =>
+        {
+            let stamp = now.format("%Y%m%dT%H%M%SZ").to_string();
+            let aside = SledStore::set_aside(&path, &stamp);
+            let aside = aside.map_err(|source| CliError::File { action: "set aside the store in", path, source })?;
+            out.talk(&format!("the store could not be opened; its files are in {} now", aside.display()));
+            setup::open_store(config)?
+        }
+        other => other?,
+    };
     let entries = transfer::import(store.as_ref(), &args.file, args.replace).await?;
+    if !args.as_is {
+        let path = config.settings.state_dir.clone();
+        let begun = Ledger::new(store.clone()).begin_anew(now).await;
+        begun.map_err(|source| CliError::Store { path, source })?;
+    }
     if out.json {
         out.json(&json!({ "entries": entries, "file": args.file }));
     }
     out.talk(&format!("{} read from {}", count(entries, "entry", "entries"), args.file.display()));
+    if !args.as_is {
+        out.talk(
+            "both systems may have moved on since: links are kept, and every pipeline begins as on a first run. \
+             `reconciled plan` shows what would be written, `reconciled approve` goes on",
+        );
+    }
     Ok(Exit::Done)
 }

@@ -92,11 +92,12 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
     let settings = settings::settings(dir, toml.as_ref().map(|file| (file.number, file.text.as_ref())), env, &report);
     let settings_sound = report.errors() == 0;
     let (mut nodes, mut names, mut broken) = (Vec::new(), Vec::new(), BTreeSet::new());
-    let mut sound = BTreeSet::new();
+    let (mut sound, mut misread) = (BTreeSet::new(), BTreeSet::new());
     for file in snapshot.open(&mut sources, &report) {
         let (node, bad) = report.watch(|| read_tree(file.number, &file.text, env, &mut sources, &report));
         if bad {
             broken.insert(file.name.clone());
+            misread.insert(file.name.clone());
         }
         sound.insert(file.name.clone());
         if let Some(node) = node {
@@ -178,12 +179,14 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         connections: connections(&cx),
         integrations: drafts.into_iter().filter_map(finish).collect(),
     };
-    let whole = |name: &IntegrationName, pipelines: &BTreeSet<PipelineName>| {
-        config.integrations.get(name).is_some_and(|made| made.pipelines.len() == pipelines.len())
+    // Of a file that cannot be read as a tree (a key that is given twice, say) nobody knows what was meant.
+    let whole = |name: &IntegrationName, file: &String, pipelines: &BTreeSet<PipelineName>| {
+        let made = config.integrations.get(name);
+        made.is_some_and(|made| made.pipelines.len() == pipelines.len()) && !misread.contains(file)
     };
     let written = defined
         .into_iter()
-        .map(|(name, (file, pipelines))| (name.clone(), WrittenIn { whole: whole(&name, &pipelines), file }))
+        .map(|(name, (file, pipelines))| (name.clone(), WrittenIn { whole: whole(&name, &file, &pipelines), file }))
         .collect();
     let connectors = cx.manifests.into_iter().filter_map(|(name, manifest)| Some((name, manifest?))).collect();
     let diagnostics = report.close(&sources, &origins);

@@ -19,7 +19,7 @@ pub use pipeline::{
     Amount, Blanks, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep, KeyPair,
     OnLeave, Pipeline, Then, Tier, Unique,
 };
-pub use settings::{ReloadSettings, Settings};
+pub use settings::{BackupSettings, HistorySettings, ReloadSettings, Settings};
 
 use super::{ConnectionName, IntegrationName, PipelineName};
 

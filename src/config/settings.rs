@@ -8,12 +8,12 @@ use std::{
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    ReloadSettings, Settings,
+    BackupSettings, HistorySettings, ReloadSettings, Settings,
     diagnostic::{Report, error},
     placeholders::{self, EnvSource},
     source::Span,
     tree::{Key, Map, Node, NodeValue, Scalar},
-    written::{At, Decode as _, ReloadW, SettingsW},
+    written::{At, BackupW, Decode as _, HistoryW, ReloadW, SettingsW},
 };
 
 /// The settings of a folder: `reconciled.toml` over the defaults. What holds a mistake is left at its default, so nothing may run on them then.
@@ -44,9 +44,12 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
                 .help("write info, debug, or info,reconciled=debug"),
         );
     }
+    let state_dir = written.state_dir.as_ref().map_or_else(|| folder("STATE_DIRECTORY", "/var/lib/reconciled"), path);
     Settings {
         config_dir: dir.to_owned(),
-        state_dir: written.state_dir.as_ref().map_or_else(|| folder("STATE_DIRECTORY", "/var/lib/reconciled"), path),
+        history: history(written.history.as_ref()),
+        backup: backup(written.backup.as_ref(), &state_dir, dir),
+        state_dir,
         socket: written
             .socket
             .as_ref()
@@ -63,6 +66,28 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
     }
 }
 
+fn history(written: Option<&HistoryW>) -> HistorySettings {
+    let default = HistorySettings::default();
+    let Some(written) = written else { return default };
+    HistorySettings {
+        keep: written.keep.as_ref().map_or(default.keep, |at| at.value),
+        max_bytes: written.max_mib.as_ref().map_or(default.max_bytes, |at| at.value.saturating_mul(1 << 20)),
+    }
+}
+
+fn backup(written: Option<&BackupW>, state_dir: &Path, dir: &Path) -> BackupSettings {
+    let default = BackupSettings::beside(state_dir);
+    let Some(written) = written else { return default };
+    let mib = |at: &At<u64>| at.value.saturating_mul(1 << 20);
+    BackupSettings {
+        dir: written.dir.as_ref().map_or(default.dir, |at| dir.join(&at.value)),
+        // Nobody gains by snapshots without rest.
+        every: written.every.as_ref().map_or(default.every, |at| at.value.max(Duration::from_mins(1))),
+        keep: written.keep.as_ref().map_or(default.keep, |at| usize::try_from(at.value).unwrap_or(usize::MAX)),
+        reserve_bytes: written.reserve_mib.as_ref().map_or(default.reserve_bytes, mib),
+    }
+}
+
 fn reload(written: Option<&ReloadW>) -> ReloadSettings {
     let default = ReloadSettings::default();
     let Some(written) = written else { return default };
@@ -74,6 +99,7 @@ fn reload(written: Option<&ReloadW>) -> ReloadSettings {
         settle: time(&written.settle, default.settle),
         drain: time(&written.drain, default.drain),
         second_look: time(&written.second_look, default.second_look),
+        keep_held: time(&written.keep_held, default.keep_held),
     }
 }
 

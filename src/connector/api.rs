@@ -1,6 +1,6 @@
 //! The connector as the engine sees it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -223,4 +223,9 @@ pub trait Connector: Send + Sync {
 
     /// Requests made so far.
     fn requests(&self) -> Requests;
+
+    /// The same for calls that a person waits for; `None` where that makes no difference.
+    fn for_a_person(&self) -> Option<Arc<dyn Connector>> {
+        None
+    }
 }

@@ -35,6 +35,8 @@ mod login;
 mod messages;
 mod one;
 mod prepare;
+mod resolve;
+mod sent;
 mod tls;
 mod transport;
 
@@ -94,6 +96,14 @@ impl HttpConnector {
         }
         if base.query().is_some() || base.fragment().is_some() {
             return Err(fail("its base URL has a part after `?` or `#`; requests go below the path only".to_owned()));
+        }
+        let literal = match base.host() {
+            Some(url::Host::Ipv4(address)) => resolve::refusal(&address.to_string(), address.into()),
+            Some(url::Host::Ipv6(address)) => resolve::refusal(&address.to_string(), address.into()),
+            _ => None,
+        };
+        if let Some(reason) = literal {
+            return Err(fail(format!("its base URL cannot be used: {reason}")));
         }
         let client = transport::client(base).map_err(|message| fail(format!("no HTTP client: {message}")))?;
         let (resources, bodies) = (&connection.manifest.resources, &connection.manifest.bodies);
@@ -185,5 +195,9 @@ impl Connector for HttpConnector {
             reads: self.shared.reads.load(Ordering::Relaxed),
             writes: self.shared.writes.load(Ordering::Relaxed),
         }
+    }
+
+    fn for_a_person(&self) -> Option<Arc<dyn Connector>> {
+        Some(Arc::new(self.with_priority(Priority::Manual)))
     }
 }

@@ -1,25 +1,30 @@
 //! Carrying out requests in the running daemon: between its runs, with deadlines, and with what only it knows.
 
-use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
 use super::{
     control::{Shared, Stop},
     execute::{self, execute},
-    paused,
+    gate, log_level,
+    paused::{self, Pause},
     protocol::{DEADLINE, Failure, FailureKind, Progress, Request, Response, Status, chain},
-    run::run,
+    run::{Watched, run},
     slot::Slot,
     status::Phase,
 };
 use crate::{
     config::{IntegrationName, PipelineName},
-    engine::{Desk, RunRequest},
+    connector::Requests,
+    engine::{Desk, Meter, RunRequest},
+    store::StoreError,
 };
 
 /// How long a change waits for its turn; less than the deadline, so that a change that was refused never happens.
 const TURN: Duration = Duration::from_secs(15);
+/// How often a run tells how far it is.
+const TELL: Duration = Duration::from_secs(1);
 
 /// Carries out a request. Everything but a run is answered within [`DEADLINE`].
 pub(super) async fn answer(
@@ -31,8 +36,9 @@ pub(super) async fn answer(
         Request::Run(request) => run_by_hand(shared, request, progress).await,
         Request::Ping => Ok(execute::pong()),
         Request::Status => Ok(status(shared).await),
-        Request::Pause { integration } => pause(shared, integration, true).await,
-        Request::Resume { integration } => pause(shared, integration, false).await,
+        Request::Pause { what, by } => pause(shared, what, by).await,
+        Request::Resume { what } => resume(shared, what).await,
+        Request::LogLevel { directive } => log_level::change(directive.as_deref()).map(Response::LogLevel),
         Request::Reload { wait, force } => {
             shared.asks.now(wait, force).await.map(|report| Response::Reloaded(Box::new(report)))
         }
@@ -42,7 +48,7 @@ pub(super) async fn answer(
         | Request::Conflicts { .. }
         | Request::Held
         | Request::Runs { .. } => {
-            let engine = shared.engine();
+            let engine = gate::for_a_person(shared.engine());
             in_time(Box::pin(async move { execute(&engine, request).await })).await
         }
         Request::LinkAdd { .. }
@@ -90,13 +96,36 @@ async fn run_by_hand(
     let shared = shared.clone();
     // Boxed: what a run holds is too large to be moved about.
     let work = tokio::spawn(Box::pin(async move {
-        let outcome = run(&shared, &slot, request, Some(&progress)).await;
+        let meter = Arc::new(Meter::default());
+        let watched = Watched { progress: progress.clone(), meter: Arc::clone(&meter) };
+        let outcome = tokio::select! {
+            outcome = run(&shared, &slot, request, Some(&watched)) => outcome,
+            never = tell(&shared, &meter, &progress) => match never {},
+        };
         drop(counted);
         outcome
     }));
     match work.await {
         Ok(outcome) => Ok(Response::Run(Box::new(outcome?))),
         Err(error) => Err(Failure::new(FailureKind::NotPossible, format!("a mistake in the program: {error}"))),
+    }
+}
+
+/// Tells now and then how far a run is; never returns.
+async fn tell(shared: &Shared, meter: &Meter, progress: &mpsc::UnboundedSender<Progress>) -> Infallible {
+    let mut tick = tokio::time::interval(TELL);
+    let mut told = None;
+    loop {
+        tick.tick().await;
+        let engine = shared.engine();
+        let made = engine.connectors.iter().map(|(name, connector)| (name.clone(), connector.requests()));
+        let requests = made.filter(|(_, requests)| *requests != Requests::default()).collect();
+        let step = Progress::Working { requests, reading: meter.reading() };
+        if told.as_ref() != Some(&step) {
+            // Whoever went away needs no progress; the run goes on.
+            let _ = progress.send(step.clone());
+            told = Some(step);
+        }
     }
 }
 
@@ -122,34 +151,60 @@ async fn status(shared: &Arc<Shared>) -> Response {
     let remembered = in_time(Box::pin(async move { execute(&engine, Request::Status).await })).await;
     let mut status = match remembered {
         Ok(Response::Status(status)) => *status,
-        Ok(_) => Status { daemon: None, integrations: Vec::new(), paused: Vec::new() },
+        Ok(_) => Status { daemon: None, integrations: Vec::new(), paused: Vec::new(), edits: Vec::new() },
         Err(failure) => {
             tracing::warn!(event = "status.incomplete", error = %failure);
-            Status { daemon: None, integrations: Vec::new(), paused: Vec::new() }
+            Status { daemon: None, integrations: Vec::new(), paused: Vec::new(), edits: Vec::new() }
         }
     };
-    let paused = |slot: &Slot| slot.peek(|state| state.agenda.as_ref().is_some_and(super::schedule::Agenda::is_paused));
-    status.paused = shared.slots().iter().filter(|(_, slot)| paused(slot)).map(|(name, _)| name.clone()).collect();
+    let slots = shared.slots();
+    status.paused = slots.values().flat_map(|slot| slot.peek(|state| state.pauses.clone()).into_values()).collect();
     status.daemon = Some(shared.status());
     Response::Status(Box::new(status))
 }
 
-async fn pause(shared: &Arc<Shared>, integration: IntegrationName, paused: bool) -> Result<Response, Failure> {
-    let slot = slot(shared, &integration)?;
-    let now = shared.clock.now();
+async fn pause(shared: &Arc<Shared>, what: String, by: String) -> Result<Response, Failure> {
+    let (slot, now) = (slot_of(shared, &what)?, shared.clock.now());
+    let pause = Pause { what, by, at: now };
     // At once, also while the store fails; remembering it comes second.
-    slot.poke(|agenda| agenda.pause(paused, now));
-    let ledger = shared.ledger.clone();
-    let name = integration.clone();
+    slot.with(|state| state.pauses.insert(pause.what.clone(), pause.clone()));
+    slot.stir();
+    let ledger = shared.ledger();
     in_time(async move {
-        paused::remember(&ledger, &name, paused).await.map_err(|error| {
-            let done = if paused { "paused" } else { "resumed" };
-            let text = format!("`{name}` is {done}, but a restart will not know of it: {}", chain(&error));
-            Failure::new(FailureKind::Store, text)
-        })?;
-        Ok(if paused { Response::Paused(name) } else { Response::Resumed(name) })
+        let remembered = paused::remember(&ledger, std::slice::from_ref(&pause)).await;
+        remembered.map_err(|error| not_remembered(&pause.what, "paused", &error))?;
+        Ok(Response::Paused(pause))
     })
     .await
+}
+
+async fn resume(shared: &Arc<Shared>, what: String) -> Result<Response, Failure> {
+    let slot = slot_of(shared, &what)?;
+    let ended = slot.with(|state| {
+        let ended = paused::ended(&state.pauses, &state.version.integration, &what)?;
+        state.pauses.retain(|_, pause| !ended.contains(pause));
+        // What came meanwhile is looked for.
+        state.unsure |= !ended.is_empty();
+        Ok::<_, Failure>(ended)
+    })?;
+    slot.stir();
+    let ledger = shared.ledger();
+    in_time(async move {
+        let forgotten = paused::forget(&ledger, &ended).await;
+        forgotten.map_err(|error| not_remembered(&what, "resumed", &error))?;
+        Ok(Response::Resumed(ended))
+    })
+    .await
+}
+
+fn not_remembered(what: &str, done: &str, error: &StoreError) -> Failure {
+    let text = format!("`{what}` is {done}, but a restart will not know of it: {}", chain(error));
+    Failure::new(FailureKind::Store, text)
+}
+
+/// The integration of this name, or that of the pipeline of this name.
+fn slot_of(shared: &Shared, what: &str) -> Result<Arc<Slot>, Failure> {
+    slot(shared, &paused::named(&shared.engine().config, what)?.name)
 }
 
 /// What is remembered of a record is changed only between runs: a run writes back what it read at its beginning.
@@ -168,8 +223,11 @@ async fn change(shared: &Arc<Shared>, request: Request) -> Result<Response, Fail
     if *shared.stop.borrow() >= Stop::Now {
         return Err(Failure::new(FailureKind::Stopping, "the daemon is stopping"));
     }
-    let response = execute(&shared.engine(), request).await?;
+    let response = execute(&gate::for_a_person(shared.engine()), request).await?;
     drop((guards, locks));
+    if let Response::EditAnswered(_) = response {
+        shared.look_at_config_again();
+    }
     let now = shared.clock.now();
     for slot in &slots {
         match &response {
@@ -197,7 +255,7 @@ async fn concerned(shared: &Arc<Shared>, request: &Request) -> Result<Vec<Arc<Sl
             }
             Ok(found)
         }
-        Request::Approve { what } | Request::Reject { what } => {
+        Request::Approve { what, .. } | Request::Reject { what } => {
             let mut found: Vec<_> =
                 shared.slots().values().filter(|slot| slot.name.as_str() == what).cloned().collect();
             if let Ok(name) = PipelineName::parse(what) {

@@ -1,6 +1,6 @@
 //! The commands' end of the socket.
 
-use std::{io, path::Path};
+use std::{io, path::Path, time::Duration};
 
 use thiserror::Error;
 use tokio::{
@@ -11,7 +11,7 @@ use tokio::{
     },
 };
 
-use super::protocol::{Failure, Frame, Progress, Request, Response};
+use super::protocol::{Failure, Frame, Progress, Request, Response, SILENCE};
 
 /// Why there is no answer from a daemon.
 #[derive(Debug, Error)]
@@ -31,6 +31,16 @@ pub enum ClientError {
         #[source]
         source: io::Error,
     },
+    /// The daemon is there and says nothing.
+    #[error(
+        "the daemon has said nothing for {} s; it may be stopped or hang (`kill -CONT`, or a look at its log), and what \
+         was asked for may still take effect",
+        .patience.as_secs()
+    )]
+    Silent {
+        /// How long it was waited for.
+        patience: Duration,
+    },
     /// The connection ended or brought something else than an answer.
     #[error("the daemon went away before it answered")]
     Lost(#[source] io::Error),
@@ -47,6 +57,7 @@ pub enum ClientError {
 pub struct Client {
     lines: BufReader<OwnedReadHalf>,
     write: OwnedWriteHalf,
+    patience: Duration,
 }
 
 impl Client {
@@ -60,13 +71,19 @@ impl Client {
         match UnixStream::connect(path).await {
             Ok(stream) => {
                 let (read, write) = stream.into_split();
-                Ok(Self { lines: BufReader::new(read), write })
+                Ok(Self { lines: BufReader::new(read), write, patience: SILENCE })
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
                 Err(ClientError::NoDaemon { path: name() })
             }
             Err(source) => Err(ClientError::Unusable { path: name(), source }),
         }
+    }
+
+    /// Gives up when the daemon says nothing for so long; [`SILENCE`] unless it is said here.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Asks and waits for the answer.
@@ -90,12 +107,16 @@ impl Client {
     ) -> Result<Response, ClientError> {
         let mut line = serde_json::to_vec(request).map_err(ClientError::Unreadable)?;
         line.push(b'\n');
-        self.write.write_all(&line).await.map_err(ClientError::Lost)?;
+        let silent = |_| ClientError::Silent { patience: self.patience };
+        let sent = tokio::time::timeout(self.patience, self.write.write_all(&line)).await.map_err(silent)?;
+        // Who is refused is told so and turned away, maybe before the request was sent: what is there to read says why.
+        let mut unsent = sent.err();
         loop {
             let mut line = String::new();
-            let read = self.lines.read_line(&mut line).await.map_err(ClientError::Lost)?;
+            let read = tokio::time::timeout(self.patience, self.lines.read_line(&mut line)).await.map_err(silent)?;
+            let read = read.map_err(|error| ClientError::Lost(unsent.take().unwrap_or(error)))?;
             if read == 0 {
-                return Err(ClientError::Lost(io::ErrorKind::UnexpectedEof.into()));
+                return Err(ClientError::Lost(unsent.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())));
             }
             match serde_json::from_str(&line).map_err(ClientError::Unreadable)? {
                 Frame::Progress(step) => progress(step),

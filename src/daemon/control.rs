@@ -15,10 +15,12 @@ use tokio::{
 
 use super::{
     answer,
-    health::Health,
+    health::{self, Health},
+    paused,
     protocol::{Failure, Progress, Request, Response},
     reload::{self, Asks, ConfigNow, Reloading},
     slot::{Slot, Version},
+    snapshots,
     socket::{Listener, SocketError},
     status::DaemonStatus,
     worker,
@@ -67,8 +69,6 @@ pub(super) struct Shared {
     engine: RwLock<Engine>,
     /// The engine's, which stays.
     pub clock: Clock,
-    /// The engine's, which stays.
-    pub ledger: Ledger,
     settings: RwLock<DaemonSettings>,
     pub started: DateTime<Utc>,
     slots: RwLock<Arc<Slots>>,
@@ -78,6 +78,8 @@ pub(super) struct Shared {
     pub stirred: watch::Sender<u64>,
     /// Takes the wish for a reload; nobody listens where nothing is reloaded.
     pub asks: Asks,
+    /// How often the files were judged.
+    pub judged: watch::Sender<u64>,
     /// How the configuration stands; `None` where nothing is reloaded.
     pub config_now: Mutex<Option<ConfigNow>>,
     tasks: Mutex<Tasks>,
@@ -87,6 +89,36 @@ impl Shared {
     /// What runs now. Whoever goes on with it keeps it, whatever takes over meanwhile.
     pub fn engine(&self) -> Engine {
         self.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is remembered. Asked for anew each time: a store that failed is replaced by another.
+    pub fn ledger(&self) -> Ledger {
+        self.engine.read().unwrap_or_else(PoisonError::into_inner).ledger.clone()
+    }
+
+    /// Finds out whether a failing store works again, if it is time. One that failed for good is replaced, and everybody
+    /// looks for what is left to do, as after a restart.
+    pub async fn probe_store(&self, now: DateTime<Utc>) {
+        let Some(_turn) = self.health.turn(now).await else { return };
+        let store = Arc::clone(self.ledger().store());
+        let new = match health::probe(store.as_ref(), now).await {
+            Ok(new) => new,
+            Err(error) => return self.health.failed(&error, now),
+        };
+        if let Some(new) = new {
+            // Runs on the old one end with its error; none of them can write anything more.
+            self.replace_engine(|engine| engine.ledger = Ledger::new(new));
+        }
+        let pauses: Vec<_> = self.slots().values().filter_map(|slot| slot.pauses()).collect();
+        if let Err(error) = paused::put_right(&self.ledger(), &pauses).await {
+            return self.health.failed(&error, now);
+        }
+        self.health.works();
+        for slot in self.slots().values() {
+            slot.with(|state| state.unsure = true);
+            slot.stir();
+        }
+        self.asks.store_works();
     }
 
     /// Replaces what runs, in one step.
@@ -141,6 +173,13 @@ impl Shared {
         guards
     }
 
+    /// These connections, if none of them is in use.
+    pub fn try_lock(&self, connections: &BTreeSet<ConnectionName>) -> Option<Vec<OwnedMutexGuard<()>>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        let locks = connections.iter().map(|name| Arc::clone(locks.entry(name.clone()).or_default()));
+        locks.map(|lock| lock.try_lock_owned().ok()).collect()
+    }
+
     pub fn is_stopping(&self) -> bool {
         *self.stop.borrow() != Stop::Running
     }
@@ -184,7 +223,6 @@ impl Shared {
     }
 
     /// Has the configuration looked at again soon, also where no file changed: what was held may be allowed now.
-    #[allow(dead_code, reason = "nothing is held yet")]
     pub fn look_at_config_again(&self) {
         self.asks.again();
     }
@@ -247,13 +285,13 @@ impl Daemon {
         let shared = Arc::new(Shared {
             started: engine.clock.now(),
             clock: engine.clock.clone(),
-            ledger: engine.ledger.clone(),
             locks: Mutex::default(),
             slots: RwLock::new(Arc::new(slots)),
             health: Health::default(),
             stop: watch::Sender::new(Stop::Running),
             stirred,
             asks,
+            judged: watch::Sender::new(0),
             config_now: Mutex::default(),
             engine: RwLock::new(engine),
             settings: RwLock::new(settings),
@@ -262,6 +300,8 @@ impl Daemon {
         if let Some(reloading) = reloading {
             let reloader = reload::begin(Arc::clone(&shared), reloading, asked);
             shared.tasks().reloader = Some(tokio::spawn(reloader));
+            let snapshots = tokio::spawn(snapshots::work(Arc::clone(&shared)));
+            shared.tasks().workers.push(snapshots);
         }
         for slot in shared.slots().values() {
             shared.employ(slot);
@@ -325,8 +365,10 @@ impl Handle {
     }
 
     /// The files of the configuration are to be looked at soon (the operator sent a signal). Many are one.
-    pub fn reload_soon(&self) {
+    /// Whether anybody looks after them at all.
+    pub fn reload_soon(&self) -> bool {
         self.shared.asks.again();
+        self.shared.config_now.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// Takes no new work, lets the current runs come to their end within the deadline, drops those that do not (they
@@ -375,7 +417,7 @@ impl Handle {
 impl Handle {
     /// Makes everything durable; a store that cannot is noted, and nothing is written to any system until it can.
     pub(super) async fn flush(&self) {
-        if let Err(error) = self.shared.ledger.flush().await {
+        if let Err(error) = self.shared.ledger().flush().await {
             self.shared.health.failed(&error, self.shared.clock.now());
         }
     }

@@ -80,6 +80,11 @@ impl Shared {
 }
 
 impl Handle {
+    /// Makes a snapshot of the store if one is due and nothing runs, as the daemon's own job does each minute.
+    pub async fn take_snapshot_if_due(&self) {
+        super::snapshots::take_if_due(&self.shared).await;
+    }
+
     /// Returns when no run is under way and every integration waits: the earliest instant any of them waits for.
     pub async fn settled(&self) -> Option<DateTime<Utc>> {
         let mut stirred = self.shared.stirred.subscribe();

@@ -1,13 +1,18 @@
 //! Carrying out a request: the daemon does it for its clients, and a command does it itself when no daemon runs.
 
 use super::{
-    paused,
+    paused::{self, Pause},
     protocol::{Failure, FailureKind, Request, Response, Status, chain},
+    reload::{
+        HeldEdit,
+        held::{self, AnswerError},
+    },
 };
 use crate::{
-    config::IntegrationName,
+    config::{IntegrationName, PipelineName},
     engine::{Desk, Engine},
-    store::StoreError,
+    record::RecordId,
+    store::{Approval, StoreError},
 };
 
 /// Carries out a request on an engine that nobody else uses. A daemon decides itself when runs happen and adds what
@@ -23,7 +28,8 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
         Request::Status => Response::Status(Box::new(Status {
             daemon: None,
             integrations: desk.status().await?,
-            paused: paused::all(&engine.ledger).await.map_err(|error| store(&error))?,
+            paused: paused::all(&engine.ledger).await.map_err(|error| store(&error))?.into_values().collect(),
+            edits: held::all(&engine.ledger).await.map_err(|error| store(&error))?,
         })),
         Request::Run(request) => Response::Run(Box::new(engine.run(request).await?)),
         Request::Explain { pipeline, record } => Response::Explained(desk.explain(&pipeline, &record).await?),
@@ -45,19 +51,39 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
             Response::Resolved(desk.resolve(&pipeline, &record, field.as_deref(), winner).await?)
         }
         Request::Held => Response::Held(desk.held().await?),
-        Request::Approve { what } => Response::Approved(desk.approve(&what).await?),
-        Request::Reject { what } => Response::Rejected(desk.reject(&what).await?),
+        Request::Approve { what, except } => match held_edit(engine, &what).await? {
+            Some(held) => answer_edit(engine, held, (Approval::Approved, except)).await?,
+            None if except.is_empty() => Response::Approved(desk.approve(&what).await?),
+            None => {
+                let text = format!(
+                    "no edit of the configuration named `{what}` waits, and only of those records can be left out"
+                );
+                return Err(Failure::new(FailureKind::NotPossible, text));
+            }
+        },
+        Request::Reject { what } => match held_edit(engine, &what).await? {
+            Some(held) => answer_edit(engine, held, (Approval::Rejected, Vec::new())).await?,
+            None => Response::Rejected(desk.reject(&what).await?),
+        },
         Request::Runs { integration, limit } => {
             known(engine, &integration)?;
             Response::Runs(desk.runs(&integration, limit).await?)
         }
-        Request::Pause { integration } => {
-            pause(engine, &integration, true).await?;
-            Response::Paused(integration)
+        Request::Pause { what, by } => {
+            paused::named(&engine.config, &what)?;
+            let pause = Pause { what, by, at: engine.clock.now() };
+            paused::remember(&engine.ledger, std::slice::from_ref(&pause)).await.map_err(|error| store(&error))?;
+            Response::Paused(pause)
         }
-        Request::Resume { integration } => {
-            pause(engine, &integration, false).await?;
-            Response::Resumed(integration)
+        Request::Resume { what } => {
+            let integration = paused::named(&engine.config, &what)?;
+            let all = paused::all(&engine.ledger).await.map_err(|error| store(&error))?;
+            let ended = paused::ended(&all, integration, &what)?;
+            paused::forget(&engine.ledger, &ended).await.map_err(|error| store(&error))?;
+            Response::Resumed(ended)
+        }
+        Request::LogLevel { .. } => {
+            return Err(Failure::new(FailureKind::NotPossible, "no daemon runs, so there is no log to change"));
         }
         Request::Reload { .. } => {
             let text = "no daemon runs, so there is nothing to reload; its next start reads the files anyway";
@@ -71,9 +97,21 @@ pub(super) fn pong() -> Response {
     Response::Pong { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() }
 }
 
-async fn pause(engine: &Engine, integration: &IntegrationName, pause: bool) -> Result<(), Failure> {
-    known(engine, integration)?;
-    paused::remember(&engine.ledger, integration, pause).await.map_err(|error| store(&error))
+/// The held edit that is meant.
+async fn held_edit(engine: &Engine, what: &str) -> Result<Option<HeldEdit>, Failure> {
+    held::named(&engine.ledger, what).await.map_err(|error| store(&error))
+}
+
+async fn answer_edit(engine: &Engine, held: HeldEdit, answer: (Approval, Vec<RecordId>)) -> Result<Response, Failure> {
+    let running = engine.config.integrations.get(&held.integration);
+    let pipelines: Vec<PipelineName> =
+        running.map(|running| running.pipelines.iter().map(|p| p.name.clone()).collect()).unwrap_or_default();
+    let answered = held::answer(&engine.ledger, held, answer, &pipelines, engine.clock.now()).await;
+    answered.map(|held| Response::EditAnswered(Box::new(held))).map_err(|error| match error {
+        AnswerError::Store(error) => store(&error),
+        AnswerError::Expired { .. } => Failure::new(FailureKind::NotPossible, error.to_string()),
+        AnswerError::NoSuchRecord { .. } => Failure::new(FailureKind::NoSuch, error.to_string()),
+    })
 }
 
 fn known(engine: &Engine, integration: &IntegrationName) -> Result<(), Failure> {

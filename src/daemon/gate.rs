@@ -13,13 +13,21 @@ use crate::{
         Answer, CallError, Connector, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Resource, WriteItem,
         WriteKind,
     },
-    engine::Connectors,
+    engine::{Connectors, Engine},
     record::RecordId,
 };
 
 struct Gate {
     inner: Arc<dyn Connector>,
     drain: watch::Receiver<Drain>,
+}
+
+/// An engine whose calls a person waits for: they go first, and may use what the limits keep for people.
+pub(super) fn for_a_person(mut engine: Engine) -> Engine {
+    let urgent = |connector: &Arc<dyn Connector>| connector.for_a_person().unwrap_or_else(|| Arc::clone(connector));
+    let all = engine.connectors.iter().map(|(name, connector)| (name.clone(), urgent(connector)));
+    engine.connectors = Arc::new(all.collect());
+    engine
 }
 
 /// The connectors, with the gate of this integration before those of `connections`.

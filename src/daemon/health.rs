@@ -1,14 +1,14 @@
 //! Whether the store works. While it does not, nothing is started, and it is probed with back-off until it does.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::protocol::chain;
-use crate::store::{Group, Key, Space, Store, StoreError};
+use crate::store::{Group, Key, Space, Store, StoreError, frame};
 
 /// First wait before the store is probed.
 const FIRST: Duration = Duration::from_secs(5);
@@ -54,34 +54,37 @@ impl Health {
         self.lock().as_ref().map(|failing| failing.message.clone())
     }
 
-    /// Writes and flushes a value of no meaning, if the time for it has come. Says whether the store works.
-    pub async fn probe(&self, store: &dyn Store, now: DateTime<Utc>) -> bool {
-        let _one_at_a_time = self.probing.lock().await;
-        match self.next_probe() {
-            None => return true,
-            Some(next) if next > now => return false,
-            Some(_) => {}
-        }
-        let mut group = Group::default();
-        group.put(Key::new(Space::Meta, &["probe"]), now.to_rfc3339().into_bytes());
-        let written = match store.commit(vec![group]).await {
-            Ok(()) => store.flush().await,
-            Err(error) => Err(error),
-        };
-        match written {
-            Ok(()) => {
-                tracing::info!(event = "store.works", "the store works again");
-                *self.lock() = None;
-                true
-            }
-            Err(error) => {
-                self.failed(&error, now);
-                false
-            }
-        }
+    /// The right to probe the store, one at a time; `None` if it works, or if its time has not come.
+    pub async fn turn(&self, now: DateTime<Utc>) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let turn = self.probing.lock().await;
+        self.next_probe().is_some_and(|next| next <= now).then_some(turn)
+    }
+
+    /// The store works again.
+    pub fn works(&self) {
+        tracing::info!(event = "store.works", "the store works again");
+        *self.lock() = None;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Failing>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes and flushes a value of no meaning. A store that failed for good is opened anew: that one is given.
+///
+/// # Errors
+///
+/// When the store does not work yet.
+pub(super) async fn probe(store: &dyn Store, now: DateTime<Utc>) -> Result<Option<Arc<dyn Store>>, StoreError> {
+    let mut group = Group::default();
+    group.put(Key::new(Space::Meta, &["probe"]), frame::encode(&now.to_rfc3339()));
+    let written = match store.commit(vec![group]).await {
+        Ok(()) => store.flush().await,
+        Err(error) => Err(error),
+    };
+    match written {
+        Ok(()) => Ok(None),
+        Err(error) => store.reopened().await?.map_or(Err(error), |new| Ok(Some(new))),
     }
 }

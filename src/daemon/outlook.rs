@@ -1,9 +1,11 @@
 //! What the store says about the work of an integration: what is due, and how old the last full reads are.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 use crate::{
-    config::Integration,
+    config::{Integration, PipelineName},
     engine::Engine,
     record::Side,
     store::{Ledger, StoreError},
@@ -12,7 +14,7 @@ use crate::{
 /// What is still to be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outlook {
-    /// Records are due that nothing but a run stands in the way of (those of a held pipeline wait for a person).
+    /// Records are due that nothing but a run stands in the way of (those of a held or paused pipeline wait for a person).
     pub waiting: bool,
     /// When the first of the others will be due.
     pub due: Option<DateTime<Utc>>,
@@ -25,7 +27,11 @@ pub(super) struct Outlook {
 /// # Errors
 ///
 /// When the store fails.
-pub(super) async fn look(engine: &Engine, integration: &Integration) -> Result<Outlook, StoreError> {
+pub(super) async fn look(
+    engine: &Engine,
+    integration: &Integration,
+    paused: &BTreeSet<PipelineName>,
+) -> Result<Outlook, StoreError> {
     let now = engine.clock.now();
     let mut outlook = Outlook::default();
     for pipeline in &integration.pipelines {
@@ -35,7 +41,7 @@ pub(super) async fn look(engine: &Engine, integration: &Integration) -> Result<O
             let read = cursor.and_then(|cursor| cursor.full_at);
             outlook.read_in_full = [outlook.read_in_full, read].into_iter().flatten().min();
         }
-        if !engine.ledger.holds(&pipeline.name).await?.is_empty() {
+        if paused.contains(&pipeline.name) || !engine.ledger.holds(&pipeline.name).await?.is_empty() {
             continue;
         }
         let mut after = None;
@@ -57,7 +63,7 @@ pub(super) async fn look(engine: &Engine, integration: &Integration) -> Result<O
     Ok(outlook)
 }
 
-/// Whether any record of the integration became due at or after `since`, held or not.
+/// Whether any record of the integration became due at or after `since`, held or not, where it is not paused.
 ///
 /// # Errors
 ///
@@ -65,10 +71,10 @@ pub(super) async fn look(engine: &Engine, integration: &Integration) -> Result<O
 pub(super) async fn became_due(
     ledger: &Ledger,
     integration: &Integration,
-    since: DateTime<Utc>,
-    now: DateTime<Utc>,
+    paused: &BTreeSet<PipelineName>,
+    (since, now): (DateTime<Utc>, DateTime<Utc>),
 ) -> Result<bool, StoreError> {
-    for pipeline in &integration.pipelines {
+    for pipeline in integration.pipelines.iter().filter(|pipeline| !paused.contains(&pipeline.name)) {
         let mut after = None;
         loop {
             let (page, next) = ledger.list_due(&pipeline.name, after.as_ref()).await?;

@@ -2,18 +2,26 @@
 //!
 //! A client sends one [`Request`] a line (`{"do":"status"}`). The daemon answers each with any number of
 //! [`Frame::Progress`] lines and then exactly one [`Frame::Done`] or [`Frame::Failed`], in the order of the requests.
-//! Every request except `run` and `reload` is answered within [`DEADLINE`], also while a pipeline is stuck.
+//! Every request except `run` and `reload` is answered within [`DEADLINE`], also while a pipeline is stuck. Whatever it
+//! is, no more than [`SILENCE`] passes between two lines of an answer: who hears nothing for longer may give up.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{reload::ReloadReport, status::DaemonStatus};
+use super::{
+    paused::Pause,
+    reload::{HeldEdit, ReloadReport},
+    status::DaemonStatus,
+};
 use crate::{
     config::{ConnectionName, IntegrationName, PipelineName},
     connector::Requests,
-    engine::{ConflictItem, DeskError, EngineError, Explanation, IntegrationStatus, ParkedItem, RunReport, RunRequest},
+    engine::{
+        ConflictItem, DeskError, EngineError, Explanation, IntegrationStatus, ParkedItem, Reading, RunReport,
+        RunRequest,
+    },
     record::{RecordId, Side},
     store::{HeldRun, RunRecord},
     sync::Link,
@@ -21,6 +29,9 @@ use crate::{
 
 /// Longest time the daemon takes to answer anything but a run.
 pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Longest time between two lines of an answer, with some to spare for a busy machine.
+pub const SILENCE: Duration = Duration::from_secs(30);
 
 /// Longest line either end accepts from a client, in bytes.
 pub const LONGEST_REQUEST: u64 = 1 << 20;
@@ -106,12 +117,15 @@ pub enum Request {
     Held,
     /// Approves what is held.
     Approve {
-        /// The held run's id, a pipeline, or an integration (its first runs).
+        /// The id of a held run or edit, a pipeline, or an integration (its first runs, or its edit).
         what: String,
+        /// Records that an edit shall leave as they are, by an id of either side.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        except: Vec<RecordId>,
     },
     /// Rejects what is held.
     Reject {
-        /// The held run's id or a pipeline.
+        /// The id of a held run or edit, a pipeline, or the integration of an edit.
         what: String,
     },
     /// The last runs of an integration, newest first.
@@ -121,15 +135,24 @@ pub enum Request {
         /// How many at most.
         limit: usize,
     },
-    /// Nothing of this integration starts by itself until it is resumed, also after a restart.
+    /// Nothing of this starts by itself until it is resumed, also after a restart. By hand it can be run.
     Pause {
-        /// Which.
-        integration: IntegrationName,
+        /// An integration, or one of its pipelines.
+        what: String,
+        /// Who asks. Not sent: the daemon knows who is at the other end.
+        #[serde(skip)]
+        by: String,
     },
-    /// Ends a pause.
+    /// Ends a pause; of an integration also the pauses of its pipelines.
     Resume {
-        /// Which.
-        integration: IntegrationName,
+        /// An integration, or one of its pipelines.
+        what: String,
+    },
+    /// Changes how much the daemon logs, until its end.
+    LogLevel {
+        /// `debug`, `daemon=debug`, or `reset`; without one, nothing changes.
+        #[serde(default)]
+        directive: Option<String>,
     },
     /// Takes over what was edited in the configuration. May take longer than the deadline if it waits.
     Reload {
@@ -154,6 +177,15 @@ impl Request {
         serde_json::from_str::<serde_json::Value>(line)
             .and_then(serde_json::from_value)
             .map_err(|error| Failure::new(FailureKind::BadRequest, format!("not a request: {error}")))
+    }
+
+    /// The request, with who asks where that is remembered.
+    #[must_use]
+    pub fn asked_by(mut self, name: &str) -> Self {
+        if let Self::Pause { by, .. } = &mut self {
+            name.clone_into(by);
+        }
+        self
     }
 }
 
@@ -184,7 +216,11 @@ pub enum Progress {
     Working {
         /// Requests made so far, where any were made. Those of other runs on the same connection count too.
         requests: Vec<(ConnectionName, Requests)>,
+        /// What was read, planned and done so far.
+        reading: Reading,
     },
+    /// Nothing new, but the daemon is there and at it.
+    Alive,
 }
 
 /// An answer, one kind per request.
@@ -226,12 +262,16 @@ pub enum Response {
     Approved(Vec<PipelineName>),
     /// To [`Request::Reject`].
     Rejected(PipelineName),
+    /// To [`Request::Approve`] and [`Request::Reject`] of an edit of the configuration.
+    EditAnswered(Box<HeldEdit>),
     /// To [`Request::Runs`].
     Runs(Vec<RunRecord>),
     /// To [`Request::Pause`].
-    Paused(IntegrationName),
-    /// To [`Request::Resume`].
-    Resumed(IntegrationName),
+    Paused(Pause),
+    /// To [`Request::Resume`]: the pauses that ended.
+    Resumed(Vec<Pause>),
+    /// To [`Request::LogLevel`]: the filter as it is now.
+    LogLevel(String),
     /// To [`Request::Reload`].
     Reloaded(Box<ReloadReport>),
 }
@@ -243,8 +283,11 @@ pub struct Status {
     pub daemon: Option<DaemonStatus>,
     /// What the store remembers, integration by integration. Empty while the store fails: then the daemon says so.
     pub integrations: Vec<IntegrationStatus>,
-    /// Integrations that a person paused.
-    pub paused: Vec<IntegrationName>,
+    /// What people paused, with who and when.
+    pub paused: Vec<Pause>,
+    /// Edits of the configuration that are held.
+    #[serde(default)]
+    pub edits: Vec<HeldEdit>,
 }
 
 /// Why a request has no answer.

@@ -15,6 +15,7 @@ pub(super) mod admit;
 mod boot;
 mod decide;
 mod follow;
+pub(super) mod held;
 mod logins;
 mod pass;
 mod remembered;
@@ -28,6 +29,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use boot::{Boot, boot};
 pub(super) use follow::begin;
+pub use held::HeldEdit;
 pub use report::{
     ConfigNow, FileOutcome, FileResult, IntegrationOutcome, IntegrationResult, Mistake, ReloadReport, ReloadSummary,
 };
@@ -94,12 +96,14 @@ struct Known {
 /// The wish for a reload.
 pub(super) struct Asks {
     again: Arc<Notify>,
+    store_works: Arc<Notify>,
     requests: mpsc::UnboundedSender<Ask>,
 }
 
 /// The reloader's end of [`Asks`].
 pub(super) struct Asked {
     again: Arc<Notify>,
+    store_works: Arc<Notify>,
     requests: mpsc::UnboundedReceiver<Ask>,
 }
 
@@ -114,14 +118,20 @@ struct Ask {
 
 impl Asks {
     pub fn new() -> (Self, Asked) {
-        let again = Arc::new(Notify::new());
+        let (again, store_works) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (requests, receiver) = mpsc::unbounded_channel();
-        (Self { again: Arc::clone(&again), requests }, Asked { again, requests: receiver })
+        let asked = Asked { again: Arc::clone(&again), store_works: Arc::clone(&store_works), requests: receiver };
+        (Self { again, store_works, requests }, asked)
     }
 
     /// Look again soon. Asking many times is asking once.
     pub fn again(&self) {
         self.again.notify_one();
+    }
+
+    /// What could not be remembered can be now.
+    pub fn store_works(&self) {
+        self.store_works.notify_one();
     }
 
     /// Looks at once, and waits for what comes of it.

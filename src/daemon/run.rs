@@ -12,12 +12,12 @@ use super::{
     gate, outlook,
     protocol::{Failure, FailureKind, Progress, chain},
     schedule::Ended,
-    slot::{Drain, Slot},
+    slot::{Drain, Slot, State},
     status::Phase,
 };
 use crate::{
-    config::{ApplyMode, ConnectionName, Integration, IntegrationName},
-    engine::{EngineError, Mode, RunReport, RunRequest},
+    config::{ApplyMode, ConnectionName, Integration, IntegrationName, PipelineName},
+    engine::{EngineError, Meter, Mode, RunReport, RunRequest},
     store::StoreError,
 };
 
@@ -55,14 +55,20 @@ impl From<RunError> for Failure {
     }
 }
 
+/// Somebody waits for a run and watches it.
+pub(super) struct Watched {
+    pub progress: mpsc::UnboundedSender<Progress>,
+    pub meter: Arc<Meter>,
+}
+
 /// Carries out a run, whoever wants it.
 pub(super) async fn run(
     shared: &Shared,
     slot: &Arc<Slot>,
     request: RunRequest,
-    progress: Option<&mpsc::UnboundedSender<Progress>>,
+    watched: Option<&Watched>,
 ) -> Result<RunReport, RunError> {
-    let tell = |step| progress.map(|progress| progress.send(step));
+    let tell = |step| watched.map(|watched| watched.progress.send(step));
     let clock = &shared.clock;
     let (why, since) = (request.why.clone(), clock.now());
     slot.with(|state| {
@@ -103,13 +109,18 @@ pub(super) async fn run(
     let started = clock.now();
     // From here to its end the run keeps this configuration, whatever takes over meanwhile.
     let mut engine = shared.engine();
+    if watched.is_some() {
+        engine = gate::for_a_person(engine);
+    }
+    let meter = watched.map(|watched| Arc::clone(&watched.meter)).unwrap_or_default();
     let integration = slot.integration();
     engine.connectors = Arc::new(gate::before(&engine.connectors, &connections, slot));
     slot.with(|state| {
         state.runs = state.runs.wrapping_add(1);
         engine.seed = engine.seed.wrapping_add(state.runs.wrapping_mul(APART));
         state.phase = Phase::Running { mode: request.mode, why: why.clone(), since: started };
-        if let (Mode::Sync, true, Some(agenda)) = (request.mode, is_whole(&request), &mut state.agenda) {
+        let whole = is_whole(&request, state);
+        if let (Mode::Sync, true, Some(agenda)) = (request.mode, whole, &mut state.agenda) {
             agenda.run_began(started);
         }
     });
@@ -119,7 +130,7 @@ pub(super) async fn run(
         biased;
         () = shared.stopped(Stop::Now) => Err(RunError::Stopping),
         () = slot.drained(Drain::Dropped) => Err(RunError::Replaced),
-        outcome = Box::pin(AssertUnwindSafe(engine.run(request.clone())).catch_unwind()) => match outcome {
+        outcome = Box::pin(AssertUnwindSafe(engine.run_metered(request.clone(), meter)).catch_unwind()) => match outcome {
             Ok(outcome) => outcome.map_err(RunError::from),
             Err(panic) => Err(RunError::Panicked(words(panic.as_ref()))),
         },
@@ -142,9 +153,11 @@ struct Kept {
     started: DateTime<Utc>,
 }
 
-/// A run of everything, which does what any reason for a run wants.
-fn is_whole(request: &RunRequest) -> bool {
-    request.pipelines.is_empty() && request.limit.is_none()
+/// A run of everything that is not paused, which does what any reason for a run wants.
+fn is_whole(request: &RunRequest, state: &State) -> bool {
+    let mut wanted = state.version.integration.pipelines.iter().map(|pipeline| &pipeline.name);
+    let left_out = |name: &PipelineName| !state.pauses.contains_key(name.as_str()) && !request.pipelines.contains(name);
+    request.limit.is_none() && (request.pipelines.is_empty() || !wanted.any(left_out))
 }
 
 /// Tells the agenda of this integration, and those that share what was read, what came of a run.
@@ -156,6 +169,7 @@ async fn conclude(
     outcome: Result<RunReport, RunError>,
 ) -> Result<RunReport, RunError> {
     let now = shared.clock.now();
+    let whole = slot.peek(|state| is_whole(request, state));
     // Where nothing may be written by itself, a plan is the run.
     let observes = kept.integration.apply == ApplyMode::Observe && request.mode == Mode::Plan;
     let counts = request.mode == Mode::Sync || observes;
@@ -175,7 +189,7 @@ async fn conclude(
             }
             match tell_others(shared, slot, kept.started, report).await {
                 Ok(()) if request.mode == Mode::Poll => return outcome,
-                Ok(()) => outlook::look(&shared.engine(), &kept.integration).await,
+                Ok(()) => outlook::look(&shared.engine(), &kept.integration, &slot.paused()).await,
                 Err(error) if request.mode == Mode::Poll => {
                     shared.health.failed(&error, now);
                     return outcome;
@@ -188,7 +202,7 @@ async fn conclude(
             if let RunError::Engine(EngineError::Store(error)) = error {
                 shared.health.failed(error, now);
             }
-            if counts && is_whole(request) {
+            if counts && whole {
                 let passes =
                     matches!(error, RunError::Engine(EngineError::Store(_)) | RunError::Stopping | RunError::Replaced);
                 slot.poke(|agenda| {
@@ -205,14 +219,13 @@ async fn conclude(
     };
     match looked {
         Ok(looked) => {
-            let again = again(request, &outcome, looked.waiting);
-            let partial = !is_whole(request);
-            let ended = Ended { again, partial, due: looked.due, read_in_full: looked.read_in_full };
+            let again = again(request, &outcome, looked.waiting && whole);
+            let ended = Ended { again, partial: !whole, due: looked.due, read_in_full: looked.read_in_full };
             slot.poke(|agenda| {
                 if counts {
                     agenda.run_ended(now, &ended);
                 }
-                if looked.waiting && !request.pipelines.is_empty() {
+                if looked.waiting && !whole {
                     agenda.saw_change(now);
                 }
             });
@@ -230,13 +243,13 @@ async fn conclude(
 }
 
 /// Whether to try again by itself: a remote failed for a reason that passes, an outcome is not known, or records were
-/// left over by a run of everything.
+/// left over (`waiting`) by a run of everything.
 fn again(request: &RunRequest, outcome: &Result<RunReport, RunError>, waiting: bool) -> bool {
     let Ok(report) = outcome else { return true };
     request.mode == Mode::Sync
         && (report.troubles.iter().any(|trouble| trouble.temporary)
             || report.pipelines.iter().any(|pipeline| pipeline.tally.unknown > 0)
-            || (waiting && report.troubles.is_empty() && is_whole(request)))
+            || (waiting && report.troubles.is_empty()))
 }
 
 /// What was read is delivered to every pipeline that uses it, also of other integrations: those have something to do.
@@ -260,7 +273,8 @@ async fn tell_others(
         if other.name == slot.name || !other.shares(&connections) {
             continue;
         }
-        match outlook::became_due(&shared.ledger, &other.integration(), started, now).await {
+        let (ledger, integration, paused) = (shared.ledger(), other.integration(), other.paused());
+        match outlook::became_due(&ledger, &integration, &paused, (started, now)).await {
             Ok(true) => other.poke(|agenda| agenda.saw_change(now)),
             Ok(false) => {}
             Err(error) => {

@@ -8,7 +8,13 @@ use tokio::{
     sync::mpsc,
 };
 
-use super::Handle;
+use super::{
+    Handle,
+    service::{self, tell},
+};
+
+/// How often the service manager's line of status is looked at; it is sent only if it changed.
+const STATUS_EVERY: Duration = Duration::from_secs(5);
 
 /// How a daemon came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +43,8 @@ impl Signals {
 }
 
 /// Tells systemd that the daemon is ready, waits for a signal, and stops. `SIGTERM` and `SIGINT` stop; a second one
-/// ends the wait for that. `SIGHUP` has the configuration looked at; during a stop it changes nothing.
+/// ends the wait for that, and so does `SIGQUIT` at any time. `SIGHUP` has the configuration looked at; during a stop it
+/// changes nothing. `SIGUSR1` writes how everything stands to the log.
 ///
 /// The watchdog is fed when this loop turns and a flush of the store has returned, even with an error: a store that
 /// fails is reported and recovers by itself, one that hangs does not.
@@ -48,17 +55,44 @@ impl Signals {
 pub async fn serve(handle: &Handle, mut signals: Signals) -> io::Result<Stopped> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut quit = signal(SignalKind::quit())?;
+    let mut diagnose = signal(SignalKind::user_defined1())?;
     let mut beats = beats(handle.clone());
-    tell(&NotifyState::Ready);
+    let mut judged = handle.shared.judged.subscribe();
+    let mut reloading = false;
+    let mut look = tokio::time::interval(STATUS_EVERY);
+    let mut told = service::status_line(&handle.status());
+    tell(&[NotifyState::Ready, NotifyState::Status(&told)]);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = signals.hang_up.recv() => handle.reload_soon(),
-            Some(()) = beats.recv() => tell(&NotifyState::Watchdog),
+            _ = quit.recv() => return Ok(Stopped::AtOnce),
+            _ = diagnose.recv() => service::diagnose(&handle.status()),
+            _ = signals.hang_up.recv() => {
+                service::reloading();
+                judged.borrow_and_update();
+                reloading = handle.reload_soon();
+                if !reloading {
+                    tell(&[NotifyState::Ready]);
+                }
+            }
+            // Also when everything was refused: what ran before goes on, and that is a state to be ready in.
+            Ok(()) = judged.changed(), if reloading => {
+                reloading = false;
+                tell(&[NotifyState::Ready]);
+            }
+            Some(()) = beats.recv() => tell(&[NotifyState::Watchdog]),
+            _ = look.tick() => {
+                let now = service::status_line(&handle.status());
+                if now != told {
+                    tell(&[NotifyState::Status(&now)]);
+                    told = now;
+                }
+            }
         }
     }
-    tell(&NotifyState::Stopping);
+    tell(&[NotifyState::Stopping]);
     let stop = handle.stop();
     tokio::pin!(stop);
     loop {
@@ -66,7 +100,8 @@ pub async fn serve(handle: &Handle, mut signals: Signals) -> io::Result<Stopped>
             () = &mut stop => return Ok(Stopped::Cleanly),
             _ = terminate.recv() => return Ok(Stopped::AtOnce),
             _ = interrupt.recv() => return Ok(Stopped::AtOnce),
-            Some(()) = beats.recv() => tell(&NotifyState::Watchdog),
+            _ = quit.recv() => return Ok(Stopped::AtOnce),
+            Some(()) = beats.recv() => tell(&[NotifyState::Watchdog]),
         }
     }
 }
@@ -87,11 +122,4 @@ fn beats(handle: Handle) -> mpsc::Receiver<()> {
         });
     }
     receiver
-}
-
-/// Does nothing where there is no service manager.
-fn tell(state: &NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
-        tracing::warn!(event = "notify.failed", %error);
-    }
 }

@@ -9,11 +9,12 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, watch};
 
 use super::{
+    paused::Pauses,
     schedule::Agenda,
     status::{ConnectionTrouble, IntegrationNow, Phase, WaitReason},
 };
 use crate::{
-    config::{ConnectionName, Effective, Integration, IntegrationName},
+    config::{ConnectionName, Effective, Integration, IntegrationName, PipelineName},
     engine::Trouble,
     record::Side,
 };
@@ -86,6 +87,8 @@ pub(super) struct State {
     pub unsure: bool,
     /// Runs so far: two that begin at the same instant still make calls of different keys.
     pub runs: u64,
+    /// What a person paused of it.
+    pub pauses: Pauses,
     /// Runs by hand, waiting or under way.
     pub by_hand: usize,
     /// What its task waits for.
@@ -119,6 +122,7 @@ impl Slot {
             failure: None,
             unsure: false,
             runs: 0,
+            pauses: Pauses::new(),
             by_hand: 0,
             rest: Rest::Busy,
         };
@@ -139,6 +143,20 @@ impl Slot {
     /// Whether it uses one of these connections.
     pub fn shares(&self, connections: &BTreeSet<ConnectionName>) -> bool {
         self.peek(|state| !state.version.connections.is_disjoint(connections))
+    }
+
+    /// The pipelines that a person paused, each by itself.
+    pub fn paused(&self) -> BTreeSet<PipelineName> {
+        self.peek(|state| {
+            let names = state.version.integration.pipelines.iter().map(|pipeline| &pipeline.name);
+            names.filter(|name| state.pauses.contains_key(name.as_str())).cloned().collect()
+        })
+    }
+
+    /// What it runs, with all its pauses; `None` before the store has told of them.
+    pub fn pauses(&self) -> Option<(Arc<Integration>, Pauses)> {
+        let known = |state: &State| (Arc::clone(&state.version.integration), state.pauses.clone());
+        self.peek(|state| state.agenda.is_some().then(|| known(state)))
     }
 
     pub fn is_retired(&self) -> bool {

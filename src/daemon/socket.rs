@@ -1,7 +1,6 @@
 //! The daemon's end of the unix socket: who may connect, and line after line of requests and frames.
 
 use std::{
-    collections::BTreeSet,
     io,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -12,10 +11,7 @@ use std::{
 use thiserror::Error;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{
-        UnixListener, UnixStream,
-        unix::{OwnedWriteHalf, UCred},
-    },
+    net::{UnixListener, UnixStream, unix::OwnedWriteHalf},
     sync::{Semaphore, mpsc},
     task::JoinSet,
 };
@@ -23,13 +19,20 @@ use tokio::{
 use super::{
     answer::answer,
     control::{Shared, Stop},
-    protocol::{Failure, FailureKind, Frame, LONGEST_REQUEST, Progress, Request},
+    person::Person,
+    protocol::{DEADLINE, Failure, FailureKind, Frame, LONGEST_REQUEST, Progress, Request},
 };
 
 /// Clients served at once.
 const CLIENTS: usize = 64;
-/// How often a run tells the requests it has made.
-const TELL: Duration = Duration::from_secs(1);
+/// How long the end of the daemon waits for clients that still read their answer.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a client may be connected without asking anything: its place is needed by others.
+const IDLE: Duration = Duration::from_mins(5);
+/// How long a line may take to be sent to a client that does not read.
+const UNREAD: Duration = DEADLINE;
+/// After so long without a line the client is told that the daemon is there; well within the silence it bears.
+const ALIVE: Duration = Duration::from_secs(5);
 /// Owner and group may connect.
 const MODE: u32 = 0o660;
 
@@ -109,23 +112,27 @@ impl Listener {
                 (_, Err(error)) => {
                     // Out of file descriptors, mostly: others must end first.
                     tracing::warn!(event = "socket.accept_failed", %error);
-                    tokio::time::sleep(TELL).await;
+                    tokio::time::sleep(FAREWELL).await;
                 }
             }
         }
         let _ = std::fs::remove_file(&self.path);
         // Answers that were under way when the daemon stopped are ready by now; those who do not read them lose them.
-        let _ = tokio::time::timeout(TELL, async { while clients.join_next().await.is_some() {} }).await;
+        let _ = tokio::time::timeout(FAREWELL, async { while clients.join_next().await.is_some() {} }).await;
     }
 }
 
 async fn serve(shared: &Arc<Shared>, stream: UnixStream, path: &Path) -> io::Result<()> {
-    let peer = stream.peer_cred()?;
+    let person = Person::of(&stream.peer_cred()?);
     let (read, mut write) = stream.into_split();
     let own = std::fs::metadata(path)?;
-    if !may(&peer, own.uid(), own.gid()) {
-        tracing::warn!(event = "socket.refused", uid = peer.uid(), gid = peer.gid());
-        let text = "only root, the daemon's user and the group of its socket may give it commands";
+    if !person.may(own.uid(), own.gid()) {
+        tracing::warn!(event = "socket.refused", uid = person.uid, user = person.name());
+        let text = format!(
+            "{} may not give commands to this daemon; root, the daemon's own user and members of the group of {} may",
+            person.name(),
+            path.display()
+        );
         return send(&mut write, &Frame::Failed(Failure::new(FailureKind::NotPossible, text))).await;
     }
     let mut lines = BufReader::new(read);
@@ -133,7 +140,7 @@ async fn serve(shared: &Arc<Shared>, stream: UnixStream, path: &Path) -> io::Res
         let mut line = String::new();
         let mut limited = (&mut lines).take(LONGEST_REQUEST);
         let read = tokio::select! {
-            read = limited.read_line(&mut line) => read?,
+            read = tokio::time::timeout(IDLE, limited.read_line(&mut line)) => read??,
             () = shared.stopped(Stop::Done) => return Ok(()),
         };
         if read == 0 {
@@ -146,9 +153,10 @@ async fn serve(shared: &Arc<Shared>, stream: UnixStream, path: &Path) -> io::Res
         match Request::from_line(&line) {
             Ok(request) => {
                 if !is_look(&request) {
-                    tracing::info!(event = "socket.request", uid = peer.uid(), request = line.trim_end());
+                    let user = person.name();
+                    tracing::info!(event = "socket.request", uid = person.uid, user, request = line.trim_end());
                 }
-                carry_out(shared, request, &mut write).await?;
+                carry_out(shared, request.asked_by(&person.name()), &mut write).await?;
             }
             Err(failure) => send(&mut write, &Frame::Failed(failure)).await?,
         }
@@ -167,35 +175,20 @@ const fn is_look(request: &Request) -> bool {
             | Request::Conflicts { .. }
             | Request::Held
             | Request::Runs { .. }
+            | Request::LogLevel { directive: None }
     )
 }
 
 async fn carry_out(shared: &Arc<Shared>, request: Request, write: &mut OwnedWriteHalf) -> io::Result<()> {
     let (sender, mut progress) = mpsc::unbounded_channel();
-    let runs = matches!(request, Request::Run(_));
     let work = answer(shared, request, sender);
     tokio::pin!(work);
-    let mut tick = tokio::time::interval(TELL);
-    let mut told = None;
     let outcome = loop {
         tokio::select! {
             biased;
             Some(step) = progress.recv() => send(write, &Frame::Progress(step)).await?,
             outcome = &mut work => break outcome,
-            _ = tick.tick(), if runs => {
-                let requests: Vec<_> = shared
-                    .engine()
-                    .connectors
-                    .iter()
-                    .map(|(name, connector)| (name.clone(), connector.requests()))
-                    .filter(|(_, requests)| *requests != crate::connector::Requests::default())
-                    .collect();
-                let step = Progress::Working { requests };
-                if told.as_ref() != Some(&step) {
-                    send(write, &Frame::Progress(step.clone())).await?;
-                    told = Some(step);
-                }
-            }
+            () = tokio::time::sleep(ALIVE) => send(write, &Frame::Progress(Progress::Alive)).await?,
         }
     };
     while let Ok(step) = progress.try_recv() {
@@ -204,24 +197,9 @@ async fn carry_out(shared: &Arc<Shared>, request: Request, write: &mut OwnedWrit
     send(write, &outcome.map_or_else(Frame::Failed, Frame::Done)).await
 }
 
+/// Sends a line, to a client that takes it.
 async fn send(write: &mut OwnedWriteHalf, frame: &Frame) -> io::Result<()> {
     let mut line = serde_json::to_vec(frame)?;
     line.push(b'\n');
-    write.write_all(&line).await
-}
-
-/// Root, the daemon's user, and members of the socket's group. The kernel has checked the file's mode already; this
-/// holds also where a file system or an operator gave the file wider rights.
-fn may(peer: &UCred, uid: u32, gid: u32) -> bool {
-    peer.uid() == 0
-        || peer.uid() == uid
-        || peer.gid() == gid
-        || peer.pid().is_some_and(|pid| supplementary(pid).contains(&gid))
-}
-
-/// The further groups of a process, as Linux tells them.
-fn supplementary(pid: i32) -> BTreeSet<u32> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("Groups:")).unwrap_or_default();
-    line.split_whitespace().filter_map(|group| group.parse().ok()).collect()
+    tokio::time::timeout(UNREAD, write.write_all(&line)).await?
 }

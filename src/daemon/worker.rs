@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     control::{Shared, Stop},
-    outlook, paused,
+    outlook,
+    paused::{self, Pauses},
     run::run,
     schedule::{Action, Agenda, Remembered},
     slot::{Rest, Slot},
@@ -26,22 +27,26 @@ pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
                 slot.with(|state| state.rest = Rest::Until(probe));
                 rest(&shared, &slot, Some(probe)).await;
             } else {
-                shared.health.probe(shared.ledger.store().as_ref(), now).await;
+                shared.probe_store(now).await;
             }
             continue;
         }
         if slot.peek(|state| state.agenda.is_none()) {
             match remembered(&shared, &slot).await {
-                Ok(remembered) => {
+                Ok((remembered, pauses)) => {
                     let agenda = Agenda::new(slot.integration(), &remembered, now);
-                    slot.with(|state| state.agenda = Some(agenda));
+                    slot.with(|state| {
+                        state.agenda = Some(agenda);
+                        // What was paused a moment ago is newer than what is remembered.
+                        state.pauses = pauses.into_iter().chain(std::mem::take(&mut state.pauses)).collect();
+                    });
                 }
                 Err(error) => shared.health.failed(&error, now),
             }
             continue;
         }
         if slot.peek(|state| state.unsure) {
-            match outlook::look(&shared.engine(), &slot.integration()).await {
+            match outlook::look(&shared.engine(), &slot.integration(), &slot.paused()).await {
                 Ok(looked) => slot.with(|state| {
                     state.unsure = false;
                     if let Some(agenda) = state.agenda.as_mut().filter(|_| looked.waiting) {
@@ -53,7 +58,9 @@ pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
             continue;
         }
         let next = slot.with(|state| {
+            let off = paused::is_whole(&state.pauses, &state.version.integration);
             let agenda = state.agenda.as_mut()?;
+            agenda.pause(off, now);
             let action = agenda.fire(now);
             let until = agenda.next_wake(now);
             state.rest = match (&action, until) {
@@ -87,27 +94,38 @@ async fn rest(shared: &Shared, slot: &Slot, until: Option<DateTime<Utc>>) {
     slot.with(|state| state.rest = Rest::Busy);
 }
 
-async fn remembered(shared: &Shared, slot: &Slot) -> Result<Remembered, StoreError> {
-    let ledger = &shared.ledger;
+async fn remembered(shared: &Shared, slot: &Slot) -> Result<(Remembered, Pauses), StoreError> {
+    let ledger = &shared.ledger();
     let name = &slot.name;
     let last_run = ledger.runs(name, 1).await?.pop().map(|run| run.ended);
-    let paused = paused::all(ledger).await?.contains(name);
-    let looked = outlook::look(&shared.engine(), &slot.integration()).await?;
-    Ok(Remembered {
+    let integration = slot.integration();
+    let pauses = paused::of(&paused::all(ledger).await?, &integration);
+    let alone = integration.pipelines.iter().map(|pipeline| pipeline.name.clone());
+    let alone = alone.filter(|name| pauses.contains_key(name.as_str())).collect();
+    let looked = outlook::look(&shared.engine(), &integration, &alone).await?;
+    let remembered = Remembered {
         last_run,
         read_in_full: looked.read_in_full,
         changes_wait: looked.waiting,
         due: looked.due,
-        paused,
-    })
+        paused: paused::is_whole(&pauses, &integration),
+    };
+    Ok((remembered, pauses))
 }
 
 async fn perform(shared: &Shared, slot: &Arc<Slot>, action: Action) {
     match action {
         Action::Run { why, full } => {
             let mode = if slot.integration().apply == ApplyMode::Observe { Mode::Plan } else { Mode::Sync };
+            let mut request = request(slot, mode, why, full);
+            let paused = slot.paused();
+            if !paused.is_empty() {
+                let names =
+                    slot.integration().pipelines.iter().map(|pipeline| pipeline.name.clone()).collect::<Vec<_>>();
+                request.pipelines = names.into_iter().filter(|name| !paused.contains(name)).collect();
+            }
             // How it ended is in the agenda, the status and the log.
-            let _ = run(shared, slot, request(slot, mode, why, full), None).await;
+            let _ = run(shared, slot, request, None).await;
         }
         Action::Poll { connection, at } => poll(shared, slot, connection, at).await,
     }
@@ -126,10 +144,11 @@ async fn poll(shared: &Shared, slot: &Arc<Slot>, connection: ConnectionName, mea
         return;
     };
     let now = shared.clock.now();
-    let ledger = &shared.ledger;
+    let ledger = &shared.ledger();
     let mut changed = report.changes_seen;
     if changed {
-        match outlook::became_due(ledger, &slot.integration(), report.started, now).await {
+        let span = (report.started, now);
+        match outlook::became_due(ledger, &slot.integration(), &slot.paused(), span).await {
             Ok(due) => changed = due,
             Err(error) => shared.health.failed(&error, now),
         }
@@ -146,5 +165,14 @@ async fn poll(shared: &Shared, slot: &Arc<Slot>, connection: ConnectionName, mea
 }
 
 fn request(slot: &Slot, mode: Mode, why: String, full: bool) -> RunRequest {
-    RunRequest { integration: slot.name.clone(), pipelines: Vec::new(), connection: None, mode, full, limit: None, why }
+    RunRequest {
+        integration: slot.name.clone(),
+        pipelines: Vec::new(),
+        connection: None,
+        mode,
+        full,
+        limit: None,
+        revert: None,
+        why,
+    }
 }

@@ -157,6 +157,7 @@ impl Run<'_> {
         self.wake(&mut changes, pipeline, &link).await?;
         self.engine.ledger.commit(changes).await?;
         self.state_mut(&pipeline.name).await?.links += 1;
+        self.meter.done(1);
         if link.born == Born::Matched {
             self.report_of(&pipeline.name).tally.linked += 1;
         }
@@ -247,6 +248,7 @@ impl Run<'_> {
             items,
         };
         let mut changes = Changes::new();
+        self.remember_overwritten(&mut changes, pipeline, &number, &intent);
         changes.together(|atomic| atomic.intent(&number, &intent));
         self.engine.ledger.commit(changes).await?;
         // Nothing is sent that a crash could forget.
@@ -256,7 +258,9 @@ impl Run<'_> {
         self.written += intent.items.len() as u64;
         match self.call(&to, &intent).await {
             Ok(answer) => {
+                let items = intent.items.len();
                 self.settle(pipeline, &number, intent, newcomers, answer).await?;
+                self.meter.done(items);
                 Ok(Sent::Done)
             }
             Err(CallError::Unknown(reason)) => {

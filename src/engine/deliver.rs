@@ -40,11 +40,19 @@ pub(super) fn keys_of(pipeline: &Pipeline, side: Side, projection: &Projection) 
 
 /// What is known of the projection of a linked record: its fields' present values.
 pub(super) fn projection_of(pipeline: &Pipeline, side: Side, link: &Link) -> Projection {
+    projection_at(pipeline, side, link, |_| true)
+}
+
+/// As [`projection_of`], of the `wanted` slots alone.
+fn projection_at(pipeline: &Pipeline, side: Side, link: &Link, wanted: impl Fn(usize) -> bool) -> Projection {
     let slots = pipeline.end(side).spec.slots.len();
     let mut cells = vec![crate::record::Cell::Absent; slots];
     for field in &pipeline.fields {
-        let Some(present) = link.fields.get(&field.id).and_then(|state| state.present(side)) else { continue };
         let slots = &field.end(side).slots;
+        if !slots.iter().any(|slot| wanted(*slot)) {
+            continue;
+        }
+        let Some(present) = link.fields.get(&field.id).and_then(|state| state.present(side)) else { continue };
         if let [slot] = slots.as_slice() {
             if let Some(cell) = cells.get_mut(*slot) {
                 *cell = present.clone();
@@ -67,7 +75,11 @@ pub(super) fn keys_of_linked(pipeline: &Pipeline, link: &Link) -> Vec<(usize, St
     if link.marks.iter().all(|mark| mark.gone) {
         return Vec::new();
     }
-    let mut keys = keys_of(pipeline, Side::Target, &projection_of(pipeline, Side::Target, link));
+    let looked_at = |slot| {
+        let mut pairs = pipeline.tiers.iter().flat_map(|tier| &tier.keys);
+        pairs.any(|pair| pair.slots[Side::Target.index()] == slot)
+    };
+    let mut keys = keys_of(pipeline, Side::Target, &projection_at(pipeline, Side::Target, link, looked_at));
     keys.retain(|(tier, _)| !is_beside(pipeline, *tier));
     keys.extend(link.beside.iter().filter(|(tier, _)| is_beside(pipeline, *tier)).cloned());
     keys

@@ -13,9 +13,11 @@ use crate::{
 };
 
 mod find;
+mod history;
 mod status;
 
 pub use find::{Explanation, FieldExplanation, Whereabouts};
+pub use history::BeforeImage;
 pub use status::{IntegrationStatus, PipelineStatus};
 
 /// Why a person's request could not be carried out.
@@ -133,8 +135,9 @@ impl<'e> Desk<'e> {
     pub async fn retry(&self, name: &PipelineName, id: Option<&RecordId>) -> Result<usize, DeskError> {
         self.pipeline(name)?;
         let at = self.engine.clock.now();
-        let mut changes = Changes::new();
+        let (mut changes, mut count) = (Changes::new(), 0);
         for item in self.parked(Some(name)).await?.iter().filter(|item| id.is_none_or(|id| item.id == *id)) {
+            count += 1;
             let due = Due { at, why: "retried by hand".to_owned() };
             changes.together(|atomic| atomic.due(name, item.side, &item.id, &due));
             self.forget_park(&mut changes, name, item).await?;
@@ -142,7 +145,6 @@ impl<'e> Desk<'e> {
                 self.close_unknown(&mut changes, self.pipeline(name)?, item.side, &item.id).await?;
             }
         }
-        let count = changes.len();
         if count == 0 {
             return Err(DeskError::NoSuch(format!("nothing is parked in {name} under that id")));
         }
@@ -292,6 +294,7 @@ impl<'e> Desk<'e> {
             }
             if first && begins && state.stage == Stage::Unapproved {
                 state.stage = Stage::Approved;
+                state.put_back = false;
                 changes.together(|atomic| {
                     atomic.pipeline(&pipeline.name, &state);
                     atomic.release(&pipeline.name, Hold::Plan);

@@ -28,7 +28,7 @@ use crate::{
     store::{Changes, Due, Spill, Stage},
     sync::{
         Born, Context, Damage, FieldWrite, Finding, FindingKind, Fresh, FreshDecision, Link, ParkCode, RecordWrite,
-        decide_link, decide_new, link_matched,
+        decide_link, decide_new, link_matched, needs_hits,
     },
 };
 
@@ -70,7 +70,7 @@ impl Planned {
         Self { steps, count: 0, damage: [Damage::default(); 2], claimed: HashSet::new() }
     }
 
-    fn push(&mut self, step: Step) -> Result<(), EngineError> {
+    pub(super) fn push(&mut self, step: Step) -> Result<(), EngineError> {
         self.count += 1;
         match &mut self.steps {
             Steps::Spilled(spill) => spill.push(&step)?,
@@ -81,6 +81,24 @@ impl Planned {
 
     fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// An empty plan whose steps go to a file.
+    pub(super) fn spilled(spill: Spill<Step>) -> Self {
+        Self::new(Steps::Spilled(spill))
+    }
+
+    /// Number of steps.
+    pub(super) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The steps, if they went to a file.
+    pub(super) fn into_spill(self) -> Option<Spill<Step>> {
+        match self.steps {
+            Steps::Spilled(spill) => Some(spill),
+            Steps::Direct(_) => None,
+        }
     }
 }
 
@@ -97,6 +115,7 @@ impl Run<'_> {
         }
         self.plan_due(pipeline, &mut planned).await?;
         self.report_of(&pipeline.name).planned += planned.count;
+        self.meter.planned(planned.count);
         let held = self.guard(pipeline, &planned).await?;
         let Steps::Spilled(steps) = planned.steps else { return Ok(wrote) };
         if let Some(held) = held {
@@ -135,6 +154,7 @@ impl Run<'_> {
             self.plan_newcomers(pipeline, chunk, &twins, &mut planned).await?;
             if let Steps::Direct(steps) = &mut planned.steps {
                 let steps = std::mem::take(steps);
+                self.meter.planned(steps.len() as u64);
                 self.apply_steps(pipeline, &mut baskets, steps).await?;
             }
         }
@@ -312,7 +332,11 @@ impl Run<'_> {
                 self.keep_newcomer(&mut changes, pipeline, newcomer, "the outcome of its last write is unknown");
                 continue;
             }
-            let hits = self.hits(pipeline, &newcomer, indexed, twins).await?;
+            let hits = if needs_hits(&context, side, &newcomer.fresh) {
+                self.hits(pipeline, &newcomer, indexed, twins).await?
+            } else {
+                Vec::new()
+            };
             match decide_new(&context, side, &newcomer.fresh, &hits) {
                 FreshDecision::Create(_) if self.may_be_ours(pipeline, &newcomer) => {
                     let why = "it may be what a write of unknown outcome made";
@@ -383,16 +407,16 @@ impl Run<'_> {
         self.open_creates.contains(&open(newcomer.side))
     }
 
-    /// Whether a record holds half or more of the values of a create that is listed as of unknown outcome. Somebody may
-    /// have edited what it made, so it is listed, too, until a person says what it is.
+    /// Whether a record holds a value that a create sent which is listed as of unknown outcome. Somebody may have edited
+    /// most of what it made, so it is listed, too, until a person says what it is: rather asked than copied.
     fn resembles_ours(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
         let (side, projection) = (newcomer.side, &newcomer.fresh.observation.projection);
         self.open_creates.iter().any(|(name, written, write)| {
             let Some(write) = write.as_ref().filter(|_| *name == pipeline.name && *written == side) else {
                 return false;
             };
-            let held = write.fields.iter().filter(|sent| holds_one(pipeline, side, projection, sent)).count();
-            held * 2 >= write.fields.len()
+            let mut told = write.fields.iter().filter(|sent| tells_apart(pipeline, sent)).peekable();
+            told.peek().is_none() || told.any(|sent| holds_one(pipeline, side, projection, sent))
         })
     }
 
@@ -443,7 +467,7 @@ impl Run<'_> {
         self.fetch(questions).await
     }
 
-    fn is_busy(&self, pipeline: &PipelineName, link: &Link) -> bool {
+    pub(super) fn is_busy(&self, pipeline: &PipelineName, link: &Link) -> bool {
         Side::BOTH.iter().any(|side| self.busy.contains(&(pipeline.clone(), *side, link.id(*side).clone())))
     }
 }
@@ -458,4 +482,10 @@ fn holds_one(pipeline: &Pipeline, side: Side, projection: &Projection, sent: &Fi
     matches!(field.content, Content::Each(_))
         || field.end(side).masked
         || field_cell(field, side, projection).is_ok_and(|cell| same(field, side, &sent.value, &cell))
+}
+
+/// Whether a value that was sent says anything about which record it was sent for: blanks and constants do not.
+fn tells_apart(pipeline: &Pipeline, sent: &FieldWrite) -> bool {
+    let field = pipeline.fields.iter().find(|field| field.id == sent.field);
+    !sent.value.is_blank() && field.is_some_and(|field| !matches!(field.content, Content::Constant(_)))
 }

@@ -94,6 +94,7 @@ impl Run<'_> {
             });
             let skew = self.engine.clock.now() - server;
             records += page.records.len() as u64;
+            self.meter.page(page.records.len());
             if full {
                 listed.extend(page.records.iter().map(|record| id_hash(&record.id)));
             }
@@ -130,7 +131,7 @@ impl Run<'_> {
         let written = attached.pipeline.writes(attached.side);
         let state = self.state_mut(&attached.pipeline.name).await?;
         state.read[attached.side.index()] = mark;
-        if written && records == 0 && state.stage == crate::store::Stage::Unapproved {
+        if written && records == 0 && !state.put_back && state.stage == crate::store::Stage::Unapproved {
             // Nothing can be duplicated or overwritten on an empty side, so nobody needs to look first.
             state.stage = crate::store::Stage::Approved;
         }

@@ -11,13 +11,14 @@ use super::{
     plan::holds,
     pull::{Attached, ResourceKey},
     run::Run,
+    settle::Made,
 };
 use crate::{
-    config::{ConnectionName, Content, Pipeline, Then},
+    config::{ConnectionName, Content, Pipeline, PipelineName, Then},
     connector::{CallError, LONGEST_WAIT, WriteKind},
     record::Side,
     store::{Changes, Choice, Due, Intent, IntentItem, MatchKey},
-    sync::{Finding, FindingKind, Fresh, ParkCode, body},
+    sync::{Finding, FindingKind, Fresh, ParkCode, RecordWrite, body},
 };
 
 impl Run<'_> {
@@ -233,7 +234,9 @@ impl Run<'_> {
     /// among the records without a link, by the match keys that were sent, or where there are none by all values.
     /// What is not there is made again; where nothing can be told, a person looks.
     pub(super) async fn look_up_creates(&mut self, failed: &HashSet<ResourceKey>) -> Result<(), EngineError> {
-        for (number, mut intent) in std::mem::take(&mut self.doubtful) {
+        let doubtful = std::mem::take(&mut self.doubtful);
+        let mut open = Twins::of(&doubtful);
+        for (number, mut intent) in doubtful {
             let Some((_, pipeline)) = self.engine.config.pipeline(&intent.pipeline) else { continue };
             let pipeline = pipeline.clone();
             let side = intent.side;
@@ -250,10 +253,15 @@ impl Run<'_> {
                 let linked = self.engine.ledger.link(&pipeline.name, origin, &item.origin).await?.is_some();
                 let (found, by_key) =
                     if linked { (Vec::new(), true) } else { self.made_by(&pipeline, side, &item).await? };
+                // Equal creates made equal records: which of them is whose cannot be told, and makes no difference.
+                let twins = open.count(&pipeline, &item);
+                let dealt = found.len() <= twins
+                    && found.iter().all(|one| holds(&pipeline, side, &one.observation.projection, &item.write));
                 match (found.as_slice(), by_key) {
-                    ([one], _) => {
+                    ([one, rest @ ..], _) if rest.is_empty() || dealt => {
                         let id = one.observation.id.clone();
-                        let made = (&id, Some(one.observation.clone()));
+                        let beside = self.beside_one(&pipeline, side, (&item.origin, &id)).await?;
+                        let made = Made { id, answered: Some(one.observation.clone()), beside };
                         self.settle_created(&mut changes, &pipeline, side, &item, None, made).await?;
                     }
                     ([], true) => {
@@ -273,6 +281,7 @@ impl Run<'_> {
                         continue;
                     }
                 }
+                open.end(&pipeline, &item);
                 if let Some(item) = intent.items.get_mut(at) {
                     item.done = true;
                 }
@@ -402,6 +411,36 @@ impl Run<'_> {
         self.open_creates.push((pipeline.name.clone(), intent.side, Some(item.write.clone())));
         Ok(())
     }
+}
+
+/// The creates of unknown outcome that are looked up in a run, told by what they sent.
+struct Twins(Vec<(PipelineName, RecordWrite)>);
+
+impl Twins {
+    fn of(doubtful: &[(String, Intent)]) -> Self {
+        let open = doubtful.iter().flat_map(|(_, intent)| {
+            let items = intent.items.iter().filter(|item| !item.done);
+            items.map(|item| (intent.pipeline.clone(), item.write.clone()))
+        });
+        Self(open.collect())
+    }
+
+    /// How many sent what this one did, itself among them.
+    fn count(&self, pipeline: &Pipeline, item: &IntentItem) -> usize {
+        self.0.iter().filter(|open| is_twin(open, pipeline, item)).count()
+    }
+
+    /// What became of one of them is known.
+    fn end(&mut self, pipeline: &Pipeline, item: &IntentItem) {
+        if let Some(at) = self.0.iter().position(|open| is_twin(open, pipeline, item)) {
+            self.0.swap_remove(at);
+        }
+    }
+}
+
+fn is_twin((name, write): &(PipelineName, RecordWrite), pipeline: &Pipeline, item: &IntentItem) -> bool {
+    let sent = |write: &RecordWrite| -> Vec<_> { write.fields.iter().map(|f| (f.field, f.value.clone())).collect() };
+    *name == pipeline.name && write.side == item.write.side && sent(write) == sent(&item.write)
 }
 
 /// Whether a call is sent again once its run is over. A create makes no second record while its key lives. An

@@ -43,8 +43,21 @@ pub struct RunRequest {
     /// Write at most this many records.
     #[serde(default)]
     pub limit: Option<u64>,
+    /// Take a run back, instead of deciding about what changed.
+    #[serde(default)]
+    pub revert: Option<Revert>,
     /// Why, for people: `by hand`, `window closed`, `idle for 24h`.
     pub why: String,
+}
+
+/// A run to take back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revert {
+    /// Its name ([`crate::store::run_id`]).
+    pub run: String,
+    /// Only the record with this id, of either side.
+    #[serde(default)]
+    pub record: Option<String>,
 }
 
 /// A remote that did not do its part.

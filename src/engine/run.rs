@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{
-    Engine, EngineError, Mode, PipelineReport, RunReport, RunRequest, Trouble,
+    Engine, EngineError, Meter, Mode, PipelineReport, RunReport, RunRequest, Trouble,
     deliver::{keys_of, keys_of_linked, reindex},
     lookups::{Known, Questions},
     plan::KeyCount,
@@ -20,7 +20,7 @@ use crate::{
     config::{Config, ConnectionName, Integration, IntegrationName, Pipeline, PipelineName},
     connector::{CallError, Connector, Requests},
     record::{RecordId, Side},
-    store::{Changes, Due, Intent, PipelineState, RunRecord, Spill, Stage},
+    store::{Changes, Due, Intent, PipelineState, RunRecord, Spill, Stage, run_id},
     sync::RecordWrite,
 };
 
@@ -67,7 +67,10 @@ pub(super) struct Run<'e> {
     pub changes_seen: bool,
     pub pulled_again: u64,
     pub written: u64,
+    /// Bytes of before-images that were remembered.
+    pub overwritten_bytes: u64,
     pub keys: fastrand::Rng,
+    pub meter: Arc<Meter>,
 }
 
 impl Engine {
@@ -78,6 +81,15 @@ impl Engine {
     /// When the store fails, or the request names something that does not exist. A remote that fails is no error of
     /// the run: it is in the report.
     pub async fn run(&self, request: RunRequest) -> Result<RunReport, EngineError> {
+        self.run_metered(request, Arc::default()).await
+    }
+
+    /// As [`Engine::run`], for somebody who watches how far it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::run`].
+    pub async fn run_metered(&self, request: RunRequest, meter: Arc<Meter>) -> Result<RunReport, EngineError> {
         let integration = self
             .config
             .integrations
@@ -114,8 +126,10 @@ impl Engine {
             changes_seen: false,
             pulled_again: 0,
             written: 0,
+            overwritten_bytes: 0,
             keys: fastrand::Rng::with_seed(self.seed_of(&request.integration, started)),
             request,
+            meter,
         };
         run.go().await?;
         run.finish(&before).await
@@ -152,6 +166,9 @@ impl Run<'_> {
         if self.request.mode == Mode::Poll {
             return Ok(());
         }
+        if let Some(revert) = self.request.revert.clone() {
+            return self.take_back(&pipelines, &failed, &revert.run).await;
+        }
         for round in 0..ROUNDS {
             let mut wrote = false;
             for pipeline in &pipelines {
@@ -173,12 +190,45 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Takes a run back, in place of a plan of what changed; that is remembered, and decided about by the next run.
+    async fn take_back(
+        &mut self,
+        pipelines: &[Arc<Pipeline>],
+        failed: &HashSet<ResourceKey>,
+        run: &str,
+    ) -> Result<(), EngineError> {
+        let mut had_part = false;
+        for pipeline in pipelines.iter().rev() {
+            if self.foreign.contains(&pipeline.name) {
+                had_part = true;
+                continue;
+            }
+            self.keep_spilled(pipeline).await?;
+            if let Some(reason) = Self::unready(pipeline, failed) {
+                self.report_of(&pipeline.name).skipped = Some(reason);
+                had_part = true;
+                continue;
+            }
+            had_part |= self.revert(pipeline, run).await?;
+        }
+        if had_part {
+            return Ok(());
+        }
+        let name = run.to_owned();
+        Err(EngineError::NoSuch { what: "run whose before-images are still kept", name })
+    }
+
+    /// The name of this run.
+    pub(super) fn id(&self) -> String {
+        run_id(&self.integration.name, self.started)
+    }
+
     /// Loads what is remembered of a pipeline, and has everything looked at again that was put aside under another
     /// configuration.
     async fn prepare(&mut self, pipeline: &Arc<Pipeline>) -> Result<(), EngineError> {
         let state = self.state_mut(&pipeline.name).await?.clone();
         let edited = state.config != 0 && state.config != pipeline.hash;
-        let first = state.stage == Stage::Unapproved && !pipeline.first_run.approve;
+        let first = state.stage == Stage::Unapproved && !pipeline.first_run.approve && !state.put_back;
         // Others' states answer "has that pipeline been read in full".
         for other in &pipeline.referenced_by {
             if !self.states.contains_key(other) {
@@ -468,6 +518,9 @@ impl Run<'_> {
             self.keep_record(&mut changes, &report);
         }
         self.engine.ledger.commit(changes).await?;
+        if report.mode == Mode::Sync {
+            self.bound_history().await?;
+        }
         self.engine.ledger.flush().await?;
         Ok(report)
     }
@@ -479,6 +532,7 @@ impl Run<'_> {
             pipeline.findings.truncate(100);
         }
         let record = RunRecord {
+            id: self.id(),
             started: report.started,
             ended: report.ended,
             why: report.why.clone(),

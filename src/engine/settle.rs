@@ -1,13 +1,18 @@
 //! From a remote's answer to what is remembered.
 
+mod beside;
+
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
+
+use beside::Beside;
+pub(super) use beside::Made;
 
 use chrono::TimeDelta;
 
 use super::{
     EngineError,
     apply::Item,
-    deliver::{keys_of, keys_of_linked, note_keys, observation, projection_of, reindex},
+    deliver::{keys_of_linked, note_keys, observation, projection_of, reindex},
     run::Run,
     step::Newcomer,
 };
@@ -17,7 +22,7 @@ use crate::{
     record::{RecordId, Side},
     store::{Changes, Due, Intent, IntentItem, Ledger},
     sync::{
-        Change, Context, Finding, FindingKind, Fresh, Link, Observation, ParkCode, Settled, keep_undeleted, observe,
+        Change, Context, Finding, FindingKind, Link, Observation, ParkCode, Settled, keep_undeleted, observe,
         park_refused, settle_create, settle_update,
     },
 };
@@ -35,6 +40,7 @@ impl Run<'_> {
     ) -> Result<(), EngineError> {
         let mut changes = Changes::new();
         let mut items = std::mem::take(&mut intent.items);
+        let mut beside = self.beside_answer(pipeline, &intent, &items, &answer).await?.into_iter();
         let mut answers = answer.items.into_iter();
         let mut newcomers = newcomers.into_iter();
         let mut made: HashSet<RecordId> = HashSet::new();
@@ -61,12 +67,18 @@ impl Run<'_> {
                         self.settle_updated(&mut changes, pipeline, intent.side, item, &record, body).await?;
                     }
                     WriteKind::Create => {
+                        let mut known = beside.next();
                         if !made.insert(record.id.clone()) {
                             // The same id twice: the first link must be seen when the second is settled.
                             self.engine.ledger.commit(std::mem::take(&mut changes)).await?;
+                            known = None;
                         }
+                        let beside = match known {
+                            Some(known) => known,
+                            None => self.beside_one(pipeline, intent.side, (&item.origin, &record.id)).await?,
+                        };
                         let answered = body.then(|| observation(pipeline, intent.side, &record, TimeDelta::zero()));
-                        let made = (&record.id, answered);
+                        let made = Made { id: record.id, answered, beside };
                         self.settle_created(&mut changes, pipeline, intent.side, item, newcomer, made).await?;
                     }
                 },
@@ -104,6 +116,27 @@ impl Run<'_> {
         self.engine.ledger.commit(changes).await?;
         intent.items = items;
         self.keep_open(pipeline, number, intent).await
+    }
+
+    /// What is remembered beside each create that was carried out, in the order of the answer.
+    async fn beside_answer(
+        &self,
+        pipeline: &Pipeline,
+        intent: &Intent,
+        items: &[IntentItem],
+        answer: &Answer,
+    ) -> Result<Vec<Beside>, EngineError> {
+        if intent.call.kind != WriteKind::Create {
+            return Ok(Vec::new());
+        }
+        let written = items.iter().zip(&answer.items).filter(|(item, _)| !item.done);
+        let (origins, made): (Vec<_>, Vec<_>) = written
+            .filter_map(|(item, answer)| match answer {
+                ItemAnswer::Written { record, .. } => Some((item.origin.clone(), record.id.clone())),
+                ItemAnswer::Refused { .. } | ItemAnswer::Unknown { .. } => None,
+            })
+            .unzip();
+        self.beside(pipeline, intent.side, (&origins, &made)).await
     }
 
     pub(super) async fn settle_updated(
@@ -148,10 +181,10 @@ impl Run<'_> {
         side: Side,
         item: &IntentItem,
         newcomer: Option<Newcomer>,
-        (id, answered): (&RecordId, Option<Observation>),
+        Made { id, answered, beside }: Made,
     ) -> Result<(), EngineError> {
         let origin_side = side.other();
-        if let Some(link) = self.engine.ledger.link(&pipeline.name, side, id).await? {
+        if let Some(link) = beside.made_link {
             if *link.id(origin_side) == item.origin {
                 return Ok(()); // settled before a crash
             }
@@ -160,27 +193,27 @@ impl Run<'_> {
             let finding = Finding { kind: FindingKind::Parked(ParkCode::IdTaken), field: None, message };
             return self.park_newcomer(changes, pipeline, origin_side, item, newcomer, &finding).await;
         }
-        if let Some(link) = self.engine.ledger.link(&pipeline.name, origin_side, &item.origin).await? {
+        if let Some(link) = beside.origin_link {
             // The link stays; the record that was made is found as any other, and listed if it is the same again.
             let other = link.id(side);
             tracing::warn!(event = "create.surplus", pipeline = %pipeline.name, made = %id, linked = %other);
             return Ok(());
         }
-        let known = self.remembered(pipeline, origin_side, &item.origin).await?;
+        let known = beside.origin;
         let meanwhile = self.read_meanwhile.contains(&(pipeline.name.clone(), origin_side, item.origin.clone()));
         let newer = known.as_ref().filter(|_| meanwhile).map(|known| known.fresh.observation.clone());
         let newcomer = match (newcomer, known) {
             (Some(newcomer), Some(known)) => Some(Newcomer { stored: true, old_keys: known.old_keys, ..newcomer }),
             (newcomer, known) => newcomer.or(known),
         };
-        let made = self.remembered(pipeline, side, id).await?;
+        let made = beside.made;
         let origin = match &newcomer {
             Some(newcomer) => Cow::Borrowed(&newcomer.fresh.observation),
             None => Cow::Owned(bare(pipeline, origin_side, item)),
         };
         let known = self.known_of(pipeline, [(origin_side, Some(&*origin)), (side, answered.as_ref())]).await?;
         let context = Context { pipeline, lookups: &known, now: self.engine.clock.now() };
-        let mut settled = settle_create(&context, &origin, &item.write, id, answered.as_ref());
+        let mut settled = settle_create(&context, &origin, &item.write, &id, answered.as_ref());
         // Without the record it was made from (a crash came in between) the rest of its values is read again.
         settled.again |= newcomer.is_none();
         // What was read of either of the two after the call was sent is newer than the answer.
@@ -325,19 +358,6 @@ impl Run<'_> {
             None => changes.together(|atomic| atomic.park(&pipeline.name, side, &item.origin, &parked)),
         }
         Ok(())
-    }
-
-    pub(super) async fn remembered(
-        &self,
-        pipeline: &Pipeline,
-        side: Side,
-        id: &RecordId,
-    ) -> Result<Option<Newcomer>, EngineError> {
-        let fresh = self.engine.ledger.fresh(&pipeline.name, side, std::slice::from_ref(id)).await?;
-        Ok(fresh.into_iter().next().flatten().map(|fresh: Fresh| {
-            let old_keys = keys_of(pipeline, side, &fresh.observation.projection);
-            Newcomer { side, fresh, stored: true, changed: false, old_keys }
-        }))
     }
 
     /// A stale version: the record is read again, so that the next round decides from what is really there.

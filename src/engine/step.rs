@@ -1,14 +1,16 @@
 //! Steps of a plan between deciding and applying; spilled, so that memory does not grow with a plan.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     record::{RecordId, Side},
+    store::{
+        Pack,
+        pack::{Unfit, Unpack},
+    },
     sync::{Fresh, Link, RecordWrite},
 };
 
 /// A record without a link, on its way through a run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Newcomer {
     /// Its side.
     pub side: Side,
@@ -19,12 +21,11 @@ pub(super) struct Newcomer {
     /// Whether it was read with other values than the entry in the store has.
     pub changed: bool,
     /// Match keys (tier, text) the stored entry is found by.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub old_keys: Vec<(usize, String)>,
 }
 
 /// One step of a plan.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) enum Step {
     /// Create the counterpart of a record.
     Create {
@@ -49,4 +50,56 @@ pub(super) enum Step {
         /// The write.
         write: RecordWrite,
     },
+}
+
+impl Pack for Newcomer {
+    fn pack(&self, to: &mut Vec<u8>) {
+        let Self { side, fresh, stored, changed, old_keys } = self;
+        side.pack(to);
+        stored.pack(to);
+        changed.pack(to);
+        old_keys.pack(to);
+        fresh.pack(to);
+    }
+
+    fn unpack(from: &mut Unpack<'_>) -> Result<Self, Unfit> {
+        let (side, stored, changed) = (Pack::unpack(from)?, Pack::unpack(from)?, Pack::unpack(from)?);
+        let (old_keys, fresh) = (Pack::unpack(from)?, Pack::unpack(from)?);
+        Ok(Self { side, fresh, stored, changed, old_keys })
+    }
+}
+
+impl Pack for Step {
+    fn pack(&self, to: &mut Vec<u8>) {
+        match self {
+            Self::Create { newcomer, write } => {
+                to.push(0);
+                newcomer.pack(to);
+                write.pack(to);
+            }
+            Self::Link { link, newcomers } => {
+                to.push(1);
+                link.pack(to);
+                newcomers.iter().for_each(|newcomer| newcomer.pack(to));
+            }
+            Self::Update { source, label, write } => {
+                to.push(2);
+                source.pack(to);
+                label.pack(to);
+                write.pack(to);
+            }
+        }
+    }
+
+    fn unpack(from: &mut Unpack<'_>) -> Result<Self, Unfit> {
+        Ok(match from.byte()? {
+            0 => Self::Create { newcomer: Pack::unpack(from)?, write: Pack::unpack(from)? },
+            1 => {
+                let link = Pack::unpack(from)?;
+                Self::Link { link, newcomers: Box::new([Pack::unpack(from)?, Pack::unpack(from)?]) }
+            }
+            2 => Self::Update { source: Pack::unpack(from)?, label: Pack::unpack(from)?, write: Pack::unpack(from)? },
+            _ => return Err(Unfit::new("it is no kind of step")),
+        })
+    }
 }

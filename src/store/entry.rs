@@ -40,6 +40,10 @@ pub struct PipelineState {
     /// The accounts (source, target) that its links and everything else remembered of it speak of.
     #[serde(default)]
     pub accounts: [Option<String>; 2],
+    /// What is remembered is of an earlier time (the store was put back, or copied): nothing is written until a person
+    /// approves, whatever the configuration says about first runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub put_back: bool,
 }
 
 /// Where the pulls of one resource stand.
@@ -213,6 +217,9 @@ pub enum Approval {
 /// A finished run, for `runs`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
+    /// Its name for `revert` ([`crate::store::run_id`]).
+    #[serde(default)]
+    pub id: String,
     /// When it began.
     pub started: DateTime<Utc>,
     /// When it ended.

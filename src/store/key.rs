@@ -32,7 +32,7 @@ pub enum Space {
     Run = b'u',
     /// Held runs and waiting approvals: integration.
     Held = b'h',
-    /// Values overwritten: pipeline, run, record.
+    /// Values overwritten: pipeline, start of the run (sortable), number of the call.
     Before = b'b',
     /// Who waits for a record to be linked: awaited pipeline, awaited id, waiting pipeline, side, id.
     Wait = b'w',

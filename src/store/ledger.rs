@@ -1,7 +1,9 @@
 //! The ledger: the store with types. Knows which keys a thing has, so that a link and its indexes are always written
 //! in one group.
 
+mod anew;
 mod changes;
+mod history;
 mod holds;
 mod keys;
 
@@ -27,11 +29,17 @@ use crate::{
 /// Most entries read in one scan.
 const SCAN: usize = 1_000;
 
+/// From so many keys on it is worth a look whether there are any.
+const MANY: usize = 16;
+
 /// The store with types.
 #[derive(Clone)]
 pub struct Ledger {
     store: Arc<dyn Store>,
 }
+
+/// How a framed value is read.
+type Decode<T> = fn(&Key, &[u8]) -> Result<T, StoreError>;
 
 /// A page of a listing: the entries, and where to go on.
 pub type Listed<T> = (Vec<T>, Option<Key>);
@@ -70,26 +78,36 @@ impl Ledger {
         self.store.flush().await
     }
 
-    async fn read<T: DeserializeOwned>(&self, keys: &[Key]) -> Result<Vec<Option<T>>, StoreError> {
+    async fn read<T>(&self, keys: &[Key], decode: Decode<T>) -> Result<Vec<Option<T>>, StoreError> {
         let values = self.store.get(keys).await?;
-        keys.iter().zip(values).map(|(key, value)| value.map(|bytes| frame::decode(key, &bytes)).transpose()).collect()
+        keys.iter().zip(values).map(|(key, value)| value.map(|bytes| decode(key, &bytes)).transpose()).collect()
+    }
+
+    /// As [`Ledger::read`], of keys below `prefix`. Of many records it is asked first whether there is anything at all: a
+    /// first sync would look for each of them in vain.
+    async fn read_below<T>(&self, prefix: Key, keys: &[Key], decode: Decode<T>) -> Result<Vec<Option<T>>, StoreError> {
+        if keys.len() >= MANY && self.store.scan(&prefix, None, 1).await?.is_empty() {
+            return Ok(keys.iter().map(|_| None).collect());
+        }
+        self.read(keys, decode).await
     }
 
     async fn read_one<T: DeserializeOwned>(&self, key: Key) -> Result<Option<T>, StoreError> {
-        Ok(self.read(&[key]).await?.into_iter().next().flatten())
+        Ok(self.read(&[key], frame::decode).await?.into_iter().next().flatten())
     }
 
-    async fn list<T: DeserializeOwned>(
+    async fn list<T>(
         &self,
         prefix: &Key,
         after: Option<&Key>,
-        limit: usize,
+        decode: Decode<T>,
     ) -> Result<Listed<(Vec<String>, T)>, StoreError> {
+        let limit = SCAN;
         let entries = self.store.scan(prefix, after, limit).await?;
         let next = if entries.len() < limit { None } else { entries.last().map(|(key, _)| key.clone()) };
         let mut listed = Vec::with_capacity(entries.len());
         for (key, bytes) in entries {
-            listed.push((key.parts(), frame::decode(&key, &bytes)?));
+            listed.push((key.parts(), decode(&key, &bytes)?));
         }
         Ok((listed, next))
     }
@@ -101,7 +119,7 @@ impl Ledger {
     /// When the store fails or a value is damaged.
     pub async fn links(&self, pipeline: &PipelineName, sources: &[RecordId]) -> Result<Vec<Option<Link>>, StoreError> {
         let keys: Vec<_> = sources.iter().map(|id| link_key(pipeline, id)).collect();
-        self.read(&keys).await
+        self.read_below(Key::new(Space::Link, &[pipeline.as_str()]), &keys, frame::unpack).await
     }
 
     /// The link of a record of either side.
@@ -144,7 +162,7 @@ impl Ledger {
         targets: &[RecordId],
     ) -> Result<Vec<Option<RecordId>>, StoreError> {
         let keys: Vec<_> = targets.iter().map(|id| target_key(pipeline, id)).collect();
-        self.read(&keys).await
+        self.read_below(Key::new(Space::LinkByTarget, &[pipeline.as_str()]), &keys, frame::decode).await
     }
 
     /// Whether a person took these two apart.
@@ -169,7 +187,7 @@ impl Ledger {
     /// When the store fails or a value is damaged.
     pub async fn list_links(&self, pipeline: &PipelineName, after: Option<&Key>) -> Result<Listed<Link>, StoreError> {
         let prefix = Key::new(Space::Link, &[pipeline.as_str()]);
-        let (entries, next) = self.list(&prefix, after, SCAN).await?;
+        let (entries, next) = self.list(&prefix, after, frame::unpack).await?;
         Ok((entries.into_iter().map(|(_, link)| link).collect(), next))
     }
 
@@ -185,7 +203,8 @@ impl Ledger {
         ids: &[RecordId],
     ) -> Result<Vec<Option<Fresh>>, StoreError> {
         let keys: Vec<_> = ids.iter().map(|id| fresh_key(pipeline, side, id)).collect();
-        self.read(&keys).await
+        let prefix = Key::new(Space::Seen, &[pipeline.as_str(), side_part(side)]);
+        self.read_below(prefix, &keys, frame::unpack).await
     }
 
     /// Unlinked records of a side, a page at a time.
@@ -200,7 +219,7 @@ impl Ledger {
         after: Option<&Key>,
     ) -> Result<Listed<Fresh>, StoreError> {
         let prefix = Key::new(Space::Seen, &[pipeline.as_str(), side_part(side)]);
-        let (entries, next) = self.list(&prefix, after, SCAN).await?;
+        let (entries, next) = self.list(&prefix, after, frame::unpack).await?;
         Ok((entries.into_iter().map(|(_, fresh)| fresh).collect(), next))
     }
 
@@ -272,7 +291,7 @@ impl Ledger {
         after: Option<&Key>,
     ) -> Result<Listed<(Side, RecordId, Due)>, StoreError> {
         let prefix = Key::new(Space::Due, &[pipeline.as_str()]);
-        let (entries, next) = self.list::<Due>(&prefix, after, SCAN).await?;
+        let (entries, next) = self.list::<Due>(&prefix, after, frame::decode).await?;
         Ok((
             entries.into_iter().filter_map(|(parts, due)| side_and_id(&parts).map(|(s, id)| (s, id, due))).collect(),
             next,
@@ -308,7 +327,7 @@ impl Ledger {
         after: Option<&Key>,
     ) -> Result<Listed<(Side, RecordId, Vec<Parked>)>, StoreError> {
         let prefix = Key::new(Space::Parked, &[pipeline.as_str()]);
-        let (entries, next) = self.list::<Vec<Parked>>(&prefix, after, SCAN).await?;
+        let (entries, next) = self.list::<Vec<Parked>>(&prefix, after, frame::decode).await?;
         let entries =
             entries.into_iter().filter_map(|(parts, parked)| side_and_id(&parts).map(|(s, id)| (s, id, parked)));
         Ok((entries.collect(), next))
@@ -370,7 +389,7 @@ impl Ledger {
         let mut all = Vec::new();
         let mut after = None;
         loop {
-            let (entries, next) = self.list::<Intent>(&prefix, after.as_ref(), SCAN).await?;
+            let (entries, next) = self.list::<Intent>(&prefix, after.as_ref(), frame::unpack).await?;
             all.extend(entries.into_iter().filter_map(|(mut parts, intent)| parts.pop().map(|n| (n, intent))));
             match next {
                 Some(key) => after = Some(key),
@@ -417,7 +436,7 @@ impl Ledger {
         let mut all = std::collections::VecDeque::new();
         let mut after = None;
         loop {
-            let (entries, next) = self.list::<RunRecord>(&prefix, after.as_ref(), SCAN).await?;
+            let (entries, next) = self.list::<RunRecord>(&prefix, after.as_ref(), frame::decode).await?;
             for (_, run) in entries {
                 all.push_front(run);
             }

@@ -11,6 +11,7 @@ use std::{
     fs::{DirBuilder, File},
     io,
     os::unix::fs::DirBuilderExt,
+    panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
@@ -22,7 +23,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use self::tree::{Tree, is_locked};
-use super::{FORMAT, Group, Key, Store, StoreError, format_key, frame, lineage_key, probe_key};
+use super::{FORMAT, Group, Key, Store, StoreError, format_key, frame, lineage_key, probe_key, program_key};
 
 /// A [`Store`] in a folder, for one process at a time.
 pub struct SledStore {
@@ -59,19 +60,44 @@ impl SledStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Locked`] when another process holds it; [`StoreError::Failed`] when the disk or sled fails, or
-    /// when a newer version of this program wrote the store; [`StoreError::Damaged`] when its format cannot be read.
+    /// [`StoreError::Locked`] when another process holds it; [`StoreError::Failed`] when the disk or sled fails or its
+    /// files are damaged; [`StoreError::Newer`] when a newer version of this program wrote it; [`StoreError::Damaged`] when its format cannot be read.
     pub fn open(dir: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(dir)
             .map_err(|error| StoreError::failed("make its folder", error))?;
-        let mut tree = open_tree(dir, cache_bytes)?;
-        let lineage = identify(&mut tree, dir)?;
+        let (tree, lineage) = caught("open", || {
+            let mut tree = open_tree(dir, cache_bytes)?;
+            let lineage = identify(&mut tree, dir)?;
+            Ok((tree, lineage))
+        })?;
         let state = RwLock::new(State::Open(tree));
         let inner = Inner { path: dir.to_owned(), cache_bytes, state, commits: AtomicU64::new(0) };
         Ok(Self { inner: Arc::new(inner), lineage, flushed: tokio::sync::Mutex::new(0) })
+    }
+
+    /// Moves the files of a store that cannot be opened into a folder beside them, and gives that folder. `stamp` names
+    /// it. The next [`SledStore::open`] begins a new store.
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be changed.
+    pub fn set_aside(dir: &Path, stamp: &str) -> io::Result<PathBuf> {
+        let aside = dir.join(format!("broken-{stamp}"));
+        DirBuilder::new().mode(0o700).create(&aside)?;
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let text = name.to_string_lossy();
+            // sled's own files, and nothing else of the folder.
+            if matches!(&*text, "db" | "conf" | "blobs") || text.starts_with("snap.") {
+                std::fs::rename(entry.path(), aside.join(&name))?;
+            }
+        }
+        File::open(dir)?.sync_all()?;
+        Ok(aside)
     }
 
     /// The id this store got when it was made. A store that was lost and made anew has another.
@@ -180,15 +206,19 @@ fn identify(tree: &mut Tree, dir: &Path) -> Result<String, StoreError> {
     if let Some(bytes) = tree.get(&format_key())? {
         let format: u32 = frame::decode(&format_key(), &bytes)?;
         if format > FORMAT {
-            let cause = format!(
-                "the store in {} has format {format}, written by a newer version of reconciled; this version knows up \
-                 to {FORMAT}. To go back, run `reconciled export` with the newer version and `reconciled import` with \
-                 this one, or put back the folder you saved before the upgrade",
-                dir.display()
-            );
-            return Err(StoreError::failed("open", cause));
+            let theirs = tree.get(&program_key())?.and_then(|bytes| frame::decode(&program_key(), &bytes).ok());
+            let theirs = theirs.unwrap_or_else(|| "of a newer version".to_owned());
+            return Err(StoreError::Newer { path: dir.display().to_string(), theirs, format });
+        }
+        if format < FORMAT {
+            // Before anything of the new format is written: an older version must refuse the store as a whole.
+            let mut group = Group::default();
+            group.put(format_key(), frame::encode(&FORMAT));
+            let raised = tree.commit(vec![group]).and_then(|()| tree.flusher()());
+            raised.map_err(|error| StoreError::failed("raise its format", error))?;
         }
     }
+    note_program(tree)?;
     if let Some(bytes) = tree.get(&lineage_key())? {
         return frame::decode(&lineage_key(), &bytes);
     }
@@ -203,6 +233,27 @@ fn identify(tree: &mut Tree, dir: &Path) -> Result<String, StoreError> {
     Ok(lineage)
 }
 
+/// Notes which version writes from now on, for one that is older.
+fn note_program(tree: &mut Tree) -> Result<(), StoreError> {
+    let program = frame::encode(env!("CARGO_PKG_VERSION"));
+    if tree.get(&program_key())?.as_ref() != Some(&program) {
+        let mut group = Group::default();
+        group.put(program_key(), program);
+        tree.commit(vec![group]).map_err(|error| StoreError::failed("begin", error))?;
+    }
+    Ok(())
+}
+
+/// Runs what may meet damaged files: sled gives up on some of them by a panic.
+fn caught<T>(action: &'static str, work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().cloned();
+        let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let words = words.unwrap_or_else(|| "no words".to_owned());
+        Err(StoreError::failed(action, format!("its files are damaged: {words}")))
+    })
+}
+
 fn sync_folder(dir: &Path) -> Result<(), StoreError> {
     match File::open(dir).and_then(|folder| folder.sync_all()) {
         // A parent that we may not read was there before us.
@@ -214,19 +265,22 @@ fn sync_folder(dir: &Path) -> Result<(), StoreError> {
 #[async_trait]
 impl Store for SledStore {
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        let found = self.inner.read().tree("read").and_then(|tree| keys.iter().map(|key| tree.get(key)).collect());
+        let read = |tree: &Tree| caught("read", || keys.iter().map(|key| tree.get(key)).collect());
+        let found = self.inner.read().tree("read").and_then(read);
         self.inner.note(found)
     }
 
     async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
-        let found = self.inner.read().tree("scan").and_then(|tree| tree.scan(prefix, after, limit));
+        let found = self.inner.read().tree("scan").and_then(|tree| caught("scan", || tree.scan(prefix, after, limit)));
         self.inner.note(found)
     }
 
     async fn commit(&self, groups: Vec<Group>) -> Result<(), StoreError> {
         groups.iter().try_for_each(Group::check)?;
         let result = match &mut *self.inner.write() {
-            State::Open(tree) => tree.commit(groups).map_err(|error| StoreError::failed("commit", error)),
+            State::Open(tree) => {
+                caught("commit", || tree.commit(groups).map_err(|error| StoreError::failed("commit", error)))
+            }
             State::Failed { cause, .. } => Err(StoreError::failed("commit", cause.clone())),
         };
         self.inner.note(result)?;
@@ -249,6 +303,13 @@ impl Store for SledStore {
         self.inner.note(done)?;
         *flushed = commits;
         Ok(())
+    }
+
+    async fn reopened(&self) -> Result<Option<Arc<dyn Store>>, StoreError> {
+        if self.failure().is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(self.reopen().await?)))
     }
 
     async fn size_on_disk(&self) -> Result<u64, StoreError> {

@@ -9,9 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Serialize, de::DeserializeOwned};
-
-use super::StoreError;
+use super::{Pack, StoreError};
 
 /// So many items stay in memory …
 const ITEMS_IN_MEMORY: usize = 2_000;
@@ -27,15 +25,15 @@ pub struct Spill<T> {
     file: Option<File>,
     /// Bytes in the file.
     written: u64,
-    /// What follows the file: each item as its length (4 bytes LE) and its JSON.
+    /// What follows the file: each item as its length (4 bytes LE) and its compact form.
     buffer: Vec<u8>,
-    /// The JSON of the item that is being appended.
+    /// The item that is being appended.
     scratch: Vec<u8>,
     len: usize,
     items: PhantomData<fn() -> T>,
 }
 
-impl<T: Serialize + DeserializeOwned> Spill<T> {
+impl<T: Pack> Spill<T> {
     /// An empty row. `dir` is touched only when it grows long.
     #[must_use]
     pub fn new(dir: &Path) -> Self {
@@ -47,10 +45,10 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Failed`] when the disk is full or fails, or the item is no JSON. The row is then as before.
+    /// [`StoreError::Failed`] when the disk is full or fails. The row is then as before.
     pub fn push(&mut self, item: &T) -> Result<(), StoreError> {
         self.scratch.clear();
-        serde_json::to_writer(&mut self.scratch, item).map_err(|error| StoreError::failed("spill", error))?;
+        item.pack(&mut self.scratch);
         let len = u32::try_from(self.scratch.len()).map_err(|error| StoreError::failed("spill", error))?;
         let full = match self.file {
             None => self.len >= ITEMS_IN_MEMORY || self.buffer.len() + 4 + self.scratch.len() > BYTES_IN_MEMORY,
@@ -93,7 +91,7 @@ impl<T: Serialize + DeserializeOwned> Spill<T> {
             offset: 0,
             block: Vec::new(),
             used: 0,
-            json: Vec::new(),
+            item: Vec::new(),
         };
         let mut left = self.len;
         iter::from_fn(move || {
@@ -139,21 +137,21 @@ struct Reader<'a> {
     block: Vec<u8>,
     used: usize,
     /// The item that is being read.
-    json: Vec<u8>,
+    item: Vec<u8>,
 }
 
 impl Reader<'_> {
-    fn next<T: DeserializeOwned>(&mut self) -> Result<T, StoreError> {
+    fn next<T: Pack>(&mut self) -> Result<T, StoreError> {
         let failed = |error: std::io::Error| StoreError::failed("read what was spilled", error);
         let mut len = [0; 4];
         self.read(&mut len).map_err(failed)?;
         let len = usize::try_from(u32::from_le_bytes(len)).unwrap_or(usize::MAX);
-        let mut json = std::mem::take(&mut self.json);
-        json.resize(len, 0);
-        let read = self.read(&mut json);
-        self.json = json;
+        let mut item = std::mem::take(&mut self.item);
+        item.resize(len, 0);
+        let read = self.read(&mut item);
+        self.item = item;
         read.map_err(failed)?;
-        serde_json::from_slice(&self.json).map_err(|error| StoreError::failed("read what was spilled", error))
+        T::unpack_all(&self.item).map_err(|error| StoreError::failed("read what was spilled", error))
     }
 
     fn read(&mut self, mut into: &mut [u8]) -> std::io::Result<()> {

@@ -24,10 +24,13 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use super::{Group, Key, Space, Store, StoreError, frame, lineage_key};
+use super::{Group, Intent, Key, Pack, Space, Store, StoreError, frame, lineage_key};
+use crate::sync::{Fresh, Link};
 
 /// The format of the export that this program writes.
 const FORMAT: u32 = 1;
+/// How the names of unfinished exports begin.
+pub(super) const TEMPORARY: &str = ".reconciled-export-";
 /// Entries read or written at once.
 const PAGE: usize = 500;
 
@@ -112,9 +115,23 @@ pub struct Restored {
 ///
 /// When the store or the disk fails or a value is damaged; `file` is then as it was.
 pub async fn export(store: &dyn Store, file: &Path, exported_at: &str) -> Result<u64, TransferError> {
+    export_while(store, file, exported_at, &|| Ok(())).await
+}
+
+/// As [`export`], asking before every page whether to go on.
+///
+/// # Errors
+///
+/// As [`export`], and what `go_on` gives.
+pub async fn export_while(
+    store: &dyn Store,
+    file: &Path,
+    exported_at: &str,
+    go_on: &(dyn Fn() -> io::Result<()> + Sync),
+) -> Result<u64, TransferError> {
     let failed = |source| TransferError::File { action: "write", path: file.to_owned(), source };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = NamedTempFile::new_in(folder).map_err(failed)?;
+    let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
     let mut writer = Writer { out: BufWriter::new(temporary), checksum: crc32fast::Hasher::new() };
     let lineage = read_meta(store, &lineage_key()).await?.unwrap_or_default();
     let header = Header { format: FORMAT, lineage, exported_at: exported_at.to_owned() };
@@ -125,6 +142,7 @@ pub async fn export(store: &dyn Store, file: &Path, exported_at: &str) -> Result
         let prefix = Key::new(space, &[]);
         let mut after = None;
         loop {
+            go_on().map_err(failed)?;
             let page = store.scan(&prefix, after.as_ref(), PAGE).await?;
             for (key, bytes) in &page {
                 writer.line(&entry(space, key, bytes)?).map_err(failed)?;
@@ -262,8 +280,25 @@ fn entry(space: Space, key: &Key, bytes: &[u8]) -> Result<Entry, StoreError> {
         let reason = "its key is not a row of texts".to_owned();
         return Err(StoreError::Damaged { key: format!("{key:?}"), reason });
     }
-    let value = if bytes.is_empty() { None } else { Some(frame::decode(key, bytes)?) };
+    let value = if bytes.is_empty() { None } else { Some(value(space, key, bytes)?) };
     Ok(Entry { space: space.name().to_owned(), key: parts, value })
+}
+
+/// A value as JSON. What is stored in a compact form is JSON in an export: it is for people and other versions, too.
+fn value(space: Space, key: &Key, bytes: &[u8]) -> Result<serde_json::Value, StoreError> {
+    fn json<T: Pack + Serialize + serde::de::DeserializeOwned>(
+        key: &Key,
+        bytes: &[u8],
+    ) -> Result<serde_json::Value, StoreError> {
+        let value: T = frame::unpack(key, bytes)?;
+        serde_json::to_value(value).map_err(|error| StoreError::failed("export", error))
+    }
+    match (space, bytes.first()) {
+        (Space::Link, Some(&frame::PACKED)) => json::<Link>(key, bytes),
+        (Space::Seen, Some(&frame::PACKED)) => json::<Fresh>(key, bytes),
+        (Space::Intent, Some(&frame::PACKED)) => json::<Intent>(key, bytes),
+        _ => frame::decode(key, bytes),
+    }
 }
 
 struct Writer {

@@ -65,6 +65,17 @@ impl Sent<'_> {
         }
     }
 
+    /// The remote has what a person put back. Nobody agreed on anything: neither value is an edit to be carried over, and
+    /// both are listed until one of them changes.
+    pub fn reverted(&self, field: &Field, state: &mut FieldState, there: Cell, config: u64) {
+        let written = self.written;
+        let seen = seen(written, self.from.clone(), there.clone());
+        *state.pending_mut(written) = unless_at_base(field, state, written, there);
+        state.believed = None;
+        let message = format!("a person took back what was written to the {written}");
+        state.parked = Some(FieldPark { code: ParkCode::Reverted, message, seen, config });
+    }
+
     /// Both sides agreed on `from` and `there`. What the other side holds by now, if it has moved on, stays pending; so
     /// does what of a list was not sent because only the target had changed it.
     fn agree(&self, field: &Field, state: &mut FieldState, there: Cell) {

@@ -354,7 +354,7 @@ impl<'a> Draft<'a> {
 }
 
 /// A value in a sentence, cut where it is long.
-fn shown(cell: &Cell) -> String {
+pub(super) fn shown(cell: &Cell) -> String {
     let Some(value) = cell.value() else { return "nothing".to_owned() };
     let text = value.to_string();
     match text.char_indices().nth(60) {

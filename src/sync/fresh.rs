@@ -89,6 +89,16 @@ pub fn decide_new(context: &Context<'_>, side: Side, record: &Fresh, hits: &[Tie
     found.link(pipeline, side, verdict)
 }
 
+/// Whether what the tiers find for `record` can change what [`decide_new`] says of it. It cannot where the filter rejects
+/// it and its side is never written: then it is neither matched nor created, whoever shares its keys.
+#[must_use]
+pub fn needs_hits(context: &Context<'_>, side: Side, record: &Fresh) -> bool {
+    let (pipeline, seen) = (context.pipeline, &record.observation);
+    let ranked = pipeline.unique.is_some() && side == Side::Source;
+    let admit = || mapping::admit(&pipeline.end(side).filter, &seen.id, &seen.projection, context.lookups);
+    pipeline.writes(side) || ranked || !matches!(admit(), Verdict::Rejected { .. })
+}
+
 /// The link of two records that matched, nothing agreed yet: every value is pending, so that [`super::decide_link`]
 /// applies the first-run rule.
 #[must_use]

@@ -271,6 +271,21 @@ impl FieldState {
 }
 
 impl Link {
+    /// Forgets what both sides last agreed on: the pair stays, and meets as on a first run.
+    pub fn forget_agreements(&mut self) {
+        for state in self.fields.values_mut() {
+            if let Some([source, target]) = state.base.take() {
+                state.pending_source.get_or_insert(source);
+                state.pending_target.get_or_insert(target);
+            }
+            (state.believed, state.winner, state.motion) = (None, None, None);
+        }
+        for mark in &mut self.marks {
+            (mark.version, mark.edited_at) = (None, None);
+        }
+        self.revision += 1;
+    }
+
     /// The id on `side`.
     #[must_use]
     pub const fn id(&self, side: Side) -> &RecordId {

@@ -104,7 +104,8 @@ fn several(view: &View<'_>, present: [&Cell; 2]) -> Option<String> {
 fn still_parked(view: &View<'_>, present: [&Cell; 2]) -> bool {
     view.state.winner.is_none()
         && view.state.parked.as_ref().is_some_and(|park| {
-            park.config == view.pipeline.hash
+            // What a person took back is not written again because of an edit of the configuration.
+            (park.config == view.pipeline.hash || park.code == ParkCode::Reverted)
                 && Side::BOTH.into_iter().all(|side| {
                     let index = side.index();
                     view.same(side, &park.seen[index], present[index])

@@ -26,6 +26,8 @@ pub enum Why {
     Deleted(Side),
     /// A side that is only written (the target of a one-way pipeline or field) was edited, and `drift: put-back`.
     PutBack,
+    /// A person took back the run that had overwritten it.
+    Reverted,
 }
 
 impl fmt::Display for Why {
@@ -38,6 +40,7 @@ impl fmt::Display for Why {
             Self::FirstDifference(side) => write!(f, "differs without history; differences: {side}-wins"),
             Self::FilledBlank => write!(f, "blank there; differences: fill-blanks"),
             Self::Deleted(side) => write!(f, "deleted on the {side}; deletes: propagate"),
+            Self::Reverted => write!(f, "a person took back what was written"),
             Self::PutBack => write!(f, "edited against the direction; drift: put-back"),
         }
     }
@@ -73,6 +76,8 @@ pub enum ParkCode {
     Expectation,
     /// It was written to and fro, again and again.
     FlipFlop,
+    /// A person took back what was written: the sides differ until one of them changes.
+    Reverted,
     /// The remote takes records of this kind, and changes none.
     Unchangeable,
     /// Deleted on one side and edited on the other: an edit beats a deletion.
@@ -97,6 +102,7 @@ impl ParkCode {
             Self::Reshaped => "check the value on the remote; declare its canonical form in the connector",
             Self::Unknown => "look whether the record exists on the remote, then `links add` it or `parked retry`",
             Self::IdTaken => "two records seem to be one on the remote; look at both, then correct the link",
+            Self::Reverted => "choose a side with `conflicts resolve`, or edit one of them: then it goes on as always",
             Self::FlipFlop => {
                 "find what changes it back on one of the sides (a rule of that system, another pipeline); then \
                  `conflicts resolve`, make the field one-way, or declare how the system reshapes it"
@@ -127,6 +133,7 @@ impl fmt::Display for ParkCode {
             Self::IdTaken => "id-taken",
             Self::Expectation => "expectation",
             Self::FlipFlop => "flip-flop",
+            Self::Reverted => "reverted",
             Self::Unchangeable => "unchangeable",
             Self::DeletedAndEdited => "deleted-and-edited",
         })

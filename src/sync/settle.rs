@@ -153,8 +153,13 @@ fn settle_field(
         learn(context, field, state, write, sent, got.as_ref());
     }
     let changes = matches!(sent.why, Why::Changed(_));
+    let reverted = sent.why == Why::Reverted;
     let outcome = Sent { written: write.side, from: &sent.from, value: &sent.value, before: &sent.before, changes };
     match got {
+        None if reverted => outcome.reverted(field, state, sent.value.clone(), context.pipeline.hash),
+        Some(got) if reverted && taken(context, field, state, write.side, sent, &got) => {
+            outcome.reverted(field, state, got, context.pipeline.hash);
+        }
         None => outcome.believe(field, state),
         Some(got) => {
             state.believed = None;

@@ -97,6 +97,12 @@ fn defaults_are_safe() {
     let guards = two_way.guards;
     assert_eq!((guards.deletes, guards.creates, guards.blanked), (Amount::Count(0), None, Amount::Count(10)));
     assert_eq!(guards.touched, Amount::Percent { percent: 30, at_least: 20 });
+    assert_eq!(guards.config_edit, Amount::Count(20));
+    let edit =
+        |written: &str| contacts("two-way", &format!("guards: {{ config_edit: {written} }}"), "").guards.config_edit;
+    assert_eq!(edit("5"), Amount::Count(5));
+    assert_eq!(edit("10%"), Amount::Percent { percent: 10, at_least: 20 });
+    assert_eq!(edit("unlimited"), Amount::Count(u64::MAX));
     let field = &two_way.fields[0];
     assert_eq!((field.flow, field.blanks), (Flow::TwoWay, Blanks::Keep));
     assert_eq!((field.conflicts, field.differences), (Conflicts::Park, Differences::FillBlanks));

@@ -287,6 +287,7 @@ impl World {
             mode,
             full,
             limit: None,
+            revert: None,
             why: "test".into(),
         };
         let report = engine.run(request).await.unwrap();

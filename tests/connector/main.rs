@@ -4,6 +4,7 @@ mod bodies;
 mod conformance;
 mod deletes;
 mod forms;
+mod hostile;
 mod listing;
 mod made_up;
 mod practice;

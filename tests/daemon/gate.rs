@@ -1,7 +1,10 @@
 //! A door before a system: it can be shut (calls hang) or broken (calls fail).
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,6 +26,7 @@ pub struct Gate {
     shut: watch::Sender<bool>,
     broken: Mutex<Option<CallError>>,
     slow: Mutex<Option<(Clock, Duration)>>,
+    urgent: AtomicUsize,
     /// Calls that stand before the door.
     pub waiting: watch::Sender<usize>,
 }
@@ -30,7 +34,19 @@ pub struct Gate {
 impl Gate {
     pub fn before(system: Arc<Fake>) -> Arc<Self> {
         let (shut, waiting) = (watch::Sender::new(false), watch::Sender::new(0));
-        Arc::new(Self { system, shut, broken: Mutex::new(None), slow: Mutex::new(None), waiting })
+        Arc::new(Self {
+            system,
+            shut,
+            broken: Mutex::new(None),
+            slow: Mutex::new(None),
+            urgent: AtomicUsize::new(0),
+            waiting,
+        })
+    }
+
+    /// How often somebody wanted to call for a person.
+    pub fn for_people(&self) -> usize {
+        self.urgent.load(Ordering::SeqCst)
     }
 
     pub fn shut(&self, shut: bool) {
@@ -96,5 +112,10 @@ impl Connector for Gate {
 
     fn requests(&self) -> Requests {
         self.system.requests()
+    }
+
+    fn for_a_person(&self) -> Option<Arc<dyn Connector>> {
+        self.urgent.fetch_add(1, Ordering::SeqCst);
+        None
     }
 }

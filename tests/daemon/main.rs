@@ -130,6 +130,7 @@ fn by_hand(name: &str, mode: Mode) -> RunRequest {
         mode,
         full: false,
         limit: None,
+        revert: None,
         why: "by hand".into(),
     }
 }

@@ -68,8 +68,8 @@ async fn every_request_is_answered_over_the_socket() {
         (Request::LinkRemove { pipeline: contacts.clone(), record: RecordId::from(jane) }, |answer| {
             matches!(answer, Response::Unlinked(_))
         }),
-        (Request::Pause { integration: integration("acme") }, |answer| matches!(answer, Response::Paused(_))),
-        (Request::Resume { integration: integration("acme") }, |answer| matches!(answer, Response::Resumed(_))),
+        (Request::Pause { what: "acme".into(), by: "anna".into() }, |answer| matches!(answer, Response::Paused(_))),
+        (Request::Resume { what: "acme".into() }, |answer| matches!(answer, Response::Resumed(_))),
     ];
     for (request, is_right) in checks {
         let answer = bounded(client.call(&request)).await.unwrap_or_else(|error| panic!("{request:?}: {error}"));
@@ -79,10 +79,10 @@ async fn every_request_is_answered_over_the_socket() {
         (Request::Links { pipeline: live.world.pipeline("acme/nothing") }, FailureKind::NoSuch),
         (Request::ParkedRetry { pipeline: contacts.clone(), record: None }, FailureKind::NoSuch),
         (Request::ParkedIgnore { pipeline: contacts.clone(), record: RecordId::from("x") }, FailureKind::NoSuch),
-        (Request::Approve { what: "nothing".into() }, FailureKind::NoSuch),
+        (Request::Approve { what: "nothing".into(), except: Vec::new() }, FailureKind::NoSuch),
         (Request::Reject { what: "nothing".into() }, FailureKind::NoSuch),
         (Request::Runs { integration: integration("nobody"), limit: 1 }, FailureKind::NoSuch),
-        (Request::Pause { integration: integration("nobody") }, FailureKind::NoSuch),
+        (Request::Pause { what: "nobody".into(), by: "anna".into() }, FailureKind::NoSuch),
         (Request::Run(by_hand("nobody", Mode::Sync)), FailureKind::NoSuch),
     ];
     for (request, kind) in refused {
@@ -161,7 +161,7 @@ async fn an_approved_first_run_goes_at_once() {
     assert_eq!((live.world.books.count("contacts"), live.world.shop.count("contacts")), (1, 1));
     let runs = live.told("acme").await.len();
     assert!(runs <= 2, "a held run is not tried again and again: {:?}", live.told("acme").await);
-    live.call(Request::Approve { what: "acme".into() }).await;
+    live.call(Request::Approve { what: "acme".into(), except: Vec::new() }).await;
     live.until("01 05:00:00").await;
     assert_eq!((live.world.books.count("contacts"), live.world.shop.count("contacts")), (2, 2));
 }
@@ -170,7 +170,7 @@ async fn an_approved_first_run_goes_at_once() {
 async fn a_pause_is_remembered_over_a_restart_and_leaves_commands_working() {
     let live = Live::start(World::new(SHOP)).await;
     live.until("01 04:01:00").await;
-    live.call(Request::Pause { integration: integration("acme") }).await;
+    live.call(Request::Pause { what: "acme".into(), by: "anna".into() }).await;
     live.world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
     bounded(live.daemon.stop()).await;
     let live = Live::start(live.world).await;
@@ -178,8 +178,9 @@ async fn a_pause_is_remembered_over_a_restart_and_leaves_commands_working() {
     assert_eq!(live.world.books.count("contacts"), 0);
     assert_eq!(live.daemon.status().integrations[0].waits, [WaitReason::Paused]);
     let Response::Status(status) = live.call(Request::Status).await else { panic!("no status") };
-    assert_eq!(status.paused, [integration("acme")]);
-    live.call(Request::Resume { integration: integration("acme") }).await;
+    let [pause] = status.paused.as_slice() else { panic!("{status:?}") };
+    assert_eq!((pause.what.as_str(), pause.by.as_str()), ("acme", "anna"));
+    live.call(Request::Resume { what: "acme".into() }).await;
     live.until("03 04:00:00").await;
     assert_eq!(live.world.books.count("contacts"), 1, "the idle run was overdue");
     assert_eq!(live.daemon.status().integrations[0].last_run, Some(at("03 04:00:00")));
@@ -194,8 +195,55 @@ async fn without_a_daemon_a_command_does_it_itself() {
         panic!("no report")
     };
     assert_eq!(report.exit_code(), 0);
-    execute(&engine, Request::Pause { integration: integration("acme") }).await.unwrap();
+    execute(&engine, Request::Pause { what: "acme".into(), by: "anna".into() }).await.unwrap();
     let Response::Status(status) = execute(&engine, Request::Status).await.unwrap() else { panic!("no status") };
     assert!(status.daemon.is_none());
-    assert_eq!(status.paused, [integration("acme")]);
+    let [pause] = status.paused.as_slice() else { panic!("{status:?}") };
+    assert_eq!((pause.what.as_str(), pause.by.as_str()), ("acme", "anna"));
+}
+
+#[tokio::test]
+async fn a_pipeline_can_be_paused_by_itself_and_the_whole_counts_for_its_parts() {
+    let live = Live::start(World::new(SHOP)).await;
+    live.until("01 04:01:00").await;
+    let pause = Request::Pause { what: "acme/contacts".into(), by: "anna".into() };
+    let Response::Paused(paused) = live.call(pause).await else { panic!("not paused") };
+    assert_eq!((paused.what.as_str(), paused.at), ("acme/contacts", at("01 04:01:00")));
+    live.world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    live.until("02 10:00:00").await;
+    assert_eq!(live.world.books.count("contacts"), 0);
+    // By hand it runs all the same.
+    live.call(Request::Run(by_hand("acme", Mode::Sync))).await;
+    assert_eq!(live.world.books.count("contacts"), 1);
+    // The whole counts for its parts.
+    live.call(Request::Pause { what: "acme".into(), by: "bert".into() }).await;
+    let refused = live.daemon.call(Request::Resume { what: "acme/contacts".into() }).await.unwrap_err();
+    assert_eq!(refused.kind, FailureKind::NotPossible);
+    assert!(refused.message.contains("by bert"), "{refused}");
+    let Response::Resumed(ended) = live.call(Request::Resume { what: "acme".into() }).await else { panic!("no") };
+    assert_eq!(ended.len(), 2);
+    live.world.shop.insert("contacts", json!({"name": "Joe", "email": "joe@x.example"}));
+    live.until("02 12:00:00").await;
+    assert_eq!(live.world.books.count("contacts"), 2);
+}
+
+#[tokio::test]
+async fn what_a_person_waits_for_may_use_what_the_limits_keep_for_people() {
+    let live = Live::start(World::new(SHOP)).await;
+    live.until("01 08:00:00").await;
+    assert_eq!((live.shop.for_people(), live.books.for_people()), (0, 0), "schedules leave it alone");
+    live.call(Request::Run(by_hand("acme", Mode::Sync))).await;
+    assert!(live.shop.for_people() > 0 && live.books.for_people() > 0);
+}
+
+#[tokio::test]
+async fn a_daemon_that_says_nothing_is_given_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mute.sock");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    let mut client = Client::connect(&path).await.unwrap().with_patience(Duration::from_millis(50));
+    let (_open, _) = listener.accept().await.unwrap();
+    let error = bounded(client.call(&Request::Ping)).await.unwrap_err();
+    assert!(matches!(error, ClientError::Silent { .. }), "{error}");
+    assert!(error.to_string().contains("may still take effect"), "{error}");
 }

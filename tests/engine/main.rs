@@ -7,6 +7,7 @@ mod support;
 
 mod birth;
 mod deletes;
+mod each_failure;
 mod fields;
 mod guards;
 mod lists;
@@ -14,4 +15,8 @@ mod loops;
 mod matching;
 mod outcomes;
 mod references;
+mod restore;
 mod safety;
+mod time;
+mod undo;
+mod unknown;

@@ -89,7 +89,7 @@ impl History {
     fn request(mode: Mode, full: bool) -> RunRequest {
         let integration = IntegrationName::parse("website-xero").unwrap();
         let (pipelines, why) = (Vec::new(), "test".to_owned());
-        RunRequest { integration, pipelines, connection: None, mode, full, limit: None, why }
+        RunRequest { integration, pipelines, connection: None, mode, full, limit: None, revert: None, why }
     }
 
     /// Runs; whenever the run waits for the clock, the clock jumps there. Now and then the run is killed where it
@@ -349,7 +349,7 @@ impl History {
         match end.connection.name.as_str() {
             "website" => self.sandbox.website.get(&end.resource.name, id.as_str()),
             _ if end.resource.name == "contacts" => self.sandbox.xero.get("Contacts", id.as_str()),
-            _ => self.sandbox.xero.get("Invoices", id.as_str()),
+            _ => self.sandbox.xero.get("Invoices", id.as_str()).map(days),
         }
     }
 
@@ -459,6 +459,17 @@ impl History {
         let entries = entries.filter(|call| !call.is_read());
         entries.map(|call| format!("{} {} {} {:?}", call.method, call.path, call.body, call.status)).collect()
     }
+}
+
+/// Xero writes days as milliseconds, which are read as days.
+fn days(mut invoice: Value) -> Value {
+    for name in ["Date", "DueDate"] {
+        let text = invoice[name].as_str().and_then(|text| text.strip_prefix("/Date(")?.strip_suffix("+0000)/"));
+        if let Some(day) = text.and_then(|text| chrono::DateTime::from_timestamp_millis(text.parse().ok()?)) {
+            invoice[name] = day.format("%F").to_string().into();
+        }
+    }
+    invoice
 }
 
 async fn live(seed: u64) -> Vec<String> {

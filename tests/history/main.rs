@@ -1,7 +1,8 @@
 //! Random histories: people edit both sides, calls fail, time passes, the daemon dies; afterwards everything that must
 //! always hold is checked.
 //!
-//! `HISTORIES=n SEED=s cargo test --test history memory` runs more, or one again; `WEB_HISTORIES=n WEB_SEED=s` does so for
+//! `HISTORIES=n SEED=s cargo test --test history memory` runs more, or one again (`-- --nocapture` shows what they come
+//! to); `WEB_HISTORIES=n WEB_SEED=s` does so for
 //! those over HTTP; `DUMP=1` shows the store of one that went wrong.
 #![allow(
     clippy::pedantic,
@@ -16,9 +17,11 @@ mod support;
 
 mod deletions;
 mod http;
+mod kinds;
 mod ledger;
 mod memory;
 mod people;
+mod sum;
 
 /// A number from the environment.
 fn number(name: &str, otherwise: u64) -> u64 {

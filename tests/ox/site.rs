@@ -96,6 +96,7 @@ impl Site {
             mode,
             full,
             limit: None,
+            revert: None,
             why: "test".into(),
         }
     }

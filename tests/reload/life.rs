@@ -118,7 +118,9 @@ async fn a_second_daemon_is_turned_away() {
     let live = Live::start(BY_HAND, &[]).await;
     let out = program(live.home.path()).arg("run").output().unwrap();
     assert_eq!(out.status.code(), Some(75), "{}", String::from_utf8_lossy(&out.stderr));
-    assert!(String::from_utf8_lossy(&out.stderr).contains("in use by another process"));
+    let told = String::from_utf8_lossy(&out.stderr);
+    let holder = format!("in use by the daemon {} with process id {}", env!("CARGO_PKG_VERSION"), live.child.id());
+    assert!(told.contains(&holder) && told.contains("help: stop that one"), "{told}");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! A configuration folder, the built program as a daemon on it, and waiting for what it says of itself.
 
+pub mod practice;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -60,6 +62,9 @@ impl Drop for Live {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !std::thread::panicking() {
+            assert!(!self.said().contains("canary"), "a secret in the log: {}", self.said());
+        }
     }
 }
 

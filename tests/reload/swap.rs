@@ -187,6 +187,7 @@ impl Here {
             mode: Mode::Sync,
             full: false,
             limit: None,
+            revert: None,
             why: "by hand".into(),
         };
         let daemon = self.daemon.clone();

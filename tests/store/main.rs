@@ -2,6 +2,8 @@
 #![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
 mod conformance;
+mod damage;
 mod full_disk;
 mod kill;
 mod sled;
+mod snapshots;

@@ -59,3 +59,27 @@ async fn a_store_of_a_newer_format_is_refused_with_the_way_back() {
     let text = std::error::Error::source(&error).unwrap().to_string();
     assert!(text.contains("format 99") && text.contains("reconciled export"), "{text}");
 }
+
+#[tokio::test]
+async fn a_store_of_the_first_format_is_read_and_kept_from_older_programs() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), CACHE).unwrap();
+    let format = Key::new(Space::Meta, &["format"]);
+    let link = serde_json::json!({ "s": "17", "t": "T", "o": "on-source", "n": "Jane Doe", "r": 1,
+        "m": [{ "h": 1 }, { "h": 2 }], "f": { "5": { "d": 6, "b": [["Jane"]] } } });
+    let mut group = reconciled::store::Group::default();
+    group.put(format.clone(), frame::encode(&1));
+    group.put(Key::new(Space::Link, &["contacts", "17"]), frame::encode(&link));
+    store.commit(vec![group]).await.unwrap();
+    store.flush().await.unwrap();
+    drop(store);
+
+    let store = SledStore::open(dir.path(), CACHE).unwrap();
+    let raised = store.get(std::slice::from_ref(&format)).await.unwrap().pop().flatten().unwrap();
+    assert_eq!(frame::decode::<u32>(&format, &raised).unwrap(), 2);
+    let pipeline = reconciled::config::PipelineName::parse("contacts").unwrap();
+    let ledger = reconciled::store::Ledger::new(std::sync::Arc::new(store));
+    let (links, _) = ledger.list_links(&pipeline, None).await.unwrap();
+    assert_eq!(links.len(), 1);
+    assert_eq!((links[0].label.as_str(), links[0].target.as_str()), ("Jane Doe", "T"));
+}

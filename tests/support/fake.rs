@@ -72,6 +72,14 @@ struct State {
     answer_creates_with: Option<String>,
     keeps_deleted: bool,
     late: Vec<(DateTime<Utc>, PreparedCall)>,
+    stamps: Option<Box<dyn Fn(DateTime<Utc>) -> DateTime<Utc> + Send + Sync>>,
+}
+
+impl State {
+    /// What a record's stamp says of this instant.
+    fn stamp(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        self.stamps.as_ref().map_or(at, |stamps| stamps(at))
+    }
 }
 
 /// The system.
@@ -121,6 +129,11 @@ impl Fake {
         self.hook.lock().unwrap().as_mut().and_then(|hook| hook(moment))
     }
 
+    /// What the stamps of its records say, instead of the truth.
+    pub fn stamps(&self, stamps: impl Fn(DateTime<Utc>) -> DateTime<Utc> + Send + Sync + 'static) {
+        self.state().stamps = Some(Box::new(stamps));
+    }
+
     /// Records carry a version, and a write of an older one is refused.
     pub fn versions(&self) {
         self.state().versions = true;
@@ -132,7 +145,7 @@ impl Fake {
         state.next_id += 1;
         let id = format!("{}{}", self.prefix, state.next_id);
         body["id"] = json!(id);
-        let updated = self.clock.now();
+        let updated = state.stamp(self.clock.now());
         state.resources.entry(resource.into()).or_default().insert(id.clone(), Stored { body, updated, version: 1 });
         id
     }
@@ -141,9 +154,10 @@ impl Fake {
     pub fn edit(&self, resource: &str, id: &str, values: Value) {
         let now = self.clock.now();
         let mut state = self.state();
+        let updated = state.stamp(now);
         let stored = state.resources.get_mut(resource).unwrap().get_mut(id).unwrap();
         merge(&mut stored.body, &values);
-        stored.updated = now;
+        stored.updated = updated;
         stored.version += 1;
     }
 
@@ -390,7 +404,7 @@ impl Fake {
             answers.push(json!({
                 "written": id, "body": new, "updated": now.to_rfc3339(), "version": version.to_string(),
             }));
-            let stored = Stored { body: new, updated: now, version };
+            let stored = Stored { body: new, updated: state.stamp(now), version };
             state.resources.entry(call.resource.clone()).or_default().insert(id, stored);
         }
         state.remembered.insert(key, (now, call.body.clone(), answers.clone()));

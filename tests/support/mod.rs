@@ -3,7 +3,11 @@
 
 pub mod fake;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use chrono::{DateTime, TimeZone, Utc};
 use reconciled::{
@@ -97,8 +101,18 @@ impl config::EnvSource for NoEnv {
     }
 }
 
-/// Loads YAML that must be right.
+/// Loads YAML that must be right. What was loaded before is as it was: thousands of worlds have few configurations.
 pub fn load(dir: &std::path::Path, yaml: &str) -> Arc<Config> {
+    static LOADED: Mutex<BTreeMap<String, Arc<Config>>> = Mutex::new(BTreeMap::new());
+    if let Some(config) = LOADED.lock().unwrap().get(yaml) {
+        return config.clone();
+    }
+    let config = load_files(dir, yaml);
+    LOADED.lock().unwrap().insert(yaml.to_owned(), config.clone());
+    config
+}
+
+fn load_files(dir: &std::path::Path, yaml: &str) -> Arc<Config> {
     // A test may bring connectors of its own.
     let connectors = if yaml.contains("\nconnectors:") { "" } else { CONNECTORS };
     std::fs::write(dir.join("connectors.yaml"), connectors).unwrap();
@@ -157,6 +171,7 @@ impl World {
             mode,
             full: false,
             limit: None,
+            revert: None,
             why: "test".into(),
         }
     }

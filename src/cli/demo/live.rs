@@ -117,7 +117,7 @@ async fn story(office: &mut Office, systems: &Systems, folder: &Folder, out: &Ou
     let rows = matching::rows(&first, &names);
     out.data(&beginning(&matching::render(std::slice::from_ref(&first), &rows, true, out.paint), 14));
     out.data("\nA person would read that and say `reconciled approve demo`; the demo does it for you.\n\n");
-    office.ask(Request::Approve { what: "demo".to_owned() }).await?;
+    office.ask(Request::Approve { what: "demo".to_owned(), except: Vec::new() }).await?;
     let done = next_run(office, &demo, Some(first.ended)).await?;
     out.data(&report::outcome(&done, &names, false, out.paint));
     out.data(&put_aside(office, &names, out).await?);

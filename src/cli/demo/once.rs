@@ -117,7 +117,7 @@ impl Play<'_> {
         let links: u64 = report.pipelines.iter().map(|pipeline| pipeline.counts.links).sum();
         let creates: u64 = report.pipelines.iter().flat_map(|pipeline| pipeline.counts.creates).sum();
         story.tell("first run, report only", format!("{} match, {} to create", pairs(links), number(creates)));
-        self.office.ask(Request::Approve { what: "demo".to_owned() }).await?;
+        self.office.ask(Request::Approve { what: "demo".to_owned(), except: Vec::new() }).await?;
         let report = self.sync(Mode::Sync).await?;
         for trouble in &report.troubles {
             story.must(false, || format!("{}: {}", trouble.connection, trouble.message));

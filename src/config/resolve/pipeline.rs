@@ -145,7 +145,7 @@ impl<'a, 'c> Maker<'a, 'c> {
             on_leave: written.on_leave.as_ref().map_or(OnLeave::Keep, |at| policy::on_leave(at.value)),
             drift,
             first_run: FirstRun { approve },
-            guards: policy::guards(cx, written.guards.as_ref()),
+            guards: policy::guards(written.guards.as_ref()),
             cut_over,
             needs: named(&[Need::Needs, Need::Reference]),
             referenced_by: named(&[Need::ReferencedBy]),

@@ -191,25 +191,16 @@ pub(crate) fn drift(cx: &Cx<'_>, written: Option<&At<DriftW>>, flow: Flow, ends:
 }
 
 /// Resolves `guards`.
-pub(crate) fn guards(cx: &Cx<'_>, written: Option<&GuardsW>) -> Guards {
+pub(crate) fn guards(written: Option<&GuardsW>) -> Guards {
     let mut guards = Guards {
         deletes: Amount::Count(0),
         creates: None,
         blanked: Amount::Count(10),
         touched: Amount::Percent { percent: 30, at_least: 20 },
+        config_edit: Amount::Count(20),
         keys: Amount::Percent { percent: 10, at_least: 20 },
     };
     let Some(written) = written else { return guards };
-    if let Some(later) = &written.config_edit {
-        cx.report.add(
-            error(
-                "config::not_in_this_version",
-                later.span,
-                "a guard on edits of the configuration is not in this version",
-            )
-            .help("remove config_edit; `plan` shows what an edit would do"),
-        );
-    }
     let amount = |at: &At<AmountW>, at_least| match at.value {
         AmountW::Count(count) => Some(Amount::Count(count)),
         AmountW::Percent(percent) => Some(Amount::Percent { percent, at_least }),
@@ -227,6 +218,9 @@ pub(crate) fn guards(cx: &Cx<'_>, written: Option<&GuardsW>) -> Guards {
     }
     if let Some(at) = &written.touched {
         guards.touched = amount(at, 20).unwrap_or(unlimited);
+    }
+    if let Some(at) = &written.config_edit {
+        guards.config_edit = amount(at, 20).unwrap_or(unlimited);
     }
     if let Some(at) = &written.key_changes {
         guards.keys = amount(at, 20).unwrap_or(unlimited);

@@ -296,6 +296,8 @@ pub struct Guards {
     pub blanked: Amount,
     /// Linked records written.
     pub touched: Amount,
+    /// Records that an edit of the configuration changes.
+    pub config_edit: Amount,
     /// Values overwritten by which records are matched, or refer to others.
     pub keys: Amount,
 }

@@ -19,6 +19,46 @@ pub struct Settings {
     pub store_cache_bytes: u64,
     /// How an edited configuration is taken over.
     pub reload: ReloadSettings,
+    /// How long before-images are kept.
+    pub history: HistorySettings,
+    /// Snapshots of the store.
+    pub backup: BackupSettings,
+}
+
+/// How long before-images are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistorySettings {
+    /// Runs older than this are forgotten.
+    pub keep: Duration,
+    /// Most bytes of them in all, about; the oldest are forgotten first.
+    pub max_bytes: u64,
+}
+
+impl Default for HistorySettings {
+    fn default() -> Self {
+        Self { keep: Duration::from_hours(30 * 24), max_bytes: 64 << 20 }
+    }
+}
+
+/// Snapshots of the store that the daemon makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupSettings {
+    /// The folder they go to.
+    pub dir: PathBuf,
+    /// How long after one the next is made.
+    pub every: Duration,
+    /// How many are kept; none are made if it is 0.
+    pub keep: usize,
+    /// Bytes that a snapshot leaves free on its disk.
+    pub reserve_bytes: u64,
+}
+
+impl BackupSettings {
+    /// The defaults, beside the store in this folder.
+    #[must_use]
+    pub fn beside(state_dir: &std::path::Path) -> Self {
+        Self { dir: state_dir.join("backup"), every: Duration::from_hours(24), keep: 7, reserve_bytes: 256 << 20 }
+    }
 }
 
 /// How an edited configuration is taken over. All of it can change while the daemon runs.
@@ -34,6 +74,8 @@ pub struct ReloadSettings {
     pub drain: Duration,
     /// How long many files must stay away before that is believed.
     pub second_look: Duration,
+    /// How long a held edit waits for an answer.
+    pub keep_held: Duration,
 }
 
 impl Default for ReloadSettings {
@@ -44,6 +86,7 @@ impl Default for ReloadSettings {
             settle: Duration::from_secs(1),
             drain: Duration::from_secs(30),
             second_look: Duration::from_secs(60),
+            keep_held: Duration::from_hours(7 * 24),
         }
     }
 }

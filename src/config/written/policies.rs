@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{AmountW, At, Decode, Later, text_of, words, written};
+use super::{AmountW, At, Decode, text_of, words, written};
 use crate::config::{
     diagnostic::{Report, error},
     tree::{Node, NodeValue},
@@ -243,7 +243,7 @@ written! {
         may touched: At<AmountW>,
         /// Values overwritten by which records are matched, or refer to others. Default: 10%, at least 20.
         may key_changes ["keys"]: At<AmountW>,
-        /// Linked records that an edit of the configuration may change. Not in this version.
-        may config_edit: Later,
+        /// Records that an edit of the configuration may change before a person has to approve it. Default: 20.
+        may config_edit: At<AmountW>,
     }
 }

@@ -39,6 +39,10 @@ written! {
         may store: StoreW,
         /// How an edited configuration is taken over.
         may reload: ReloadW,
+        /// Values that were overwritten.
+        may history: HistoryW,
+        /// Snapshots of the store.
+        may backup: BackupW,
         /// Where to listen. Not in this version.
         may listen: Later,
     }
@@ -65,5 +69,31 @@ written! {
         may drain: At<std::time::Duration>,
         /// How long many files must stay away before that is believed. Default: 60s.
         may second_look: At<std::time::Duration>,
+        /// How long an edit over its guard waits for an answer. Default: 7d.
+        may keep_held: At<std::time::Duration>,
+    }
+}
+
+written! {
+    /// How long values that were overwritten are kept, for `explain` and `revert`.
+    HistoryW as "history" {
+        /// How long. Default: 30d.
+        may keep: At<std::time::Duration>,
+        /// Most of them in all, in MiB, about; the oldest are forgotten first. Default: 64.
+        may max_mib: At<u64>,
+    }
+}
+
+written! {
+    /// Snapshots of the store that the daemon makes while it runs.
+    BackupW as "backup" {
+        /// The folder they go to. Default: `backup` in the folder of the store.
+        may dir: At<String>,
+        /// How long after one the next is made. Default: 1d.
+        may every: At<std::time::Duration>,
+        /// How many are kept; 0 makes none. Default: 7.
+        may keep: At<u64>,
+        /// What a snapshot leaves free on its disk, in MiB. Default: 256.
+        may reserve_mib: At<u64>,
     }
 }

@@ -15,12 +15,13 @@ use super::{
     list::last_part,
     messages,
     prepare::{self, batch_of},
+    sent::{self, Texts},
     transport::Reply,
 };
 use crate::{
     connector::{
-        Answer, AnswerKind, Batch, Bodies, CallError, Correlate, ItemAnswer, PreparedCall, RemoteRecord, Resource,
-        VersionHeader, Write, WriteKind,
+        Answer, AnswerKind, Batch, Bodies, BodyKind, CallError, Correlate, ItemAnswer, PreparedCall, RemoteRecord,
+        Resource, VersionHeader, Write, WriteKind,
     },
     record::{Path, RecordId},
 };
@@ -286,7 +287,15 @@ impl Reading<'_> {
     /// in another form, or trim a name. Parts without an id are refusals, which need not repeat what they refuse, or
     /// repeat it as it was sent: they are no place where a record stands.
     fn out_of_order(&self, batch: &Batch, answered: &[Value]) -> bool {
-        let sent = self.sent_items(batch);
+        let items;
+        let plain = self.form() == BodyKind::Json && batch.wrap.is_none();
+        let sent: Vec<Texts<'_>> = if plain {
+            let Some(sent) = sent::texts(&self.call.body, batch.array.as_deref()) else { return false };
+            sent
+        } else {
+            items = self.sent_items(batch);
+            items.iter().map(sent::texts_of).collect()
+        };
         let parts: Vec<&Value> =
             answered.iter().map(|item| batch.item_record.find(item).unwrap_or(&Value::Null)).collect();
         let has_id: Vec<bool> = answered.iter().map(|item| self.id_in(batch, item).is_some()).collect();
@@ -295,17 +304,21 @@ impl Reading<'_> {
         sent.iter().zip(&parts).zip(&has_id).any(|((own, part), has_id)| {
             let here = alike(part, own);
             *has_id
-                && here < texts(own).count()
+                && here < own.len()
                 && (sent.iter().any(|other| alike(part, other) > here)
                     || made.iter().any(|other| alike(other, own) > here))
         })
     }
 
+    /// How the call's body is written.
+    fn form(&self) -> BodyKind {
+        self.write.body.unwrap_or(self.connector.shared.connection.manifest.bodies.write)
+    }
+
     /// The records as they were sent.
     fn sent_items(&self, batch: &Batch) -> Vec<Value> {
         let bodies = &self.connector.shared.connection.manifest.bodies;
-        let form = self.write.body.unwrap_or(bodies.write);
-        let bodies = Bodies { read: form, ..bodies.clone() };
+        let bodies = Bodies { read: self.form(), ..bodies.clone() };
         let Ok(mut sent) = body::parse(&bodies, self.call.body.as_bytes()) else { return Vec::new() };
         let array = match &batch.array {
             Some(name) => sent.get_mut(name).map(Value::take),
@@ -349,13 +362,9 @@ fn places_by(keys: &[Option<Value>], path: &Path, answered: &[Value]) -> Vec<Opt
         .collect()
 }
 
-fn texts(record: &Value) -> impl Iterator<Item = (&String, &str)> {
-    record.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name, value.as_str()?)))
-}
-
 /// How many of the plain texts that were sent an answered part holds.
-fn alike(part: &Value, sent: &Value) -> usize {
-    texts(sent).filter(|(name, text)| part.get(name).and_then(Value::as_str) == Some(text)).count()
+fn alike(part: &Value, sent: &Texts<'_>) -> usize {
+    sent.iter().filter(|(name, text)| part.get(&**name).and_then(Value::as_str) == Some(text)).count()
 }
 
 fn same(a: &RecordId, b: &RecordId) -> bool {

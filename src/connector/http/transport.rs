@@ -13,7 +13,7 @@ use reqwest::{
 };
 use url::Url;
 
-use super::{HttpConnector, address, body, login::Login, messages, tls};
+use super::{HttpConnector, address, body, login::Login, messages, resolve, tls};
 use crate::{config::Connection, connector::CallError};
 
 /// Time to reach the server.
@@ -68,6 +68,7 @@ pub(super) fn client(base: &Url) -> Result<Client, String> {
         .retry(reqwest::retry::never())
         .referer(false)
         .no_proxy()
+        .dns_resolver(std::sync::Arc::new(resolve::Careful))
         .http1_only();
     builder.build().map_err(words)
 }

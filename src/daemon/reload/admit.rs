@@ -1,23 +1,26 @@
 //! The one place that decides whether an edited integration may take the place of the running one.
 //!
 //! A reload calls [`admit`] once for every integration whose *meaning* changed, was added or was removed (edits of
-//! schedules and windows are not asked about). It is called with the turn of the integration held, so that no run of
-//! it is under way and what is remembered of it stands still, after everything of the new one has been prepared and
-//! before anything of the old one is given up. It may take its time, and it may read the store; it must write nothing
-//! but what describes a held edit.
+//! schedules and windows are not asked about), and a start does so for what was edited while no daemon ran. While a
+//! daemon runs, the turn of the integration is held meanwhile, so that no run of it is under way and what is remembered of
+//! it stands still; everything of the new one has been prepared, and nothing of the old one is given up.
 //!
-//! After [`Verdict::Hold`] the old integration goes on, and `status` shows the reason. The question is asked again when
-//! the files change, at a `reload` by hand, and at the next look after [`Shared::look_at_config_again`] was called
-//! (by whoever approves a held edit, say).
+//! An edit is judged by what it does to records ([`EditOf::effect`]), not by the key that was edited. Over
+//! `guards.config_edit` it is held: the old integration goes on, and `status` shows the reason. The question is asked
+//! again when the files change, at a `reload` by hand, and after a person answered ([`Shared::look_at_config_again`]).
+//! An approval is for this edit, as long as it does no more than what was shown.
 //!
 //! [`Shared::look_at_config_again`]: super::super::control::Shared::look_at_config_again
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
+
+use super::held::{self, HeldEdit};
 use crate::{
-    config::{Integration, IntegrationName},
-    engine::Engine,
-    store::StoreError,
+    config::{Config, Effective, Integration, IntegrationName},
+    engine::{EditEffect, EditOf, leave_out_of_edit},
+    store::{Approval, Changes, HeldRun, Hold, Ledger, Stage, StoreError},
 };
 
 /// An edit of one integration, ready to take effect.
@@ -26,12 +29,21 @@ pub(in crate::daemon) struct Edit<'e> {
     pub name: &'e IntegrationName,
     /// What runs now; `None` for one that is added.
     pub old: Option<&'e Arc<Integration>>,
-    /// What would run; `None` for one that is removed.
-    pub new: Option<&'e Arc<Integration>>,
-    /// The engine with the configuration and the connectors as they would be.
-    pub engine: &'e Engine,
-    /// A person said `reload --force`.
-    pub force: bool,
+    /// What would run, and what it comes to; `None` for one that is removed.
+    pub new: Option<(&'e Arc<Integration>, Effective)>,
+    /// The configuration as it would be.
+    pub config: &'e Config,
+}
+
+/// Where edits are judged.
+#[derive(Clone, Copy)]
+pub(in crate::daemon) struct Bench<'e> {
+    /// What is remembered.
+    pub ledger: &'e Ledger,
+    /// The present.
+    pub now: DateTime<Utc>,
+    /// How long a held edit waits for an answer.
+    pub keep: Duration,
 }
 
 /// Whether an edit may take effect.
@@ -40,25 +52,77 @@ pub(in crate::daemon) enum Verdict {
     /// It may.
     Swap,
     /// The old one goes on; why, and what a person can do about it, in one sentence.
-    #[allow(dead_code, reason = "nothing is judged yet")]
     Hold(String),
 }
 
-/// Judges an edit. For now every edit takes effect.
+/// Judges an edit. What is added or removed changes no linked record: a first run asks by itself, and links are kept.
 ///
 /// # Errors
 ///
 /// When the store fails: then the old integration goes on, and the edit is judged again at the next look.
-#[allow(clippy::unused_async, reason = "whoever judges reads the store")]
-pub(in crate::daemon) async fn admit(edit: &Edit<'_>) -> Result<Verdict, StoreError> {
-    let Edit { name, old, new, engine, force } = edit;
-    tracing::debug!(
-        event = "config.admitted",
-        integration = %name,
-        running = old.is_some(),
-        wanted = new.is_some(),
-        integrations = engine.config.integrations.len(),
-        force
-    );
-    Ok(Verdict::Swap)
+pub(in crate::daemon) async fn admit(bench: Bench<'_>, edit: &Edit<'_>) -> Result<Verdict, StoreError> {
+    let (Some(old), Some((new, effective))) = (edit.old, edit.new) else { return Ok(Verdict::Swap) };
+    let edit_of = EditOf { ledger: bench.ledger, config: edit.config, old, new, now: bench.now };
+    let effect = edit_of.effect().await?;
+    if !effect.is_over() {
+        tracing::info!(event = "config.admitted", integration = %edit.name, %effect);
+        return Ok(Verdict::Swap);
+    }
+    let known = held::of(bench.ledger, edit.name).await?;
+    let known = known.filter(|held| held.meaning == effective.meaning && held.expires > bench.now);
+    let held = match known {
+        Some(held) if held.approval == Approval::Approved && effect.no_more_than(&held.effect) => {
+            carry_out(bench, &edit_of, &held, &effect).await?;
+            tracing::info!(event = "config.approved_edit", integration = %edit.name, id = held.id, %effect);
+            return Ok(Verdict::Swap);
+        }
+        Some(held) if held.approval != Approval::Approved && effect.no_more_than(&held.effect) => held,
+        _ => {
+            let held = HeldEdit::new(edit.name, effective.meaning, effect, bench.now, bench.keep);
+            held::keep(bench.ledger, &held).await?;
+            tracing::warn!(event = "config.held", integration = %edit.name, id = held.id, effect = %held.effect);
+            held
+        }
+    };
+    Ok(Verdict::Hold(held.told()))
+}
+
+/// What an approval means for the runs that follow: records that were left out are put aside, and the writes that the
+/// edit brings about count as approved.
+async fn carry_out(
+    bench: Bench<'_>,
+    edit_of: &EditOf<'_>,
+    held: &HeldEdit,
+    effect: &EditEffect,
+) -> Result<(), StoreError> {
+    if !held.except.is_empty() {
+        leave_out_of_edit(edit_of, &held.except).await?;
+    }
+    let mut changes = Changes::new();
+    for found in &effect.pipelines {
+        let Some(new) = edit_of.new.pipelines.iter().find(|new| new.name == found.pipeline) else { continue };
+        let mut state = bench.ledger.pipeline(&new.name).await?;
+        if found.counts.moved > 0 {
+            // The person says that the links mean the records of the new account.
+            state.accounts = new.ends.each_ref().map(|end| Some(end.connection.account().trim().to_owned()));
+            changes.together(|atomic| atomic.pipeline(&new.name, &state));
+        }
+        if state.stage != Stage::Running {
+            continue;
+        }
+        let run = HeldRun {
+            id: held.id.clone(),
+            pipeline: new.name.clone(),
+            what: Hold::Plan,
+            message: None,
+            since: held.since,
+            damage: found.damage,
+            guards: Vec::new(),
+            config: new.hash,
+            approval: Approval::Approved,
+        };
+        changes.together(|atomic| atomic.hold(&run));
+    }
+    bench.ledger.commit(changes).await?;
+    bench.ledger.flush().await
 }

@@ -9,9 +9,10 @@ use chrono::{DateTime, Utc};
 
 use super::{
     IntegrationOutcome, Known, Running,
-    decide::{Decision, Wanted, decide, vanished},
+    admit::{Bench, Edit, Verdict, admit},
+    decide::{Decision, Wanted, decide, together, vanished},
     pass::{hashes, report},
-    remembered,
+    remembered::{self, Generation},
 };
 use crate::{
     config::{Config, EnvSource, IntegrationName, Snapshot, load_snapshot},
@@ -63,34 +64,20 @@ pub async fn boot(
         Some((_, generation)) => remembered::texts(ledger, generation).await?,
         None => BTreeMap::new(),
     };
-    let wanted = Wanted::of(load_snapshot(snapshot, env, &earlier));
-    let whole = |name: &IntegrationName| wanted.loaded.written.get(name).is_some_and(|written| written.whole);
-    let mut was = BTreeMap::new();
-    if pointers.keys().any(|name| !whole(name)) {
-        for number in pointers.values().copied().collect::<BTreeSet<u64>>() {
-            let Some(generation) = generations.get(&number) else { continue };
-            let texts = remembered::texts(ledger, generation).await?;
-            let then = Wanted::of(load_snapshot(&Snapshot::of_texts(snapshot.dir(), texts), env, &BTreeMap::new()));
-            for (name, _) in pointers.iter().filter(|(_, pointer)| **pointer == number) {
-                let found = then.loaded.config.integrations.get(name).zip(then.loaded.written.get(name));
-                if let (Some((integration, written)), Some(effective)) = (found, then.effective.get(name)) {
-                    let running = Running {
-                        integration: Arc::clone(integration),
-                        effective: *effective,
-                        home: written.file.clone(),
-                        generation: number,
-                    };
-                    was.insert(name.clone(), running);
-                }
-            }
-        }
-    }
-    let gone = vanished(&was, &wanted.loaded, snapshot);
-    let kept_files = gone.as_ref().map(|gone| gone.files.clone()).unwrap_or_default();
-    let decisions = decide(&was, &wanted, snapshot, &kept_files);
     let before: BTreeMap<String, u64> = hashes(earlier.iter().map(|(name, text)| (name.as_str(), text)));
     let files = hashes(snapshot.texts());
     let last = newest.map_or(0, |(number, _)| *number);
+    let wanted = Wanted::of(load_snapshot(snapshot, env, &earlier));
+    let whole = |name: &IntegrationName| wanted.loaded.written.get(name).is_some_and(|written| written.whole);
+    let as_before = before == files && pointers.iter().all(|(name, number)| *number == last && whole(name));
+    let mut was = BTreeMap::new();
+    if !as_before {
+        was = ran_before(snapshot, env, ledger, &pointers, &generations).await?;
+    }
+    let gone = vanished(&was, &wanted.loaded, snapshot);
+    let kept_files = gone.as_ref().map(|gone| gone.files.clone()).unwrap_or_default();
+    let mut decisions = decide(&was, &wanted, snapshot, &kept_files);
+    let held = judge(ledger, &was, &wanted, &mut decisions, now).await?;
     let generation = if newest.is_none() || before != files { last + 1 } else { last };
 
     let mut config = wanted.loaded.config.clone();
@@ -133,6 +120,9 @@ pub async fn boot(
         let removed = decisions.get(&result.integration) == Some(&Decision::Remove);
         result.outcome = if removed { IntegrationOutcome::Removed } else { IntegrationOutcome::Added };
     }
+    for result in report.integrations.iter_mut().filter(|result| held.contains(&result.integration)) {
+        result.outcome = IntegrationOutcome::Held;
+    }
     report.vanished = gone.map(|gone| gone.told());
     let mut texts = earlier;
     texts.retain(|name, _| !snapshot.lacks(name));
@@ -158,4 +148,58 @@ pub async fn boot(
         report,
     };
     Ok(Boot { config: Arc::new(config), known })
+}
+
+/// What every integration ran last, from the texts that are remembered.
+async fn ran_before(
+    snapshot: &Snapshot,
+    env: &(dyn EnvSource + Send + Sync),
+    ledger: &Ledger,
+    pointers: &BTreeMap<IntegrationName, u64>,
+    generations: &BTreeMap<u64, Generation>,
+) -> Result<BTreeMap<IntegrationName, Running>, StoreError> {
+    let mut was = BTreeMap::new();
+    for number in pointers.values().copied().collect::<BTreeSet<u64>>() {
+        let Some(generation) = generations.get(&number) else { continue };
+        let texts = remembered::texts(ledger, generation).await?;
+        let then = Wanted::of(load_snapshot(&Snapshot::of_texts(snapshot.dir(), texts), env, &BTreeMap::new()));
+        for (name, _) in pointers.iter().filter(|(_, pointer)| **pointer == number) {
+            let found = then.loaded.config.integrations.get(name).zip(then.loaded.written.get(name));
+            if let (Some((integration, written)), Some(effective)) = (found, then.effective.get(name)) {
+                let running = Running {
+                    integration: Arc::clone(integration),
+                    effective: *effective,
+                    home: written.file.clone(),
+                    generation: number,
+                };
+                was.insert(name.clone(), running);
+            }
+        }
+    }
+    Ok(was)
+}
+
+/// What was edited while no daemon ran is judged as any edit is. Gives the integrations whose edit is held.
+async fn judge(
+    ledger: &Ledger,
+    was: &BTreeMap<IntegrationName, Running>,
+    wanted: &Wanted,
+    decisions: &mut BTreeMap<IntegrationName, Decision>,
+    now: DateTime<Utc>,
+) -> Result<BTreeSet<IntegrationName>, StoreError> {
+    let config = &wanted.loaded.config;
+    let bench = Bench { ledger, now, keep: config.settings.reload.keep_held };
+    let mut held = BTreeSet::new();
+    for (name, decision) in decisions.iter_mut().filter(|(_, decision)| **decision == Decision::Change) {
+        let old = was.get(name).map(|running| &running.integration);
+        let new = config.integrations.get(name).zip(wanted.effective.get(name).copied());
+        if let Verdict::Hold(why) = admit(bench, &Edit { name, old, new, config }).await? {
+            *decision = Decision::Keep(why);
+            held.insert(name.clone());
+        }
+    }
+    if !held.is_empty() {
+        together(was, wanted, decisions);
+    }
+    Ok(held)
 }

@@ -171,21 +171,17 @@ fn gone(old: &Running, loaded: &Loaded, snapshot: &Snapshot, kept: &BTreeSet<Str
     if kept.contains(home) {
         return Decision::Keep(format!("{home} vanished together with others"));
     }
-    if snapshot.lacks(home) {
-        // It may have moved into a file that nobody can read yet.
-        let unread = snapshot.names().find(|name| loaded.has_errors_in(name) && !loaded.readable.contains(*name));
-        return match unread {
-            Some(file) => Decision::Keep(invalid(loaded, file)),
-            None => Decision::Remove,
-        };
+    if !snapshot.lacks(home) {
+        if snapshot.text(home).is_some_and(|text| text.trim().is_empty()) {
+            return Decision::Keep(format!("{home} is empty; remove the file to stop what it defined"));
+        }
+        if snapshot.text(home).is_none() || loaded.has_errors_in(home) {
+            return Decision::Keep(invalid(loaded, home));
+        }
     }
-    if snapshot.text(home).is_some_and(|text| text.trim().is_empty()) {
-        return Decision::Keep(format!("{home} is empty; remove the file to stop what it defined"));
-    }
-    if snapshot.text(home).is_none() || loaded.has_errors_in(home) {
-        return Decision::Keep(invalid(loaded, home));
-    }
-    Decision::Remove
+    // It may have moved into a file that nobody can read yet.
+    let unread = snapshot.names().find(|name| loaded.has_errors_in(name) && !loaded.readable.contains(*name));
+    unread.map_or(Decision::Remove, |file| Decision::Keep(invalid(loaded, file)))
 }
 
 /// The mistake that keeps something of this file from running: one of its own before those of others.
@@ -202,7 +198,7 @@ fn invalid(loaded: &Loaded, file: &str) -> String {
 }
 
 /// Everybody who uses an account speaks to the same one: while somebody has to go on with the old one, all do.
-fn together(
+pub(super) fn together(
     running: &BTreeMap<IntegrationName, Running>,
     wanted: &Wanted,
     decisions: &mut BTreeMap<IntegrationName, Decision>,
@@ -237,7 +233,7 @@ fn together(
             let hit = blocked.iter().find(|(connection, _)| now.contains(**connection) || then.contains(**connection));
             if let Some((connection, other)) = hit {
                 let why =
-                    format!("waits for `{other}`, which has a mistake and uses the connection `{connection}` too");
+                    format!("waits for `{other}`, which goes on as it was and uses the connection `{connection}` too");
                 *decision = if running.contains_key(name) { Decision::Keep(why) } else { Decision::LeaveOut(why) };
                 more = true;
             }

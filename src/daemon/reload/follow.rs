@@ -38,6 +38,7 @@ enum Event {
     Stop,
     Changed,
     Again,
+    StoreWorks,
     Asked(Box<Ask>),
     Poll,
     Look,
@@ -64,6 +65,7 @@ pub(in crate::daemon) async fn begin(shared: Arc<Shared>, reloading: Reloading, 
         vanished: None,
         passes: 0,
         restarts: 0,
+        unkept: false,
     };
     Follower { reloader, watch, look: None, last: Duration::ZERO, polled: Duration::ZERO, answer: None }
         .run(&mut asked)
@@ -112,6 +114,9 @@ impl Follower {
                     let at = self.now().max(self.last.saturating_add(settle));
                     self.wish("a person asked for it by a signal", at, true);
                 }
+                Event::StoreWorks if self.reloader.unkept => {
+                    self.wish("what runs could not be remembered before", self.now(), true);
+                }
                 Event::Asked(ask) => {
                     let now = self.now();
                     self.wish("a person asked for it", now, true);
@@ -139,7 +144,7 @@ impl Follower {
                     }
                 }
                 Event::Done(Some(done)) => self.reloader.done(done).await,
-                Event::Done(None) => {}
+                Event::StoreWorks | Event::Done(None) => {}
                 Event::Answer => self.answer(false),
             }
             if self.reloader.under_way.is_empty() && self.look.is_none() {
@@ -196,6 +201,7 @@ impl Follower {
             Some(ask) = asked.requests.recv() => Event::Asked(Box::new(ask)),
             () = until(self.look.as_ref().map(|look| look.at)) => Event::Look,
             () = asked.again.notified() => Event::Again,
+            () = asked.store_works.notified() => Event::StoreWorks,
             () = self.watch.event.notified(), if settings.watch => Event::Changed,
             () = until(self.answer) => Event::Answer,
             () = until(second) => Event::SecondLook,

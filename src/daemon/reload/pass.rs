@@ -13,6 +13,7 @@ use super::{
     Ask, ConfigNow, Connect, FileOutcome, FileResult, IntegrationOutcome, IntegrationResult, Known, Mistake,
     ReloadReport, Running,
     decide::{Decision, Vanished, Wanted, decide, uses, vanished},
+    held,
     logins::Logins,
     remembered,
     swap::{Done, Group, Member, Outcome, Prepared, take_over},
@@ -44,6 +45,8 @@ pub(super) struct Reloader {
     pub vanished: Option<(Vanished, Duration)>,
     pub passes: u64,
     pub restarts: u64,
+    /// What runs could not be remembered: the store failed.
+    pub unkept: bool,
 }
 
 /// The hash of each text.
@@ -133,12 +136,17 @@ impl Reloader {
         report.reconnected = relogged.keys().cloned().collect();
         let quiet =
             |decision: &Decision| matches!(decision, Decision::Same | Decision::Keep(_) | Decision::LeaveOut(_));
-        if !(relogged.is_empty() && decisions.values().all(quiet)) {
+        if self.unkept || !(relogged.is_empty() && decisions.values().all(quiet)) {
             self.known.generation += 1;
             let (number, now) = (self.known.generation, self.shared.clock.now());
-            if let Err(error) = remembered::keep(&self.shared.ledger, number, &snapshot, now).await {
-                // It takes effect all the same: what people wrote counts, and the files are still there.
-                self.shared.health.failed(&error, now);
+            match remembered::keep(&self.shared.ledger(), number, &snapshot, now).await {
+                Ok(()) if self.unkept => self.keep_running(&decisions, number).await,
+                Ok(()) => {}
+                Err(error) => {
+                    // It takes effect all the same: what people wrote counts, and the files are still there.
+                    self.shared.health.failed(&error, now);
+                    self.unkept = true;
+                }
             }
         }
         (report.generation, report.at, report.why) = (self.known.generation, self.shared.clock.now(), why.to_owned());
@@ -155,7 +163,8 @@ impl Reloader {
         self.note_homes(&wanted);
         self.relogin(relogged, logged_in).await;
         self.tune(&wanted).await;
-        self.begin_groups(&wanted, &moved, force);
+        self.forget_held().await;
+        self.begin_groups(&wanted, &moved);
         self.forget_unused(&wanted);
         self.log(was_rejected);
         self.publish();
@@ -335,7 +344,7 @@ impl Reloader {
     }
 
     /// Has everything that changed take over, together where an account moved.
-    fn begin_groups(&mut self, wanted: &Wanted, moved: &BTreeMap<ConnectionName, Prepared>, force: bool) {
+    fn begin_groups(&mut self, wanted: &Wanted, moved: &BTreeMap<ConnectionName, Prepared>) {
         let slots = self.shared.slots();
         let mut groups: Vec<Vec<Member>> = Vec::new();
         let mut group_of: BTreeMap<ConnectionName, usize> = BTreeMap::new();
@@ -382,7 +391,7 @@ impl Reloader {
                 members,
                 connections: connections.map(|(name, prepared)| (name.clone(), prepared.clone())).collect(),
                 generation: self.known.generation,
-                force,
+                keep_held: self.known.settings.reload.keep_held,
                 since: since.unwrap_or(now),
                 drain: self.known.settings.reload.drain,
             };
@@ -472,7 +481,24 @@ impl Reloader {
             }
         }
         self.note(&notes).await;
+        if !notes.is_empty() {
+            self.forget_held().await;
+        }
         self.publish();
+    }
+
+    /// A held edit that was taken back, or of which nothing is left to judge, waits no longer.
+    async fn forget_held(&self) {
+        let over = |decision: &Decision| matches!(decision, Decision::Same | Decision::Tune | Decision::Remove);
+        let outcome = async {
+            let held = held::all(&self.shared.ledger()).await?;
+            let names = held.iter().map(|held| &held.integration);
+            let gone = names.filter(|name| self.known.decisions.get(*name).is_none_or(over));
+            held::forget(&self.shared.ledger(), gone).await
+        };
+        if let Err(error) = outcome.await {
+            self.shared.health.failed(&error, self.shared.clock.now());
+        }
     }
 
     fn take(&mut self, member: &Member, generation: u64) {
@@ -488,12 +514,30 @@ impl Reloader {
         self.known.running.insert(member.name.clone(), running);
     }
 
-    async fn note(&self, notes: &[(IntegrationName, Option<u64>)]) {
+    /// Remembers what runs, after the store could not: what is as the files say is of this generation from now on.
+    async fn keep_running(&mut self, decisions: &BTreeMap<IntegrationName, Decision>, number: u64) {
+        self.unkept = false;
+        let slots = self.shared.slots();
+        let mut notes = Vec::new();
+        for (name, running) in &mut self.known.running {
+            if decisions.get(name) == Some(&Decision::Same) {
+                running.generation = number;
+                if let Some(slot) = slots.get(name) {
+                    slot.with(|state| state.version.generation = number);
+                }
+            }
+            notes.push((name.clone(), Some(running.generation)));
+        }
+        self.note(&notes).await;
+    }
+
+    async fn note(&mut self, notes: &[(IntegrationName, Option<u64>)]) {
         if notes.is_empty() {
             return;
         }
-        if let Err(error) = remembered::note(&self.shared.ledger, notes).await {
+        if let Err(error) = remembered::note(&self.shared.ledger(), notes).await {
             self.shared.health.failed(&error, self.shared.clock.now());
+            self.unkept = true;
         }
     }
 
@@ -552,5 +596,9 @@ impl Reloader {
             restarts: self.restarts,
         };
         *self.shared.config_now.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        self.shared.judged.send_if_modified(|judged| {
+            let before = std::mem::replace(judged, self.passes);
+            before != self.passes
+        });
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 use super::{
-    admit::{Edit, Verdict, admit},
+    admit::{Bench, Edit, Verdict, admit},
     decide::uses,
 };
 use crate::{
@@ -31,7 +31,8 @@ pub(super) struct Group {
     /// Connections that are new, or are another account than before.
     pub connections: BTreeMap<ConnectionName, Prepared>,
     pub generation: u64,
-    pub force: bool,
+    /// How long a held edit waits for an answer.
+    pub keep_held: Duration,
     /// Since when runs have been asked to make room, on the monotonic clock.
     pub since: Duration,
     /// How long they may take.
@@ -141,22 +142,25 @@ pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: wat
     Done { members: group.members, generation: group.generation, outcome }
 }
 
+/// All members are asked, so that a person sees at once all that waits.
 async fn judge(shared: &Shared, group: &Group) -> Result<Verdict, crate::store::StoreError> {
     let mut engine = shared.engine();
     put(&mut engine, group);
+    let bench = Bench { ledger: &shared.ledger(), now: shared.clock.now(), keep: group.keep_held };
+    let mut verdict = Verdict::Swap;
     for member in &group.members {
         let edit = Edit {
             name: &member.name,
             old: member.old.as_ref().map(|(_, old)| old),
-            new: member.new.as_ref().map(|(new, _)| new),
-            engine: &engine,
-            force: group.force,
+            new: member.new.as_ref().map(|(new, effective)| (new, *effective)),
+            config: &engine.config,
         };
-        if let Verdict::Hold(why) = admit(&edit).await? {
-            return Ok(Verdict::Hold(why));
+        let one = admit(bench, &edit).await?;
+        if verdict == Verdict::Swap {
+            verdict = one;
         }
     }
-    Ok(Verdict::Swap)
+    Ok(verdict)
 }
 
 /// Puts the new configuration into an engine.

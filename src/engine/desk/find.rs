@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Desk, DeskError, field_name};
+use super::{BeforeImage, Desk, DeskError, field_name};
 use crate::{
     config::{FieldId, Pipeline, PipelineName},
     mapping::{Verdict, admit},
@@ -75,6 +75,9 @@ pub struct Explanation {
     pub parked: Vec<Parked>,
     /// When and why it is looked at again.
     pub due: Option<Due>,
+    /// What was last overwritten of it, newest first.
+    #[serde(default)]
+    pub overwritten: Vec<BeforeImage>,
 }
 
 impl Desk<'_> {
@@ -184,6 +187,7 @@ impl Desk<'_> {
             },
             parked: self.engine.ledger.parked(&pipeline.name, Side::Source, &link.source).await?,
             due: self.engine.ledger.due(&pipeline.name, Side::Source, &link.source).await?,
+            overwritten: self.before_images(pipeline, &link.source).await?,
         })
     }
 
@@ -201,6 +205,7 @@ impl Desk<'_> {
             stands: Whereabouts::Seen { side, id: seen.id.clone(), filter },
             parked: self.engine.ledger.parked(&pipeline.name, side, &seen.id).await?,
             due: self.engine.ledger.due(&pipeline.name, side, &seen.id).await?,
+            overwritten: Vec::new(),
         })
     }
 

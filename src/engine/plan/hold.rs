@@ -147,7 +147,7 @@ impl Run<'_> {
                 tripped
             }
         };
-        let what = Self::kind_of_hold();
+        let what = self.kind_of_hold();
         let old = self.engine.ledger.held(&pipeline.name, what).await?;
         if let Some(old) = &old
             && old.approval == Approval::Approved
@@ -157,16 +157,31 @@ impl Run<'_> {
             self.release_held(pipeline).await?;
             return Ok(None);
         }
-        let id = short_id(pipeline, &damage);
+        let id = short_id(pipeline, what, &damage);
         let (since, approval) = match &old {
             Some(old) if old.id == id => (old.since, old.approval),
             _ => (now, Approval::Waiting),
         };
+        let put_back = state.put_back.then(|| {
+            format!(
+                "what is remembered is of an earlier time (the store was put back, or another copy of it ran); \
+                 `reconciled plan {0}` shows what would be written, `reconciled approve {0}` goes on",
+                pipeline.name
+            )
+        });
+        let message = self.request.revert.as_ref().map(|revert| {
+            let over: Vec<_> = guards.iter().map(|held| format!("{} {}", held.count, held.guard)).collect();
+            let over = if over.is_empty() { "its first run is not approved".to_owned() } else { over.join(", ") };
+            format!(
+                "taking back {} is over a guard ({over}); `reconciled approve {id}`, then the same `revert` again",
+                revert.run
+            )
+        });
         let held = HeldRun {
             id: id.clone(),
             pipeline: pipeline.name.clone(),
             what,
-            message: None,
+            message: message.clone().or_else(|| put_back.clone()),
             since,
             damage,
             guards: guards.clone(),
@@ -178,11 +193,11 @@ impl Run<'_> {
             changes.together(|atomic| atomic.hold(&held));
             self.engine.ledger.commit(changes).await?;
         }
-        Ok(Some(HeldReport { id, guards, damage, message: None }))
+        Ok(Some(HeldReport { id, guards, damage, message: message.or(put_back) }))
     }
 
     pub(in crate::engine) async fn release_held(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
-        let what = Self::kind_of_hold();
+        let what = self.kind_of_hold();
         if self.request.mode == Mode::Sync && self.engine.ledger.held(&pipeline.name, what).await?.is_some() {
             let mut changes = Changes::new();
             changes.together(|atomic| atomic.release(&pipeline.name, what));
@@ -192,8 +207,8 @@ impl Run<'_> {
     }
 
     /// What a guard of this run holds.
-    const fn kind_of_hold() -> Hold {
-        Hold::Plan
+    const fn kind_of_hold(&self) -> Hold {
+        if self.request.revert.is_some() { Hold::Revert } else { Hold::Plan }
     }
 }
 
@@ -216,7 +231,7 @@ const fn no_more_than(now: &Damage, shown: &Damage) -> bool {
 }
 
 /// A short name for a held plan: the same plan of the same configuration has the same name.
-fn short_id(pipeline: &Pipeline, damage: &Damage) -> String {
-    let text = format!("{}:{}:{damage:?}", pipeline.name, pipeline.hash);
+fn short_id(pipeline: &Pipeline, what: Hold, damage: &Damage) -> String {
+    let text = format!("{}:{}:{what:?}:{damage:?}", pipeline.name, pipeline.hash);
     format!("{:06x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()) & 0xff_ffff)
 }

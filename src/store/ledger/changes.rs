@@ -58,13 +58,13 @@ impl Atomic {
 
     /// Remembers a link and finds it by its target.
     pub fn link(&mut self, pipeline: &PipelineName, link: &Link) {
-        self.put(link_key(pipeline, &link.source), link);
+        self.relink(pipeline, link);
         self.put(target_key(pipeline, &link.target), &link.source);
     }
 
     /// Remembers a link whose ids are already known.
     pub fn relink(&mut self, pipeline: &PipelineName, link: &Link) {
-        self.put(link_key(pipeline, &link.source), link);
+        self.0.put(link_key(pipeline, &link.source), frame::pack(link));
     }
 
     /// Forgets a link (only when a person says so, or `on_leave: release`).
@@ -85,7 +85,7 @@ impl Atomic {
 
     /// Remembers a record that is not linked.
     pub fn fresh(&mut self, pipeline: &PipelineName, side: Side, fresh: &Fresh) {
-        self.put(fresh_key(pipeline, side, &fresh.observation.id), fresh);
+        self.0.put(fresh_key(pipeline, side, &fresh.observation.id), frame::pack(fresh));
     }
 
     /// Forgets a record that is linked now, or gone.
@@ -146,7 +146,7 @@ impl Atomic {
 
     /// Records an intent.
     pub fn intent(&mut self, number: &str, intent: &Intent) {
-        self.put(intent_key(&intent.connection, number), intent);
+        self.0.put(intent_key(&intent.connection, number), frame::pack(intent));
     }
 
     /// Closes an intent.

@@ -1,9 +1,9 @@
 //! What waits for a person's approval.
 
-use super::{Ledger, SCAN, keys::held_key};
+use super::{Ledger, keys::held_key};
 use crate::{
     config::PipelineName,
-    store::{HeldRun, Hold, Key, Space, StoreError},
+    store::{HeldRun, Hold, Key, Space, StoreError, frame},
 };
 
 impl Ledger {
@@ -38,7 +38,7 @@ impl Ledger {
         let mut all = Vec::new();
         let mut after = None;
         loop {
-            let (entries, next) = self.list(prefix, after.as_ref(), SCAN).await?;
+            let (entries, next) = self.list(prefix, after.as_ref(), frame::decode).await?;
             all.extend(entries.into_iter().map(|(_, held)| held));
             match next {
                 Some(key) => after = Some(key),

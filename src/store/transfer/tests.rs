@@ -1,9 +1,13 @@
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt, sync::Arc};
 
 use serde_json::json;
 
 use super::*;
-use crate::store::{MemoryStore, Operation};
+use crate::{
+    config::PipelineName,
+    record::Side,
+    store::{Changes, Ledger, MemoryStore, Operation},
+};
 
 const AT: &str = "2026-03-01T10:00:00Z";
 
@@ -50,6 +54,35 @@ async fn an_export_comes_back_whole_into_an_empty_store() {
     let restored = Restored { lineage: "line-1".into(), exported_at: AT.into() };
     assert_eq!(restored_from(&other).await.unwrap(), Some(restored));
     assert_eq!(restored_from(&store).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_stored_in_its_compact_form_is_json_in_an_export() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.jsonl");
+    let pipeline = PipelineName::parse("acme/contacts").unwrap();
+    let link = json!({ "s": "17", "t": "T", "o": "matched", "n": "Jane Doe", "r": 3, "m": [{ "h": 7 }, { "h": 8 }],
+        "f": { "5": { "d": 6, "b": [["Jane"]] } } });
+    let observation = json!({ "id": "18", "projection": [["Joe"], []], "label": "Joe" });
+    let fresh = json!({ "observation": observation, "spec_hash": 1, "admitted": true });
+    let link: Link = serde_json::from_value(link).unwrap();
+    let fresh: Fresh = serde_json::from_value(fresh).unwrap();
+    let (store, other) = (Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()));
+    let mut changes = Changes::new();
+    changes.together(|atomic| {
+        atomic.link(&pipeline, &link);
+        atomic.fresh(&pipeline, Side::Source, &fresh);
+    });
+    Ledger::new(store.clone()).commit(changes).await.unwrap();
+    assert!(without_meta(&store).iter().any(|(_, value)| value.first() == Some(&frame::PACKED)));
+
+    export(&*store, &file, AT).await.unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(r#""n":"Jane Doe""#) && text.contains(r#""label":"Joe""#), "{text}");
+    import(&*other, &file, false).await.unwrap();
+    let ledger = Ledger::new(other);
+    assert_eq!(ledger.link(&pipeline, Side::Target, &"T".into()).await.unwrap(), Some(link));
+    assert_eq!(ledger.fresh(&pipeline, Side::Source, &["18".into()]).await.unwrap(), [Some(fresh)]);
 }
 
 #[tokio::test]

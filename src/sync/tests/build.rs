@@ -150,6 +150,7 @@ pub fn pipeline() -> Pipeline {
             creates: None,
             blanked: Amount::Count(10),
             touched: Amount::Percent { percent: 30, at_least: 20 },
+            config_edit: Amount::Count(20),
             keys: Amount::Percent { percent: 10, at_least: 20 },
         },
         cut_over: None,

@@ -6,7 +6,7 @@ use super::build::*;
 use crate::{
     config::{Content, Creates, Filter, Flow, Keep, Pipeline, Then, Unique},
     record::{Canon, Side, Slot},
-    sync::{Candidate, FreshDecision, TierHits, decide_new, unique_key, unique_rank},
+    sync::{Candidate, FreshDecision, TierHits, decide_new, needs_hits, unique_key, unique_rank},
 };
 
 fn candidate(id: &str) -> Candidate {
@@ -48,7 +48,12 @@ fn told(decision: &FreshDecision) -> String {
 #[track_caller]
 fn check_on(p: &Pipeline, side: Side, record: &Value, hits: &[TierHits], expected: &str) {
     let links = Links::default();
-    let told = told(&decide_new(&context(p, &links), side, &fresh(p, side, "r1", record), hits));
+    let (context, record) = (context(p, &links), fresh(p, side, "r1", record));
+    let decision = decide_new(&context, side, &record, hits);
+    if !needs_hits(&context, side, &record) {
+        assert_eq!(decision, decide_new(&context, side, &record, &[]), "said to be the same without hits");
+    }
+    let told = told(&decision);
     assert!(told.starts_with(expected), "{told}\nexpected: {expected}");
 }
 
@@ -100,6 +105,24 @@ fn filters_admit_and_matching_looks_at_everything() {
     check_on(&p, Side::Target, &customer, &[hit(0, &[candidate("c1")], &[])], "link c1");
     check_on(&p, Side::Target, &customer, &[hit(0, &[bare("c1")], &[])], "Rejected: it matches C1");
     check_on(&p, Side::Target, &customer, &[], "Skipped: matches nothing, and nothing is created on the source");
+}
+
+#[test]
+fn hits_are_looked_for_only_where_they_count() {
+    let mut p = tiers();
+    only(&mut p, Side::Source, "$.customer", json!(true));
+    let needed = |p: &Pipeline, side: Side, record: &Value| {
+        let links = Links::default();
+        needs_hits(&context(p, &links), side, &fresh(p, side, "r1", record))
+    };
+    let (customer, other) = (json!({ "email": "e", "customer": true }), json!({ "email": "e" }));
+    assert!(needed(&p, Side::Source, &other), "a two-way match may invite it");
+    p.flow = Flow::ToTarget;
+    assert!(needed(&p, Side::Source, &customer));
+    assert!(!needed(&p, Side::Source, &other));
+    assert!(needed(&p, Side::Target, &other), "it may be the counterpart of what enters");
+    p.ends[0].filter = Filter::ReferencedBy(pipeline_name("sales"));
+    assert!(needed(&p, Side::Source, &other), "not known yet");
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! What is remembered of the two records of a create when it is answered.
+
+use crate::{
+    config::Pipeline,
+    engine::{EngineError, deliver::keys_of, run::Run, step::Newcomer},
+    record::{RecordId, Side},
+    sync::{Fresh, Link, Observation},
+};
+
+/// The record that a create made.
+pub(in crate::engine) struct Made {
+    /// Its id.
+    pub id: RecordId,
+    /// How the remote answered it, if it did.
+    pub answered: Option<Observation>,
+    /// What is remembered of it and of the record it was made from.
+    pub beside: Beside,
+}
+
+/// What the store has of a record that was made, and of the one it was made from.
+pub(in crate::engine) struct Beside {
+    /// The link of the record that was made: it was settled before, or its id is another's.
+    pub made_link: Option<Link>,
+    /// The link of the record it was made from.
+    pub origin_link: Option<Link>,
+    /// The record that was made, read and remembered before it was known what it is.
+    pub made: Option<Newcomer>,
+    /// The record it was made from, if it is remembered as one without a link.
+    pub origin: Option<Newcomer>,
+}
+
+impl Run<'_> {
+    /// What is remembered beside creates on `side`: for each the record it was made from and the one that was made. One
+    /// question to the store for all records of an answer, instead of several for each.
+    pub(in crate::engine) async fn beside(
+        &self,
+        pipeline: &Pipeline,
+        side: Side,
+        (origins, made): (&[RecordId], &[RecordId]),
+    ) -> Result<Vec<Beside>, EngineError> {
+        let (ledger, name) = (&self.engine.ledger, &pipeline.name);
+        let made_links = ledger.links_of(name, side, made).await?;
+        let origin_links = ledger.links_of(name, side.other(), origins).await?;
+        let made = ledger.fresh(name, side, made).await?;
+        let origins = ledger.fresh(name, side.other(), origins).await?;
+        let links = made_links.into_iter().zip(origin_links);
+        let all = links.zip(made.into_iter().zip(origins)).map(|((made_link, origin_link), (made, origin))| Beside {
+            made_link,
+            origin_link,
+            made: made.map(|fresh| remembered(pipeline, side, fresh)),
+            origin: origin.map(|fresh| remembered(pipeline, side.other(), fresh)),
+        });
+        Ok(all.collect())
+    }
+
+    /// As [`Run::beside`], of one create.
+    pub(in crate::engine) async fn beside_one(
+        &self,
+        pipeline: &Pipeline,
+        side: Side,
+        (origin, made): (&RecordId, &RecordId),
+    ) -> Result<Beside, EngineError> {
+        let (ledger, name) = (&self.engine.ledger, &pipeline.name);
+        Ok(Beside {
+            made_link: ledger.link(name, side, made).await?,
+            origin_link: ledger.link(name, side.other(), origin).await?,
+            made: self.remembered(pipeline, side, made).await?,
+            origin: self.remembered(pipeline, side.other(), origin).await?,
+        })
+    }
+
+    /// A record that is remembered as one without a link.
+    pub(in crate::engine) async fn remembered(
+        &self,
+        pipeline: &Pipeline,
+        side: Side,
+        id: &RecordId,
+    ) -> Result<Option<Newcomer>, EngineError> {
+        let fresh = self.engine.ledger.fresh(&pipeline.name, side, std::slice::from_ref(id)).await?;
+        Ok(fresh.into_iter().next().flatten().map(|fresh| remembered(pipeline, side, fresh)))
+    }
+}
+
+fn remembered(pipeline: &Pipeline, side: Side, fresh: Fresh) -> Newcomer {
+    let old_keys = keys_of(pipeline, side, &fresh.observation.projection);
+    Newcomer { side, fresh, stored: true, changed: false, old_keys }
+}

@@ -1,0 +1,131 @@
+//! Snapshots: exports of a store that goes on, made once in a while, the last few of them kept.
+//!
+//! A snapshot never takes the last space: it needs room for itself and leaves a reserve, because a store that cannot
+//! write any more stops everything, and a missing snapshot stops nothing.
+
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use thiserror::Error;
+
+use super::{
+    Store,
+    transfer::{self, TEMPORARY, TransferError},
+};
+use crate::config::BackupSettings;
+
+/// How a snapshot's name tells when it was made.
+const NAME: &str = "reconciled-%Y%m%dT%H%M%SZ.jsonl";
+
+/// Why there is no snapshot.
+#[derive(Debug, Error)]
+pub enum SnapshotError {
+    /// The store or the file failed.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
+    /// The folder failed.
+    #[error("cannot {action} {}", path.display())]
+    Folder {
+        /// What was being done.
+        action: &'static str,
+        /// The folder, or what is in it.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// There is too little room.
+    #[error(
+        "there is too little room for a snapshot in {}: {free_mib} MiB are free, it needs {needed_mib} MiB and leaves \
+         {reserve_mib} MiB",
+        dir.display()
+    )]
+    NoRoom {
+        /// The folder.
+        dir: PathBuf,
+        /// Free now.
+        free_mib: u64,
+        /// What the snapshot would take.
+        needed_mib: u64,
+        /// What it has to leave.
+        reserve_mib: u64,
+    },
+}
+
+/// Makes a snapshot and forgets the oldest ones. Nothing may write to the store meanwhile.
+///
+/// # Errors
+///
+/// When the store or the disk fails, or there is too little room. Earlier snapshots are as they were.
+pub async fn take(store: &dyn Store, settings: &BackupSettings, now: DateTime<Utc>) -> Result<PathBuf, SnapshotError> {
+    let dir = &settings.dir;
+    let folder = |action, path: &Path| {
+        let path = path.to_owned();
+        move |source| SnapshotError::Folder { action, path, source }
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(folder("make the folder", dir))?;
+    // What a crash left behind.
+    for left in names(dir).map_err(folder("read", dir))?.iter().filter(|name| name.starts_with(TEMPORARY)) {
+        let left = dir.join(left);
+        fs::remove_file(&left).map_err(folder("remove", &left))?;
+    }
+    let last = newest(dir).map_err(folder("read", dir))?;
+    let expected = last.and_then(|(_, path)| fs::metadata(path).ok()).map_or(0, |meta| meta.len());
+    let needed = expected.max(1 << 20);
+    let free = free_bytes(dir).map_err(folder("measure", dir))?;
+    if free < needed.saturating_add(settings.reserve_bytes) {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        let (free_mib, needed_mib, reserve_mib) = (free >> 20, mib(needed), mib(settings.reserve_bytes));
+        return Err(SnapshotError::NoRoom { dir: dir.clone(), free_mib, needed_mib, reserve_mib });
+    }
+    let room = || {
+        let left = free_bytes(dir)?;
+        if left < settings.reserve_bytes {
+            return Err(io::Error::other("it would take the last space on the disk"));
+        }
+        Ok(())
+    };
+    let file = dir.join(now.format(NAME).to_string());
+    transfer::export_while(store, &file, &now.to_rfc3339(), &room).await?;
+    for old in all(dir).map_err(folder("read", dir))?.into_iter().rev().skip(settings.keep) {
+        fs::remove_file(&old.1).map_err(folder("remove", &old.1))?;
+    }
+    Ok(file)
+}
+
+/// The newest snapshot in a folder, and when it was made.
+///
+/// # Errors
+///
+/// When the folder is there and cannot be read.
+pub fn newest(dir: &Path) -> io::Result<Option<(DateTime<Utc>, PathBuf)>> {
+    Ok(all(dir)?.pop())
+}
+
+/// Every snapshot in a folder, oldest first.
+fn all(dir: &Path) -> io::Result<Vec<(DateTime<Utc>, PathBuf)>> {
+    let made = |name: &String| NaiveDateTime::parse_from_str(name, NAME).ok().map(|at| at.and_utc());
+    let mut all: Vec<_> =
+        names(dir)?.into_iter().filter_map(|name| made(&name).map(|at| (at, dir.join(name)))).collect();
+    all.sort();
+    Ok(all)
+}
+
+fn names(dir: &Path) -> io::Result<Vec<String>> {
+    match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+        Ok(entries) => entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect(),
+    }
+}
+
+/// Bytes that this process may still write to the disk of a folder.
+fn free_bytes(dir: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(dir)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}

@@ -1,0 +1,258 @@
+//! Every kind of write, to every remote that can or cannot tell what became of it, with every way for the outcome to be
+//! unknown: at the end the record is there once with its values, or a person is asked.
+
+use std::{sync::Arc, time::Duration};
+
+use reconciled::{engine::Mode, sync::ParkCode};
+use serde_json::json;
+
+use crate::support::{Fault, World, fake::Moment};
+
+/// What helps to find out what became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Help {
+    /// The remote remembers keys for six minutes.
+    Key,
+    /// A match key that both sides have anyway.
+    MatchKey,
+    /// A member of the target that carries our id.
+    Marker,
+    /// Neither.
+    Nothing,
+}
+
+/// How the outcome comes to be unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lost {
+    /// It never arrives, and that is known.
+    Refused,
+    /// The answer is lost; the remote had done nothing.
+    Before,
+    /// The answer is lost; the remote had done it.
+    After,
+    /// The answer is lost; the remote does it half a minute later.
+    Late,
+    /// The answer comes and lacks the item.
+    Short,
+    /// The daemon dies before the call arrives.
+    CrashBefore,
+    /// The daemon dies when the remote has done it.
+    CrashAfter,
+    /// The daemon dies, and the remote does it half a minute later.
+    CrashLate,
+}
+
+const HELP: [Help; 4] = [Help::Key, Help::MatchKey, Help::Marker, Help::Nothing];
+const LOST: [Lost; 8] = [
+    Lost::Refused,
+    Lost::Before,
+    Lost::After,
+    Lost::Late,
+    Lost::Short,
+    Lost::CrashBefore,
+    Lost::CrashAfter,
+    Lost::CrashLate,
+];
+
+fn yaml(help: Help) -> String {
+    let (matched, marker) = match help {
+        Help::Key | Help::MatchKey => ("match: [ { source: $.email, target: $.email } ]", ""),
+        Help::Marker => (
+            "match: [ { source: $.id, target: $.other_id } ]",
+            "- { source: $.id, target: $.other_id, direction: source-to-target }",
+        ),
+        // Records without this value have nothing to be found by.
+        Help::Nothing => ("match: [ { source: $.note, target: $.note } ]", ""),
+    };
+    format!(
+        r#"
+pipelines:
+  contacts:
+    source: shop/contacts
+    target: books/contacts
+    direction: source-to-target
+    {matched}
+    first_run: {{ apply: automatic }}
+    fields:
+      - {{ source: $.name, target: $.name }}
+      - {{ source: $.email, target: $.email }}
+      - {{ source: $.phone, target: $.phone }}
+      {marker}
+"#
+    )
+}
+
+fn world(help: Help) -> World {
+    World::with_keys(&yaml(help), (help == Help::Key).then_some(Duration::from_secs(360)))
+}
+
+/// One run; whenever it waits, time passes.
+async fn run(world: &World) -> bool {
+    let engine = world.engine();
+    let mut run = std::pin::pin!(engine.run(world.request(Mode::Sync)));
+    for _ in 0..10_000 {
+        tokio::select! {
+            biased;
+            result = &mut run => return result.is_ok(),
+            () = tokio::task::yield_now() => world.clock.advance(Duration::from_millis(500)),
+        }
+    }
+    panic!("a run does not end");
+}
+
+/// The next write is lost in this way, once.
+async fn lose(world: &mut World, lost: Lost) {
+    let (store, mut calls) = (world.store.clone(), 0);
+    let late = Fault::LostLate(Duration::from_secs(30));
+    world.books.hook(Some(Box::new(move |moment| {
+        if moment == Moment::AfterWrite && lost == Lost::CrashAfter {
+            store.fail_from(None, 1);
+        }
+        if moment != Moment::BeforeWrite || calls > 0 {
+            return None;
+        }
+        calls += 1;
+        match lost {
+            Lost::Refused => Some(Fault::NotDone),
+            Lost::Before => Some(Fault::LostBefore),
+            Lost::After => Some(Fault::LostAfter),
+            Lost::Late => Some(late),
+            Lost::Short => Some(Fault::ShortAnswer),
+            Lost::CrashAfter => None,
+            Lost::CrashBefore | Lost::CrashLate => {
+                store.fail_from(None, 1);
+                Some(if lost == Lost::CrashLate { late } else { Fault::LostBefore })
+            }
+        }
+    })));
+    let ended = run(world).await;
+    world.books.hook(None);
+    if !ended {
+        world.store = Arc::new(world.store.crash(0));
+    }
+}
+
+/// Time passes until whatever waits has had its turn.
+async fn rest(world: &World) {
+    for seconds in [1, 20, 90, 400, 90_000, 90_000] {
+        world.clock.advance(Duration::from_secs(seconds));
+        assert!(run(world).await);
+    }
+}
+
+async fn unknown(world: &World) -> usize {
+    let parked = world.desk(async |desk| desk.parked(None).await.unwrap()).await;
+    parked.iter().filter(|item| item.parked.code == ParkCode::Unknown).count()
+}
+
+#[tokio::test]
+async fn a_create_of_unknown_outcome_is_there_once_or_a_person_is_asked() {
+    let mut asked = Vec::new();
+    for help in HELP {
+        for lost in LOST {
+            let mut world = world(help);
+            world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "phone": "021 5"}));
+            lose(&mut world, lost).await;
+            rest(&world).await;
+            let unknown = unknown(&world).await;
+            assert_eq!(world.books.count("contacts") + unknown, 1, "{help:?}, {lost:?}");
+            if unknown > 0 {
+                asked.push((help, lost));
+                // It stays so until the person has looked, and says to make it.
+                world.settled().await;
+                let retried = world.desk(async |desk| desk.retry(&world.pipeline("contacts"), None).await.unwrap());
+                assert_eq!(retried.await, 1);
+                rest(&world).await;
+            }
+            let made = world.books.all("contacts");
+            assert_eq!(made.len(), 1, "{help:?}, {lost:?}");
+            assert_eq!((&made[0]["name"], &made[0]["phone"]), (&json!("Jane"), &json!("021 5")), "{help:?}, {lost:?}");
+            world.settled().await;
+        }
+    }
+    let nothing = |lost| (Help::Nothing, lost);
+    assert_eq!(asked, [nothing(Lost::Before), nothing(Lost::CrashBefore)], "only what cannot be looked up is asked");
+}
+
+#[tokio::test]
+async fn an_update_of_unknown_outcome_ends_with_its_value() {
+    for help in HELP {
+        for lost in LOST {
+            let mut world = world(help);
+            let id = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+            world.settled().await;
+            world.shop.edit("contacts", &id, json!({"name": "Jane Doe", "phone": "021 5"}));
+            lose(&mut world, lost).await;
+            rest(&world).await;
+            let made = world.books.all("contacts");
+            assert_eq!(made.len(), 1, "{help:?}, {lost:?}");
+            let values = (&made[0]["name"], &made[0]["phone"]);
+            assert_eq!(values, (&json!("Jane Doe"), &json!("021 5")), "{help:?}, {lost:?}");
+            assert_eq!(unknown(&world).await, 0);
+            world.settled().await;
+        }
+    }
+}
+
+/// A person edits the record on the other side while the outcome is unknown: what they typed is not overwritten by the
+/// write that was lost.
+#[tokio::test]
+async fn an_update_of_unknown_outcome_is_not_sent_again_over_a_later_edit() {
+    for lost in [Lost::After, Lost::CrashAfter] {
+        let two_way = yaml(Help::MatchKey).replace("source-to-target", "two-way");
+        let mut world = World::with_keys(&two_way, None);
+        let id = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+        world.settled().await;
+        world.shop.edit("contacts", &id, json!({"phone": "021 5"}));
+        lose(&mut world, lost).await;
+        let there = world.books.all("contacts")[0]["id"].as_str().unwrap().to_owned();
+        world.books.edit("contacts", &there, json!({"phone": "021 77"}));
+        rest(&world).await;
+        assert_eq!(world.books.get_body("contacts", &there)["phone"], "021 77", "{lost:?}");
+        world.settled().await;
+    }
+}
+
+/// Equal creates that made equal records: each gets one, nothing is made again and nobody is asked.
+#[tokio::test]
+async fn equal_creates_of_unknown_outcome_are_dealt_what_they_made() {
+    for lost in [Lost::After, Lost::Late, Lost::CrashAfter] {
+        let mut world = world(Help::Nothing);
+        for _ in 0..3 {
+            world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+        }
+        lose(&mut world, lost).await;
+        rest(&world).await;
+        assert_eq!((world.books.count("contacts"), unknown(&world).await), (3, 0), "{lost:?}");
+        let links = world.desk(async |desk| desk.links(&world.pipeline("contacts")).await.unwrap()).await;
+        assert_eq!(links.len(), 3, "{lost:?}");
+        world.settled().await;
+    }
+}
+
+/// More records that may be it than creates that were lost: somebody else made one of them, so a person says which.
+#[tokio::test]
+async fn more_equal_records_than_lost_creates_are_not_dealt_out() {
+    let mut world = world(Help::Nothing);
+    world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    lose(&mut world, Lost::After).await;
+    world.books.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    rest(&world).await;
+    assert_eq!((world.books.count("contacts"), unknown(&world).await), (2, 1));
+    world.settled().await;
+}
+
+/// What a lost create made is edited beyond half of what was sent: it is not taken for a newcomer and copied back.
+#[tokio::test]
+async fn what_a_lost_create_made_is_not_copied_back_although_most_of_it_was_edited() {
+    let two_way = yaml(Help::Nothing).replace("source-to-target", "two-way");
+    let mut world = World::with_keys(&two_way, None);
+    world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "phone": "021 5"}));
+    lose(&mut world, Lost::After).await;
+    let made = world.books.all("contacts")[0]["id"].as_str().unwrap().to_owned();
+    world.books.edit("contacts", &made, json!({"name": "Joan", "email": "joan@x.example"}));
+    rest(&world).await;
+    assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (1, 1));
+    assert_eq!(unknown(&world).await, 1);
+    world.settled().await;
+}

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Removes the rules of `rules.py` one at a time and asks whether the tests notice.
+
+    tests/mutate/mutate.py [--histories N] [--table] [RULE…]
+
+The program is copied to `target/mutants`, and built there once with all rules made switchable by an environment
+variable; then the tests of the engine and, if they notice nothing, N random histories run once for each rule without
+it. Ends with 1 if a rule can be removed unnoticed. `--table` prints the table of `docs/reliability.md`.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+from rules import RULES
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TREE = ROOT / "target" / "mutants" / "tree"
+SWITCH = """
+
+/// Whether this rule is left out.
+#[doc(hidden)]
+#[must_use]
+pub fn left_out(rule: &str) -> bool {
+    static RULE: std::sync::OnceLock<Option<String>> = std::sync::OnceLock::new();
+    RULE.get_or_init(|| std::env::var("LEFT_OUT").ok()).as_deref() == Some(rule)
+}
+"""
+
+
+def copy_tree():
+    """The sources as they are, with every rule switchable; a file that is the same keeps its time."""
+    texts = {}
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, text=True, capture_output=True)
+    for name in names.stdout.splitlines():
+        if (ROOT / name).is_file():
+            texts[name] = (ROOT / name).read_bytes()
+    for name, _, file, text, without in RULES:
+        path = f"src/{file}"
+        source = texts[path].decode()
+        if source.count(text) != 1:
+            sys.exit(f"rule {name}: its text is {source.count(text)} times in {path}; write the rule anew")
+        switch = f'crate::left_out("{name}")'
+        texts[path] = source.replace(text, re.sub(r"\bOFF\b", switch, without)).encode()
+    # A rule of sync is asked in constant functions too.
+    texts["src/sync/view.rs"] = texts["src/sync/view.rs"].replace(b"pub(super) const fn writable", b"pub(super) fn writable")
+    texts["src/lib.rs"] += SWITCH.encode()
+    for name, text in texts.items():
+        path = TREE / name
+        if not path.exists() or path.read_bytes() != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text)
+
+
+def build():
+    """The test programs, by name."""
+    command = ["cargo", "test", "--no-run", "--message-format=json", "--test", "engine", "--test", "history"]
+    target = {"CARGO_TARGET_DIR": str(ROOT / "target" / "mutants" / "target")}
+    done = subprocess.run(command, cwd=TREE, env=os.environ | target, text=True, stdout=subprocess.PIPE, check=True)
+    messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return {m["target"]["name"]: m["executable"] for m in messages if m.get("executable") and m["profile"]["test"]}
+
+
+def failures(program, rule, arguments, environment):
+    """The tests of a program that fail without this rule, or `hangs`."""
+    environment = os.environ | {"RUST_BACKTRACE": "0"} | environment | ({"LEFT_OUT": rule} if rule else {})
+    try:
+        done = subprocess.run(
+            [program, *arguments], cwd=TREE, env=environment, text=True, capture_output=True, timeout=900, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return ["hangs"]
+    failed = re.findall(r"^test (\S+) \.\.\. FAILED$", done.stdout, re.M)
+    return failed or (["crashes"] if done.returncode else [])
+
+
+SLOW = ["a_crash_at_any_store_operation_ends_in_the_same_state", "of_unknown_outcome", "ten_thousand_links"]
+
+
+def caught_by(programs, rule, histories):
+    """Which tests notice, the quick ones first."""
+    stages = [
+        (programs["engine"], [word for name in SLOW for word in ("--skip", name)], {}),
+        (programs["engine"], SLOW, {}),
+        (programs["history"], ["memory::whatever"], {"HISTORIES": str(histories)}),
+    ]
+    for program, arguments, environment in stages:
+        if failed := failures(program, rule, arguments, environment):
+            return failed
+    return []
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--histories", type=int, default=1000)
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("rules", nargs="*")
+    chosen = parser.parse_args()
+    copy_tree()
+    programs = build()
+    if failed := caught_by(programs, None, 50):
+        sys.exit(f"with all rules in place these tests fail: {failed}")
+    unnoticed = []
+    for name, purpose, *_ in RULES:
+        if chosen.rules and name not in chosen.rules:
+            continue
+        failed = caught_by(programs, name, chosen.histories)
+        if not failed:
+            unnoticed.append(name)
+        tests = f"`{failed[0]}`" + (f" and {len(failed) - 1} more" if failed[1:] else "") if failed else "**nothing**"
+        print(f"| {purpose} | {tests} |" if chosen.table else f"{name}: {tests}", flush=True)
+    if unnoticed:
+        sys.exit(f"unnoticed: {', '.join(unnoticed)}")
+
+
+if __name__ == "__main__":
+    main()
