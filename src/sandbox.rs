@@ -1,7 +1,7 @@
 //! Practice systems on loopback HTTP, for the demo and for tests.
 //!
 //! A [`Website`] (our own small contract, `schemas/website.openapi.yaml`) and a [`Xero`] (the Accounting API as far as
-//! it is documented) run inside this process on a port of their own. A request passes, in this order: the
+//! it is documented) run inside this process on a port of their own; an [`Xpm`] (Practice Manager 3.1) does, too. A request passes, in this order: the
 //! [`RequestLog`], the [`Faults`], then the system itself, which answers as the real one would, by the [`Clock`] it
 //! was given: stamps, windows and idempotency keys all follow that clock. Only the delays of faults are real time,
 //! because sockets are.
@@ -19,6 +19,7 @@ mod testing;
 mod website;
 mod wire;
 mod xero;
+mod xpm;
 
 use std::io;
 
@@ -29,6 +30,7 @@ pub use log::{Counts, LogEntry, RequestLog};
 pub use seed::{Oddity, SeedPlan, Seeded, income_account, seed};
 pub use website::{Website, WebsiteOptions};
 pub use xero::{Xero, XeroLimits, XeroOptions};
+pub use xpm::{Xpm, XpmOptions};
 
 /// A website and a Xero side by side on one clock; the usual pair of the demo and the tests.
 #[derive(Debug)]

@@ -74,6 +74,17 @@ fn every_command_is_documented() {
     }
 }
 
+#[test]
+fn the_connector_of_the_documentation_is_sound() {
+    let dir = tempfile::tempdir().unwrap();
+    let shown = blocks(&read("docs/connectors.md"), "yaml");
+    assert_eq!(shown.len(), 1);
+    fs::write(dir.path().join("shown.yaml"), &shown[0]).unwrap();
+    let loaded = config::load(dir.path(), &HashMap::<String, String>::new());
+    assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
+    assert!(loaded.connectors.contains_key("shopkeeper"));
+}
+
 fn sources(dir: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

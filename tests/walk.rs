@@ -544,7 +544,7 @@ fn a_daemon_runs_while_people_make_mistakes() {
     until("the change arriving", || walk.news.city(&theirs) == "Oslo");
     says(&walk.exits("status", 0).0, &["daemon 0.1.0", "next look at crm", "office/people"]);
     // A second one, and what needs the state for itself.
-    says(&walk.exits("run", 75).1, &["in use by another process", "help:"]);
+    says(&walk.exits("run", 75).1, &["in use by the daemon", "with process id", "help:"]);
     walk.exits("export out.jsonl", 75);
     // A broken file: the daemon goes on with what it has, and commands still reach it.
     walk.write(&walk.sound().replace("two-way", "twoway"));

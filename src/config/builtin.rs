@@ -15,9 +15,10 @@ use super::{
 use crate::connector::Manifest;
 
 /// Name in messages, and text, of each.
-const MANIFESTS: [(&str, &str); 2] = [
+const MANIFESTS: [(&str, &str); 3] = [
     ("connectors/website.yaml", include_str!("../../connectors/website.yaml")),
     ("connectors/xero.yaml", include_str!("../../connectors/xero.yaml")),
+    ("connectors/xpm.yaml", include_str!("../../connectors/xpm.yaml")),
 ];
 
 /// The text of a built-in connector's file. Each file holds the connector of its name.
@@ -56,7 +57,7 @@ mod tests {
         let (manifests, diagnostics) = read_all();
         assert_eq!(diagnostics, []);
         let names: Vec<&str> = manifests.keys().map(String::as_str).collect();
-        assert_eq!(names, ["website", "xero"]);
+        assert_eq!(names, ["website", "xero", "xpm"]);
         let website: Vec<&str> = manifests["website"].resources.keys().map(String::as_str).collect();
         assert_eq!(website, ["contacts", "groups", "invoices", "leads", "payments", "proposals", "receipts", "sales"]);
     }

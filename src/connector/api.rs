@@ -161,6 +161,9 @@ pub enum CallError {
         /// When it is worth trying again.
         until: DateTime<Utc>,
     },
+    /// The remote does not know the page any more: the listing has to begin again, with the same `since`.
+    #[error("the remote does not remember where this listing stood")]
+    PageExpired,
     /// The answer cannot be understood; for a read, nothing may be concluded from it.
     #[error("the answer cannot be used: {0}")]
     BadAnswer(String),

@@ -1,8 +1,8 @@
 //! Speaking HTTP as a manifest says.
 //!
 //! A call is prepared (`prepare`), made (`transport`: one request, exactly one host, no redirects, limits obeyed),
-//! judged (`calls`: what may be tried again, and what is known when it failed), and its answer is read (`list`,
-//! `answer`) into records (`extract`, `decode`). A read is repeated until it is understood or four tries failed; a
+//! judged (`calls`: what may be tried again, and what is known when it failed), and its answer is read (`body`, then
+//! `list`, `one` or `answer`) into records (`extract`, `decode`, `format`). A read is repeated until it is understood or four tries failed; a
 //! write is made once, and whatever leaves its outcome open is called unknown, never failed.
 
 use std::{
@@ -25,12 +25,15 @@ use crate::{clock::Clock, config::Connection, record::RecordId};
 
 mod address;
 mod answer;
+mod body;
 mod calls;
 mod decode;
 mod extract;
+mod format;
 mod list;
 mod login;
 mod messages;
+mod one;
 mod prepare;
 mod resolve;
 mod sent;
@@ -40,6 +43,10 @@ mod transport;
 /// Largest body that is read, unless [`HttpConnector::with_max_body`] says otherwise: 64 MiB. XPM's whole-list
 /// answers of about 50 MB are the largest known.
 const MAX_BODY: usize = 64 << 20;
+
+/// From this size on the records of a list are read in portions: a list of several MiB as values takes ten times
+/// its size.
+const LARGE: usize = 4 << 20;
 
 /// Why a connection cannot be used at all.
 #[derive(Debug, Error)]
@@ -57,6 +64,7 @@ pub struct HttpConnector {
     shared: Arc<Shared>,
     limits: Limits,
     max_body: usize,
+    large: usize,
 }
 
 #[derive(Debug)]
@@ -65,6 +73,7 @@ struct Shared {
     clock: Clock,
     client: reqwest::Client,
     codecs: BTreeMap<String, Arc<Codec>>,
+    shelf: list::Shelf,
     jitter: Mutex<fastrand::Rng>,
     reads: AtomicU64,
     writes: AtomicU64,
@@ -97,19 +106,21 @@ impl HttpConnector {
             return Err(fail(format!("its base URL cannot be used: {reason}")));
         }
         let client = transport::client(base).map_err(|message| fail(format!("no HTTP client: {message}")))?;
-        let resources = &connection.manifest.resources;
-        let codecs = resources.iter().map(|(name, resource)| (name.clone(), Arc::new(Codec::new(&resource.fields))));
+        let (resources, bodies) = (&connection.manifest.resources, &connection.manifest.bodies);
+        let codec = |resource: &Resource| Arc::new(Codec::new(&resource.fields, bodies.read, bodies.write));
+        let codecs = resources.iter().map(|(name, resource)| (name.clone(), codec(resource)));
         let (codecs, limits) = (codecs.collect(), limits.of(&connection, Priority::Automatic));
         let shared = Shared {
             connection,
             clock,
             client,
             codecs,
+            shelf: list::Shelf::default(),
             jitter: Mutex::new(fastrand::Rng::new()),
             reads: AtomicU64::new(0),
             writes: AtomicU64::new(0),
         };
-        Ok(Self { shared: Arc::new(shared), limits, max_body: MAX_BODY })
+        Ok(Self { shared: Arc::new(shared), limits, max_body: MAX_BODY, large: LARGE })
     }
 
     /// The same connector for calls of another priority.
@@ -124,6 +135,12 @@ impl HttpConnector {
         Self { max_body: bytes, ..self.clone() }
     }
 
+    /// Reads the records of lists larger than this many bytes in portions.
+    #[must_use]
+    pub fn with_portions_above(&self, bytes: usize) -> Self {
+        Self { large: bytes, ..self.clone() }
+    }
+
     /// Makes the jitter of back-offs repeatable.
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
@@ -133,7 +150,8 @@ impl HttpConnector {
 
     fn codec(&self, resource: &Resource) -> Arc<Codec> {
         let known = self.shared.codecs.get(&resource.name).map(Arc::clone);
-        known.unwrap_or_else(|| Arc::new(Codec::new(&resource.fields)))
+        let bodies = &self.shared.connection.manifest.bodies;
+        known.unwrap_or_else(|| Arc::new(Codec::new(&resource.fields, bodies.read, bodies.write)))
     }
 }
 

@@ -2,10 +2,21 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use chrono_tz::Tz;
 use regex::Regex;
 use serde_json::Value;
 
+pub use self::{
+    reading::{
+        ChangedSince, DeletedFeed, Detail, GetOne, List, PageEnd, PageSize, Paging, Parents, Place, SinceFormat,
+        SincePlace, ThenCursor, Windows,
+    },
+    wire::{AnswerMatch, Bodies, BodyKind, XmlRules},
+};
 use crate::record::{Canon, Kind, Path};
+
+mod reading;
+mod wire;
 
 /// How to speak to one kind of system.
 #[derive(Clone, Debug)]
@@ -23,12 +34,19 @@ pub struct Manifest {
     pub headers: Vec<(String, String)>,
     /// Query parameters sent with every request.
     pub query: Vec<(String, String)>,
+    /// How bodies are written.
+    pub bodies: Bodies,
     /// Login kinds the system takes.
     pub auth: Vec<AuthKind>,
     /// Limits of the account.
     pub limits: Vec<Limit>,
     /// How the system says "too many requests".
     pub throttled: Throttled,
+    /// Answers that are refusals whatever their status says: of a success that is none, or of a server error that
+    /// is the remote's last word.
+    pub refused_when: Vec<AnswerMatch>,
+    /// Answers that are worth another try whatever their status says; of a write, the outcome is unknown then.
+    pub retry_when: Vec<AnswerMatch>,
     /// How long a call that timed out may still take effect.
     pub in_doubt: Duration,
     /// Longest time to wait for an answer.
@@ -106,10 +124,12 @@ pub enum Scope {
 }
 
 /// How the system says "too many requests".
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Throttled {
-    /// The status.
+    /// The status. 429 always means so.
     pub status: u16,
+    /// What an answer of that status must say besides (MYOB's 403 is a limit or a missing right).
+    pub when: Option<AnswerMatch>,
     /// How long to wait.
     pub wait: ThrottleWait,
     /// Headers that say how many requests are left, with the span they speak of (`X-MinLimit-Remaining`: 1 minute).
@@ -119,10 +139,14 @@ pub struct Throttled {
 }
 
 /// How to learn the wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ThrottleWait {
     /// The `Retry-After` header; where it is missing, a back-off from one second.
     RetryAfter,
+    /// A header with the instant at which to go on, in seconds since 1970; where it is missing, a back-off.
+    EpochHeader(String),
+    /// From one second, doubling with each answer of the kind.
+    Backoff,
     /// Always this long.
     Fixed(Duration),
 }
@@ -209,8 +233,14 @@ pub struct FieldTable {
 pub struct FieldType {
     /// How values compare.
     pub canon: Canon,
-    /// Wire format where it is not the plain JSON one.
+    /// Wire format where it is not the plain one.
     pub format: WireFormat,
+    /// Wire format of requests where it is another than that of answers.
+    pub write_format: Option<WireFormat>,
+    /// Name at the top of a written record, where it is another than the place it is read at.
+    pub write_as: Option<String>,
+    /// Values that are written in other words than they are read.
+    pub write_values: BTreeMap<String, String>,
     /// The remote refuses or ignores writes.
     pub read_only: bool,
     /// The remote answers with a mask.
@@ -244,99 +274,18 @@ pub enum WireFormat {
     NumberText,
     /// Seconds since 1970.
     EpochSeconds,
+    /// Milliseconds since 1970.
+    EpochMillis,
     /// ISO date and time without a zone, meant as UTC.
     IsoNoZone,
-}
-
-/// How to list a collection.
-#[derive(Clone, Debug)]
-pub struct List {
-    /// Path below the base URL.
-    pub path: String,
-    /// Fixed query parameters.
-    pub query: Vec<(String, String)>,
-    /// Where the records are in the body.
-    pub records: Path,
-    /// How to go on.
-    pub paging: Paging,
-    /// How to ask for changes only.
-    pub changed_since: Option<ChangedSince>,
-}
-
-/// How a listing goes on.
-#[derive(Clone, Debug)]
-pub enum Paging {
-    /// One answer holds everything.
-    None,
-    /// Numbered pages from 1.
-    Number {
-        /// Query parameter of the page.
-        param: String,
-        /// Query parameter and value of the size.
-        size: Option<(String, u32)>,
-        /// How the last page is known.
-        end: PageEnd,
-    },
-    /// A cursor in the body of each answer.
-    Cursor {
-        /// Query parameter.
-        param: String,
-        /// Where the next cursor is; absent, null or empty ends the listing.
-        next: Path,
-        /// Query parameter and value of the size.
-        size: Option<(String, u32)>,
-    },
-}
-
-/// How the last numbered page is known.
-#[derive(Clone, Debug)]
-pub enum PageEnd {
-    /// It has fewer records than asked for.
-    ShortPage,
-    /// The answer says how many pages there are.
-    PageCount(Path),
-}
-
-/// How to ask for changes only.
-#[derive(Clone, Debug)]
-pub struct ChangedSince {
-    /// Where the instant goes.
-    pub place: SincePlace,
-    /// How it is written.
-    pub format: SinceFormat,
-    /// Read this much again, against late commits and coarse stamps.
-    pub overlap: Duration,
-    /// Fields whose change the feed does not tell; a full read finds them.
-    pub misses: Vec<String>,
-}
-
-/// Where the instant of a change feed goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SincePlace {
-    /// A query parameter.
-    Param(String),
-    /// A header.
-    Header(String),
-}
-
-/// How the instant of a change feed is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SinceFormat {
-    /// RFC 3339 in UTC with milliseconds.
-    Rfc3339,
-    /// `2026-06-01T00:00:00`, UTC, seconds (Xero).
-    IsoSeconds,
-    /// Seconds since 1970.
-    EpochSeconds,
-}
-
-/// How to read one record.
-#[derive(Clone, Debug)]
-pub struct GetOne {
-    /// Path below the base URL, with `{id}`.
-    pub path: String,
-    /// Where the record is in the answer (`$`, or `$.Contacts[0]`).
-    pub record: Path,
+    /// ISO date and time without a zone, by the clocks of this one.
+    IsoLocal(Tz),
+    /// `20260601`.
+    CompactDate,
+    /// `Yes` and `No`.
+    YesNo,
+    /// `true` and `false` as text.
+    TrueFalse,
 }
 
 /// How to write records.
@@ -352,13 +301,23 @@ pub struct Write {
     pub id_in_body: Option<Path>,
     /// Several records a call.
     pub batch: Option<Batch>,
+    /// How its body is written, where it is not as the manifest says for all.
+    pub body: Option<BodyKind>,
+    /// Name around a record: the root element in XML, else the one member of the body. (A batch has its own.)
+    pub wrap: Option<String>,
+    /// Values that every record is sent with.
+    pub constants: Vec<(Path, Value)>,
     /// What the answer holds.
     pub answer: AnswerKind,
+    /// Header of the answer with the new record's id, or with an address whose last part it is.
+    pub id_header: Option<String>,
+    /// An answer without the record is followed by a read of it.
+    pub read_back: bool,
     /// Where the record is in a single answer (`$` unless said).
     pub record: Path,
     /// Idempotency key.
     pub idempotency: Option<Idempotency>,
-    /// Header for the version the plan was made from, and the status that says it is stale.
+    /// Where the version goes that the plan was made from, and what says that it is stale.
     pub version: Option<VersionHeader>,
     /// Text in a refusal which says that such a record exists already.
     pub duplicate: Option<Regex>,
@@ -413,6 +372,12 @@ pub struct Batch {
     pub path: Option<String>,
     /// Name of the array in the request's body; `None` for a bare array.
     pub array: Option<String>,
+    /// Name around each item's record, for lists of operations.
+    pub wrap: Option<String>,
+    /// Values that every item has beside its record.
+    pub constants: Vec<(Path, Value)>,
+    /// How items and answers belong together.
+    pub correlate: Correlate,
     /// Where the items are in the answer.
     pub items: Path,
     /// Most items a call takes.
@@ -423,6 +388,19 @@ pub struct Batch {
     pub ok: Option<ItemOk>,
     /// Where an item's messages are.
     pub messages: Vec<Path>,
+}
+
+/// How the items of a batch and the parts of its answer belong together.
+#[derive(Clone, Debug)]
+pub enum Correlate {
+    /// By their places.
+    Position,
+    /// By a number that is put into each item here and comes back at the same place.
+    Number(Path),
+    /// By a value of the record that comes back at the same place of the answered part.
+    Field(Path),
+    /// The answer is an object whose names are the records' values at this place.
+    ObjectKey(Path),
 }
 
 /// How an item of a batch says that it went well.
@@ -448,21 +426,32 @@ pub enum AnswerKind {
 /// A key that makes a repeated call harmless.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Idempotency {
-    /// Header.
-    pub header: String,
+    /// Where it goes.
+    pub place: KeyPlace,
     /// Longest key.
     pub max: usize,
     /// How long the remote remembers it.
     pub keeps: Duration,
 }
 
-/// A version guard on writes.
+/// Where an idempotency key goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyPlace {
+    /// A header.
+    Header(String),
+    /// A query parameter.
+    Param(String),
+}
+
+/// A version guard on writes.
+#[derive(Clone, Debug)]
 pub struct VersionHeader {
-    /// Request header (`If-Match`).
-    pub header: String,
+    /// Request header (`If-Match`); `None` where the version goes back to its own place in the body.
+    pub header: Option<String>,
     /// Status of a stale version.
     pub stale: u16,
+    /// What an answer of that status must say besides, for remotes that use it for other refusals, too.
+    pub stale_text: Option<Regex>,
 }
 
 /// When a record counts as deleted although it is still there.

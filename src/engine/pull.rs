@@ -26,6 +26,9 @@ use crate::{
 /// Unlinked records that a full listing lacks and that are looked at by id, per listing.
 const SECOND_LOOKS: usize = 100;
 
+/// How often a listing begins again because the remote forgot where it stood.
+const RESTARTS: u32 = 3;
+
 /// A resource of a connection.
 pub(super) type ResourceKey = (ConnectionName, String);
 
@@ -77,9 +80,16 @@ impl Run<'_> {
         let mut began: Option<DateTime<Utc>> = None;
         let mut listed: HashSet<u64> = HashSet::new();
         let mut records = 0_u64;
+        let mut restarts = 0;
         loop {
             let page = match connector.pull(order.resource, &position).await {
                 Ok(page) => page,
+                // What was read stays read; records that come a second time are found unchanged.
+                Err(CallError::PageExpired) if restarts < RESTARTS && position.page.is_some() => {
+                    restarts += 1;
+                    position.page = None;
+                    continue;
+                }
                 Err(error) => return Ok(Err(error)),
             };
             let server = page.server_time.unwrap_or_else(|| self.engine.clock.now());

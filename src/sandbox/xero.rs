@@ -13,7 +13,7 @@ mod contacts;
 mod envelope;
 mod filter;
 mod invoices;
-mod limits;
+pub(super) mod limits;
 mod lines;
 mod list;
 mod org;

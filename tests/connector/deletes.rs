@@ -1,8 +1,8 @@
 //! Calls that delete, and versions from the `ETag` header.
 
 use reconciled::connector::{
-    AnswerKind, BodyIf, Connector as _, Deletion, ItemAnswer, PullCursor, Resource, VersionHeader, VersionPlace, Write,
-    WriteItem, WriteKind,
+    AnswerKind, BodyIf, Connector as _, Deletion, ItemAnswer, PullCursor, Resource, VersionPlace, Write, WriteItem,
+    WriteKind,
 };
 use serde_json::json;
 
@@ -15,7 +15,7 @@ const DELETE: WriteKind = WriteKind::Delete;
 
 fn plain() -> Resource {
     let deletion = Deletion { gone: vec![404, 410], ..Deletion::default() };
-    let version = Some(VersionHeader { header: "If-Match".to_owned(), stale: 412 });
+    let version = Some(crate::setup::if_match());
     let write = Write { answer: AnswerKind::Empty, version, ..write("DELETE", "/customers/{id}") };
     Resource { delete: Some(Write { deletion: Some(deletion), idempotency: None, ..write }), ..customers() }
 }

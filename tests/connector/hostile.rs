@@ -90,7 +90,7 @@ async fn a_next_page_that_is_a_url_of_another_host_is_only_a_parameter() {
         Server::start(move |n, _| if n == 0 { json(&page) } else { json(&json!({"items": [], "next": null})) }).await;
     let mut resource = customers();
     let list = resource.list.as_mut().unwrap();
-    list.paging = Paging::Cursor { param: "after".to_owned(), next: path("$.next"), size: None };
+    list.paging = Paging::Cursor { param: Some("after".to_owned()), next: path("$.next"), size: None, end: None };
     let shop = Shop::of(connection(&server.url(), manifest(resource.clone())), resource);
     let first = shop.connector.pull(&shop.resource, &START).await.unwrap();
     let next = PullCursor { since: None, page: first.next };

@@ -1,10 +1,16 @@
 //! What the engine may rely on, whatever a remote does: the HTTP connector against servers that misbehave on purpose.
 
+mod bodies;
+mod conformance;
 mod deletes;
+mod forms;
 mod hostile;
+mod listing;
+mod made_up;
 mod practice;
 mod reads;
 mod safety;
 mod server;
 mod setup;
 mod writes;
+mod yaml;

@@ -6,9 +6,9 @@ use reconciled::{
     clock::Clock,
     config::{Auth, Connection, Secret},
     connector::{
-        AnswerKind, Batch, CallError, ChangedSince, Connector as _, FieldTable, FieldType, GetOne, GoneWhen,
-        HttpConnector, ItemAnswer, ItemOk, Limit, LimitRegistry, List, PageEnd, Paging, PullCursor, Resource, Scope,
-        SinceFormat, SincePlace, VersionHeader, VersionPlace, WireFormat, Write,
+        AnswerKind, Batch, CallError, ChangedSince, Connector as _, Correlate, FieldTable, FieldType, GetOne, GoneWhen,
+        HttpConnector, ItemAnswer, ItemOk, Limit, LimitRegistry, List, PageEnd, PageSize, Paging, Place, PullCursor,
+        Resource, Scope, SinceFormat, SincePlace, VersionPlace, WireFormat, Write,
     },
     record::{Canon, Kind},
     sandbox::{Fault, Website, WebsiteOptions, Xero, XeroOptions},
@@ -16,7 +16,7 @@ use reconciled::{
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::setup::{CREATE, Shop, UPDATE, connection, customers, item, manifest, new_item, path, write};
+use crate::setup::{CREATE, Shop, UPDATE, connection, customers, if_match, item, manifest, new_item, path, write};
 
 const START: PullCursor = PullCursor { since: None, page: None };
 
@@ -28,6 +28,9 @@ fn site_contacts() -> Resource {
     let batch = |ok: u16| Batch {
         path: Some("/contacts/batch".to_owned()),
         array: Some("items".to_owned()),
+        wrap: None,
+        constants: vec![],
+        correlate: Correlate::Position,
         items: path("$.items"),
         max: 100,
         item_record: path("$.item"),
@@ -47,23 +50,27 @@ fn site_contacts() -> Resource {
             query: vec![],
             records: path("$.items"),
             paging: Paging::Number {
-                param: "page".to_owned(),
-                size: Some(("per_page".to_owned(), 1000)),
-                end: PageEnd::PageCount(path("$.pages")),
+                param: Some("page".to_owned()),
+                first: 1,
+                then: None,
+                size: Some(PageSize { param: Some("per_page".to_owned()), value: 1000 }),
+                end: PageEnd::PageCount(Place::Body(path("$.pages"))),
             },
             changed_since: Some(ChangedSince {
                 place: SincePlace::Param("updated_since".to_owned()),
+                text: "{since}".to_owned(),
                 format: SinceFormat::Rfc3339,
                 overlap: Duration::ZERO,
                 misses: vec![],
             }),
+            ..customers().list.unwrap()
         }),
-        get: Some(GetOne { path: "/contacts/{id}".to_owned(), record: path("$") }),
+        get: Some(GetOne { path: "/contacts/{id}".to_owned(), record: path("$"), missing: None }),
         create: Some(Write { batch: Some(batch(201)), ..write("POST", "/contacts") }),
         update: Some(Write {
             id_in_body: Some(path("$.id")),
             batch: Some(batch(200)),
-            version: Some(VersionHeader { header: "If-Match".to_owned(), stale: 412 }),
+            version: Some(if_match()),
             ..write("PATCH", "/contacts/{id}")
         }),
         gone_when: None,
@@ -86,6 +93,9 @@ fn xero_contacts() -> Resource {
         batch: Some(Batch {
             path: None,
             array: Some("Contacts".to_owned()),
+            wrap: None,
+            constants: vec![],
+            correlate: Correlate::Position,
             items: path("$.Contacts"),
             max: 50,
             item_record: path("$"),
@@ -109,18 +119,22 @@ fn xero_contacts() -> Resource {
             query: vec![("includeArchived".to_owned(), "true".to_owned())],
             records: path("$.Contacts"),
             paging: Paging::Number {
-                param: "page".to_owned(),
-                size: Some(("pageSize".to_owned(), 1000)),
-                end: PageEnd::PageCount(path("$.pagination.pageCount")),
+                param: Some("page".to_owned()),
+                first: 1,
+                then: None,
+                size: Some(PageSize { param: Some("pageSize".to_owned()), value: 1000 }),
+                end: PageEnd::PageCount(Place::Body(path("$.pagination.pageCount"))),
             },
             changed_since: Some(ChangedSince {
                 place: SincePlace::Header("If-Modified-Since".to_owned()),
+                text: "{since}".to_owned(),
                 format: SinceFormat::IsoSeconds,
                 overlap: Duration::from_mins(1),
                 misses: vec![],
             }),
+            ..customers().list.unwrap()
         }),
-        get: Some(GetOne { path: "/Contacts/{id}".to_owned(), record: path("$.Contacts[0]") }),
+        get: Some(GetOne { path: "/Contacts/{id}".to_owned(), record: path("$.Contacts[0]"), missing: None }),
         create: Some(whole("PUT")),
         update: Some(Write { id_in_body: Some(path("$.ContactID")), ..whole("POST") }),
         gone_when: Some(GoneWhen { path: path("$.ContactStatus"), values: vec![json!("ARCHIVED")] }),

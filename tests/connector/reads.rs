@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reconciled::{
     connector::{
-        CallError, ChangedSince, Connector as _, Page, PageEnd, Paging, PullCursor, Requests, Resource, SinceFormat,
-        SincePlace,
+        CallError, ChangedSince, Connector as _, Page, PageEnd, Paging, Place, PullCursor, Requests, Resource,
+        SinceFormat, SincePlace,
     },
     record::RecordId,
 };
@@ -66,8 +66,8 @@ async fn numbered_pages_end_where_the_answer_says() {
     let page = |list: &[u32]| json(&json!({"items": ids(list), "pages": {"count": 2}}));
     // The remote gives fewer than asked for although more follow.
     let server = Server::script([page(&[1]), page(&[2])]).await;
-    let (param, end) = ("page".to_owned(), PageEnd::PageCount(path("$.pages.count")));
-    let shop = Shop::with(&server, paged(Paging::Number { param, size: None, end }), |_| {});
+    let (param, end) = (Some("page".to_owned()), PageEnd::PageCount(Place::Body(path("$.pages.count"))));
+    let shop = Shop::with(&server, paged(Paging::Number { param, first: 1, size: None, end, then: None }), |_| {});
     assert_eq!(shop.all().await, ["1", "2"]);
 }
 
@@ -80,7 +80,7 @@ async fn cursors_are_followed_as_they_are_and_never_in_a_circle() {
         json(&json!({"items": ids(&[1]), "next": "x"})),
     ])
     .await;
-    let paging = Paging::Cursor { param: "after".to_owned(), next: path("$.next"), size: None };
+    let paging = Paging::Cursor { param: Some("after".to_owned()), next: path("$.next"), size: None, end: None };
     let shop = Shop::with(&server, paged(paging), |_| {});
     assert_eq!(shop.all().await, ["1", "2"]);
     assert!(lines(&server)[1].contains("?after=a%26b%3Dc "), "{:?}", lines(&server));
@@ -92,7 +92,8 @@ async fn cursors_are_followed_as_they_are_and_never_in_a_circle() {
 fn since(place: SincePlace, format: SinceFormat) -> Resource {
     let mut resource = customers();
     let overlap = Duration::ZERO;
-    resource.list.as_mut().unwrap().changed_since = Some(ChangedSince { place, format, overlap, misses: vec![] });
+    resource.list.as_mut().unwrap().changed_since =
+        Some(ChangedSince { place, text: "{since}".to_owned(), format, overlap, misses: vec![] });
     resource
 }
 
@@ -183,8 +184,8 @@ async fn what_is_not_a_page_is_an_error() {
 #[tokio::test]
 async fn a_page_count_that_is_missing_ends_nothing() {
     let server = Server::script([json(&json!({"items": []}))]).await;
-    let (param, end) = ("page".to_owned(), PageEnd::PageCount(path("$.pages.count")));
-    let shop = Shop::with(&server, paged(Paging::Number { param, size: None, end }), |_| {});
+    let (param, end) = (Some("page".to_owned()), PageEnd::PageCount(Place::Body(path("$.pages.count"))));
+    let shop = Shop::with(&server, paged(Paging::Number { param, first: 1, size: None, end, then: None }), |_| {});
     refused(shop.pull(&START).await, "$.pages.count");
 }
 

@@ -7,9 +7,10 @@ use reconciled::{
     clock::Clock,
     config::{Auth, Connection, ConnectionName, Secret},
     connector::{
-        AnswerKind, Batch, ChangedSince, FieldTable, FieldType, GetOne, GoneWhen, HttpConnector, Idempotency, ItemOk,
-        LabelPart, LabelTemplate, Limit, LimitRegistry, List, Manifest, PageEnd, Paging, Resource, SinceFormat,
-        SincePlace, ThrottleWait, Throttled, VersionHeader, VersionPlace, WireFormat, Write, WriteItem, WriteKind,
+        AnswerKind, Batch, Bodies, ChangedSince, Correlate, FieldTable, FieldType, GetOne, GoneWhen, HttpConnector,
+        Idempotency, ItemOk, KeyPlace, LabelPart, LabelTemplate, Limit, LimitRegistry, List, Manifest, PageEnd,
+        PageSize, Paging, Resource, SinceFormat, SincePlace, ThrottleWait, Throttled, VersionHeader, VersionPlace,
+        WireFormat, Write, WriteItem, WriteKind,
     },
     record::{Canon, Kind, Path, RecordId},
 };
@@ -56,27 +57,37 @@ pub fn customers() -> Resource {
             query: vec![],
             records: path("$.items"),
             paging: Paging::Number {
-                param: "page".to_owned(),
-                size: Some(("per".to_owned(), 2)),
+                param: Some("page".to_owned()),
+                first: 1,
+                size: Some(PageSize { param: Some("per".to_owned()), value: 2 }),
                 end: PageEnd::ShortPage,
+                then: None,
             },
             changed_since: Some(ChangedSince {
                 place: SincePlace::Param("since".to_owned()),
+                text: "{since}".to_owned(),
                 format: SinceFormat::Rfc3339,
                 overlap: Duration::ZERO,
                 misses: vec![],
             }),
+            empty: None,
+            expired: None,
+            windows: None,
+            detail: None,
+            parents: None,
+            deleted: None,
         }),
-        get: Some(GetOne { path: "/customers/{id}".to_owned(), record: path("$") }),
+        get: Some(GetOne { path: "/customers/{id}".to_owned(), record: path("$"), missing: None }),
         create: Some(write("POST", "/customers")),
-        update: Some(Write {
-            version: Some(VersionHeader { header: "If-Match".to_owned(), stale: 412 }),
-            ..write("PATCH", "/customers/{id}")
-        }),
+        update: Some(Write { version: Some(if_match()), ..write("PATCH", "/customers/{id}") }),
         delete: None,
         gone_when: Some(GoneWhen { path: path("$.state"), values: vec![json!("archived")] }),
         merged_into: Some(path("$.survivor")),
     }
+}
+
+pub fn if_match() -> VersionHeader {
+    VersionHeader { header: Some("If-Match".to_owned()), stale: 412, stale_text: None }
 }
 
 pub fn write(method: &str, target: &str) -> Write {
@@ -86,9 +97,18 @@ pub fn write(method: &str, target: &str) -> Write {
         only: true,
         id_in_body: None,
         batch: None,
+        body: None,
+        wrap: None,
+        constants: vec![],
+        id_header: None,
+        read_back: false,
         answer: AnswerKind::Body,
         record: path("$"),
-        idempotency: Some(Idempotency { header: "Idempotency-Key".to_owned(), max: 40, keeps: Duration::from_mins(6) }),
+        idempotency: Some(Idempotency {
+            place: KeyPlace::Header("Idempotency-Key".to_owned()),
+            max: 40,
+            keeps: Duration::from_mins(6),
+        }),
         version: None,
         duplicate: Some(regex::Regex::new("already (exists|assigned)").unwrap()),
         deletion: None,
@@ -102,6 +122,9 @@ pub fn batched(method: &str) -> Write {
         batch: Some(Batch {
             path: None,
             array: Some("items".to_owned()),
+            wrap: None,
+            constants: vec![],
+            correlate: Correlate::Position,
             items: path("$.items"),
             max: 3,
             item_record: path("$"),
@@ -123,9 +146,12 @@ pub fn manifest(resource: Resource) -> Manifest {
             ("x-none".to_owned(), "${settings.none}".to_owned()),
         ],
         query: vec![],
+        bodies: Bodies::default(),
         auth: vec![],
+        refused_when: vec![],
+        retry_when: vec![],
         limits: vec![],
-        throttled: Throttled { status: 429, wait: ThrottleWait::RetryAfter, remaining: vec![] },
+        throttled: Throttled { status: 429, when: None, wait: ThrottleWait::RetryAfter, remaining: vec![] },
         in_doubt: Duration::from_mins(1),
         timeout: Duration::from_secs(20),
         error_messages: vec![path("$.problem")],

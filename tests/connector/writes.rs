@@ -21,7 +21,7 @@ impl Shop {
         self.run(self.connector.send(&self.resource, call)).await
     }
 
-    async fn write(&self, kind: WriteKind, items: &[WriteItem]) -> Result<Answer, CallError> {
+    pub async fn write(&self, kind: WriteKind, items: &[WriteItem]) -> Result<Answer, CallError> {
         self.send(&self.prepare(kind, items)).await
     }
 }

@@ -63,7 +63,8 @@ async fn every_command_works_while_a_pipeline_is_stuck_and_a_second_signal_ends_
     practice.until("the first contacts", |practice| practice.in_xero() == 2).await;
     practice.site.faults().delay_all(Duration::from_secs(3_600));
     live.wait_for("a stuck poll", |status| {
-        of(status, "a").is_some_and(|now| matches!(now.phase, reconciled::daemon::Phase::Running { .. }))
+        let polls = |now: &_| matches!(now, reconciled::daemon::Phase::Running { why, .. } if why.contains("poll"));
+        of(status, "a").is_some_and(|now| polls(&now.phase))
     })
     .await;
     for (args, part) in [
@@ -252,7 +253,7 @@ async fn a_damaged_store_exits_74_with_the_way_back() {
     let out = program(home.path()).arg("run").output().unwrap();
     let told = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(74), "{told}");
-    for part in ["the state in", "put back", "move the folder away", "nothing is deleted or made twice"] {
+    for part in ["the state in", "reads a snapshot back", "move the files aside", "nothing is deleted or made twice"] {
         assert!(told.contains(part), "no {part} in {told}");
     }
 }

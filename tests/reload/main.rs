@@ -28,7 +28,7 @@
 //! | a full disk stops remote writes, and is got over without a hand | `disk` |
 //! | commands work while a pipeline is stuck; pauses, log levels, who may | `control` |
 //! | random edits, renames, truncations and kills under load: what runs is the last good set | `fuzz` |
-#![allow(clippy::pedantic, reason = "pedantic lints are for the library")]
+#![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
 mod control;
 mod disk;

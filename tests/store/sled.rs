@@ -56,8 +56,8 @@ async fn a_store_of_a_newer_format_is_refused_with_the_way_back() {
     store.flush().await.unwrap();
     drop(store);
     let error = SledStore::open(dir.path(), CACHE).err().unwrap();
-    let text = std::error::Error::source(&error).unwrap().to_string();
-    assert!(text.contains("format 99") && text.contains("reconciled export"), "{text}");
+    let text = error.to_string();
+    assert!(matches!(error, StoreError::Newer { format: 99, .. }) && text.contains("reconciled export"), "{text}");
 }
 
 #[tokio::test]

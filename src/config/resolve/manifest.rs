@@ -1,22 +1,26 @@
 //! Connector manifests.
 
+mod answers;
 mod calls;
 mod delete;
 mod fields;
+mod listing;
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::{
         diagnostic::{Report, error},
-        nearest::nearest,
+        nearest::{nearest, suggest},
+        resolve::value,
+        source::Span,
         written::{At, AuthWordW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
     },
     connector::{
-        AuthKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest, Resource, Scope, Setting,
-        SettingKind, ThrottleWait, Throttled, VersionPlace,
+        AnswerMatch, AuthKind, Bodies, BodyKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest,
+        Resource, Scope, Setting, SettingKind, ThrottleWait, Throttled, VersionPlace, Write,
     },
-    record::Path,
+    record::{Kind, Path},
 };
 
 /// Makes a manifest of what was written. `None` when it holds mistakes.
@@ -36,9 +40,12 @@ pub(crate) fn manifest(name: &At<String>, written: &ManifestW, report: &Report) 
             base_url: None,
             headers: Vec::new(),
             query: Vec::new(),
+            bodies: Bodies::default(),
             auth: Vec::new(),
             limits: Vec::new(),
-            throttled: Throttled { status: 429, wait: ThrottleWait::RetryAfter, remaining: Vec::new() },
+            throttled: Throttled { status: 429, when: None, wait: ThrottleWait::RetryAfter, remaining: Vec::new() },
+            refused_when: Vec::new(),
+            retry_when: Vec::new(),
             in_doubt: Duration::from_mins(1),
             timeout: Duration::from_mins(1),
             error_messages: Vec::new(),
@@ -70,6 +77,15 @@ pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Repor
         manifest.query = calls::pairs(Some(query));
     }
     check_settings(manifest, written, report);
+    if let Some(body) = &written.body {
+        manifest.bodies = answers::bodies(&body.0, report);
+    }
+    if written.refused_when.is_some() {
+        manifest.refused_when = answers::matches(written.refused_when.as_ref(), report);
+    }
+    if written.retry_when.is_some() {
+        manifest.retry_when = answers::matches(written.retry_when.as_ref(), report);
+    }
     if let Some(kinds) = &written.auth {
         manifest.auth = kinds.0.iter().filter_map(|kind| auth_kind(kind, report)).collect();
     }
@@ -92,6 +108,57 @@ pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Repor
         if let Some(resource) = resource(&entry.name, &entry.value, report) {
             manifest.resources.insert(entry.name.value.clone(), Arc::new(resource));
         }
+    }
+    check_parents(manifest, written, report);
+    check_xml(manifest, written, report);
+}
+
+/// A list per parent needs that parent, which is listed by itself.
+fn check_parents(manifest: &Manifest, written: &ManifestW, report: &Report) {
+    for entry in entries(written.resources.as_ref()) {
+        let parents = entry.value.list.as_ref().and_then(|list| list.parents.as_ref());
+        let Some(named) = parents.and_then(|parents| parents.resource.as_ref()) else { continue };
+        match manifest.resources.get(&named.value).and_then(|parent| parent.list.as_ref()) {
+            Some(list) if list.parents.is_none() => {}
+            Some(_) => report.add(
+                error("config::bad_value", named.span, format!("`{}` is itself listed per parent", named.value))
+                    .help("name a resource that is listed by itself"),
+            ),
+            None => report.add(
+                error(
+                    "config::unknown_resource",
+                    named.span,
+                    format!("there is no resource `{}` with a list", named.value),
+                )
+                .maybe_help(suggest(&named.value, manifest.resources.keys().map(String::as_str))),
+            ),
+        }
+    }
+}
+
+/// The body of an XML request is one element, which has a name.
+fn check_xml(manifest: &Manifest, written: &ManifestW, report: &Report) {
+    for entry in entries(written.resources.as_ref()) {
+        let Some(resource) = manifest.resources.get(&entry.name.value) else { continue };
+        let calls = [(&resource.create, &entry.value.create), (&resource.update, &entry.value.update)];
+        for (call, written) in calls {
+            let (Some(call), Some(written)) = (call, written) else { continue };
+            need_root(manifest, call, written.span, report);
+        }
+        if let (Some(call), Some(written)) = (&resource.delete, &entry.value.delete)
+            && call.method != "DELETE"
+        {
+            need_root(manifest, call, written.span, report);
+        }
+    }
+}
+
+fn need_root(manifest: &Manifest, call: &Write, span: Span, report: &Report) {
+    if call.body.unwrap_or(manifest.bodies.write) == BodyKind::Xml && call.wrap.is_none() {
+        report.add(
+            error("config::missing_key", span, "an XML request needs `wrap`, the name of its root element")
+                .help("add wrap: Client"),
+        );
     }
 }
 
@@ -193,21 +260,30 @@ fn throttled(written: &crate::config::written::ThrottledW, report: &Report) -> T
     let wait = match written.wait.as_ref() {
         None => ThrottleWait::RetryAfter,
         Some(wait) if wait.value == "retry-after" => ThrottleWait::RetryAfter,
+        Some(wait) if wait.value == "backoff" => ThrottleWait::Backoff,
         Some(wait) => match crate::config::duration::parse(&wait.value) {
             Ok(fixed) => ThrottleWait::Fixed(fixed),
             Err(why) => {
                 report.add(
                     error("config::bad_value", wait.span, format!("`{}` is no wait: {why}", wait.value))
-                        .help("write `retry-after` or a duration as 60s"),
+                        .help("write `retry-after`, `backoff` or a duration as 60s"),
                 );
                 ThrottleWait::RetryAfter
             }
         },
     };
+    let wait = written.reset_header.as_ref().map_or(wait, |name| ThrottleWait::EpochHeader(name.value.clone()));
+    let values = written.equals.as_ref().map(|raw| value::forms(Kind::Any, raw, report)).unwrap_or_default();
+    let when = (written.path.is_some() || written.text.is_some()).then(|| AnswerMatch {
+        path: written.path.as_ref().map(|path| path.value.clone()),
+        values,
+        text: written.text.as_ref().map(|pattern| pattern.value.clone()),
+        ..AnswerMatch::default()
+    });
     let status = written.status.as_ref().map_or(429, |status| calls::status(status, report));
     let remaining =
         entries(written.remaining.as_ref()).map(|entry| (entry.name.value.clone(), entry.value.value)).collect();
-    Throttled { status, wait, remaining }
+    Throttled { status, when, wait, remaining }
 }
 
 fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<Resource> {
@@ -215,7 +291,7 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
     let id = written.id.as_ref()?.value.clone();
     fields::declare_id(&mut fields, &id);
     if let Some(updated_at) = &written.updated_at {
-        fields::declare_stamp(&mut fields, &updated_at.0);
+        fields::declare_stamp(&mut fields, &updated_at.0, report);
     }
     let versions = [&written.create, &written.update].map(|write| write.as_ref()?.version.as_ref());
     let versions = versions.into_iter().chain([written.delete.as_ref().and_then(|delete| delete.version.as_ref())]);
@@ -223,7 +299,7 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         Some(path) => VersionPlace::Body(path.clone()),
         None => VersionPlace::Etag,
     });
-    let list = written.list.as_ref().and_then(|list| calls::list(list, &fields, report));
+    let list = written.list.as_ref().and_then(|list| listing::list(list, &fields, &id, report));
     let create = written.create.as_ref().and_then(|write| calls::write(write, true, report));
     let update = written.update.as_ref().and_then(|write| calls::write(write, false, report));
     let delete = written.delete.as_ref().and_then(|delete| delete::delete(delete, written, &fields, report));
@@ -242,7 +318,7 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         web_url: written.web_url.as_ref().map(|url| url.value.clone()),
         fields,
         list,
-        get: written.get.as_ref().and_then(|get| calls::get(&get.0)),
+        get: written.get.as_ref().and_then(|get| listing::get(&get.0, report)),
         create,
         update,
         delete,

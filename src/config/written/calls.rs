@@ -1,136 +1,12 @@
 //! The calls of a connector manifest.
 
-use std::{borrow::Cow, time::Duration};
+use std::time::Duration;
 
 use regex::Regex;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::Schema;
 
-use super::{At, Decode, FromText, Named, OneOrMany, Raw, or_short, words, written};
-use crate::{
-    config::{
-        diagnostic::Report,
-        tree::{Node, NodeValue},
-    },
-    record::Path,
-};
-
-written! {
-    /// How to list a collection.
-    ListW as "list" {
-        /// Path below the base URL.
-        need get: At<String>,
-        /// Query parameters.
-        may query: Named<At<String>>,
-        /// Where the records are in the answer. Default: $.
-        may records: At<Path>,
-        /// How the listing goes on.
-        may page: PageW,
-        /// How to ask for changes only.
-        may changed_since: ChangedSinceW,
-    }
-}
-
-words! {
-    /// Kinds of paging.
-    PageKindW as "kind of paging" { None = "none", Number = "number", Cursor = "cursor", }
-}
-written! {
-    /// How a listing goes on.
-    PageW as "page" {
-        /// none, number or cursor.
-        need kind: At<PageKindW>,
-        /// Query parameter of the page number or cursor.
-        may param: At<String>,
-        /// Query parameter and value of the size.
-        may size: SizeW,
-        /// number: `short-page`, or `{ page_count: PATH }`. Default: short-page.
-        may end: EndW,
-        /// cursor: where the next one is.
-        may next: At<Path>,
-    }
-}
-written! {
-    /// Query parameter and value of the page size.
-    SizeW as "size" {
-        /// Query parameter.
-        need param: At<String>,
-        /// How many records.
-        need value: At<u32>,
-    }
-}
-words! {
-    /// How the last page is known.
-    EndWordW as "end" { ShortPage = "short-page", }
-}
-written! {
-    /// How the last page is known.
-    EndMapW as "end" {
-        /// It has fewer records than asked for.
-        may word: At<EndWordW>,
-        /// Where the answer says how many pages there are.
-        may page_count: At<Path>,
-    }
-}
-/// How the last page is known: a word, or where the number of pages is.
-#[derive(Clone, Debug)]
-pub(crate) struct EndW(pub EndMapW);
-
-impl Decode for EndW {
-    fn decode(node: &Node, report: &Report) -> Option<Self> {
-        match &node.value {
-            NodeValue::Map(_) => EndMapW::decode(node, report).map(Self),
-            _ => At::<EndWordW>::decode(node, report)
-                .map(|word| Self(EndMapW { span: node.span, word: Some(word), ..EndMapW::default() })),
-        }
-    }
-}
-
-impl JsonSchema for EndW {
-    fn inline_schema() -> bool {
-        true
-    }
-    fn schema_name() -> Cow<'static, str> {
-        "End".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let (short, long) = (generator.subschema_for::<At<EndWordW>>(), generator.subschema_for::<EndMapW>());
-        schemars::json_schema!({ "anyOf": [short, long] })
-    }
-}
-
-words! {
-    /// How the instant of a change feed is written.
-    SinceW as "format" { Rfc3339 = "rfc3339", IsoSeconds = "iso-seconds", EpochSeconds = "epoch-seconds", }
-}
-written! {
-    /// How to ask for changes only: by `param` or `header`.
-    ChangedSinceW as "changed_since" {
-        /// Query parameter.
-        may param: At<String>,
-        /// Header.
-        may header: At<String>,
-        /// How the instant is written. Default: rfc3339.
-        may format: At<SinceW>,
-        /// Read this much again. Default: 0s.
-        may overlap: At<Duration>,
-        /// Fields whose change the feed does not tell.
-        may misses: Vec<At<String>>,
-    }
-}
-
-written! {
-    /// How to read one record.
-    GetMapW as "get" {
-        /// Path below the base URL, with {id}.
-        need path: At<String>,
-        /// Where the record is in the answer. Default: $.
-        may record: At<Path>,
-    }
-}
-or_short! {
-    /// How to read one record.
-    GetW, GetMapW, path: String
-}
+use super::{At, BodyWordW, FromText, Named, OneOrMany, Raw, words, written};
+use crate::record::Path;
 
 words! {
     /// What the answer to a write holds.
@@ -153,8 +29,18 @@ written! {
         may id_in_body: At<Path>,
         /// Several records a call.
         may batch: BatchW,
+        /// How its body is written, where it is not as the manifest says for all.
+        may body: At<BodyWordW>,
+        /// Name around a record: the root element in XML, else the one member of the body.
+        may wrap: At<String>,
+        /// Values that every record is sent with, by their paths.
+        may constants: Named<At<Raw>>,
         /// body, id or empty. Default: body.
         may answer: At<AnswerW>,
+        /// Header of the answer with the new id, or with an address whose last part it is (Location).
+        may id_header: At<String>,
+        /// Read the record where the answer does not hold it. Default: false.
+        may read_back: At<bool>,
         /// Where the record is in the answer to a single write. Default: $.
         may record: At<Path>,
         /// A key that makes a repeated call harmless.
@@ -196,6 +82,8 @@ written! {
         may body_if: OneOrMany<BodyIfW>,
         /// Where the id goes in the body, where it is not in the path.
         may id_in_body: At<Path>,
+        /// Name around a record: the root element in XML, else the one member of the body.
+        may wrap: At<String>,
         /// Several records a call.
         may batch: BatchW,
         /// body, id or empty. Default: empty for `delete`, else body.
@@ -213,7 +101,9 @@ written! {
 
 words! {
     /// How items and answers belong together.
-    CorrelateW as "correlate" { Position = "position", }
+    CorrelateW as "correlate" {
+        Position = "position", Number = "number", Field = "field", ObjectKey = "object-key",
+    }
 }
 written! {
     /// Several records a call.
@@ -226,8 +116,15 @@ written! {
         need max: At<u32>,
         /// Where the items are in the answer. Default: the array of the same name.
         may items: At<Path>,
-        /// How items and answers belong together: position.
+        /// Name around each item's record, in a list of operations.
+        may wrap: At<String>,
+        /// Values that every item has beside its record, by their paths.
+        may constants: Named<At<Raw>>,
+        /// How items and answers belong together: position, number (made up, put at `key`), field (the value at `key`)
+        /// or object-key (the answer is an object named by the values at `key`). Default: position.
         may correlate: At<CorrelateW>,
+        /// Where the number, or the value that tells the items apart, is.
+        may key: At<Path>,
         /// Where the record is in an item of the answer. Default: $.
         may record: At<Path>,
         /// How an item says that it went well. Default: it holds an id.
@@ -251,7 +148,9 @@ written! {
     /// A key that makes a repeated call harmless.
     IdempotencyW as "idempotency" {
         /// The header.
-        need header: At<String>,
+        may header: At<String>,
+        /// The query parameter.
+        may param: At<String>,
         /// Longest key.
         need max: At<u32>,
         /// How long the remote remembers it.
@@ -280,12 +179,14 @@ impl FromText for VersionPlace {
 written! {
     /// A guard against overwriting a newer version.
     VersionW as "version" {
-        /// The request header.
-        need header: At<String>,
+        /// The request header. Without it, the version goes back to its own place in the body.
+        may header: At<String>,
         /// Where the version is: a path in the record, or `etag`, the header of the answer with that one record.
         need from: At<VersionPlace>,
         /// The status of a stale version. Default: 412.
         may stale: At<u32>,
+        /// What an answer of that status must say besides.
+        may stale_text: At<Regex>,
     }
 }
 written! {

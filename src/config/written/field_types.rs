@@ -21,7 +21,8 @@ words! {
     /// Wire formats.
     FormatW as "format" {
         Plain = "plain", MsDate = "ms-date", NumberText = "number-text", EpochSeconds = "epoch-seconds",
-        IsoNoZone = "iso-no-zone",
+        EpochMillis = "epoch-millis", IsoNoZone = "iso-no-zone", IsoLocal = "iso-local", CompactDate = "compact-date",
+        YesNo = "yes-no", TrueFalse = "true-false",
     }
 }
 written! {
@@ -31,6 +32,14 @@ written! {
         may is_type ["type"]: At<KindW>,
         /// How it is written on the wire. Default: plain.
         may format: At<FormatW>,
+        /// iso-local: the zone.
+        may zone: At<chrono_tz::Tz>,
+        /// How it is written in requests, where that is another form than in answers.
+        may write_format: At<FormatW>,
+        /// Its name at the top of a written record, where it is read at another place.
+        may write_as: At<String>,
+        /// Values that are written in other words than they are read: { "2 Monthly": 2 }.
+        may write_values: Named<At<String>>,
         /// The remote refuses or ignores writes.
         may read_only: At<bool>,
         /// The remote answers with a mask instead of the value.

@@ -82,3 +82,37 @@ macro_rules! or_short {
 }
 
 pub(crate) use or_short;
+
+/// A word, or a map of which `word` is one key.
+macro_rules! or_word {
+    ($(#[doc = $doc:literal])* $name:ident, $map:ident, $key:ident: $word:ty) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug)]
+        pub(crate) struct $name(pub $map);
+
+        impl Decode for $name {
+            fn decode(node: &Node, report: &Report) -> Option<Self> {
+                match &node.value {
+                    NodeValue::Map(_) => $map::decode(node, report).map(Self),
+                    _ => At::<$word>::decode(node, report)
+                        .map(|word| Self($map { span: node.span, $key: Some(word), ..$map::default() })),
+                }
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).trim_end_matches('W').into()
+            }
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                let (short, long) = (generator.subschema_for::<At<$word>>(), generator.subschema_for::<$map>());
+                schemars::json_schema!({ "anyOf": [short, long] })
+            }
+        }
+    };
+}
+
+pub(crate) use or_word;

@@ -5,7 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    At, DeleteCallW, FieldTypeW, GetW, GoneWhenW, ListW, Named, OneOrMany, WriteCallW, or_short, words, written,
+    At, Decode, DeleteCallW, FieldTypeW, GetW, GoneWhenW, ListW, MatchW, Named, OneOrMany, Raw, WriteCallW, or_short,
+    or_word, words, written,
 };
 use crate::{
     config::{
@@ -30,12 +31,18 @@ written! {
         may headers: Named<At<String>>,
         /// Query parameters of every request.
         may query: Named<At<String>>,
+        /// How bodies are written. Default: json.
+        may body: BodyW,
         /// Logins the system takes.
         may auth: OneOrMany<AuthKindW>,
         /// Limits of an account.
         may limits: Vec<LimitW>,
         /// How the system says "too many requests".
         may throttled: ThrottledW,
+        /// Answers that are refusals whatever their status says.
+        may refused_when: OneOrMany<MatchW>,
+        /// Answers that are worth another try whatever their status says.
+        may retry_when: OneOrMany<MatchW>,
         /// How long a call that timed out may still take effect. Default: 60s.
         may in_doubt: At<Duration>,
         /// Longest time to wait for an answer. Default: 60s.
@@ -45,6 +52,28 @@ written! {
         /// Its collections of records.
         may resources: Named<ResourceW>,
     }
+}
+
+words! {
+    /// Kinds of body.
+    BodyWordW as "kind of body" { Json = "json", Xml = "xml", Form = "form", Csv = "csv", }
+}
+written! {
+    /// How bodies are written.
+    BodyMapW as "body" {
+        /// Answers: json, xml or csv. Default: json.
+        may read: At<BodyWordW>,
+        /// Requests: json, xml or form. Default: as answers, or json.
+        may write: At<BodyWordW>,
+        /// XML elements that stand for a list, with the name of their elements: { Contacts: Contact }.
+        may lists: Named<At<String>>,
+        /// XML elements that may come several times without an element around them.
+        may repeated: Vec<At<String>>,
+    }
+}
+or_word! {
+    /// How bodies are written: a word for both ways, or a map.
+    BodyW, BodyMapW, read: BodyWordW
 }
 
 words! {
@@ -104,8 +133,16 @@ written! {
     ThrottledW as "throttled" {
         /// The status. Default: 429.
         may status: At<u32>,
-        /// `retry-after`, or a duration.
+        /// What an answer of that status must say besides: where to look in its body.
+        may path: At<Path>,
+        /// The value there.
+        may equals: At<Raw>,
+        /// A pattern in the text there; in the whole body without a path.
+        may text: At<regex::Regex>,
+        /// `retry-after`, `backoff` (from a second, doubling), or a duration.
         may wait: At<String>,
+        /// The header with the second since 1970 at which to go on.
+        may reset_header: At<String>,
         /// Headers that say how many requests are left, with the span they speak of.
         may remaining: Named<At<Duration>>,
     }
@@ -146,7 +183,8 @@ written! {
 words! {
     /// How a stamp is written.
     StampW as "format" {
-        Rfc3339 = "rfc3339", MsDate = "ms-date", EpochSeconds = "epoch-seconds", IsoNoZone = "iso-no-zone",
+        Rfc3339 = "rfc3339", MsDate = "ms-date", EpochSeconds = "epoch-seconds", EpochMillis = "epoch-millis",
+        IsoNoZone = "iso-no-zone", IsoLocal = "iso-local",
     }
 }
 written! {
@@ -156,6 +194,8 @@ written! {
         need path: At<Path>,
         /// How it is written. Default: as the field says, else rfc3339.
         may format: At<StampW>,
+        /// iso-local: the zone.
+        may zone: At<chrono_tz::Tz>,
     }
 }
 or_short! {

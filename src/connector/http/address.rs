@@ -61,11 +61,7 @@ pub(super) fn fill(text: &str, connection: &Connection) -> Option<String> {
 
 /// As [`fill`], for a path: what is put in is percent-encoded.
 pub(super) fn fill_path(text: &str, connection: &Connection) -> Option<String> {
-    fill_with(text, connection, |value| {
-        let mut encoded = String::new();
-        encode(&mut encoded, value);
-        encoded
-    })
+    fill_with(text, connection, encoded)
 }
 
 fn fill_with(text: &str, connection: &Connection, write: impl Fn(&str) -> String) -> Option<String> {
@@ -87,6 +83,21 @@ fn fill_with(text: &str, connection: &Connection, write: impl Fn(&str) -> String
     }
     filled.push_str(rest);
     Some(filled)
+}
+
+/// What is below the base URL of an address, as [`below`] takes it; `None` where the address is elsewhere.
+pub(super) fn target_of(base: &Url, url: &Url) -> Option<String> {
+    let foreign = url.origin() != base.origin() || !url.username().is_empty() || url.password().is_some();
+    let path = url.path().strip_prefix(base.path().trim_end_matches('/')).filter(|path| path.starts_with('/'));
+    let path = path.filter(|_| !foreign)?;
+    Some(url.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}")))
+}
+
+/// Percent-encoded, for a path.
+pub(super) fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    encode(&mut encoded, text);
+    encoded
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
@@ -120,6 +131,23 @@ mod tests {
         check("https://a.example", "@evil.example/x", Some("https://a.example/@evil.example/x"));
         check("https://a.example/api", "/../admin", None);
         check("https://a.example/api", "/%2e%2e/admin", None);
+    }
+
+    #[test]
+    fn an_address_is_followed_only_below_the_base_url() {
+        let base = Url::parse("https://a.example/api/").unwrap();
+        let target = |text: &str| target_of(&base, &Url::parse(text).unwrap());
+        assert_eq!(target("https://a.example/api/x?page=2#y").as_deref(), Some("/x?page=2"));
+        for elsewhere in [
+            "https://evil.example/api/x",
+            "http://a.example/api/x",
+            "https://a.example:8443/api/x",
+            "https://a.example/other",
+            "https://a.example/apix",
+            "https://u:p@a.example/api/x",
+        ] {
+            assert_eq!(target(elsewhere), None, "{elsewhere}");
+        }
     }
 
     #[test]

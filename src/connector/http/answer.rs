@@ -9,18 +9,21 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
-    HttpConnector,
-    calls::parse,
-    extract, messages,
-    prepare::batch_of,
+    HttpConnector, body,
+    calls::Verdict,
+    extract,
+    list::last_part,
+    messages,
+    prepare::{self, batch_of},
     sent::{self, Texts},
     transport::Reply,
 };
 use crate::{
     connector::{
-        Answer, AnswerKind, Batch, CallError, ItemAnswer, PreparedCall, RemoteRecord, Resource, Write, WriteKind,
+        Answer, AnswerKind, Batch, Bodies, BodyKind, CallError, Correlate, ItemAnswer, PreparedCall, RemoteRecord,
+        Resource, VersionHeader, Write, WriteKind,
     },
-    record::RecordId,
+    record::{Path, RecordId},
 };
 
 /// Answers and what they are read with.
@@ -40,22 +43,40 @@ impl HttpConnector {
         let reply = self.write(call).await?;
         let reading = Reading { connector: self, resource, write, call, reply: &reply };
         let batch = batch_of(write, call.ids.len());
-        if !reply.ok() {
+        if !reply.ok() || self.verdict_of(&reply) == Verdict::Refused {
             return reading.refusal(batch.is_some());
         }
-        if write.answer == AnswerKind::Empty {
-            return Ok(reading.silent());
+        let mut answer = if write.answer == AnswerKind::Empty {
+            reading.silent()
+        } else {
+            match self.parse(&reply, None).await {
+                Ok(read) => {
+                    let items = match batch {
+                        Some(batch) => reading.batch(batch, read.body),
+                        None => vec![reading.single(&read.body)],
+                    };
+                    Answer { items }
+                }
+                // Done, and not a word about it: an update still names its record.
+                Err(message) => reading.all_unknown(&message),
+            }
+        };
+        if write.read_back {
+            self.read_back(resource, &mut answer).await;
         }
-        let body = match parse(&reply).await {
-            Ok(body) => body,
-            // Done, and not a word about it: an update still names its record.
-            Err(message) => return Ok(reading.all_unknown(&message)),
-        };
-        let items = match batch {
-            Some(batch) => reading.batch(batch, body),
-            None => vec![reading.single(&body)],
-        };
-        Ok(Answer { items })
+        Ok(answer)
+    }
+
+    /// Reads what was written without an answer that holds it. A read that fails changes nothing: it was written.
+    async fn read_back(&self, resource: &Resource, answer: &mut Answer) {
+        for item in &mut answer.items {
+            if let ItemAnswer::Written { record, body } = item
+                && !*body
+                && let Ok(Some(found)) = self.get_one(resource, &record.id).await
+            {
+                (**record, *body) = (found, true);
+            }
+        }
     }
 }
 
@@ -78,7 +99,7 @@ impl Reading<'_> {
         if batch && self.call.ids.len() > 1 {
             return Err(CallError::Refused { status, message });
         }
-        let stale = self.is_stale(status.into());
+        let stale = self.is_stale(status.into(), &self.reply.text());
         Ok(Answer { items: vec![ItemAnswer::Refused { message, duplicate, stale }] })
     }
 
@@ -87,17 +108,28 @@ impl Reading<'_> {
     }
 
     /// Whether a status, of the whole or of one item, says that the version was stale.
-    fn is_stale(&self, status: u64) -> bool {
-        status == 412 || self.write.version.as_ref().is_some_and(|version| u64::from(version.stale) == status)
+    fn is_stale(&self, status: u64, text: &str) -> bool {
+        let says = |version: &VersionHeader| {
+            u64::from(version.stale) == status
+                && version.stale_text.as_ref().is_none_or(|pattern| pattern.is_match(text))
+        };
+        status == 412 || self.write.version.as_ref().is_some_and(says)
     }
 
-    /// The remote answers nothing: an update is taken at its word, a create has no id to go by.
+    /// The remote answers nothing: an update is taken at its word, a create has an id to go by only in a header.
     fn silent(&self) -> Answer {
-        let item = |id: &Option<RecordId>| match id {
+        let made = self.id_of_header();
+        let item = |id: &Option<RecordId>| match id.as_ref().or(made.as_ref()) {
             Some(id) => ItemAnswer::Written { record: Box::new(echo(id.clone())), body: false },
             None => unknown("the answer to a create holds no id"),
         };
         Answer { items: self.call.ids.iter().map(item).collect() }
+    }
+
+    /// The id in a header of the answer, which speaks of one record only.
+    fn id_of_header(&self) -> Option<RecordId> {
+        let name = self.write.id_header.as_ref().filter(|_| self.call.ids.len() == 1)?;
+        last_part(&RecordId::from(self.reply.header(name)?.trim())).filter(|id| !id.as_str().is_empty())
     }
 
     fn all_unknown(&self, reason: &str) -> Answer {
@@ -124,7 +156,7 @@ impl Reading<'_> {
             },
             AnswerKind::Id | AnswerKind::Empty => {
                 let id = self.resource.id.find(&found).and_then(extract::id_of);
-                match id.or_else(|| sent.cloned()) {
+                match id.or_else(|| sent.cloned()).or_else(|| self.id_of_header()) {
                     Some(id) => echo(id),
                     None => return self.unknown("the answer holds no id"),
                 }
@@ -147,15 +179,30 @@ impl Reading<'_> {
 
     fn batch(&self, batch: &Batch, mut body: Value) -> Vec<ItemAnswer> {
         let number = self.call.ids.len();
-        let Some(answered) = extract::take_array(&batch.items, &mut body) else {
+        let answered = match &batch.correlate {
+            Correlate::ObjectKey(path) => self.by_key(batch, path, &mut body),
+            _ => extract::take_array(&batch.items, &mut body),
+        };
+        let Some(answered) = answered else {
             let words = messages::of(&self.connector.shared.connection.manifest.error_messages, &body);
             let words = words.map_or_else(String::new, |words| format!("; it says: {words}"));
             return self.all_unknown(&format!("there are no items at `{}`{words}", batch.items.as_str())).items;
         };
-        let places = match self.call.kind {
-            WriteKind::Update | WriteKind::Delete => self.places_by_id(batch, &answered),
-            WriteKind::Create => self.places_by_position(batch, &answered),
+        let places = match (&batch.correlate, self.call.kind) {
+            (Correlate::ObjectKey(_), _) => (0..number).map(Some).collect(),
+            (Correlate::Number(path), _) => {
+                let numbers: Vec<_> =
+                    (0..number).map(|position| Some(Value::String(prepare::number(position)))).collect();
+                places_by(&numbers, path, &answered)
+            }
+            (Correlate::Field(path), _) => {
+                let keys: Vec<_> = self.sent_items(batch).iter().map(|item| path.find(item).cloned()).collect();
+                places_by(&keys, path, &answered)
+            }
+            (Correlate::Position, WriteKind::Update | WriteKind::Delete) => self.places_by_id(batch, &answered),
+            (Correlate::Position, WriteKind::Create) => self.places_by_position(batch, &answered),
         };
+        let places = places.into_iter().chain(std::iter::repeat(None));
         let mut answered: Vec<Option<Value>> = answered.into_iter().map(Some).collect();
         let mut items = Vec::with_capacity(number);
         for (sent, place) in self.call.ids.iter().zip(places) {
@@ -172,7 +219,7 @@ impl Reading<'_> {
     fn item(&self, batch: &Batch, mut item: Value, sent: Option<&RecordId>) -> ItemAnswer {
         let word = batch.ok.as_ref().and_then(|ok| ok.path.find(&item));
         let said = batch.ok.as_ref().map(|ok| word.map(|word| ok.values.contains(word)));
-        let stale = word.and_then(Value::as_u64).is_some_and(|status| self.is_stale(status));
+        let stale = word.and_then(Value::as_u64).is_some_and(|status| self.is_stale(status, &item.to_string()));
         let good = match said {
             Some(Some(good)) => good,
             Some(None) => false,
@@ -240,7 +287,15 @@ impl Reading<'_> {
     /// in another form, or trim a name. Parts without an id are refusals, which need not repeat what they refuse, or
     /// repeat it as it was sent: they are no place where a record stands.
     fn out_of_order(&self, batch: &Batch, answered: &[Value]) -> bool {
-        let Some(sent) = sent::texts(&self.call.body, batch.array.as_deref()) else { return false };
+        let items;
+        let plain = self.form() == BodyKind::Json && batch.wrap.is_none();
+        let sent: Vec<Texts<'_>> = if plain {
+            let Some(sent) = sent::texts(&self.call.body, batch.array.as_deref()) else { return false };
+            sent
+        } else {
+            items = self.sent_items(batch);
+            items.iter().map(sent::texts_of).collect()
+        };
         let parts: Vec<&Value> =
             answered.iter().map(|item| batch.item_record.find(item).unwrap_or(&Value::Null)).collect();
         let has_id: Vec<bool> = answered.iter().map(|item| self.id_in(batch, item).is_some()).collect();
@@ -255,9 +310,56 @@ impl Reading<'_> {
         })
     }
 
+    /// How the call's body is written.
+    fn form(&self) -> BodyKind {
+        self.write.body.unwrap_or(self.connector.shared.connection.manifest.bodies.write)
+    }
+
+    /// The records as they were sent.
+    fn sent_items(&self, batch: &Batch) -> Vec<Value> {
+        let bodies = &self.connector.shared.connection.manifest.bodies;
+        let bodies = Bodies { read: self.form(), ..bodies.clone() };
+        let Ok(mut sent) = body::parse(&bodies, self.call.body.as_bytes()) else { return Vec::new() };
+        let array = match &batch.array {
+            Some(name) => sent.get_mut(name).map(Value::take),
+            None => Some(sent),
+        };
+        let Some(Value::Array(items)) = array else { return Vec::new() };
+        match &batch.wrap {
+            Some(name) => {
+                items.into_iter().map(|mut item| item.get_mut(name).map(Value::take).unwrap_or_default()).collect()
+            }
+            None => items,
+        }
+    }
+
+    /// The parts of an answer that is an object with the records' keys for names, in the order of the call.
+    fn by_key(&self, batch: &Batch, path: &Path, body: &mut Value) -> Option<Vec<Value>> {
+        let Value::Object(mut parts) = extract::take(&batch.items, body)? else { return None };
+        let key = |item: &Value| path.find(item).and_then(extract::id_of);
+        let sent = self.sent_items(batch);
+        Some(sent.iter().map(|item| key(item).and_then(|key| parts.remove(key.as_str())).unwrap_or_default()).collect())
+    }
+
     fn unknown(&self, reason: &str) -> ItemAnswer {
         unknown(&self.reply.scrub(reason))
     }
+}
+
+/// For each key that was sent: the one part that holds it. Of two parts with one key, or two items with one, nothing
+/// can be said.
+fn places_by(keys: &[Option<Value>], path: &Path, answered: &[Value]) -> Vec<Option<usize>> {
+    let text = |value: &Value| extract::id_of(value);
+    let found: Vec<Option<RecordId>> = answered.iter().map(|item| path.find(item).and_then(text)).collect();
+    let wanted: Vec<Option<RecordId>> = keys.iter().map(|key| key.as_ref().and_then(text)).collect();
+    let only = |all: &[Option<RecordId>], key: &RecordId| {
+        let mut places = all.iter().enumerate().filter(|(_, known)| known.as_ref() == Some(key)).map(|(at, _)| at);
+        places.next().filter(|_| places.next().is_none())
+    };
+    wanted
+        .iter()
+        .map(|key| key.as_ref().filter(|key| only(&wanted, key).is_some()).and_then(|key| only(&found, key)))
+        .collect()
 }
 
 /// How many of the plain texts that were sent an answered part holds.

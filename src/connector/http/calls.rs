@@ -2,17 +2,21 @@
 
 use std::{sync::PoisonError, time::Duration};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use reqwest::Method;
 use serde_json::Value;
 
 use super::{
     HttpConnector,
     address::path_only,
+    body::{self, Parts},
     messages,
     transport::{Fault, Outgoing, Reply},
 };
-use crate::connector::{CallError, LONGEST_WAIT, PreparedCall, ThrottleWait};
+use crate::{
+    connector::{AnswerMatch, Bodies, BodyKind, CallError, LONGEST_WAIT, PreparedCall, ThrottleWait},
+    record::Path,
+};
 
 /// How often one call is attempted in all.
 const TRIES: u32 = 4;
@@ -23,26 +27,60 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// No remote is believed that asks for a longer rest than its longest window, a day, and a bit.
 const LONGEST_REST: Duration = Duration::from_hours(25);
 
+/// Longest body that is looked through for words about what went wrong.
+const LARGEST_COMPLAINT: usize = 1 << 20;
+
+/// What a read is prepared for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Wanted<'a> {
+    /// Where the records of a listing are: in a large answer they are only found, not read.
+    pub records: Option<&'a Path>,
+    /// An answer that says that the page is too old to go on with.
+    pub expired: Option<&'a AnswerMatch>,
+    /// An answer that says that there is no such record, or none to list.
+    pub missing: Option<&'a AnswerMatch>,
+}
+
+/// An answer that was understood.
+pub(super) struct Read {
+    /// Its body; without its records, where there are parts.
+    pub body: Value,
+    /// The records of a large answer.
+    pub parts: Option<Parts>,
+}
+
 /// What came of one attempt of a read.
 enum Attempt {
-    Done(Box<Reply>, Option<Value>),
+    Done(Box<Reply>, Option<Read>),
     Again(CallError, Option<Duration>),
     Failed(CallError),
 }
 
+/// What an answer says apart from its status.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing that changes what its status says.
+    AsItsStatus,
+    /// The remote refuses.
+    Refused,
+    /// Worth another try.
+    Retry,
+}
+
 impl HttpConnector {
-    /// Reads `target` until it is understood: a JSON answer of status 2xx, or one of the `other` statuses without.
+    /// Reads `target` until it is understood: an answer of status 2xx, or one of the `other` statuses without.
     pub(super) async fn read(
         &self,
         target: &str,
         headers: &[(String, String)],
         other: &[u16],
-    ) -> Result<(Reply, Option<Value>), CallError> {
+        wanted: &Wanted<'_>,
+    ) -> Result<(Reply, Option<Read>), CallError> {
         for attempt in 1.. {
             let deadline = self.shared.clock.monotonic() + LONGEST_WAIT;
             let out = Outgoing { method: Method::GET, target, headers, body: None, deadline };
-            let (error, asked) = match self.judge_read(self.once(&out).await, target, other, attempt).await {
-                Attempt::Done(reply, body) => return Ok((*reply, body)),
+            let (error, asked) = match self.judge_read(self.once(&out).await, target, other, attempt, wanted).await {
+                Attempt::Done(reply, read) => return Ok((*reply, read)),
                 Attempt::Failed(error) => return Err(error),
                 Attempt::Again(error, asked) => (error, asked),
             };
@@ -58,7 +96,14 @@ impl HttpConnector {
         Err(CallError::NotDone(format!("`GET {}`: not tried", path_only(target))))
     }
 
-    async fn judge_read(&self, outcome: Result<Reply, Fault>, target: &str, other: &[u16], attempt: u32) -> Attempt {
+    async fn judge_read(
+        &self,
+        outcome: Result<Reply, Fault>,
+        target: &str,
+        other: &[u16],
+        attempt: u32,
+        wanted: &Wanted<'_>,
+    ) -> Attempt {
         let reply = match outcome {
             Ok(reply) => reply,
             Err(Fault::Call(error)) => return Attempt::Failed(error),
@@ -74,7 +119,40 @@ impl HttpConnector {
                 (error, wait) => Attempt::Again(error, Some(wait)),
             };
         }
+        let read = if reply.ok() && !other.contains(&reply.status) {
+            match self.parse(&reply, wanted.records).await {
+                Ok(read) => Some(read),
+                // No body at all may be how the remote says that there is nothing.
+                Err(_) if wanted.missing.is_some_and(|what| what.fits(reply.status, None, &reply.text())) => {
+                    return Attempt::Done(Box::new(reply), None);
+                }
+                Err(message) => return Attempt::Again(CallError::BadAnswer(format!("{at}: {message}")), None),
+            }
+        } else {
+            None
+        };
+        let complaint = if read.is_none() { self.error_body(&reply) } else { None };
+        let body = read.as_ref().map(|read| &read.body).or(complaint.as_ref());
+        let says = |what: Option<&AnswerMatch>| what.is_some_and(|what| what.fits(reply.status, body, &reply.text()));
+        if says(wanted.missing) {
+            return Attempt::Done(Box::new(reply), None);
+        }
+        if says(wanted.expired) {
+            return Attempt::Failed(CallError::PageExpired);
+        }
+        match self.verdict(&reply, body) {
+            Verdict::AsItsStatus => {}
+            Verdict::Refused => {
+                let message = format!("{at}: answered {}: {}", reply.status, self.words(&reply));
+                return Attempt::Failed(CallError::Refused { status: reply.status, message });
+            }
+            Verdict::Retry => {
+                let message = format!("{at}: answered {}: {}", reply.status, self.words(&reply));
+                return Attempt::Again(CallError::Unknown(message), self.retry_after(&reply));
+            }
+        }
         match reply.status {
+            _ if read.is_some() => Attempt::Done(Box::new(reply), read),
             status if other.contains(&status) => Attempt::Done(Box::new(reply), None),
             401 | 403 => Attempt::Failed(self.login_refused(&reply)),
             300..=399 => Attempt::Failed(CallError::BadAnswer(redirected(&at, &reply))),
@@ -90,14 +168,37 @@ impl HttpConnector {
                     }
                 }
             }
-            _ if reply.ok() => match parse(&reply).await {
-                Ok(body) => Attempt::Done(Box::new(reply), Some(body)),
-                Err(message) => Attempt::Again(CallError::BadAnswer(format!("{at}: {message}")), None),
-            },
             status => {
                 let message = format!("{at}: answered {status}: {}", self.words(&reply));
                 Attempt::Failed(CallError::Refused { status, message })
             }
+        }
+    }
+
+    /// What the answer to a write says apart from its status.
+    pub(super) fn verdict_of(&self, reply: &Reply) -> Verdict {
+        let manifest = &self.shared.connection.manifest;
+        if manifest.refused_when.is_empty() && manifest.retry_when.is_empty() {
+            return Verdict::AsItsStatus;
+        }
+        self.verdict(reply, self.error_body(reply).as_ref())
+    }
+
+    /// What an answer says apart from its status.
+    fn verdict(&self, reply: &Reply, body: Option<&Value>) -> Verdict {
+        let manifest = &self.shared.connection.manifest;
+        let says = |matches: &[AnswerMatch]| {
+            !matches.is_empty() && {
+                let text = reply.text();
+                matches.iter().any(|what| what.fits(reply.status, body, &text))
+            }
+        };
+        if says(&manifest.retry_when) {
+            Verdict::Retry
+        } else if says(&manifest.refused_when) {
+            Verdict::Refused
+        } else {
+            Verdict::AsItsStatus
         }
     }
 
@@ -123,6 +224,15 @@ impl HttpConnector {
                 }
                 continue;
             }
+            match self.verdict_of(&reply) {
+                Verdict::AsItsStatus => {}
+                // Whoever reads the answer will find the refusal in it.
+                Verdict::Refused => return Ok(reply),
+                Verdict::Retry => {
+                    let message = format!("{at}: answered {}: {}", reply.status, self.words(&reply));
+                    return Err(CallError::Unknown(message));
+                }
+            }
             return match reply.status {
                 401 | 403 => Err(self.login_refused(&reply)),
                 // Some of them are the answer to a write that was carried out (303).
@@ -139,14 +249,17 @@ impl HttpConnector {
     /// Whether the answer says "too many requests"; if so, blocks the account for the wait it asks for.
     fn check_throttle(&self, reply: &Reply, attempt: u32) -> Result<(), (CallError, Duration)> {
         let throttled = &self.shared.connection.manifest.throttled;
-        if reply.status != throttled.status && reply.status != 429 {
+        let says = |when: &AnswerMatch| when.fits(reply.status, self.error_body(reply).as_ref(), &reply.text());
+        let named = reply.status == throttled.status && throttled.when.as_ref().is_none_or(says);
+        if !named && reply.status != 429 {
             return Ok(());
         }
-        let wait = match throttled.wait {
-            ThrottleWait::Fixed(wait) => wait,
-            ThrottleWait::RetryAfter => self
-                .retry_after(reply)
-                .unwrap_or_else(|| Duration::from_secs(1).saturating_mul(1 << attempt.saturating_sub(1).min(6))),
+        let backoff = || Duration::from_secs(1).saturating_mul(1 << attempt.saturating_sub(1).min(6));
+        let wait = match &throttled.wait {
+            ThrottleWait::Fixed(wait) => *wait,
+            ThrottleWait::RetryAfter => self.retry_after(reply).unwrap_or_else(backoff),
+            ThrottleWait::EpochHeader(name) => self.until_epoch(reply, name).unwrap_or_else(backoff),
+            ThrottleWait::Backoff => backoff(),
         };
         let wait = wait.max(Duration::from_secs(1));
         self.limits.block(wait);
@@ -160,11 +273,20 @@ impl HttpConnector {
             Duration::try_from_secs_f64(seconds).ok()?
         } else {
             let until = DateTime::parse_from_rfc2822(text).ok()?;
-            let date = reply.header("date").and_then(|date| DateTime::parse_from_rfc2822(date).ok());
-            let now = date.map_or_else(|| self.shared.clock.now(), |date| date.to_utc());
-            (until.to_utc() - now).to_std().unwrap_or_default()
+            (until.to_utc() - self.remote_now(reply)).to_std().unwrap_or_default()
         };
         Some(wait.min(LONGEST_REST))
+    }
+
+    /// A header with the second since 1970 at which the window begins anew, read by the remote's own clock.
+    fn until_epoch(&self, reply: &Reply, name: &str) -> Option<Duration> {
+        let until = DateTime::from_timestamp(reply.header(name)?.trim().parse().ok()?, 0)?;
+        Some((until - self.remote_now(reply)).to_std().unwrap_or_default().min(LONGEST_REST))
+    }
+
+    fn remote_now(&self, reply: &Reply) -> DateTime<Utc> {
+        let date = reply.header("date").and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        date.map_or_else(|| self.shared.clock.now(), |date| date.to_utc())
     }
 
     /// The pause before the attempt after this one: doubling, and spread so that many callers do not return at once.
@@ -187,25 +309,52 @@ impl HttpConnector {
     pub(super) fn words(&self, reply: &Reply) -> String {
         let paths = &self.shared.connection.manifest.error_messages;
         let silence = || format!("status {} without a reason", reply.status);
-        let text = match serde_json::from_slice(&reply.body) {
-            Ok(body) => messages::of(paths, &body).unwrap_or_else(silence),
-            Err(_) if reply.body.is_empty() => silence(),
-            Err(_) => format!("it said {}", reply.beginning()),
+        let text = match self.error_body(reply) {
+            Some(body) => messages::of(paths, &body).unwrap_or_else(silence),
+            None if reply.body.is_empty() => silence(),
+            None => format!("it said {}", reply.beginning()),
         };
         reply.scrub(&text)
     }
-}
 
-/// Parses a body. Large ones go to a thread of their own, as this one has others to serve.
-pub(super) async fn parse(reply: &Reply) -> Result<Value, String> {
-    let body = reply.body.clone();
-    let read = move || serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body));
-    let parsed = if reply.body.len() > 1 << 20 {
-        tokio::task::spawn_blocking(read).await.map_err(|error| format!("reading the body failed: {error}"))?
-    } else {
-        read()
-    };
-    parsed.map_err(|error| reply.not_json(&error))
+    /// The body of an answer that says what went wrong. Gateways in front of an XML system speak JSON.
+    pub(super) fn error_body(&self, reply: &Reply) -> Option<Value> {
+        if reply.body.len() > LARGEST_COMPLAINT {
+            return None;
+        }
+        let bodies = &self.shared.connection.manifest.bodies;
+        let bytes = body::decoded(bodies.read, reply.header("content-type"), &reply.body).ok()?;
+        let json = Bodies::default();
+        match bytes.iter().find(|byte| !byte.is_ascii_whitespace())? {
+            b'{' | b'[' => body::parse(&json, &bytes).ok(),
+            _ if bodies.read == BodyKind::Xml => body::parse(bodies, &bytes).ok(),
+            _ => None,
+        }
+    }
+
+    /// Reads a body. Large ones are read by a thread of their own, as this one has others to serve.
+    pub(super) async fn parse(&self, reply: &Reply, records: Option<&Path>) -> Result<Read, String> {
+        let bodies = self.shared.connection.manifest.bodies.clone();
+        let (bytes, content_type) = (reply.body.clone(), reply.header("content-type").map(str::to_owned));
+        let large = bytes.len() > self.large;
+        let records = records.filter(|_| large).cloned();
+        let kind = bodies.read;
+        let read = move || -> Result<Read, String> {
+            let bytes = body::decoded(kind, content_type.as_deref(), &bytes)?;
+            if let Some(records) = records
+                && let Some((body, parts)) = body::split(&bodies, &bytes, &records)?
+            {
+                return Ok(Read { body, parts: Some(parts) });
+            }
+            Ok(Read { body: body::parse(&bodies, &bytes)?, parts: None })
+        };
+        let read = if reply.body.len() > 1 << 20 {
+            tokio::task::spawn_blocking(read).await.map_err(|error| format!("reading the body failed: {error}"))?
+        } else {
+            read()
+        };
+        read.map_err(|error| reply.not_readable(body::name(kind), &error))
+    }
 }
 
 fn redirected(at: &str, reply: &Reply) -> String {

@@ -4,11 +4,14 @@
 //! costs nothing for the fields that JSON already says right. A value that is not what was declared is left as it is:
 //! the remote may break its own rules, and a changed value would be worse than an odd one.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
-use serde_json::{Number, Value};
+use std::collections::BTreeMap;
 
+use serde_json::Value;
+
+pub(super) use super::format::instant;
+use super::format::{from_wire, to_wire};
 use crate::{
-    connector::{FieldTable, WireFormat},
+    connector::{BodyKind, FieldTable, FieldType, WireFormat},
     record::Kind,
 };
 
@@ -17,6 +20,7 @@ use crate::{
 pub(super) struct Codec {
     read: Vec<Step>,
     write: Vec<Step>,
+    moves: Vec<Move>,
 }
 
 /// What to do with one member of an object.
@@ -25,17 +29,37 @@ struct Step {
     name: String,
     format: WireFormat,
     kind: Kind,
+    /// Values that are written in other words.
+    words: BTreeMap<String, String>,
     children: Vec<Self>,
+}
+
+/// A value that is written at another place than it is read at.
+#[derive(Debug)]
+struct Move {
+    from: Vec<String>,
+    to: String,
 }
 
 type Convert = fn(&Value, WireFormat, Kind) -> Option<Value>;
 
 impl Codec {
-    /// Compiles a table.
-    pub(super) fn new(table: &FieldTable) -> Self {
-        let reads = |format, kind| format != WireFormat::Plain || matches!(kind, Kind::Date | Kind::Datetime);
-        let writes = |format, kind| format != WireFormat::Plain || matches!(kind, Kind::Decimal | Kind::Integer);
-        Self { read: compile(table, reads), write: compile(table, writes) }
+    /// Compiles a table for bodies of these kinds.
+    pub(super) fn new(table: &FieldTable, read: BodyKind, write: BodyKind) -> Self {
+        let reads = move |field: &FieldType| {
+            let format = textual(field.format, field.kind(), read);
+            let wanted = format != WireFormat::Plain || matches!(field.kind(), Kind::Date | Kind::Datetime);
+            (wanted.then_some(format), false)
+        };
+        let writes = move |field: &FieldType| {
+            let format = field.write_format.unwrap_or(field.format);
+            let format = textual(format, field.kind(), write);
+            let wanted = format != WireFormat::Plain || matches!(field.kind(), Kind::Decimal | Kind::Integer);
+            (wanted.then_some(format), true)
+        };
+        let mut moves = Vec::new();
+        find_moves(table, &mut Vec::new(), &mut moves);
+        Self { read: compile(table, &reads), write: compile(table, &writes), moves }
     }
 
     /// From the wire to the decoded form.
@@ -46,19 +70,64 @@ impl Codec {
     /// From the decoded form to the wire.
     pub(super) fn encode(&self, record: &mut Value) {
         run(&self.write, record, to_wire);
+        for step in &self.moves {
+            if let Some(value) = take_out(record, &step.from)
+                && let Value::Object(members) = record
+            {
+                members.insert(step.to.clone(), value);
+            }
+        }
     }
 }
 
-fn compile(table: &FieldTable, wanted: fn(WireFormat, Kind) -> bool) -> Vec<Step> {
-    let step = |(name, field): (&String, &crate::connector::FieldType)| {
+/// Where every value is text, a number or a boolean is written as text unless something else is declared.
+fn textual(format: WireFormat, kind: Kind, body: BodyKind) -> WireFormat {
+    match (format, kind) {
+        (WireFormat::Plain, Kind::Decimal | Kind::Integer) if body.is_textual() => WireFormat::NumberText,
+        (WireFormat::Plain, Kind::Boolean) if body.is_textual() => WireFormat::TrueFalse,
+        _ => format,
+    }
+}
+
+/// For each field: the format of its conversion, if it needs one, and whether its words are written anew.
+fn compile(table: &FieldTable, wanted: &impl Fn(&FieldType) -> (Option<WireFormat>, bool)) -> Vec<Step> {
+    let step = |(name, field): (&String, &FieldType)| {
         let children = field.children.as_ref().map(|table| compile(table, wanted)).unwrap_or_default();
-        let kind = field.kind();
-        let (format, kind) =
-            if wanted(field.format, kind) { (field.format, kind) } else { (WireFormat::Plain, Kind::Any) };
-        let idle = kind == Kind::Any && format == WireFormat::Plain && children.is_empty();
-        (!idle).then(|| Step { name: name.clone(), format, kind, children })
+        let (format, writes) = wanted(field);
+        let words = if writes { field.write_values.clone() } else { BTreeMap::new() };
+        let (format, kind) = format.map_or((WireFormat::Plain, Kind::Any), |format| (format, field.kind()));
+        let idle = kind == Kind::Any && format == WireFormat::Plain && children.is_empty() && words.is_empty();
+        (!idle).then(|| Step { name: name.clone(), format, kind, words, children })
     };
     table.fields.iter().filter_map(step).collect()
+}
+
+fn find_moves(table: &FieldTable, at: &mut Vec<String>, moves: &mut Vec<Move>) {
+    for (name, field) in &table.fields {
+        at.push(name.clone());
+        if let Some(to) = &field.write_as {
+            moves.push(Move { from: at.clone(), to: to.clone() });
+        }
+        if let Some(children) = field.children.as_ref().filter(|_| field.kind() != Kind::List) {
+            find_moves(children, at, moves);
+        }
+        at.pop();
+    }
+}
+
+/// Takes a value out of an object, and with it the objects that it leaves empty.
+fn take_out(record: &mut Value, names: &[String]) -> Option<Value> {
+    let (name, rest) = names.split_first()?;
+    let members = record.as_object_mut()?;
+    if rest.is_empty() {
+        return members.remove(name);
+    }
+    let inner = members.get_mut(name)?;
+    let value = take_out(inner, rest)?;
+    if inner.as_object().is_some_and(serde_json::Map::is_empty) {
+        members.remove(name);
+    }
+    Some(value)
 }
 
 fn run(steps: &[Step], record: &mut Value, convert: Convert) {
@@ -78,128 +147,11 @@ fn apply(step: &Step, value: &mut Value, convert: Convert) {
             if let Some(converted) = convert(value, step.format, step.kind) {
                 *value = converted;
             }
+            if let Some(word) = value.as_str().and_then(|text| step.words.get(text)) {
+                *value = Value::String(word.clone());
+            }
         }
     }
-}
-
-fn from_wire(value: &Value, format: WireFormat, kind: Kind) -> Option<Value> {
-    match format {
-        WireFormat::NumberText => number(value.as_str()?),
-        WireFormat::EpochSeconds => stamp(epoch(value)?, kind),
-        WireFormat::MsDate => match ms_date(value.as_str()?) {
-            Some((instant, offset)) if kind == Kind::Date => stamp(instant.checked_add_signed(offset)?, kind),
-            Some((instant, _)) => stamp(instant, kind),
-            None => plain(value.as_str()?, kind),
-        },
-        WireFormat::IsoNoZone | WireFormat::Plain => plain(value.as_str()?, kind),
-    }
-}
-
-/// ISO text, with or without a zone. Of a date, only the day as written counts.
-fn plain(text: &str, kind: Kind) -> Option<Value> {
-    if kind == Kind::Date {
-        let (day, _) = text.split_once(['T', ' '])?;
-        return NaiveDate::parse_from_str(day, "%Y-%m-%d").ok().map(|day| Value::String(day.to_string()));
-    }
-    if is_stamp(text) {
-        return None;
-    }
-    stamp(iso(text)?, kind)
-}
-
-/// Whether an instant would be written just as it is: `2024-06-01T00:00:00Z`, or with milliseconds that are not zero.
-/// (If it is no instant after all, it stays as it is, too.)
-fn is_stamp(text: &str) -> bool {
-    let form = |form: &[u8]| {
-        text.len() == form.len()
-            && text
-                .bytes()
-                .zip(form)
-                .all(|(byte, form)| if *form == b'0' { byte.is_ascii_digit() } else { byte == *form })
-    };
-    form(b"0000-00-00T00:00:00Z") || (form(b"0000-00-00T00:00:00.000Z") && !text.ends_with("000Z"))
-}
-
-fn stamp(instant: DateTime<Utc>, kind: Kind) -> Option<Value> {
-    match kind {
-        Kind::Date => Some(Value::String(instant.date_naive().to_string())),
-        Kind::Datetime | Kind::Any => Some(Value::String(instant.to_rfc3339_opts(SecondsFormat::AutoSi, true))),
-        _ => None,
-    }
-}
-
-fn to_wire(value: &Value, format: WireFormat, kind: Kind) -> Option<Value> {
-    match (format, kind) {
-        (WireFormat::NumberText, _) => value.is_number().then(|| Value::String(value.to_string())),
-        // The manifest says that this is a JSON number; text comes from a system that writes numbers as text.
-        (WireFormat::Plain, _) => number(value.as_str()?),
-        (WireFormat::EpochSeconds, _) => Some(Value::Number(iso(value.as_str()?)?.timestamp().into())),
-        (_, Kind::Date) => Some(Value::String(iso(value.as_str()?)?.date_naive().to_string())),
-        (WireFormat::MsDate, _) => {
-            Some(Value::String(iso(value.as_str()?)?.to_rfc3339_opts(SecondsFormat::AutoSi, true)))
-        }
-        (WireFormat::IsoNoZone, _) => {
-            Some(Value::String(iso(value.as_str()?)?.naive_utc().format("%Y-%m-%dT%H:%M:%S%.f").to_string()))
-        }
-    }
-}
-
-/// A number written as text, digits kept as they are.
-fn number(text: &str) -> Option<Value> {
-    let text = text.trim();
-    // The first byte keeps `null`, `true` and quoted text out.
-    text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
-        .then(|| serde_json::from_str::<Number>(text).ok())
-        .flatten()
-        .map(Value::Number)
-}
-
-/// An instant in whatever form a declared or undeclared stamp has.
-pub(super) fn instant(value: &Value) -> Option<DateTime<Utc>> {
-    match value {
-        Value::String(text) => ms_date(text).map(|(instant, _)| instant).or_else(|| iso(text)),
-        Value::Number(_) => epoch(value),
-        _ => None,
-    }
-}
-
-fn iso(text: &str) -> Option<DateTime<Utc>> {
-    let text = text.trim();
-    if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
-        return Some(instant.to_utc());
-    }
-    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M"]
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(text, form).ok())
-        .or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))
-        .map(|naive| naive.and_utc())
-}
-
-fn epoch(value: &Value) -> Option<DateTime<Utc>> {
-    let text = match value {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    let (seconds, fraction) = text.split_once('.').unwrap_or((&text, ""));
-    let whole = DateTime::from_timestamp(seconds.parse().ok()?, 0)?;
-    let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
-    whole.checked_add_signed(TimeDelta::milliseconds(if seconds.starts_with('-') { -millis } else { millis }))
-}
-
-/// `/Date(1717200000000+0000)/`: milliseconds since 1970 in UTC, and the writer's own zone, which does not move the
-/// instant but says which day it was there (Xero accounting docs, requests-and-responses).
-fn ms_date(text: &str) -> Option<(DateTime<Utc>, TimeDelta)> {
-    let inner = text.trim().strip_prefix("/Date(")?.strip_suffix(")/")?;
-    let zone_at = inner.char_indices().skip(1).find(|(_, c)| matches!(c, '+' | '-')).map(|(at, _)| at);
-    let (millis, zone) = zone_at.and_then(|at| inner.split_at_checked(at)).unwrap_or((inner, "+0000"));
-    let (sign, digits) = zone.split_at_checked(1)?;
-    if digits.len() != 4 {
-        return None;
-    }
-    let minutes = digits.get(..2)?.parse::<i64>().ok()? * 60 + digits.get(2..)?.parse::<i64>().ok()?;
-    let offset = TimeDelta::minutes(if sign == "-" { -minutes } else { minutes });
-    Some((DateTime::from_timestamp_millis(millis.parse().ok()?)?, offset))
 }
 
 #[cfg(test)]
@@ -217,14 +169,14 @@ mod tests {
     #[track_caller]
     fn reads(format: WireFormat, kind: Kind, wire: &Value, expected: &Value) {
         let mut record = json!({ "x": wire });
-        Codec::new(&table(format, kind)).decode(&mut record);
+        Codec::new(&table(format, kind), BodyKind::Json, BodyKind::Json).decode(&mut record);
         assert_eq!(record, json!({ "x": expected }));
     }
 
     #[track_caller]
     fn writes(format: WireFormat, kind: Kind, value: &Value, expected: &Value) {
         let mut record = json!({ "x": value });
-        Codec::new(&table(format, kind)).encode(&mut record);
+        Codec::new(&table(format, kind), BodyKind::Json, BodyKind::Json).encode(&mut record);
         assert_eq!(record, json!({ "x": expected }));
     }
 
@@ -307,7 +259,11 @@ mod tests {
         let mut inner = table(WireFormat::MsDate, Kind::Date);
         inner.open = false;
         let list = FieldType { children: Some(inner), ..FieldType::default() };
-        let codec = Codec::new(&FieldTable { fields: [("lines".to_owned(), list)].into(), open: true });
+        let codec = Codec::new(
+            &FieldTable { fields: [("lines".to_owned(), list)].into(), open: true },
+            BodyKind::Json,
+            BodyKind::Json,
+        );
         let mut record = json!({ "lines": [{ "x": "/Date(0)/" }, null, { "y": 1 }] });
         codec.decode(&mut record);
         assert_eq!(record, json!({ "lines": [{ "x": "1970-01-01" }, null, { "y": 1 }] }));

@@ -1,199 +1,174 @@
-//! Reading: a page of a listing, and one record.
+//! Reading a listing, page by page.
+//!
+//! A page is asked for (`request`), read, and says how the listing goes on (`ending`). Four things can lie around
+//! that: windows of dates that the listing is cut into, an answer so large that its records are read in portions
+//! (`shelf`), a second read for each record of a thin list (`detail`), and a listing per record of another resource
+//! (`children`). A feed of deleted records (`deleted`) is one more page at the end.
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
+use self::{ending::Answered, spot::Spot};
 use super::{
     HttpConnector, address,
+    body::Parts,
+    calls::Wanted,
     extract::{self, take_array},
     messages,
     transport::Reply,
 };
-use crate::{
-    connector::{CallError, List, Page, PageEnd, Paging, PullCursor, RemoteRecord, Resource, SinceFormat, SincePlace},
-    record::RecordId,
-};
+use crate::connector::{CallError, List, Page, PullCursor, RemoteRecord, Resource, SincePlace};
 
-type Pairs = Vec<(String, String)>;
+mod children;
+mod deleted;
+mod detail;
+mod ending;
+mod request;
+mod shelf;
+mod spot;
+
+pub(super) use self::{deleted::last_part, request::static_query, shelf::Shelf};
 
 impl HttpConnector {
     pub(super) async fn pull_page(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError> {
         let Some(list) = &resource.list else {
             return Err(CallError::NotDone(format!("`{}` has no `list`", resource.name)));
         };
-        let number = page_number(&list.paging, cursor)?;
-        let (target, headers) = self.listing(list, cursor)?;
-        // "Nothing has changed" can only be the answer to that question.
-        let conditional = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("if-modified-since"));
-        let other: &[u16] = if conditional && cursor.page.is_none() { &[304] } else { &[] };
-        let (reply, body) = self.read(&target, &headers, other).await?;
-        let server_time = reply.server_time();
-        let Some(mut body) = body else { return Ok(Page { records: Vec::new(), next: None, server_time }) };
+        let spot = Spot::parse(cursor.page.as_deref());
+        let mut page = match &spot {
+            Spot::Deleted => return self.pull_deleted(resource, list, cursor).await,
+            Spot::Portion { ticket, from } => self.pull_portion(resource, ticket, *from).await?,
+            Spot::Page { .. } => match &list.parents {
+                Some(parents) => self.pull_children(resource, list, parents, cursor).await?,
+                None => self.list_page(resource, list, cursor, &spot, None).await?,
+            },
+        };
+        if list.changed_since.as_ref().is_some_and(|changed| changed.place == SincePlace::NewestFirst)
+            && let Some(since) = cursor.since
+        {
+            let listed = page.records.len();
+            page.records.retain(|record| record.updated_at.is_none_or(|at| at >= since));
+            if page.records.len() < listed {
+                page.next = None;
+            }
+        }
+        if let Some(detail) = &list.detail {
+            page.records = self.in_detail(resource, detail, std::mem::take(&mut page.records)).await?;
+        }
+        if page.next.is_none() && cursor.since.is_some() && list.deleted.is_some() {
+            page.next = Some(Spot::Deleted.to_string());
+        }
+        Ok(page)
+    }
 
+    /// One page of the list itself; of the children of one parent, where one is given.
+    async fn list_page(
+        &self,
+        resource: &Resource,
+        list: &List,
+        cursor: &PullCursor,
+        spot: &Spot,
+        parent: Option<&str>,
+    ) -> Result<Page, CallError> {
+        let request = self.listing(list, cursor, spot, parent)?;
+        // "Nothing has changed" can only be the answer to that question.
+        let conditional = request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("if-modified-since"));
+        let other: &[u16] = if conditional && spot.is_first() { &[304] } else { &[] };
+        let wanted =
+            Wanted { records: Some(&list.records), expired: list.expired.as_ref(), missing: list.empty.as_ref() };
+        let (reply, read) = self.read(&request.target, &request.headers, other, &wanted).await?;
+        let server_time = reply.server_time();
+        let Some(read) = read else {
+            let next = request.window.as_ref().and_then(|window| window.after(None));
+            return Ok(Page { records: Vec::new(), next, server_time });
+        };
         let fail = |message: String| {
-            let page = cursor.page.as_deref().unwrap_or("first");
-            let message = format!("`GET {}`, page {page}: {message}", address::path_only(&target));
+            let page = spot.inner().unwrap_or("first");
+            let message = format!("`GET {}`, page {page}: {message}", address::path_only(&request.target));
             CallError::BadAnswer(reply.scrub(&message))
         };
-        let ends = self.ending(&list.paging, cursor, &body).map_err(fail)?;
-        let Some(items) = take_array(&list.records, &mut body) else {
-            return Err(fail(self.no_records(&body, list.records.as_str())));
+        let (mut body, parts) = (read.body, read.parts);
+        let listed = match &parts {
+            Some(parts) => Listed::Parts(parts),
+            None => match take_array(&list.records, &mut body) {
+                Some(items) => Listed::Items(items),
+                None if self.is_empty_list(&list.records, &body) => Listed::Items(Vec::new()),
+                None => return Err(fail(self.no_records(&body, list.records.as_str()))),
+            },
         };
-        let next = match ends {
-            Ending::Known(next) => next,
-            Ending::ShortPage(size) => {
-                let short = items.is_empty() || size.is_some_and(|size| items.len() < size);
-                (!short).then(|| (number + 1).to_string())
+        let final_one = listed.last().map_err(fail)?;
+        let answered = Answered {
+            connector: self,
+            resource,
+            request: &request,
+            reply: &reply,
+            body: &body,
+            count: listed.len(),
+            last: final_one.as_ref(),
+        };
+        let next = answered.next(list, spot.inner()).map_err(fail)?;
+        let next = match &request.window {
+            Some(window) => window.after(next),
+            None => next,
+        };
+        match listed {
+            Listed::Items(items) => {
+                let records = self.records_of(resource, items).map_err(fail)?;
+                Ok(Page { records, next, server_time })
             }
-        };
+            Listed::Parts(_) => {
+                let Some(parts) = parts else { return Ok(Page { records: Vec::new(), next, server_time }) };
+                let ticket = self.shared.shelf.keep(parts, next, server_time);
+                self.pull_portion(resource, &ticket, 0).await
+            }
+        }
+    }
+
+    fn records_of(&self, resource: &Resource, items: Vec<Value>) -> Result<Vec<RemoteRecord>, String> {
         let codec = self.codec(resource);
-        let mut records = Vec::with_capacity(items.len());
-        for (position, item) in items.into_iter().enumerate() {
-            let record = extract::record(resource, &codec, item);
-            records.push(record.map_err(|message| fail(format!("record {} {message}", position + 1)))?);
-        }
-        Ok(Page { records, next, server_time })
+        let records = items.into_iter().enumerate().map(|(position, item)| {
+            extract::record(resource, &codec, item).map_err(|message| format!("record {} {message}", position + 1))
+        });
+        records.collect()
     }
 
-    /// The request for a page.
-    fn listing(&self, list: &List, cursor: &PullCursor) -> Result<(String, Pairs), CallError> {
-        let connection = &self.shared.connection;
-        let mut parameters = list.query.clone();
-        let mut headers = Vec::new();
-        match &list.paging {
-            Paging::None => {}
-            Paging::Number { param, size, .. } => {
-                parameters.push((param.clone(), page_number(&list.paging, cursor)?.to_string()));
-                parameters.extend(size.as_ref().map(|(name, value)| (name.clone(), value.to_string())));
-            }
-            Paging::Cursor { param, size, .. } => {
-                parameters.extend(cursor.page.as_ref().map(|page| (param.clone(), page.clone())));
-                parameters.extend(size.as_ref().map(|(name, value)| (name.clone(), value.to_string())));
-            }
-        }
-        if let (Some(changed), Some(since)) = (&list.changed_since, cursor.since) {
-            let text = written(since, changed.format);
-            match &changed.place {
-                SincePlace::Param(name) => parameters.push((name.clone(), text)),
-                SincePlace::Header(name) => headers.push((name.clone(), text)),
-            }
-        }
-        let path = address::fill_path(&list.path, connection)
-            .ok_or_else(|| CallError::NotDone(format!("`{}` needs a setting that is not given", list.path)))?;
-        let mut query = Vec::new();
-        for (name, value) in connection.manifest.query.iter().chain(&parameters) {
-            query.extend(address::fill(value, connection).map(|value| (name.clone(), value)));
-        }
-        Ok((address::with_query(&path, &query), headers))
+    /// Whether an XML answer has no list because there is nothing in it: `<Clients />`, where no rule says that this
+    /// is a list. An answer without the element says nothing.
+    fn is_empty_list(&self, records: &crate::record::Path, body: &Value) -> bool {
+        self.shared.connection.manifest.bodies.read == crate::connector::BodyKind::Xml
+            && records.find(body).is_some_and(|found| found.as_str().is_some_and(|text| text.trim().is_empty()))
     }
 
-    /// How this page says whether there is another.
-    fn ending(&self, paging: &Paging, cursor: &PullCursor, body: &Value) -> Result<Ending, String> {
-        match paging {
-            Paging::None => Ok(Ending::Known(None)),
-            Paging::Number { end: PageEnd::ShortPage, size, .. } => {
-                Ok(Ending::ShortPage(size.as_ref().and_then(|(_, size)| usize::try_from(*size).ok())))
-            }
-            Paging::Number { end: PageEnd::PageCount(path), .. } => {
-                let pages = path.read(body).value().and_then(whole_number);
-                let pages = pages.ok_or_else(|| self.no_records(body, path.as_str()))?;
-                let number = cursor.page.as_deref().and_then(|page| page.parse::<u64>().ok()).unwrap_or(1);
-                Ok(Ending::Known((number < pages).then(|| (number + 1).to_string())))
-            }
-            Paging::Cursor { next, .. } => {
-                let next = match next.read(body).value() {
-                    None | Some(Value::Null) => None,
-                    Some(Value::String(text)) => (!text.is_empty()).then(|| text.clone()),
-                    Some(Value::Number(number)) => Some(number.to_string()),
-                    Some(_) => return Err(format!("`{}` is neither text nor a number", next.as_str())),
-                };
-                if next.is_some() && next == cursor.page {
-                    return Err("the next page is said to be this very page".to_owned());
-                }
-                Ok(Ending::Known(next))
-            }
-        }
-    }
-
-    fn no_records(&self, body: &Value, path: &str) -> String {
+    pub(super) fn no_records(&self, body: &Value, path: &str) -> String {
         let words = messages::of(&self.shared.connection.manifest.error_messages, body);
         let words = words.map_or_else(String::new, |words| format!("; it says: {words}"));
         format!("there is no usable `{path}` in it{words}")
     }
+}
 
-    pub(super) async fn get_one(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
-        let connection = &self.shared.connection;
-        let Some(get) = &resource.get else {
-            return Err(CallError::NotDone(format!("`{}` has no `get`", resource.name)));
-        };
-        let path = address::fill_path(&get.path, connection)
-            .ok_or_else(|| CallError::NotDone(format!("`{}` needs a setting that is not given", get.path)))?;
-        let path = address::with_id(&path, id).map_err(CallError::NotDone)?;
-        let query = static_query(connection);
-        let target = address::with_query(&path, &query);
-        let (reply, body) = self.read(&target, &[], &[404, 410]).await?;
-        let Some(body) = body else { return Ok(None) };
-        let record = self.one(resource, &get.record, &body, &reply);
-        let record = record.map_err(|message| {
-            CallError::BadAnswer(reply.scrub(&format!("`GET {}`: {message}", address::path_only(&target))))
-        })?;
-        if !record.id.as_str().eq_ignore_ascii_case(id.as_str()) {
-            let message = format!("`GET {}`: it answered with the record {}", address::path_only(&target), record.id);
-            return Err(CallError::BadAnswer(reply.scrub(&message)));
+/// The records of an answer, read or only found.
+enum Listed<'p> {
+    Items(Vec<Value>),
+    Parts(&'p Parts),
+}
+
+impl Listed<'_> {
+    const fn len(&self) -> usize {
+        match self {
+            Self::Items(items) => items.len(),
+            Self::Parts(parts) => parts.len(),
         }
-        Ok(Some(record))
     }
 
-    fn one(
-        &self,
-        resource: &Resource,
-        path: &crate::record::Path,
-        body: &Value,
-        reply: &Reply,
-    ) -> Result<RemoteRecord, String> {
-        let found = path.read(body).value().cloned();
-        let found = found.ok_or_else(|| self.no_records(body, path.as_str()))?;
-        let record = extract::record(resource, &self.codec(resource), found);
-        let record = record.map_err(|message| format!("the record {message}"))?;
-        let version = record.version.or_else(|| extract::etag(resource, reply));
-        Ok(RemoteRecord { version, ..record })
+    /// The last record, as the wire has it.
+    fn last(&self) -> Result<Option<Value>, String> {
+        match self {
+            Self::Items(items) => Ok(items.last().cloned()),
+            Self::Parts(parts) => Ok(parts.read(parts.len().saturating_sub(1), 1)?.pop()),
+        }
     }
 }
 
-/// How a page says whether there is another.
-enum Ending {
-    Known(Option<String>),
-    ShortPage(Option<usize>),
-}
-
-/// The number of the page to ask for.
-fn page_number(paging: &Paging, cursor: &PullCursor) -> Result<u64, CallError> {
-    match (&cursor.page, paging) {
-        (Some(page), Paging::Number { .. }) => page
-            .parse()
-            .map_err(|_| CallError::BadAnswer(format!("`{page}` is no page number; begin the listing again"))),
-        _ => Ok(1),
-    }
-}
-
-/// The query parameters that every request has.
-pub(super) fn static_query(connection: &crate::config::Connection) -> Pairs {
-    let fill = |(name, value): &(String, String)| Some((name.clone(), address::fill(value, connection)?));
-    connection.manifest.query.iter().filter_map(fill).collect()
-}
-
-fn whole_number(value: &Value) -> Option<u64> {
-    match value {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
-}
-
-fn written(since: DateTime<Utc>, format: SinceFormat) -> String {
-    match format {
-        SinceFormat::Rfc3339 => since.to_rfc3339_opts(SecondsFormat::Millis, true),
-        SinceFormat::IsoSeconds => since.format("%Y-%m-%dT%H:%M:%S").to_string(),
-        SinceFormat::EpochSeconds => since.timestamp().to_string(),
-    }
+/// Where the scrubbed words of a failed read go.
+fn bad(reply: &Reply, target: &str, message: &str) -> CallError {
+    CallError::BadAnswer(reply.scrub(&format!("`GET {}`: {message}", address::path_only(target))))
 }

@@ -3,11 +3,14 @@
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{address, decode::Codec, list::static_query};
+use super::{address, body, decode::Codec, list::static_query};
 use crate::{
     config::Connection,
-    connector::{Batch, Idempotency, PreparedCall, Resource, VersionPlace, Write, WriteItem, WriteKind},
-    record::Cell,
+    connector::{
+        Batch, BodyKind, Correlate, Idempotency, KeyPlace, PreparedCall, Resource, VersionPlace, Write, WriteItem,
+        WriteKind,
+    },
+    record::{Cell, Path},
 };
 
 /// Makes the call that writes `items`. The same input makes the same bytes: members are in the order of their names.
@@ -34,28 +37,78 @@ pub(super) fn prepare(
     let single = if batch.is_none() { items } else { &[] };
     let part = Part { resource, write, codec, kind, batched: batch.is_some() };
     let bodies = items.iter().map(|item| part.body(item)).collect::<Result<Vec<_>, _>>()?;
-    let (path, body) = match batch {
-        Some(batch) => {
-            let array = Value::Array(bodies);
-            let body = match &batch.array {
-                Some(name) => Value::Object([(name.clone(), array)].into_iter().collect()),
-                None => array,
-            };
-            (batch.path.as_ref().unwrap_or(&write.path), body)
+    let kinds = &connection.manifest.bodies;
+    let form = write.body.unwrap_or(kinds.write);
+    let (path, body) = if let Some(batch) = batch {
+        (batch.path.as_ref().unwrap_or(&write.path), in_batch(batch, bodies)?)
+    } else {
+        let body = bodies.into_iter().next().unwrap_or_default();
+        // XML's root element is no member of what it holds.
+        match write.wrap.as_ref().filter(|_| form != BodyKind::Xml) {
+            Some(name) => (&write.path, wrapped(name, body)),
+            None => (&write.path, body),
         }
-        None => (&write.path, bodies.into_iter().next().unwrap_or_default()),
     };
+    let fitted = write.idempotency.as_ref().map(|idempotency| (idempotency, fitting(key, idempotency)));
+    let mut target = target(connection, path, single)?;
+    if let Some((Idempotency { place: KeyPlace::Param(name), .. }, key)) = &fitted {
+        target = address::with_query(&target, &[(name.clone(), key.clone())]);
+    }
     let silent = write.method == "DELETE";
+    let mut headers = Vec::new();
+    if !silent {
+        headers.push(("content-type".to_owned(), body::content_type(form).to_owned()));
+    }
+    if let Some((Idempotency { place: KeyPlace::Header(name), .. }, key)) = fitted {
+        headers.push((name.clone(), key));
+    }
+    headers.extend(version_header(write, single));
     Ok(PreparedCall {
         resource: resource.name.clone(),
         kind,
         method: write.method.clone(),
-        target: target(connection, path, single)?,
-        headers: headers(write, single, key),
-        body: if silent { String::new() } else { body.to_string() },
+        target,
+        headers,
+        body: if silent { String::new() } else { body::write(form, kinds, write.wrap.as_deref(), &body)? },
         ids: items.iter().map(|item| item.id.clone()).collect(),
         key_lives: write.idempotency.as_ref().map(|idempotency| idempotency.keeps),
     })
+}
+
+/// The body of a batch. Members of an item beside its record are the operation, its number and the like.
+fn in_batch(batch: &Batch, bodies: Vec<Value>) -> Result<Value, String> {
+    let mut items = Vec::with_capacity(bodies.len());
+    for (position, body) in bodies.into_iter().enumerate() {
+        let mut item = match &batch.wrap {
+            Some(name) => wrapped(name, body),
+            None => body,
+        };
+        constants(&batch.constants, &mut item)?;
+        if let Correlate::Number(path) = &batch.correlate {
+            path.write(&mut item, &Cell::from(number(position).as_str())).map_err(|error| error.to_string())?;
+        }
+        items.push(item);
+    }
+    let array = Value::Array(items);
+    Ok(match &batch.array {
+        Some(name) => wrapped(name, array),
+        None => array,
+    })
+}
+
+/// The number of an item in its batch, as text: remotes take it for an opaque name.
+pub(super) fn number(position: usize) -> String {
+    (position + 1).to_string()
+}
+
+fn wrapped(name: &str, value: Value) -> Value {
+    Value::Object([(name.to_owned(), value)].into_iter().collect())
+}
+
+fn constants(constants: &[(Path, Value)], body: &mut Value) -> Result<(), String> {
+    constants
+        .iter()
+        .try_for_each(|(path, value)| path.write(body, &Cell::from(value.clone())).map_err(|error| error.to_string()))
 }
 
 /// The batch form of a call, where it has one for so many items: a single item uses the plain form if that has a
@@ -101,14 +154,19 @@ impl Part<'_> {
             self.guard(&mut body, item)?;
         }
         self.codec.encode(&mut body);
+        constants(&self.write.constants, &mut body)?;
         Ok(body)
     }
 
-    /// One header cannot guard several records, so in a batch each item carries its version where the record has it.
+    /// One header cannot guard several records, so in a batch each item carries its version where the record has it;
+    /// where no header takes the version, always.
     fn guard(&self, body: &mut Value, item: &WriteItem) -> Result<(), String> {
-        let (Some(_), Some(version), true) = (&self.write.version, &item.version, self.batched) else { return Ok(()) };
+        let (Some(guard), Some(version)) = (&self.write.version, &item.version) else { return Ok(()) };
+        if guard.header.is_some() && !self.batched {
+            return Ok(());
+        }
         let Some(VersionPlace::Body(path)) = &self.resource.version else {
-            return Err("a batch of guarded writes needs the place of the version in a record".to_owned());
+            return Err("a write that carries its version needs the version's place in a record".to_owned());
         };
         path.write(body, &Cell::from(version.as_str())).map_err(|error| error.to_string())
     }
@@ -128,22 +186,13 @@ fn target(connection: &Connection, path: &str, single: &[WriteItem]) -> Result<S
     Ok(target)
 }
 
-fn headers(write: &Write, single: &[WriteItem], key: &str) -> Vec<(String, String)> {
-    let mut headers = Vec::new();
-    if write.method != "DELETE" {
-        headers.push(("content-type".to_owned(), "application/json".to_owned()));
-    }
-    if let Some(idempotency) = &write.idempotency {
-        headers.push((idempotency.header.clone(), fitting(key, idempotency)));
-    }
-    if let Some(version) = &write.version
-        && let Some(known) = single.first().and_then(|item| item.version.as_ref())
-    {
-        // RFC 9110: an entity tag is quoted; a version taken from a body is not.
-        let tag = version.header.eq_ignore_ascii_case("if-match") && !known.ends_with('"');
-        headers.push((version.header.clone(), if tag { format!("\"{known}\"") } else { known.clone() }));
-    }
-    headers
+/// The version the plan was made from, where a header takes it.
+fn version_header(write: &Write, single: &[WriteItem]) -> Option<(String, String)> {
+    let header = write.version.as_ref()?.header.as_ref()?;
+    let known = single.first()?.version.as_ref()?;
+    // RFC 9110: an entity tag is quoted; a version taken from a body is not.
+    let tag = header.eq_ignore_ascii_case("if-match") && !known.ends_with('"');
+    Some((header.clone(), if tag { format!("\"{known}\"") } else { known.clone() }))
 }
 
 /// The key as the remote takes it: itself where it fits, else a hash of all of it, so that long keys that begin alike

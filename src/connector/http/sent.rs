@@ -18,6 +18,12 @@ pub(super) fn texts<'a>(body: &'a str, array: Option<&str>) -> Option<Vec<Texts<
     Some(items.into_iter().map(|item| item.0).collect())
 }
 
+/// The plain texts of one item.
+pub(super) fn texts_of(item: &serde_json::Value) -> Texts<'_> {
+    let members = item.as_object().into_iter().flatten();
+    members.filter_map(|(name, value)| Some((name.as_str().into(), value.as_str()?.into()))).collect()
+}
+
 /// The items in the member of this name.
 struct Member<'n>(&'n str);
 

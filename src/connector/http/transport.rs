@@ -13,7 +13,7 @@ use reqwest::{
 };
 use url::Url;
 
-use super::{HttpConnector, address, login::Login, messages, resolve, tls};
+use super::{HttpConnector, address, body, login::Login, messages, resolve, tls};
 use crate::{config::Connection, connector::CallError};
 
 /// Time to reach the server.
@@ -83,7 +83,7 @@ impl HttpConnector {
         for (name, value) in out.headers {
             add(&mut headers, name, value).map_err(Fault::NotSent)?;
         }
-        headers.entry(ACCEPT).or_insert(HeaderValue::from_static("application/json"));
+        headers.entry(ACCEPT).or_insert(HeaderValue::from_static(body::accept(connection.manifest.bodies.read)));
         login.apply(&mut headers);
         let mut request =
             self.shared.client.request(out.method.clone(), url).headers(headers).timeout(connection.manifest.timeout);
@@ -184,11 +184,17 @@ impl Reply {
         messages::beginning(&self.login.scrub(&String::from_utf8_lossy(head)))
     }
 
-    /// Why the body is not JSON, for people.
-    pub(super) fn not_json(&self, error: &serde_json::Error) -> String {
+    /// The body as text, as far as a pattern is looked for in it.
+    pub(super) fn text(&self) -> String {
+        let head = self.body.get(..64 << 10).unwrap_or(&self.body);
+        String::from_utf8_lossy(head).into_owned()
+    }
+
+    /// Why the body cannot be read as what it should be, for people.
+    pub(super) fn not_readable(&self, wanted: &str, error: &str) -> String {
         let kind = self.header("content-type").unwrap_or("no content type");
         self.scrub(&format!(
-            "the body is not JSON ({error}; {}; it begins with {})",
+            "the body is not {wanted} ({error}; {}; it begins with {})",
             messages::printable(kind),
             self.beginning()
         ))

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use super::*;
 use crate::{
     config::ConnectionName,
-    connector::{Manifest, ThrottleWait, Throttled},
+    connector::{Bodies, Manifest, ThrottleWait, Throttled},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -26,9 +26,12 @@ fn connection(name: &str, tenant: &str, limits: &[Limit]) -> Connection {
         base_url: None,
         headers: vec![],
         query: vec![],
+        bodies: Bodies::default(),
         auth: vec![],
+        refused_when: vec![],
+        retry_when: vec![],
         limits: limits.to_vec(),
-        throttled: Throttled { status: 429, wait: ThrottleWait::RetryAfter, remaining: vec![] },
+        throttled: Throttled { status: 429, when: None, wait: ThrottleWait::RetryAfter, remaining: vec![] },
         in_doubt: MINUTE,
         timeout: MINUTE,
         error_messages: vec![],

@@ -91,13 +91,12 @@ impl HeldEdit {
         let allowed: Vec<String> = over.map(|p| format!("{} allows {}", p.pipeline, p.allowed)).collect();
         let (id, effect, allowed) = (&self.id, &self.effect, allowed.join(", "));
         match self.approval {
-            Approval::Rejected => format!(
-                "the edit was rejected by a person ({effect}); write another, or put the file back with \
-                 `reconciled config restore`"
-            ),
+            Approval::Rejected => {
+                format!("the edit was rejected by a person ({effect}); write another, or put the file back as it was")
+            }
             Approval::Waiting | Approval::Approved => format!(
-                "the edit waits for approval: {effect} (guards.config_edit: {allowed}); `reconciled config diff` shows \
-                 more, `reconciled approve {id}` or `reject {id}` decides until {}",
+                "the edit waits for approval: {effect} (guards.config_edit: {allowed}); \
+                 `reconciled approve {id}` or `reject {id}` decides until {}",
                 self.expires.format("%Y-%m-%d %H:%M UTC")
             ),
         }

@@ -1,25 +1,16 @@
 //! The calls that a manifest describes.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
-use super::entries;
+use super::{answers, entries};
 use crate::{
     config::{
         diagnostic::{Report, error},
-        nearest::suggest,
         resolve::value,
         source::Span,
-        written::{
-            AnswerW, At, BatchW, ChangedSinceW, GetMapW, IdempotencyW, ListW, Named, PageKindW, PageW, Raw, SinceW,
-            VersionW, WriteCallW,
-        },
+        written::{AnswerW, At, BatchW, CorrelateW, IdempotencyW, Named, Raw, VersionW, WriteCallW},
     },
-    connector::{
-        AnswerKind, Batch, ChangedSince, FieldTable, GetOne, Idempotency, ItemOk, List, PageEnd, Paging, SinceFormat,
-        SincePlace, VersionHeader, Write,
-    },
+    connector::{AnswerKind, Batch, Correlate, Idempotency, ItemOk, KeyPlace, VersionHeader, Write},
     record::{Kind, Path},
 };
 
@@ -59,94 +50,6 @@ pub(super) fn values(
     written.into_iter().flat_map(|raw| value::forms(Kind::Any, raw, report)).collect()
 }
 
-pub(super) fn list(written: &ListW, fields: &FieldTable, report: &Report) -> Option<List> {
-    let paging = match &written.page {
-        Some(page) => paging(page, report)?,
-        None => Paging::None,
-    };
-    Some(List {
-        path: written.get.as_ref()?.value.clone(),
-        query: pairs(written.query.as_ref()),
-        records: written.records.as_ref().map(|path| path.value.clone()).or_else(whole)?,
-        paging,
-        changed_since: written.changed_since.as_ref().and_then(|since| changed_since(since, fields, report)),
-    })
-}
-
-fn paging(written: &PageW, report: &Report) -> Option<Paging> {
-    let need = |given: bool, key: &str| {
-        if !given {
-            report.add(
-                error("config::missing_key", written.span, format!("this kind of paging needs `{key}`"))
-                    .help("write { kind: number, param: page, size: { param: per_page, value: 100 }, end: short-page } or { kind: cursor, param: cursor, next: $.next }"),
-            );
-        }
-        given.then_some(())
-    };
-    let size =
-        written.size.as_ref().and_then(|size| Some((size.param.as_ref()?.value.clone(), size.value.as_ref()?.value)));
-    match written.kind.as_ref()?.value {
-        PageKindW::None => Some(Paging::None),
-        PageKindW::Number => {
-            need(written.param.is_some(), "param")?;
-            let end = if let Some(path) = written.end.as_ref().and_then(|end| end.0.page_count.as_ref()) {
-                PageEnd::PageCount(path.value.clone())
-            } else {
-                need(size.is_some(), "size")?;
-                PageEnd::ShortPage
-            };
-            Some(Paging::Number { param: written.param.as_ref()?.value.clone(), size, end })
-        }
-        PageKindW::Cursor => {
-            need(written.param.is_some(), "param")?;
-            need(written.next.is_some(), "next")?;
-            let (param, next) = (written.param.as_ref()?.value.clone(), written.next.as_ref()?.value.clone());
-            Some(Paging::Cursor { param, next, size })
-        }
-    }
-}
-
-fn changed_since(written: &ChangedSinceW, fields: &FieldTable, report: &Report) -> Option<ChangedSince> {
-    let place = match (&written.param, &written.header) {
-        (Some(param), None) => SincePlace::Param(param.value.clone()),
-        (None, Some(header)) => SincePlace::Header(header.value.clone()),
-        _ => {
-            report.add(
-                error("config::bad_value", written.span, "either `param` or `header` says where the instant goes")
-                    .help("write { param: updated_since } or { header: If-Modified-Since }"),
-            );
-            return None;
-        }
-    };
-    let misses = written.misses.as_deref().unwrap_or_default();
-    for missed in misses {
-        let first = missed.value.split('.').next().unwrap_or_default();
-        if !fields.open && !fields.fields.contains_key(first) {
-            report.add(
-                error("config::unknown_field", missed.span, format!("there is no field `{}`", missed.value))
-                    .maybe_help(suggest(first, fields.fields.keys().map(String::as_str))),
-            );
-        }
-    }
-    Some(ChangedSince {
-        place,
-        format: match written.format.as_ref().map(|format| format.value) {
-            None | Some(SinceW::Rfc3339) => SinceFormat::Rfc3339,
-            Some(SinceW::IsoSeconds) => SinceFormat::IsoSeconds,
-            Some(SinceW::EpochSeconds) => SinceFormat::EpochSeconds,
-        },
-        overlap: written.overlap.as_ref().map_or(Duration::ZERO, |overlap| overlap.value),
-        misses: misses.iter().map(|missed| missed.value.clone()).collect(),
-    })
-}
-
-pub(super) fn get(written: &GetMapW) -> Option<GetOne> {
-    Some(GetOne {
-        path: written.path.as_ref()?.value.clone(),
-        record: written.record.as_ref().map(|path| path.value.clone()).or_else(whole)?,
-    })
-}
-
 pub(super) fn write(written: &WriteCallW, create: bool, report: &Report) -> Option<Write> {
     let methods = [("POST", &written.post), ("PUT", &written.put), ("PATCH", &written.patch)];
     let given: Vec<_> =
@@ -180,32 +83,81 @@ pub(super) fn write(written: &WriteCallW, create: bool, report: &Report) -> Opti
         only: only.as_ref().is_some_and(|only| only.value),
         id_in_body: written.id_in_body.as_ref().map(|path| path.value.clone()),
         batch,
+        body: written.body.as_ref().map(|body| answers::request_kind(body, report)),
+        wrap: written.wrap.as_ref().map(|name| name.value.clone()),
+        constants: constants(written.constants.as_ref(), report),
+        id_header: written.id_header.as_ref().map(|name| name.value.clone()),
+        read_back: written.read_back.as_ref().is_some_and(|read| read.value),
         answer: match written.answer.as_ref().map(|answer| answer.value) {
             None | Some(AnswerW::Body) => AnswerKind::Body,
             Some(AnswerW::Id) => AnswerKind::Id,
             Some(AnswerW::Empty) => AnswerKind::Empty,
         },
         record: written.record.as_ref().map(|path| path.value.clone()).or_else(whole)?,
-        idempotency: written.idempotency.as_ref().and_then(idempotency),
-        version: written.version.as_ref().and_then(|version| self::version(version, report)),
+        idempotency: written.idempotency.as_ref().and_then(|key| idempotency(key, report)),
+        version: written.version.as_ref().map(|version| self::version(version, report)),
         duplicate: written.duplicate.as_ref().map(|pattern| pattern.value.clone()),
         deletion: None,
     })
 }
 
-pub(super) fn idempotency(written: &IdempotencyW) -> Option<Idempotency> {
+/// Values by their paths.
+fn constants(written: Option<&Named<At<Raw>>>, report: &Report) -> Vec<(Path, Value)> {
+    let constant = |entry: &crate::config::written::Entry<At<Raw>>| {
+        let text = &entry.name.value;
+        let plain = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+        let path = Path::parse(&match text.starts_with('$') {
+            true => text.clone(),
+            false if plain => format!("$.{text}"),
+            false => format!("$['{text}']"),
+        });
+        match path {
+            Ok(path) => Some((path, value::one(Kind::Any, &entry.value, report)?)),
+            Err(cause) => {
+                report.add(
+                    error("config::bad_path", entry.name.span, format!("`{text}` names no place: {cause}"))
+                        .help("write the name of a member, or its path: { sparse: true } or { $.a.b: 1 }"),
+                );
+                None
+            }
+        }
+    };
+    entries(written).filter_map(constant).collect()
+}
+
+pub(super) fn idempotency(written: &IdempotencyW, report: &Report) -> Option<Idempotency> {
+    let place = match (&written.header, &written.param) {
+        (Some(header), None) => KeyPlace::Header(header.value.clone()),
+        (None, Some(param)) => KeyPlace::Param(param.value.clone()),
+        _ => {
+            report.add(
+                error("config::bad_value", written.span, "either `header` or `param` says where the key goes")
+                    .help("write { header: Idempotency-Key, max: 64, keeps: 24h } or { param: requestid, max: 50, keeps: 24h }"),
+            );
+            return None;
+        }
+    };
     Some(Idempotency {
-        header: written.header.as_ref()?.value.clone(),
+        place,
         max: usize::try_from(written.max.as_ref()?.value).ok()?,
         keeps: written.keeps.as_ref()?.value,
     })
 }
 
-pub(super) fn version(written: &VersionW, report: &Report) -> Option<VersionHeader> {
-    Some(VersionHeader {
-        header: written.header.as_ref()?.value.clone(),
+pub(super) fn version(written: &VersionW, report: &Report) -> VersionHeader {
+    let etag = written.from.as_ref().filter(|from| from.value.0.is_none());
+    if let (Some(from), None) = (etag, &written.header) {
+        report.add(
+            error("config::missing_key", from.span, "a version from the ETag header goes back in a header")
+                .label("in which?")
+                .help("write version: { header: If-Match, from: etag }"),
+        );
+    }
+    VersionHeader {
+        header: written.header.as_ref().map(|header| header.value.clone()),
+        stale_text: written.stale_text.as_ref().map(|pattern| pattern.value.clone()),
         stale: written.stale.as_ref().map_or(412, |at| status(at, report)),
-    })
+    }
 }
 
 /// One header cannot guard several records, and an `ETag` is in no record.
@@ -217,6 +169,24 @@ pub(super) fn check_etag(version: Option<&VersionW>, batch: Option<&Batch>, repo
                 .label("and this call takes a batch")
                 .help("remove `batch`, or take the version from the record, as $.version"),
         );
+    }
+}
+
+fn correlate(written: &BatchW, report: &Report) -> Correlate {
+    let Some(word) = &written.correlate else { return Correlate::Position };
+    match (word.value, &written.key) {
+        (CorrelateW::Position, _) => Correlate::Position,
+        (CorrelateW::Number, Some(key)) => Correlate::Number(key.value.clone()),
+        (CorrelateW::Field, Some(key)) => Correlate::Field(key.value.clone()),
+        (CorrelateW::ObjectKey, Some(key)) => Correlate::ObjectKey(key.value.clone()),
+        (_, None) => {
+            report.add(
+                error("config::missing_key", word.span, "this way to tell the items apart needs `key`")
+                    .label("by what?")
+                    .help("write correlate: number, key: $.bId, or correlate: field, key: $.code"),
+            );
+            Correlate::Position
+        }
     }
 }
 
@@ -233,6 +203,9 @@ pub(super) fn batch(written: &BatchW, report: &Report) -> Option<Batch> {
         path: written.path.as_ref().map(|path| path.value.clone()),
         items: written.items.as_ref().map(|path| path.value.clone()).or_else(default_items)?,
         array,
+        wrap: written.wrap.as_ref().map(|name| name.value.clone()),
+        constants: constants(written.constants.as_ref(), report),
+        correlate: correlate(written, report),
         max: usize::try_from(max.value).ok()?,
         item_record: written.record.as_ref().map(|path| path.value.clone()).or_else(whole)?,
         ok: written.ok.as_ref().and_then(|ok| {

@@ -66,6 +66,11 @@ pub(super) fn delete(
         only: false,
         id_in_body: written.id_in_body.as_ref().map(|path| path.value.clone()),
         batch,
+        body: None,
+        wrap: written.wrap.as_ref().map(|name| name.value.clone()),
+        constants: Vec::new(),
+        id_header: None,
+        read_back: false,
         answer: match written.answer.as_ref().map(|answer| answer.value) {
             None if plain => AnswerKind::Empty,
             None | Some(AnswerW::Body) => AnswerKind::Body,
@@ -73,8 +78,8 @@ pub(super) fn delete(
             Some(AnswerW::Empty) => AnswerKind::Empty,
         },
         record: written.record.as_ref().map(|path| path.value.clone()).or_else(calls::whole)?,
-        idempotency: written.idempotency.as_ref().and_then(calls::idempotency),
-        version: written.version.as_ref().and_then(|version| calls::version(version, report)),
+        idempotency: written.idempotency.as_ref().and_then(|key| calls::idempotency(key, report)),
+        version: written.version.as_ref().map(|version| calls::version(version, report)),
         duplicate: None,
         deletion: Some(deletion(written, fields, report)),
     })

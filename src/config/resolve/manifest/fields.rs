@@ -4,6 +4,7 @@ use super::entries;
 use crate::{
     config::{
         diagnostic::{Report, error},
+        source::Span,
         written::{At, FieldTypeMapW, FieldTypeW, FormatW, KindW, Named, StampW, UpdatedAtMapW},
     },
     connector::{FieldTable, FieldType, WireFormat},
@@ -31,24 +32,9 @@ fn field(written: &FieldTypeMapW, report: &Report) -> FieldType {
         KindW::Object => Kind::Object,
         KindW::List => Kind::List,
     };
-    let format = match written.format.as_ref().map(|format| format.value) {
-        None | Some(FormatW::Plain) => WireFormat::Plain,
-        Some(FormatW::MsDate) => WireFormat::MsDate,
-        Some(FormatW::NumberText) => WireFormat::NumberText,
-        Some(FormatW::EpochSeconds) => WireFormat::EpochSeconds,
-        Some(FormatW::IsoNoZone) => WireFormat::IsoNoZone,
-    };
-    let fits = match format {
-        WireFormat::Plain => true,
-        WireFormat::MsDate => matches!(kind, Kind::Date | Kind::Datetime),
-        WireFormat::NumberText => matches!(kind, Kind::Decimal | Kind::Integer),
-        WireFormat::EpochSeconds | WireFormat::IsoNoZone => kind == Kind::Datetime,
-    };
-    if !fits && let Some(at) = &written.format {
-        report.add(error("config::bad_value", at.span, "this format does not go with the type").help(
-            "ms-date goes with date and datetime, number-text with decimal and integer, the others with datetime",
-        ));
-    }
+    let format = written.format.as_ref().map(|format| self::format(format, kind, written.zone.as_ref(), report));
+    let write_format = written.write_format.as_ref();
+    let write_format = write_format.map(|format| self::format(format, kind, written.zone.as_ref(), report));
     let size = |at: &Option<At<u32>>| at.as_ref().and_then(|at| usize::try_from(at.value).ok());
     let children = written.fields.as_ref().map(|fields| table(Some(fields), written.open.as_ref(), report));
     FieldType {
@@ -63,13 +49,57 @@ fn field(written: &FieldTypeMapW, report: &Report) -> FieldType {
             precision_ms: written.precision.as_ref().and_then(|span| u32::try_from(span.value.as_millis()).ok()),
             max: size(&written.max),
         },
-        format,
+        format: format.unwrap_or_default(),
+        write_format,
+        write_as: written.write_as.as_ref().map(|name| name.value.clone()),
+        write_values: entries(written.write_values.as_ref())
+            .map(|entry| (entry.name.value.clone(), entry.value.value.clone()))
+            .collect(),
         read_only: yes(&written.read_only),
         masked: yes(&written.masked),
         derived_from: written.derived_from.iter().flat_map(|from| &from.0).map(|name| name.value.clone()).collect(),
         children,
         description: written.description.as_ref().map(|text| text.value.clone()).unwrap_or_default(),
     }
+}
+
+/// A wire format that goes with the kind of value.
+fn format(written: &At<FormatW>, kind: Kind, zone: Option<&At<chrono_tz::Tz>>, report: &Report) -> WireFormat {
+    let format = match written.value {
+        FormatW::Plain => WireFormat::Plain,
+        FormatW::MsDate => WireFormat::MsDate,
+        FormatW::NumberText => WireFormat::NumberText,
+        FormatW::EpochSeconds => WireFormat::EpochSeconds,
+        FormatW::EpochMillis => WireFormat::EpochMillis,
+        FormatW::IsoNoZone => WireFormat::IsoNoZone,
+        FormatW::IsoLocal => WireFormat::IsoLocal(local_zone(written.span, zone, report)),
+        FormatW::CompactDate => WireFormat::CompactDate,
+        FormatW::YesNo => WireFormat::YesNo,
+        FormatW::TrueFalse => WireFormat::TrueFalse,
+    };
+    let fits = match format {
+        WireFormat::Plain => true,
+        WireFormat::MsDate => matches!(kind, Kind::Date | Kind::Datetime),
+        WireFormat::NumberText => matches!(kind, Kind::Decimal | Kind::Integer),
+        WireFormat::EpochSeconds | WireFormat::EpochMillis | WireFormat::IsoNoZone | WireFormat::IsoLocal(_) => {
+            kind == Kind::Datetime
+        }
+        WireFormat::CompactDate => kind == Kind::Date,
+        WireFormat::YesNo | WireFormat::TrueFalse => kind == Kind::Boolean,
+    };
+    if !fits {
+        report.add(error("config::bad_value", written.span, "this format does not go with the type").help(
+            "ms-date goes with date and datetime, compact-date with date, number-text with decimal and integer, yes-no and true-false with boolean, the others with datetime",
+        ));
+    }
+    format
+}
+
+fn local_zone(span: Span, zone: Option<&At<chrono_tz::Tz>>, report: &Report) -> chrono_tz::Tz {
+    if zone.is_none() {
+        report.add(error("config::missing_key", span, "a local time needs `zone`").help("add zone: Pacific/Auckland"));
+    }
+    zone.map_or(chrono_tz::UTC, |zone| zone.value)
 }
 
 /// The name of a field at the top of a record.
@@ -92,18 +122,20 @@ pub(super) fn declare_id(table: &mut FieldTable, id: &Path) {
 }
 
 /// So is the stamp of the last change, in its own format.
-pub(super) fn declare_stamp(table: &mut FieldTable, written: &UpdatedAtMapW) {
+pub(super) fn declare_stamp(table: &mut FieldTable, written: &UpdatedAtMapW, report: &Report) {
     let Some(name) = written.path.as_ref().and_then(|path| top(&path.value)) else { return };
     let field = table.fields.entry(name).or_insert_with(|| FieldType {
         canon: Canon { kind: Kind::Datetime, ..Canon::default() },
         read_only: true,
         ..FieldType::default()
     });
-    field.format = match written.format.as_ref().map(|format| format.value) {
+    field.format = match written.format.as_ref().map(|format| (format.value, format.span)) {
         None => field.format,
-        Some(StampW::Rfc3339) => WireFormat::Plain,
-        Some(StampW::MsDate) => WireFormat::MsDate,
-        Some(StampW::EpochSeconds) => WireFormat::EpochSeconds,
-        Some(StampW::IsoNoZone) => WireFormat::IsoNoZone,
+        Some((StampW::Rfc3339, _)) => WireFormat::Plain,
+        Some((StampW::MsDate, _)) => WireFormat::MsDate,
+        Some((StampW::EpochSeconds, _)) => WireFormat::EpochSeconds,
+        Some((StampW::EpochMillis, _)) => WireFormat::EpochMillis,
+        Some((StampW::IsoNoZone, _)) => WireFormat::IsoNoZone,
+        Some((StampW::IsoLocal, span)) => WireFormat::IsoLocal(local_zone(span, written.zone.as_ref(), report)),
     };
 }
