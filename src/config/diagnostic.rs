@@ -135,6 +135,8 @@ pub(crate) struct Report {
     findings: RefCell<Vec<Finding>>,
     /// Errors beyond [`MOST`].
     dropped: Cell<usize>,
+    /// Errors found again, where an alias or a variant brings the same place in twice.
+    repeated: Cell<usize>,
 }
 
 /// Most findings that are kept: nobody reads more, and a file full of mistakes must not cost more than reading it.
@@ -147,6 +149,8 @@ impl Report {
         let known =
             findings.iter().any(|f| f.code == finding.code && f.span == finding.span && f.message == finding.message);
         if known {
+            // Said once, but whoever asks whether this very place is sound must hear that it is not.
+            self.repeated.set(self.repeated.get() + usize::from(finding.severity == Severity::Error));
             return;
         }
         if findings.len() < MOST {
@@ -156,9 +160,11 @@ impl Report {
         }
     }
 
-    /// How many errors there are by now.
+    /// How many errors were found by now, those that were found before included.
     pub(crate) fn errors(&self) -> usize {
-        self.findings.borrow().iter().filter(|f| f.severity == Severity::Error).count() + self.dropped.get()
+        self.findings.borrow().iter().filter(|f| f.severity == Severity::Error).count()
+            + self.dropped.get()
+            + self.repeated.get()
     }
 
     /// Runs `work` and tells whether it found an error.
