@@ -16,7 +16,7 @@ struct Control {
 
 static CONTROL: OnceLock<Control> = OnceLock::new();
 
-/// From now on [`change`] works. `at_start` is the filter that the logger began with.
+/// From now on `change` works. `at_start` is the filter that the logger began with.
 pub fn install(at_start: &str, apply: impl Fn(&str) -> Result<(), String> + Send + Sync + 'static) {
     let now = at_start.split(',').map(|part| part.trim().to_owned()).collect();
     // A second logger of a process takes no effect either.

@@ -1,15 +1,15 @@
 //! Reloading: from "the folder may have changed" to the edited integrations running, and nothing else touched.
 //!
-//! 1. **Notice** ([`follow`]): events of the operating system are hints, comparing the files every few seconds is the
+//! 1. **Notice** (`follow`): events of the operating system are hints, comparing the files every few seconds is the
 //!    guarantee, and a person can ask (`reload`, `SIGHUP`). The files must rest before they are read.
 //! 2. **Read**: one [`Snapshot`](crate::config::Snapshot); everything after works on these texts.
-//! 3. **Decide** ([`decide`], pure): per integration, by what its configuration comes to: same, tuned, changed, added,
+//! 3. **Decide** (`decide`, pure): per integration, by what its configuration comes to: same, tuned, changed, added,
 //!    removed, or kept as it is because its files hold a mistake or vanished in a suspicious way.
-//! 4. **Prepare** ([`pass`]): connectors of the new configuration are made before anything of the old one is given up.
-//! 5. **Remember** ([`remembered`]): the texts of every generation, and the generation each integration runs, so that a
+//! 4. **Prepare** (`pass`): connectors of the new configuration are made before anything of the old one is given up.
+//! 5. **Remember** (`remembered`): the texts of every generation, and the generation each integration runs, so that a
 //!    start with a broken file ([`boot`]) runs what was good last.
-//! 6. **Take over** ([`swap`]): one integration at a time, between its runs; a run that does not end is asked to make no
-//!    further call, and dropped at last. Whoever shares an account that moved moves together. [`admit`] may say no.
+//! 6. **Take over** (`swap`): one integration at a time, between its runs; a run that does not end is asked to make no
+//!    further call, and dropped at last. Whoever shares an account that moved moves together. `admit` may say no.
 
 pub(super) mod admit;
 mod boot;
