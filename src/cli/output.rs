@@ -86,7 +86,6 @@ impl Spinner {
     /// Tells how far a run is.
     pub fn show(&self, progress: &Progress) {
         let text = match progress {
-            Progress::Listed(_) => return,
             Progress::Queued => "waits for another run on the same connection".to_owned(),
             Progress::Started { .. } => "started".to_owned(),
             Progress::Working { requests, reading } => {
@@ -94,7 +93,7 @@ impl Spinner {
                 how_far(reading, calls)
             }
             // Nothing new.
-            Progress::Alive => return,
+            Progress::Alive | Progress::Listed(_) => return,
         };
         let text = format!("{}: {text}", self.what);
         match &self.lines {
