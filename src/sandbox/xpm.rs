@@ -18,11 +18,15 @@ mod tests;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
 };
 
 use self::{api::Service, practice::Kind};
-use super::{Refused, XeroLimits, faults::Faults, log::RequestLog, server::Server};
+use super::{
+    Refused, XeroLimits,
+    faults::Faults,
+    log::RequestLog,
+    server::{Served, Serving},
+};
 use crate::clock::Clock;
 
 /// How a practice XPM is set up.
@@ -69,12 +73,9 @@ impl XpmOptions {
 /// resources `clients`, `contacts`, `groups`, `jobs` and `staff`.
 #[derive(Debug)]
 pub struct Xpm {
-    service: Arc<Service>,
+    served: Served<Service>,
     token: String,
     tenant: String,
-    log: RequestLog,
-    faults: Faults,
-    server: Server,
 }
 
 impl Xpm {
@@ -85,17 +86,16 @@ impl Xpm {
     /// When the address cannot be bound.
     pub async fn start(options: XpmOptions) -> io::Result<Self> {
         let XpmOptions { clock, token, tenant, limits, listen, seed } = options;
-        let service = Arc::new(Service::new(clock.clone(), (token.clone(), tenant.clone()), limits, seed));
-        let (log, faults) = (RequestLog::new(true), Faults::new(seed));
-        let server = Server::start(listen, Arc::clone(&service), clock, log.clone(), faults.clone()).await?;
-        service.reach_at(&server.url());
-        Ok(Self { service, token, tenant, log, faults, server })
+        let service = Service::new(clock.clone(), (token.clone(), tenant.clone()), limits, seed);
+        let served = Served::start(service, Serving { listen, clock, seed, keep_log: true }).await?;
+        served.system.reach_at(&served.url());
+        Ok(Self { served, token, tenant })
     }
 
     /// The base URL, with `/practicemanager/3.1` and without a slash at its end.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("{}{}", self.server.url(), api::BASE)
+        format!("{}{}", self.served.url(), api::BASE)
     }
 
     /// The bearer token it was started with.
@@ -113,23 +113,23 @@ impl Xpm {
     /// Requests received.
     #[must_use]
     pub fn log(&self) -> &RequestLog {
-        &self.log
+        &self.served.log
     }
 
     /// Fault switches.
     #[must_use]
     pub fn faults(&self) -> &Faults {
-        &self.faults
+        &self.served.faults
     }
 
     /// Changes the limits from now on.
     pub fn limit(&self, limits: XeroLimits) {
-        self.service.limit(limits);
+        self.served.system.limit(limits);
     }
 
     /// Stops listening and waits for open requests.
     pub async fn stop(self) {
-        self.server.stop().await;
+        self.served.stop().await;
     }
 
     /// Makes a record as a person at the screen would, and gives its id.
@@ -138,7 +138,7 @@ impl Xpm {
     ///
     /// What XPM's rules refuse.
     pub fn insert(&self, resource: &str, xml: &str) -> Result<String, Refused> {
-        self.service.by_hand(kind(resource)?, None, xml).map_err(Refused::because)
+        self.served.system.by_hand(kind(resource)?, None, xml).map_err(Refused::because)
     }
 
     /// Changes what the element names, as a person at the screen would.
@@ -147,26 +147,26 @@ impl Xpm {
     ///
     /// What XPM's rules refuse, or no such record.
     pub fn edit(&self, resource: &str, id: &str, xml: &str) -> Result<(), Refused> {
-        self.service.by_hand(kind(resource)?, Some(id), xml).map(drop).map_err(Refused::because)
+        self.served.system.by_hand(kind(resource)?, Some(id), xml).map(drop).map_err(Refused::because)
     }
 
     /// Deletes a record as a person at the screen would: a client stays, marked; others are gone.
     pub fn delete(&self, resource: &str, id: &str) {
         if let Ok(kind) = kind(resource) {
-            self.service.delete(kind, id);
+            self.served.system.delete(kind, id);
         }
     }
 
     /// One record in full, as the API shows it; `None` if there is none.
     #[must_use]
     pub fn get(&self, resource: &str, id: &str) -> Option<String> {
-        self.service.shown(kind(resource).ok()?, id)
+        self.served.system.shown(kind(resource).ok()?, id)
     }
 
     /// The ids of a resource, oldest first, archived and deleted ones included.
     #[must_use]
     pub fn ids(&self, resource: &str) -> Vec<String> {
-        kind(resource).map_or_else(|_| Vec::new(), |kind| self.service.ids(kind))
+        kind(resource).map_or_else(|_| Vec::new(), |kind| self.served.system.ids(kind))
     }
 }
 
