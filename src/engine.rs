@@ -16,6 +16,7 @@
 
 mod account;
 mod apply;
+mod constants;
 mod deletion;
 mod deliver;
 mod desk;

@@ -19,7 +19,7 @@ pub use filter::{DateBound, Filter, Operator, Test};
 pub use integration::{ApplyMode, Cron, Debounce, Integration, Schedule, Spread};
 pub use pipeline::{
     Amount, Blanks, CoWriter, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep,
-    KeyPair, OnLeave, Pipeline, Then, Tier, Unique,
+    KeyPair, KnownConstant, OnLeave, Pipeline, Then, Tier, Unique,
 };
 pub use settings::{BackupSettings, HistorySettings, ReloadSettings, RunSettings, Settings};
 

@@ -24,6 +24,7 @@ use super::{
 use crate::{clock::Clock, config::Connection, record::RecordId};
 
 mod address;
+mod also;
 mod answer;
 mod body;
 mod calls;

@@ -182,6 +182,18 @@ pub struct Resource {
     pub gone_when: Option<GoneWhen>,
     /// Where a merged record names its survivor.
     pub merged_into: Option<Path>,
+    /// Members of a record that have a call of their own. An end of a pipeline has those that it maps, and only they are
+    /// read.
+    pub also: Vec<Also>,
+}
+
+/// A member of a record that a call of its own reads.
+#[derive(Clone, Debug)]
+pub struct Also {
+    /// Its name in the record.
+    pub member: String,
+    /// The call, with `{id}`, and where the value is in the answer.
+    pub get: GetOne,
 }
 
 impl Resource {

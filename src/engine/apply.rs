@@ -76,6 +76,10 @@ impl Run<'_> {
                     self.apply_link(pipeline, *link, &newcomers).await?;
                     continue;
                 }
+                Step::Succeed { old, link, newcomer } => {
+                    self.apply_succession(pipeline, &old, *link, *newcomer).await?;
+                    continue;
+                }
                 Step::Create { newcomer, write } => {
                     let seen = &newcomer.fresh.observation;
                     let (origin, label) = (seen.id.clone(), seen.label.clone());

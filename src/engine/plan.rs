@@ -4,6 +4,7 @@ mod hits;
 mod hold;
 mod notes;
 mod retry;
+mod succeed;
 mod writers;
 
 use std::{collections::HashSet, sync::Arc};
@@ -58,6 +59,8 @@ pub(super) struct Planned {
     /// it makes: the store does not know of it yet, and nothing else may be decided about them. A collision only puts
     /// a record off to the next round.
     claimed: HashSet<u64>,
+    /// Of those, links with a record that is gone for which nothing is to be written: a new record may take its place.
+    at_rest: HashSet<u64>,
 }
 
 fn claim(side: Side, id: &RecordId) -> u64 {
@@ -71,7 +74,7 @@ fn claim_key(tier: usize, text: &str) -> u64 {
 
 impl Planned {
     fn new(steps: Steps) -> Self {
-        Self { steps, count: 0, damage: [Damage::default(); 2], claimed: HashSet::new() }
+        Self { steps, count: 0, damage: [Damage::default(); 2], claimed: HashSet::new(), at_rest: HashSet::new() }
     }
 
     pub(super) fn push(&mut self, step: Step) -> Result<(), EngineError> {
@@ -287,6 +290,9 @@ impl Run<'_> {
                     None => atomic.done(&pipeline.name, Side::Source, &link.source),
                 }
             });
+            if decision.writes.is_empty() && Side::BOTH.iter().any(|side| link.mark(*side).gone) {
+                planned.at_rest.insert(claim(Side::Source, &link.source));
+            }
             for write in decision.writes {
                 let verb = if write.delete { Verb::Delete } else { Verb::Update };
                 self.note_step(pipeline, planned, &link.label, &link.source, verb, &write);
@@ -375,6 +381,9 @@ impl Run<'_> {
                     let label = &newcomer.fresh.observation.label;
                     self.note_step(pipeline, planned, label, &id, Verb::Create, &write);
                     planned.push(Step::Create { newcomer: Box::new(newcomer), write })?;
+                }
+                FreshDecision::Succeed { with } => {
+                    self.plan_succession(&mut changes, pipeline, newcomer, &with, planned).await?;
                 }
                 FreshDecision::Link { with }
                     if self.unknown.contains(&(pipeline.name.clone(), side.other(), with.clone())) =>

@@ -65,6 +65,8 @@ pub(super) struct Run<'e> {
     pub foreign: HashSet<PipelineName>,
     /// Links read by id in this run because a value had never been read.
     pub read_by_id: HashSet<(PipelineName, RecordId)>,
+    /// Pipelines whose constants were looked up in this run, and why nothing may be sent for them.
+    pub constants: HashMap<PipelineName, Option<String>>,
     pub reports: BTreeMap<PipelineName, PipelineReport>,
     /// Who is told of every item and finding.
     pub listing: Option<Listing>,
@@ -142,6 +144,7 @@ impl Engine {
             released: HashSet::new(),
             foreign: HashSet::new(),
             read_by_id: HashSet::new(),
+            constants: HashMap::new(),
             reports: BTreeMap::new(),
             listing: listing.filter(|_| request.list),
             damage: HashMap::new(),
@@ -198,7 +201,11 @@ impl Run<'_> {
                 if self.foreign.contains(&pipeline.name) {
                     continue;
                 }
-                if let Some(reason) = Self::unready(pipeline, &failed) {
+                let reason = match Self::unready(pipeline, &failed) {
+                    Some(reason) => Some(reason),
+                    None => self.unknown_constant(pipeline).await?,
+                };
+                if let Some(reason) = reason {
                     self.report_of(&pipeline.name).skipped = Some(reason);
                     self.keep_spilled(pipeline).await?;
                     continue;

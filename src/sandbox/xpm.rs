@@ -8,6 +8,7 @@
 
 mod api;
 mod clients;
+mod custom;
 mod document;
 mod jobs;
 mod practice;
@@ -155,6 +156,49 @@ impl Xpm {
         if let Ok(kind) = kind(resource) {
             self.served.system.delete(kind, id);
         }
+    }
+
+    /// Declares a custom field of clients whose values stand in an element of this name (`Text`, `Date`, …), and gives its
+    /// UUID.
+    pub fn define(&self, name: &str, element: &str) -> String {
+        self.served.system.define(name, element)
+    }
+
+    /// Gives a client a value of a custom field, as a person at the screen would; "" takes it away.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such client or field.
+    pub fn customise(&self, client: &str, field: &str, value: &str) -> Result<(), Refused> {
+        self.served.system.customise(client, field, value).map_err(Refused::because)
+    }
+
+    /// Archives a client, as a person at the screen would.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such client.
+    pub fn archive(&self, client: &str) -> Result<(), Refused> {
+        self.served.system.archive(client).map_err(Refused::because)
+    }
+
+    /// Makes a prospect a client: the same client with the same contacts under a new UUID, which is given. The old one stays
+    /// in the list, marked as deleted.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such client.
+    pub fn convert(&self, prospect: &str) -> Result<String, Refused> {
+        self.served.system.convert(prospect).map_err(Refused::because)
+    }
+
+    /// Makes an existing contact a contact of another client, too.
+    ///
+    /// # Errors
+    ///
+    /// When one of them does not exist.
+    pub fn share(&self, contact: &str, client: &str) -> Result<(), Refused> {
+        self.served.system.share(contact, client).map_err(Refused::because)
     }
 
     /// One record in full, as the API shows it; `None` if there is none.

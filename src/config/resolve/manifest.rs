@@ -14,10 +14,10 @@ use crate::{
         nearest::{nearest, suggest},
         resolve::value,
         source::Span,
-        written::{At, AuthWordW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
+        written::{At, AuthWordW, GetW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
     },
     connector::{
-        AnswerMatch, AuthKind, Bodies, BodyKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest,
+        Also, AnswerMatch, AuthKind, Bodies, BodyKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest,
         Resource, Scope, Setting, SettingKind, ThrottleWait, Throttled, VersionPlace, Write,
     },
     record::{Kind, Path},
@@ -309,6 +309,7 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         let values = calls::values(gone.equals.as_ref(), gone.is_in.as_ref(), gone.span, report);
         Some(GoneWhen { path: path.value.clone(), values })
     });
+    let also = entries(written.also.as_ref()).filter_map(|entry| also(entry, &fields, report)).collect();
     Some(Resource {
         name: name.value.clone(),
         id,
@@ -324,7 +325,31 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         delete,
         gone_when,
         merged_into: written.merged_into.as_ref().map(|path| path.value.clone()),
+        also,
     })
+}
+
+/// A member that a call of its own reads. No write reaches it, and its call is for one record.
+fn also(entry: &crate::config::written::Entry<GetW>, fields: &FieldTable, report: &Report) -> Option<Also> {
+    let member = &entry.name;
+    let get = listing::get(&entry.value.0, report)?;
+    match fields.fields.get(&member.value) {
+        Some(field) if field.read_only => Some(Also { member: member.value.clone(), get }),
+        Some(_) => {
+            let message = format!("`{}` is read by a call of its own, so no write of the record reaches it", member.value);
+            report.add(error("config::bad_value", member.span, message).help("add read_only: true to the field"));
+            None
+        }
+        None => {
+            let message = format!("there is no field `{}`", member.value);
+            report.add(
+                error("config::unknown_field", member.span, message)
+                    .maybe_help(suggest(&member.value, fields.fields.keys().map(String::as_str)))
+                    .help("declare it under `fields`, with read_only: true"),
+            );
+            None
+        }
+    }
 }
 
 /// `"{first_name} {last_name}"`.

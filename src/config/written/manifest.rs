@@ -167,6 +167,8 @@ written! {
         may list: ListW,
         /// How to read one.
         may get: GetW,
+        /// Members of a record that have a call of their own, with {id}: it is made where a pipeline maps them.
+        may also: Named<GetW>,
         /// How to create.
         may create: WriteCallW,
         /// How to update.

@@ -16,7 +16,7 @@ use super::{
     messages,
     transport::Reply,
 };
-use crate::connector::{CallError, List, Page, PullCursor, RemoteRecord, Resource, SincePlace};
+use crate::connector::{CallError, Detail, List, Page, PullCursor, RemoteRecord, Resource, SincePlace};
 
 mod children;
 mod deleted;
@@ -53,6 +53,10 @@ impl HttpConnector {
         }
         if let Some(detail) = &list.detail {
             page.records = self.in_detail(resource, detail, std::mem::take(&mut page.records)).await?;
+        }
+        // A record that was read by itself has them already.
+        if !resource.also.is_empty() && !matches!(list.detail, Some(Detail::One)) {
+            self.with_also(resource, &mut page.records).await?;
         }
         if page.next.is_none() && cursor.since.is_some() && list.deleted.is_some() {
             page.next = Some(Spot::Deleted.to_string());

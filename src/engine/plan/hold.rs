@@ -69,6 +69,7 @@ impl Run<'_> {
                             self.keep_newcomer(&mut changes, pipeline, newcomer, "held");
                         }
                     }
+                    Step::Succeed { newcomer, .. } => self.keep_newcomer(&mut changes, pipeline, *newcomer, "held"),
                     // The link and its due entry are in the store already.
                     Step::Update { .. } => {}
                 }

@@ -89,6 +89,7 @@ fn end(name: &str) -> End {
         delete: None,
         gone_when: None,
         merged_into: None,
+        also: Vec::new(),
     };
     let connection = Connection {
         name: ConnectionName::parse(name).unwrap(),
@@ -158,6 +159,7 @@ pub fn pipeline() -> Pipeline {
         needs: Vec::new(),
         referenced_by: Vec::new(),
         co_writers: Vec::new(),
+        known: Vec::new(),
         hash: 7,
     }
 }
