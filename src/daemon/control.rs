@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{ConnectionName, Effects, IntegrationName, Settings},
+    config::{ConnectionName, Effects, EnvSource, IntegrationName, Settings},
     engine::Engine,
     store::Ledger,
 };
@@ -78,6 +78,8 @@ pub(super) struct Shared {
     pub stirred: watch::Sender<u64>,
     /// Takes the wish for a reload; nobody listens where nothing is reloaded.
     pub asks: Asks,
+    /// Where variables come from; `None` where nothing is reloaded.
+    pub env: Option<Arc<dyn EnvSource + Send + Sync>>,
     /// How the configuration stands; `None` where nothing is reloaded.
     pub config_now: Mutex<Option<ConfigNow>>,
     tasks: Mutex<Tasks>,
@@ -253,6 +255,7 @@ impl Daemon {
             stop: watch::Sender::new(Stop::Running),
             stirred,
             asks,
+            env: reloading.as_ref().map(|reloading| Arc::clone(&reloading.env)),
             config_now: Mutex::default(),
             engine: RwLock::new(engine),
             settings: RwLock::new(settings),

@@ -4,13 +4,13 @@
 //! [`Frame::Progress`] lines and then exactly one [`Frame::Done`] or [`Frame::Failed`], in the order of the requests.
 //! Every request except `run` and `reload` is answered within [`DEADLINE`], also while a pipeline is stuck.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    reload::{HeldEdit, ReloadReport},
+    reload::{ConfigDiff, GoodText, HeldEdit, ReloadReport},
     status::DaemonStatus,
 };
 use crate::{
@@ -137,6 +137,17 @@ pub enum Request {
         /// Which.
         integration: IntegrationName,
     },
+    /// What the files would change about what runs. Changes nothing.
+    ConfigDiff {
+        /// Texts in place of what some files hold, by their path below the folder.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        texts: BTreeMap<String, String>,
+    },
+    /// The last good text of a file of the configuration.
+    LastGood {
+        /// Its path below the folder.
+        file: String,
+    },
     /// Takes over what was edited in the configuration. May take longer than the deadline if it waits.
     Reload {
         /// Answers only when every edited integration has taken over, or cannot.
@@ -240,6 +251,10 @@ pub enum Response {
     Paused(IntegrationName),
     /// To [`Request::Resume`].
     Resumed(IntegrationName),
+    /// To [`Request::ConfigDiff`].
+    ConfigDiff(Box<ConfigDiff>),
+    /// To [`Request::LastGood`]; `None` if there is none.
+    LastGood(Box<Option<GoodText>>),
     /// To [`Request::Reload`].
     Reloaded(Box<ReloadReport>),
 }
