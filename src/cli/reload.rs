@@ -34,7 +34,7 @@ pub async fn run(dir: &Path, args: &ReloadArgs, out: &Output) -> Result<Exit, Cl
 }
 
 /// A mistake weighs more than an edit that only waits for a person.
-fn exit(report: &ReloadReport) -> Exit {
+pub fn exit(report: &ReloadReport) -> Exit {
     if !report.is_rejected() {
         return Exit::Done;
     }

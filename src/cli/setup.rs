@@ -18,7 +18,7 @@ use crate::{
     daemon::{
         Client, ClientError, execute,
         protocol::{Failure, Progress, Request, Response},
-        reload::Connect,
+        reload::{Connect, offline},
     },
     engine::{Connectors, Engine, Listed, Listing, Meter, RunReport, RunRequest},
     store::{Ledger, SledStore, StoreError},
@@ -196,6 +196,9 @@ impl Office {
                 let store = open_store(&config)?;
                 let connectors = connectors(&config, &clock, Priority::Manual, out);
                 let engine = engine(Arc::clone(&config), store, connectors, clock.clone())?;
+                let path = config.settings.state_dir.clone();
+                let settled = offline::settle_moves(&engine.ledger, &config).await;
+                settled.map_err(|source| CliError::Store { path, source })?;
                 Ok(Self { broken, ..Self::here(engine) })
             }
             Err(error) => Err(lost(error)),

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{ConnectionName, Effects, IntegrationName, Settings},
+    config::{ConnectionName, Effects, EnvSource, IntegrationName, Settings},
     engine::Engine,
     store::Ledger,
 };
@@ -80,6 +80,8 @@ pub(super) struct Shared {
     pub asks: Asks,
     /// How often the files were judged.
     pub judged: watch::Sender<u64>,
+    /// Where variables come from; `None` where nothing is reloaded.
+    pub env: Option<Arc<dyn EnvSource + Send + Sync>>,
     /// How the configuration stands; `None` where nothing is reloaded.
     pub config_now: Mutex<Option<ConfigNow>>,
     tasks: Mutex<Tasks>,
@@ -292,6 +294,7 @@ impl Daemon {
             stirred,
             asks,
             judged: watch::Sender::new(0),
+            env: reloading.as_ref().map(|reloading| Arc::clone(&reloading.env)),
             config_now: Mutex::default(),
             engine: RwLock::new(engine),
             settings: RwLock::new(settings),

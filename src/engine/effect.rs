@@ -39,6 +39,8 @@ pub struct EditEffect {
 pub struct PipelineEffect {
     /// The pipeline, by its new name.
     pub pipeline: PipelineName,
+    /// The name that its memory is under.
+    pub memory: PipelineName,
     /// Its linked pairs.
     pub links: u64,
     /// How many of each kind.
@@ -172,8 +174,8 @@ pub struct EditOf<'e> {
     pub ledger: &'e Ledger,
     /// The configuration as it would be, for what pipelines refer to.
     pub config: &'e Config,
-    /// The integration as it runs.
-    pub old: &'e Integration,
+    /// The integration as it runs, and others whose pipelines move into it.
+    pub old: Vec<&'e Integration>,
     /// The integration as it would run.
     pub new: &'e Integration,
     /// The present.
@@ -183,6 +185,7 @@ pub struct EditOf<'e> {
 /// One pipeline, as it is and as it would be, under the name that its memory has now.
 struct Pair<'e> {
     edit: &'e EditOf<'e>,
+    before: &'e Integration,
     old: &'e Pipeline,
     new: &'e Pipeline,
     states: HashMap<PipelineName, PipelineState>,
@@ -197,7 +200,7 @@ impl EditOf<'_> {
     pub async fn effect(&self) -> Result<EditEffect, StoreError> {
         let mut effect = EditEffect::default();
         for new in &self.new.pipelines {
-            let Some(old) = self.old.pipelines.iter().find(|old| old.name == new.name) else { continue };
+            let Some((before, old)) = self.before(new) else { continue };
             let state = self.ledger.pipeline(&old.name).await?;
             let unread = Side::BOTH.into_iter().any(|side| new.reads(side) && !old.reads(side));
             if (old.hash == new.hash && !unread && !is_moved(old, new)) || state.stage == Stage::Unapproved {
@@ -205,13 +208,14 @@ impl EditOf<'_> {
             }
             let mut found = PipelineEffect {
                 pipeline: new.name.clone(),
+                memory: old.name.clone(),
                 links: state.links,
                 counts: EffectCounts::default(),
                 allowed: new.guards.config_edit.allowed(state.links),
                 damage: Damage::default(),
                 items: Vec::new(),
             };
-            let pair = Pair { edit: self, old, new, states: self.states(old, new).await? };
+            let pair = Pair { edit: self, before, old, new, states: self.states(old, new).await? };
             pair.linked(&mut found).await?;
             if found.counts.moved == 0 {
                 pair.unlinked(&mut found).await?;
@@ -223,6 +227,18 @@ impl EditOf<'_> {
             }
         }
         Ok(effect)
+    }
+
+    /// What a pipeline was, by its name or the one it had.
+    fn before(&self, new: &Pipeline) -> Option<(&Integration, &Pipeline)> {
+        for integration in &self.old {
+            for old in &integration.pipelines {
+                if old.name == new.name || Some(&old.name) == new.moved_from.as_ref() {
+                    return Some((integration, old));
+                }
+            }
+        }
+        None
     }
 
     /// The states that answer "has that pipeline been read in full".

@@ -482,7 +482,15 @@ async fn an_approval_is_for_no_more_than_was_shown_and_not_for_ever() {
 async fn what_was_edited_while_no_daemon_ran_is_judged_at_the_start() {
     let mut live = Live::start(&BASE.plain()).await;
     let (running, writes) = (live.running(), live.writes());
+    // Whoever asks before is told the same, of the file and of a text that is in no file yet.
+    let texts = [("acme.yaml".to_owned(), ALL.plain())].into();
+    let Response::ConfigDiff(asked) = live.call(Request::ConfigDiff { texts }).await.unwrap() else { panic!("diff") };
+    assert_eq!((asked.is_held(), asked.integrations[0].effect.pipelines[0].counts.rewrites), (true, 25), "{asked:#?}");
     live.write("acme.yaml", &ALL.plain());
+    let none = Request::ConfigDiff { texts: BTreeMap::new() };
+    let Response::ConfigDiff(written) = live.call(none).await.unwrap() else { panic!("diff") };
+    assert_eq!(written, asked);
+    assert_eq!(live.held().await, [], "asking holds nothing");
     live.restart().await;
     assert_eq!(live.running(), running, "the old one runs");
     let pending = loop {

@@ -16,10 +16,13 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::held::{self, HeldEdit};
+use super::{
+    held::{self, HeldEdit},
+    moves::memory_of,
+};
 use crate::{
-    config::{Config, Effective, Integration, IntegrationName},
-    engine::{EditEffect, EditOf, leave_out_of_edit},
+    config::{Config, Effective, Integration, IntegrationName, Pipeline},
+    engine::{EditEffect, EditOf, PipelineEffect, leave_out_of_edit},
     store::{Approval, Changes, HeldRun, Hold, Ledger, Stage, StoreError},
 };
 
@@ -27,8 +30,8 @@ use crate::{
 pub(in crate::daemon) struct Edit<'e> {
     /// Which.
     pub name: &'e IntegrationName,
-    /// What runs now; `None` for one that is added.
-    pub old: Option<&'e Arc<Integration>>,
+    /// Everything that runs now.
+    pub running: Vec<&'e Integration>,
     /// What would run, and what it comes to; `None` for one that is removed.
     pub new: Option<(&'e Arc<Integration>, Effective)>,
     /// The configuration as it would be.
@@ -61,7 +64,11 @@ pub(in crate::daemon) enum Verdict {
 ///
 /// When the store fails: then the old integration goes on, and the edit is judged again at the next look.
 pub(in crate::daemon) async fn admit(bench: Bench<'_>, edit: &Edit<'_>) -> Result<Verdict, StoreError> {
-    let (Some(old), Some((new, effective))) = (edit.old, edit.new) else { return Ok(Verdict::Swap) };
+    let Some((new, effective)) = edit.new else { return Ok(Verdict::Swap) };
+    if let Some(why) = still_runs(edit, new) {
+        return Ok(Verdict::Hold(why));
+    }
+    let old = memory_of(edit.running.iter().copied(), new);
     let edit_of = EditOf { ledger: bench.ledger, config: edit.config, old, new, now: bench.now };
     let effect = edit_of.effect().await?;
     if !effect.is_over() {
@@ -87,6 +94,15 @@ pub(in crate::daemon) async fn admit(bench: Bench<'_>, edit: &Edit<'_>) -> Resul
     Ok(Verdict::Hold(held.told()))
 }
 
+/// A pipeline whose memory another has to go on with cannot run on.
+fn still_runs(edit: &Edit<'_>, new: &Integration) -> Option<String> {
+    let from = new.pipelines.iter().find_map(|pipeline| {
+        let from = pipeline.moved_from.as_ref()?;
+        edit.config.pipeline(from).map(|(owner, _)| (from, &owner.name))
+    });
+    from.map(|(from, owner)| format!("waits for `{owner}`, which goes on with `{from}` as it was"))
+}
+
 /// What an approval means for the runs that follow: records that were left out are put aside, and the writes that the
 /// edit brings about count as approved.
 async fn carry_out(
@@ -99,20 +115,24 @@ async fn carry_out(
         leave_out_of_edit(edit_of, &held.except).await?;
     }
     let mut changes = Changes::new();
-    for found in &effect.pipelines {
-        let Some(new) = edit_of.new.pipelines.iter().find(|new| new.name == found.pipeline) else { continue };
-        let mut state = bench.ledger.pipeline(&new.name).await?;
+    let of = |found: PipelineEffect| {
+        let new = edit_of.new.pipelines.iter().find(|new| new.name == found.pipeline)?;
+        Some((found, Arc::clone(new)))
+    };
+    let found: Vec<(PipelineEffect, Arc<Pipeline>)> = effect.pipelines.iter().cloned().filter_map(of).collect();
+    for (found, new) in found {
+        let mut state = bench.ledger.pipeline(&found.memory).await?;
         if found.counts.moved > 0 {
             // The person says that the links mean the records of the new account.
             state.accounts = new.ends.each_ref().map(|end| Some(end.connection.account().trim().to_owned()));
-            changes.together(|atomic| atomic.pipeline(&new.name, &state));
+            changes.together(|atomic| atomic.pipeline(&found.memory, &state));
         }
         if state.stage != Stage::Running {
             continue;
         }
         let run = HeldRun {
             id: held.id.clone(),
-            pipeline: new.name.clone(),
+            pipeline: found.memory.clone(),
             what: Hold::Plan,
             message: None,
             since: held.since,

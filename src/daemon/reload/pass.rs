@@ -17,7 +17,7 @@ use super::{
     decide::{Decision, Vanished, Wanted, decide, uses, vanished},
     held,
     logins::Logins,
-    remembered,
+    moves, remembered, removed,
     swap::{Done, Group, Member, Outcome, Prepared, take_over},
 };
 use crate::{
@@ -106,6 +106,27 @@ pub(super) fn report(
         mistakes: errors().filter(|diagnostic| Diagnostic::file(diagnostic).is_none()).map(Mistake::from).collect(),
         vanished: None,
     }
+}
+
+/// What has integrations take over together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Tie {
+    /// They use an account that moves.
+    Account(ConnectionName),
+    /// What is remembered moves from one to the other.
+    Memory(IntegrationName),
+}
+
+fn ties(members: &[Member], moved: &BTreeMap<ConnectionName, Prepared>) -> BTreeSet<Tie> {
+    let mut ties = BTreeSet::new();
+    for member in members {
+        ties.insert(Tie::Memory(member.name.clone()));
+        let new = member.new.as_ref().map(|(new, _)| new);
+        ties.extend(new.iter().flat_map(|new| moves::origins(new)).map(Tie::Memory));
+        let used = new.into_iter().chain(member.old.as_ref().map(|(_, old)| old)).flat_map(|one| uses(one));
+        ties.extend(used.filter(|connection| moved.contains_key(connection)).map(Tie::Account));
+    }
+    ties
 }
 
 impl Reloader {
@@ -349,7 +370,7 @@ impl Reloader {
     fn begin_groups(&mut self, wanted: &Wanted, moved: &BTreeMap<ConnectionName, Prepared>) {
         let slots = self.shared.slots();
         let mut groups: Vec<Vec<Member>> = Vec::new();
-        let mut group_of: BTreeMap<ConnectionName, usize> = BTreeMap::new();
+        let mut group_of: BTreeMap<Tie, usize> = BTreeMap::new();
         for (name, decision) in &self.known.decisions {
             if !matches!(decision, Decision::Add | Decision::Change | Decision::Remove) {
                 continue;
@@ -360,24 +381,15 @@ impl Reloader {
                 old: slots.get(name).map(|slot| (Arc::clone(slot), slot.integration())),
                 new: new.and_then(|new| Some((Arc::clone(new), *wanted.effective.get(name)?))),
             };
-            let mut touched: BTreeSet<ConnectionName> = new.map(|new| uses(new)).unwrap_or_default();
-            touched.extend(member.old.iter().flat_map(|(_, old)| uses(old)));
-            touched.retain(|connection| moved.contains_key(connection));
             let mut home = vec![member];
-            for connection in &touched {
-                if let Some(other) = group_of.get(connection).and_then(|at| groups.get_mut(*at)) {
+            for tie in ties(&home, moved) {
+                if let Some(other) = group_of.get(&tie).and_then(|at| groups.get_mut(*at)) {
                     home.append(other);
                 }
             }
-            // Members of a group that was merged into this one bring their connections along.
+            // Members of a group that was merged into this one bring their ties along.
             let here = groups.len();
-            for member in &home {
-                let ends =
-                    member.new.iter().map(|(new, _)| uses(new)).chain(member.old.iter().map(|(_, old)| uses(old)));
-                for connection in ends.flatten().filter(|connection| moved.contains_key(connection)) {
-                    group_of.insert(connection, here);
-                }
-            }
+            group_of.extend(ties(&home, moved).into_iter().map(|tie| (tie, here)));
             groups.push(home);
         }
         let now = self.shared.clock.monotonic();
@@ -487,6 +499,15 @@ impl Reloader {
             self.forget_held().await;
         }
         self.publish();
+    }
+
+    /// Forgets what was removed long enough ago.
+    pub async fn forget_removed(&self) {
+        let (config, now) = (self.shared.engine().config, self.shared.clock.now());
+        let keep = self.known.settings.reload.keep_removed;
+        if let Err(error) = removed::forget(&self.shared.ledger, &config, keep, now).await {
+            self.shared.health.failed(&error, now);
+        }
     }
 
     /// A held edit that was taken back, or of which nothing is left to judge, waits no longer.

@@ -138,6 +138,7 @@ pub fn pipeline() -> Pipeline {
         ends: [end("website"), end("xero")],
         flow: Flow::TwoWay,
         tiers: Vec::new(),
+        moved_from: None,
         unique: None,
         fields: Vec::new(),
         expect: Vec::new(),
