@@ -32,17 +32,14 @@
 
 mod control;
 mod disk;
+mod editing;
 mod fuzz;
 mod judged;
 mod last_good;
 mod life;
 mod many;
-mod odd;
-mod editing;
-mod judged;
-mod last_good;
-mod life;
 mod moved;
+mod odd;
 mod patterns;
 mod support;
 mod swap;
