@@ -15,13 +15,13 @@ use reconciled::{
     connector::WriteKind,
     engine::{Engine, EngineError, Mode, RunReport, RunRequest},
     record::Side,
-    store::{Ledger, Store},
+    store::{Ledger, Space, Store},
 };
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
-    kinds,
+    kinds, ledger,
     people::People,
     scenario::{Crash, Deed, Happens, Manners, Meanwhile, Mishap, Reshape, Run, Scenario, Step, System},
     sum,
@@ -192,6 +192,7 @@ impl History {
         for system in [&self.world.shop, &self.world.books] {
             let (told, passed, meanwhile) = (told.clone(), passed.clone(), meanwhile.to_vec());
             let (people, clock) = (self.people.clone(), self.world.clock.clone());
+            let unstable = self.manners.iter().any(|manners| manners.unstable);
             system.hook(Some(Box::new(move |moment| {
                 let at = {
                     let mut passed = passed.lock().unwrap();
@@ -204,6 +205,12 @@ impl History {
                         Happens::Milliseconds(span) => {
                             clock.advance(Duration::from_millis(*span));
                             Some(happens.clone())
+                        }
+                        // What a listing leaves out cannot be looked up.
+                        Happens::Mishap(_)
+                            if unstable && matches!(moment, Moment::BeforeWrite | Moment::AfterWrite) =>
+                        {
+                            None
                         }
                         Happens::Mishap(mishap) => {
                             fault = Some(Fault::from(*mishap));
@@ -279,7 +286,10 @@ impl History {
         let before = written(&self.world);
         let happened = self.plan(&run.meanwhile);
         self.unstable(true);
-        let dropped_at = match run.crash {
+        // A crash leaves creates in doubt, and where pages are unstable they cannot be looked up.
+        let unstable = self.manners.iter().any(|manners| manners.unstable);
+        let crash = run.crash.filter(|_| !unstable);
+        let dropped_at = match crash {
             Some(Crash::Store(operation)) => {
                 self.world.store.fail_from(None, operation);
                 None
@@ -297,7 +307,7 @@ impl History {
         }
         let crashed = !matches!(ended, Ended::Reported(_));
         // A crash that the run did not live to see is none.
-        let killed = match (crashed, run.crash) {
+        let killed = match (crashed, crash) {
             (true, _) => Some(run.killed.unwrap_or(1)),
             (false, Some(_)) => None,
             (false, None) => run.killed,
@@ -319,7 +329,12 @@ impl History {
             }
         }
         let meanwhile = std::mem::take(&mut *happened.lock().unwrap());
-        Run { meanwhile, crash: run.crash.filter(|_| crashed), killed, wrote, ..run.clone() }
+        Run { meanwhile, crash: crash.filter(|_| crashed), killed, wrote, ..run.clone() }
+    }
+
+    async fn is_in_doubt(&self) -> bool {
+        let intents = ledger::rows(&self.world.engine().ledger, Space::Intent).await;
+        !intents.is_empty() || [&self.world.shop, &self.world.books].iter().any(|system| system.has_late_calls())
     }
 
     async fn step(&mut self, step: &Step) {
@@ -329,6 +344,8 @@ impl History {
                 self.world.clock.advance(Duration::from_secs(*seconds));
                 Some(step.clone())
             }
+            // A clock that is set while a write is in doubt hides how old the doubt is; that is not promised.
+            Step::Jump(_) if self.is_in_doubt().await => None,
             Step::Jump(seconds) => {
                 self.world.clock.jump(TimeDelta::seconds(*seconds));
                 sum::count("clocks that were set");

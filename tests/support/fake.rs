@@ -146,6 +146,11 @@ impl Fake {
         super::awaits::wait(what).await;
     }
 
+    /// Whether a call whose answer was lost is yet to be carried out.
+    pub fn has_late_calls(&self) -> bool {
+        !self.state().late.is_empty()
+    }
+
     /// Calls this around every read and write, outside of the lock.
     pub fn hook(&self, hook: Option<Hook>) {
         *self.hook.lock().unwrap() = hook;
