@@ -30,6 +30,7 @@ impl Run<'_> {
     pub(super) async fn recover(&mut self) -> Result<(), EngineError> {
         for connection in self.connections() {
             for (number, intent) in self.engine.ledger.intents(&connection).await? {
+                crate::crash::point("recovering");
                 self.recover_one(&number, &intent).await?;
             }
         }
