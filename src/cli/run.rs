@@ -56,8 +56,9 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
     }
     let config = Arc::clone(&boot.config);
     if config.integrations.is_empty() {
+        let make = if dir.is_dir() { "" } else { "make the folder that is not there yet, and " };
         let text = format!(
-            "there is nothing to do yet: put a file that ends in .yaml into {} (`reconciled validate` checks it, \
+            "there is nothing to do yet: {make}put a file that ends in .yaml into {} (`reconciled validate` checks it, \
              `reconciled demo` shows an example); it is taken over without a restart",
             dir.display()
         );

@@ -49,7 +49,10 @@ fn read(dir: &Path, out: &Output) -> Result<Loaded, CliError> {
 ///
 /// When the folder is not there, or nobody can say where the store is.
 pub fn read_for_daemon(dir: &Path, out: &Output) -> Result<(Snapshot, Loaded), CliError> {
-    no_folder(dir)?;
+    // One that is not there yet, or not mounted, is no reason to be down: what was good last runs.
+    if dir.exists() {
+        no_folder(dir)?;
+    }
     let mut snapshot = Snapshot::read(dir);
     for _ in 0..3 {
         if snapshot.is_steady() {

@@ -25,9 +25,9 @@ use crate::{
         reload::{ConfigDiff, DiffKind, IntegrationDiff},
     },
     engine::{
-        BeforeImage, ConflictItem, EditEffect, EffectCounts, EffectItem, EffectKind, Explanation, FieldChange, FieldExplanation,
-        FindingItem, HeldReport, IntegrationStatus, Mode, ParkedItem, PipelineEffect, PipelineReport, PipelineStatus,
-        PlanCounts, PlanItem, RunReport, Tally, Trouble, Verb, Whereabouts,
+        BeforeImage, ConflictItem, EditEffect, EffectCounts, EffectItem, EffectKind, Explanation, FieldChange,
+        FieldExplanation, FindingItem, HeldReport, IntegrationStatus, Mode, ParkedItem, PipelineEffect, PipelineReport,
+        PipelineStatus, PlanCounts, PlanItem, RunReport, Tally, Trouble, Verb, Whereabouts,
     },
     record::{Cell, RecordId, Side},
     store::{Approval, Choice, Due, HeldRun, Hold, Parked, RunRecord, Stage},
@@ -265,6 +265,7 @@ fn a_status() -> Status {
         guards: vec![Held { guard: "creates".to_owned(), count: 620, allowed: 500 }],
         earlier: [Damage::default(); 2],
         config: 1,
+        plan: None,
         approval: Approval::Waiting,
     };
     let sales = PipelineStatus { held: Some(held), ..pipeline_status("acme/sales", Stage::Running) };
@@ -547,6 +548,7 @@ fn what_an_edit_would_change() {
             counts: EffectCounts { rewrites: 1_430, releases: 212, adds: 9, ..EffectCounts::default() },
             allowed: 20,
             damage: Damage::default(),
+            plan: 0,
             items: vec![item(EffectKind::Rewritten, "Jane Doe", "17"), item(EffectKind::Rewritten, "", "18")],
         }],
     };

@@ -83,7 +83,7 @@ async fn files(shared: &Arc<Shared>, request: Request) -> Result<Response, Failu
         read.map_err(|error| Failure::new(FailureKind::NotPossible, format!("a mistake in the program: {error}")))?;
     match request {
         Request::LastGood { file } => {
-            let good = last_good(&shared.ledger, &read, env.as_ref(), &file).await.map_err(|error| failed(&error))?;
+            let good = last_good(&shared.ledger(), &read, env.as_ref(), &file).await.map_err(|error| failed(&error))?;
             Ok(Response::LastGood(Box::new(good)))
         }
         Request::ConfigDiff { texts } => {
@@ -92,7 +92,8 @@ async fn files(shared: &Arc<Shared>, request: Request) -> Result<Response, Failu
                 shared.slots().values().map(|slot| slot.peek(|state| state.version.clone())).collect::<Vec<_>>();
             let running = versions.into_iter().map(|version| (version.integration, version.effective)).collect();
             let now = shared.clock.now();
-            let compared = Compared { ledger: &shared.ledger, env: env.as_ref(), snapshot: &snapshot, now };
+            let ledger = shared.ledger();
+            let compared = Compared { ledger: &ledger, env: env.as_ref(), snapshot: &snapshot, now };
             let diff = compared.with_running(running).await.map_err(|error| failed(&error))?;
             Ok(Response::ConfigDiff(Box::new(diff)))
         }

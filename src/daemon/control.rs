@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     answer,
     health::{self, Health},
-    paused,
+    paused, prober,
     protocol::{Failure, Progress, Request, Response},
     reload::{self, Asks, ConfigNow, Reloading},
     slot::{Slot, Version},
@@ -306,6 +306,8 @@ impl Daemon {
             let snapshots = tokio::spawn(snapshots::work(Arc::clone(&shared)));
             shared.tasks().workers.push(snapshots);
         }
+        let prober = tokio::spawn(prober::work(Arc::clone(&shared)));
+        shared.tasks().workers.push(prober);
         for slot in shared.slots().values() {
             shared.employ(slot);
         }

@@ -101,6 +101,7 @@ impl Run<'_> {
             earlier: [Damage::default(); 2],
             guards: vec![Held { guard: "account".to_owned(), count: state.links, allowed: 0 }],
             config: pipeline.hash,
+            plan: None,
             approval: old.map_or(Approval::Waiting, |old| old.approval),
         };
         let mut changes = Changes::new();

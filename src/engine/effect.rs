@@ -49,6 +49,9 @@ pub struct PipelineEffect {
     pub allowed: u64,
     /// What the next run may do at most because of it, for the guards on runs.
     pub damage: Damage,
+    /// A number for exactly these records with exactly these values: an approval is for it.
+    #[serde(default)]
+    pub plan: u64,
     /// Some of the records.
     pub items: Vec<EffectItem>,
 }
@@ -135,6 +138,9 @@ impl PipelineEffect {
     }
 
     fn note(&mut self, item: EffectItem) {
+        let EffectItem { kind, side, id, fields, label: _ } = &item;
+        let values = fields.iter().map(|field| (&field.field, &field.before, &field.after));
+        self.count_in(&(kind, side, id, values.collect::<Vec<_>>()));
         let counts = &mut self.counts;
         *match item.kind {
             EffectKind::Rewritten => &mut counts.rewrites,
@@ -148,6 +154,13 @@ impl PipelineEffect {
             self.items.push(item);
         }
     }
+
+    /// Makes something part of the plan, in whatever order.
+    fn count_in(&mut self, what: &impl Serialize) {
+        // Ids, names and values can always be written as JSON.
+        let text = serde_json::to_vec(what).unwrap_or_default();
+        self.plan = self.plan.wrapping_add(xxhash_rust::xxh3::xxh3_64(&text));
+    }
 }
 
 impl EditEffect {
@@ -155,6 +168,15 @@ impl EditEffect {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.pipelines.iter().any(PipelineEffect::is_over)
+    }
+
+    /// Whether it does exactly what was `shown` to a person, to the same records and with the same values.
+    #[must_use]
+    pub fn is_what(&self, shown: &Self) -> bool {
+        let plan = |effect: &Self| -> Vec<_> {
+            effect.pipelines.iter().map(|p| (p.pipeline.clone(), p.counts, p.plan)).collect()
+        };
+        plan(self) == plan(shown)
     }
 
     /// Whether it does no more than what was `shown` to a person.
@@ -213,6 +235,7 @@ impl EditOf<'_> {
                 counts: EffectCounts::default(),
                 allowed: new.guards.config_edit.allowed(state.links),
                 damage: Damage::default(),
+                plan: 0,
                 items: Vec::new(),
             };
             let pair = Pair { edit: self, before, old, new, states: self.states(old, new).await? };

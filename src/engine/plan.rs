@@ -29,10 +29,10 @@ use super::{
 use crate::{
     config::{ApplyMode, Content, Pipeline, PipelineName},
     record::{RecordId, Side},
-    store::{Changes, Due, Spill, Stage},
+    store::{Changes, Due, Pack as _, Spill, Stage},
     sync::{
-        Born, Context, Damage, Finding, FindingKind, Fresh, FreshDecision, Link, ParkCode, decide_link, decide_new,
-        link_matched, needs_hits,
+        Born, Context, Damage, Finding, FindingKind, Fresh, FreshDecision, Link, ParkCode, RecordWrite, decide_link,
+        decide_new, link_matched, needs_hits,
     },
 };
 
@@ -54,6 +54,8 @@ pub(super) struct Planned {
     steps: Steps,
     count: u64,
     pub damage: [Damage; 2],
+    /// A number for exactly these writes, in whatever order they were decided.
+    pub number: u64,
     /// Records that a step of this plan writes, links or makes a counterpart for, by hash, and the match keys of those
     /// it makes: the store does not know of it yet, and nothing else may be decided about them. A collision only puts
     /// a record off to the next round.
@@ -71,7 +73,7 @@ fn claim_key(tier: usize, text: &str) -> u64 {
 
 impl Planned {
     fn new(steps: Steps) -> Self {
-        Self { steps, count: 0, damage: [Damage::default(); 2], claimed: HashSet::new() }
+        Self { steps, count: 0, damage: [Damage::default(); 2], number: 0, claimed: HashSet::new() }
     }
 
     pub(super) fn push(&mut self, step: Step) -> Result<(), EngineError> {
@@ -81,6 +83,16 @@ impl Planned {
             Steps::Direct(steps) => steps.push(step),
         }
         Ok(())
+    }
+
+    /// Counts a write in, with what it is made from and what it overwrites.
+    pub(super) fn count_in(&mut self, origin: &RecordId, write: &RecordWrite) {
+        // The version that it was decided from is left out: it may change with what no pipeline looks at.
+        let RecordWrite { side, id, fields, delete, version: _ } = write;
+        let mut bytes = Vec::new();
+        origin.pack(&mut bytes);
+        (side.pack(&mut bytes), id.pack(&mut bytes), delete.pack(&mut bytes), fields.pack(&mut bytes));
+        self.number = self.number.wrapping_add(xxhash_rust::xxh3::xxh3_64(&bytes));
     }
 
     fn is_empty(&self) -> bool {

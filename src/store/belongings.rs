@@ -13,22 +13,28 @@ const PAGE: usize = 500;
 /// Entries moved in one group: each is a put and a deletion.
 const STEP: usize = Group::MAX / 2;
 
-/// Where the name of a pipeline stands in keys: the space, and the place in its row.
-const PLACES: [(Space, usize); 13] = [
-    (Space::Link, 0),
-    (Space::LinkByTarget, 0),
-    (Space::Seen, 0),
-    (Space::MatchKey, 0),
-    (Space::Due, 0),
-    (Space::Reference, 0),
-    (Space::Reference, 1),
-    (Space::Parked, 0),
-    (Space::Before, 0),
-    (Space::Wait, 0),
-    (Space::Wait, 2),
-    (Space::Held, 0),
-    (Space::Pipeline, 0),
-];
+/// Where the name of a pipeline stands in the rows of a space. A new space has to say so here.
+const fn places(space: Space) -> &'static [usize] {
+    match space {
+        Space::Link
+        | Space::LinkByTarget
+        | Space::Seen
+        | Space::MatchKey
+        | Space::Due
+        | Space::Parked
+        | Space::Before
+        | Space::Held
+        | Space::Pipeline => &[0],
+        Space::Reference => &[0, 1],
+        Space::Wait => &[0, 2],
+        // Intents name it in their values; the others speak of the store, of connections and of integrations.
+        Space::Intent | Space::Meta | Space::Cursor | Space::Run => &[],
+    }
+}
+
+fn all_places() -> impl Iterator<Item = (Space, usize)> {
+    Space::ALL.into_iter().flat_map(|space| places(space).iter().map(move |place| (space, *place)))
+}
 
 /// What became of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,10 +88,15 @@ pub async fn move_pipeline(ledger: &Ledger, from: &PipelineName, to: &PipelineNa
 ///
 /// When the store fails.
 pub async fn finish_moves(ledger: &Ledger) -> Result<(), StoreError> {
-    for (key, bytes) in ledger.store().scan(&announced(None), None, PAGE).await? {
-        carry_over(ledger, &frame::decode(&key, &bytes)?).await?;
+    loop {
+        let page = ledger.store().scan(&announced(None), None, PAGE).await?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        for (key, bytes) in page {
+            carry_over(ledger, &frame::decode(&key, &bytes)?).await?;
+        }
     }
-    Ok(())
 }
 
 /// Moves what an integration has beside its pipelines: its history, and where the pulls of its own connections stand. Done
@@ -105,18 +116,23 @@ pub async fn move_integration(ledger: &Ledger, from: &IntegrationName, to: &Inte
         Ok(())
     })
     .await?;
-    let cursors = ledger.store().scan(&Key::new(Space::Cursor, &[]), None, PAGE).await?;
-    for (key, bytes) in cursors {
-        let mut parts = key.parts();
-        let Some(name) = parts.first_mut() else { continue };
-        let Some(own) = own_connection(name, from, to) else { continue };
-        *name = own.to_string();
-        let mut group = Group::default();
-        group.put(Key::from_parts(Space::Cursor, &parts), bytes);
-        group.delete(key);
-        ledger.store().commit(vec![group]).await?;
+    ledger.runs_moved(&[from, to]).await?;
+    let mut after = None::<Key>;
+    loop {
+        let page = ledger.store().scan(&Key::new(Space::Cursor, &[]), after.as_ref(), PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = Some(last.clone());
+        for (key, bytes) in page {
+            let mut parts = key.parts();
+            let Some(name) = parts.first_mut() else { continue };
+            let Some(own) = own_connection(name, from, to) else { continue };
+            *name = own.to_string();
+            let mut group = Group::default();
+            group.put(Key::from_parts(Space::Cursor, &parts), bytes);
+            group.delete(key);
+            ledger.store().commit(vec![group]).await?;
+        }
     }
-    Ok(())
 }
 
 /// The new name of a connection that an integration made from a template has of its own (`acme/website`).
@@ -131,7 +147,7 @@ fn own_connection(name: &str, from: &IntegrationName, to: &IntegrationName) -> O
 ///
 /// When the store fails: then it can be done again.
 pub async fn forget_pipeline(ledger: &Ledger, name: &PipelineName) -> Result<(), StoreError> {
-    for (space, place) in PLACES {
+    for (space, place) in all_places() {
         each(ledger, (space, place, name.as_str()), |key, _, group| {
             group.delete(key);
             Ok(())
@@ -155,7 +171,8 @@ pub async fn forget_runs(ledger: &Ledger, name: &IntegrationName) -> Result<(), 
         group.delete(key);
         Ok(())
     })
-    .await
+    .await?;
+    ledger.runs_moved(&[name]).await
 }
 
 /// Whether anything that matters is remembered under a name.
@@ -169,7 +186,7 @@ async fn is_known(ledger: &Ledger, name: &PipelineName) -> Result<bool, StoreErr
 }
 
 async fn carry_over(ledger: &Ledger, one: &Move) -> Result<(), StoreError> {
-    for (space, place) in PLACES {
+    for (space, place) in all_places() {
         each(ledger, (space, place, one.from.as_str()), |key, bytes, group| {
             let mut parts = key.parts();
             if let Some(name) = parts.get_mut(place) {

@@ -8,7 +8,8 @@
 //! An edit is judged by what it does to records ([`EditOf::effect`]), not by the key that was edited. Over
 //! `guards.config_edit` it is held: the old integration goes on, and `status` shows the reason. The question is asked
 //! again when the files change, at a `reload` by hand, and after a person answered ([`Shared::look_at_config_again`]).
-//! An approval is for this edit, as long as it does no more than what was shown.
+//! An approval is for this edit with exactly what was shown, record by record and value by value, and for a while: what
+//! differs or comes later is asked about again.
 //!
 //! [`Shared::look_at_config_again`]: super::super::control::Shared::look_at_config_again
 
@@ -78,14 +79,18 @@ pub(in crate::daemon) async fn admit(bench: Bench<'_>, edit: &Edit<'_>) -> Resul
     let known = held::of(bench.ledger, edit.name).await?;
     let known = known.filter(|held| held.meaning == effective.meaning && held.expires > bench.now);
     let held = match known {
-        Some(held) if held.approval == Approval::Approved && effect.no_more_than(&held.effect) => {
+        Some(held) if held.approval == Approval::Approved && effect.is_what(&held.effect) => {
             carry_out(bench, &edit_of, &held, &effect).await?;
             tracing::info!(event = "config.approved_edit", integration = %edit.name, id = held.id, %effect);
             return Ok(Verdict::Swap);
         }
-        Some(held) if held.approval != Approval::Approved && effect.no_more_than(&held.effect) => held,
-        _ => {
-            let held = HeldEdit::new(edit.name, effective.meaning, effect, bench.now, bench.keep);
+        Some(held) if held.approval == Approval::Waiting && effect.is_what(&held.effect) => held,
+        // A person who said no is not asked again because it does less by now.
+        Some(held) if held.approval == Approval::Rejected && effect.no_more_than(&held.effect) => held,
+        known => {
+            let approved = known.filter(|known| known.approval == Approval::Approved);
+            let mut held = HeldEdit::new(edit.name, effective.meaning, effect, bench.now, bench.keep);
+            held.approved_before = approved.map(|known| known.effect.to_string());
             held::keep(bench.ledger, &held).await?;
             tracing::warn!(event = "config.held", integration = %edit.name, id = held.id, effect = %held.effect);
             held
@@ -135,8 +140,10 @@ async fn carry_out(
             pipeline: found.memory.clone(),
             what: Hold::Plan,
             message: None,
-            since: held.since,
+            since: bench.now,
             damage: found.damage,
+            // What the run meets when it reads is not known here: it is bound to the numbers.
+            plan: None,
             guards: Vec::new(),
             earlier: Default::default(),
             config: new.hash,

@@ -31,6 +31,7 @@ pub(in crate::daemon) async fn settle(ledger: &Ledger, integrations: Vec<Arc<Int
     for integration in integrations {
         for pipeline in &integration.pipelines {
             let Some(from) = &pipeline.moved_from else { continue };
+            paused::rename(ledger, from.as_str(), pipeline.name.as_str()).await?;
             match move_pipeline(ledger, from, &pipeline.name).await? {
                 Moved::Yes => tracing::info!(event = "config.moved", %from, to = %pipeline.name),
                 Moved::Nothing => {}
@@ -42,10 +43,7 @@ pub(in crate::daemon) async fn settle(ledger: &Ledger, integrations: Vec<Arc<Int
         }
         let Some(from) = &integration.moved_from else { continue };
         belongings::move_integration(ledger, from, &integration.name).await?;
-        if paused::all(ledger).await?.contains(from) {
-            paused::remember(ledger, &integration.name, true).await?;
-            paused::remember(ledger, from, false).await?;
-        }
+        paused::rename(ledger, from.as_str(), integration.name.as_str()).await?;
     }
     Ok(())
 }

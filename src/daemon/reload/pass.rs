@@ -266,7 +266,15 @@ impl Reloader {
     /// Takes settings that can change while the daemon runs, and names the others.
     fn take_settings(&mut self, new: &Settings) -> Vec<String> {
         let old = &mut self.known.settings;
-        old.reload = new.reload;
+        if old.reload != new.reload {
+            old.reload = new.reload;
+            // Runs look at how long what is held waits.
+            self.shared.replace_engine(|engine| {
+                let mut config = Config::clone(&engine.config);
+                config.settings.reload = new.reload;
+                engine.config = Arc::new(config);
+            });
+        }
         if old.stop_deadline != new.stop_deadline {
             old.stop_deadline = new.stop_deadline;
             self.shared.set_stop_deadline(new.stop_deadline);
@@ -276,6 +284,9 @@ impl Reloader {
             ("socket", old.socket != new.socket),
             ("log", old.log != new.log),
             ("store.cache_mib", old.store_cache_bytes != new.store_cache_bytes),
+            ("history", old.history != new.history),
+            ("backup", old.backup != new.backup),
+            ("runs", old.runs != new.runs),
         ];
         others.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
     }
@@ -505,7 +516,7 @@ impl Reloader {
     pub async fn forget_removed(&self) {
         let (config, now) = (self.shared.engine().config, self.shared.clock.now());
         let keep = self.known.settings.reload.keep_removed;
-        if let Err(error) = removed::forget(&self.shared.ledger, &config, keep, now).await {
+        if let Err(error) = removed::forget(&self.shared.ledger(), &config, keep, now).await {
             self.shared.health.failed(&error, now);
         }
     }

@@ -173,9 +173,10 @@ async fn settle(shared: &Shared, group: &Group) -> Outcome {
     let old: Vec<Arc<Integration>> = group.members.iter().filter_map(|m| Some(m.old.as_ref()?.1.clone())).collect();
     let (mut gone, back) = (pipelines(&old), pipelines(&new));
     gone.retain(|name| !back.contains(name));
+    let ledger = shared.ledger();
     let settled = async {
-        moves::settle(&shared.ledger, new).await?;
-        removed::note(&shared.ledger, gone, back, shared.clock.now()).await
+        moves::settle(&ledger, new).await?;
+        removed::note(&ledger, gone, back, shared.clock.now()).await
     };
     match settled.await {
         Ok(()) => Outcome::Taken,

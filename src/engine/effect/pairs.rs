@@ -46,6 +46,9 @@ impl Pair<'_> {
             let (links, next) = self.edit.ledger.list_links(&self.old.name, after.as_ref()).await?;
             if moved {
                 found.counts.moved += links.len() as u64;
+                for link in &links {
+                    found.count_in(&(&link.source, &link.target));
+                }
             } else {
                 let old_known = self.fetch(self.before, questions(self.old, &links)).await?;
                 let new_known = self.fetch(self.edit.new, questions(self.new, &links)).await?;
