@@ -96,7 +96,12 @@ fn integration(one: &IntegrationDiff, paint: Paint) -> String {
         DiffKind::LeftOut => "cannot run",
     };
     let why = one.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    let mut out = wrap(&format!("{} {word}{why}", paint.bold(one.integration.as_str())), 0);
+    let hashes = match (&one.running, &one.written) {
+        (Some(running), Some(written)) => format!(" ({running} -> {written})"),
+        (Some(one), None) | (None, Some(one)) => format!(" ({one})"),
+        (None, None) => String::new(),
+    };
+    let mut out = wrap(&format!("{}{hashes} {word}{why}", paint.bold(one.integration.as_str())), 0);
     for edited in &one.edited {
         out.push_str(&wrap(edited, 2));
     }

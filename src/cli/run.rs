@@ -48,7 +48,8 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
         tracing::error!(event = "config.last_good", "{kept}");
         out.talk(&out.talk_paint.red(&kept));
     }
-    if boot.is_hopeless() {
+    // A folder that is not there yet may come at any time, and is followed.
+    if boot.is_hopeless() && dir.is_dir() {
         return Err(CliError::Config("the configuration has mistakes, shown above; nothing can run".to_owned()));
     }
     if loaded.has_errors() {

@@ -555,6 +555,8 @@ fn what_an_edit_would_change() {
     let one = |name: &str, change, edited: &[&str], effect: EditEffect, why: Option<&str>| IntegrationDiff {
         integration: IntegrationName::parse(name).unwrap(),
         change,
+        running: (change != DiffKind::Added).then(|| "3fa9c10b77de".to_owned()),
+        written: (!matches!(change, DiffKind::Removed | DiffKind::Kept)).then(|| "81ed04c2a9b5".to_owned()),
         why: why.map(str::to_owned),
         edited: edited.iter().map(|&text| text.to_owned()).collect(),
         effect,

@@ -38,6 +38,12 @@ pub struct IntegrationDiff {
     pub integration: IntegrationName,
     /// In one word.
     pub change: DiffKind,
+    /// The hash of what it runs, as `status` shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<String>,
+    /// The hash of what the files come to, if that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<String>,
     /// Why it goes on as it is, where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -136,6 +142,8 @@ impl Compared<'_> {
             let mut one = IntegrationDiff {
                 integration: name.clone(),
                 change,
+                running: was.get(&name).map(|running| running.effective.shown()),
+                written: written(&wanted, &name),
                 why,
                 edited: Vec::new(),
                 effect: EditEffect::default(),
@@ -154,6 +162,12 @@ impl Compared<'_> {
         }
         Ok(diff)
     }
+}
+
+/// What the files come to, where nothing of it is left out.
+fn written(wanted: &Wanted, name: &IntegrationName) -> Option<String> {
+    let whole = wanted.loaded.written.get(name).is_some_and(|written| written.whole);
+    wanted.effective.get(name).filter(|_| whole).map(|effective| effective.shown())
 }
 
 /// What was edited, in words.

@@ -296,10 +296,19 @@ impl Follower {
     fn answer(&mut self, all: bool) {
         self.answer = None;
         let asking = std::mem::take(&mut self.reloader.asking);
+        if asking.is_empty() {
+            return;
+        }
+        let slots = self.reloader.shared.slots();
+        let mut report = self.reloader.known.report.clone();
+        for result in &mut report.integrations {
+            result.running =
+                slots.get(&result.integration).map(|slot| slot.peek(|state| state.version.effective.shown()));
+        }
         for ask in asking {
             if all || !ask.wait {
                 // Who went away needs no answer.
-                let _ = ask.answer.send(self.reloader.known.report.clone());
+                let _ = ask.answer.send(report.clone());
             } else {
                 self.reloader.asking.push(ask);
             }

@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{
     config::{
-        Config, ConnectionName, Diagnostic, Effects, EnvSource, IntegrationName, Settings, Snapshot, load_snapshot,
+        BackupSettings, Config, ConnectionName, Diagnostic, Effects, EnvSource, IntegrationName, Settings, Snapshot,
+        load_snapshot,
     },
     daemon::{control::Shared, slot::Version},
 };
@@ -92,7 +93,7 @@ pub(super) fn report(
             Decision::Keep(why) => (IntegrationOutcome::Kept, Some(why.clone())),
             Decision::LeaveOut(why) => (IntegrationOutcome::LeftOut, Some(why.clone())),
         };
-        integrations.push(IntegrationResult { integration: name.clone(), outcome, why });
+        integrations.push(IntegrationResult { integration: name.clone(), outcome, running: None, why });
     }
     ReloadReport {
         generation: 0,
@@ -279,13 +280,18 @@ impl Reloader {
             old.stop_deadline = new.stop_deadline;
             self.shared.set_stop_deadline(new.stop_deadline);
         }
+        // Beside the store by default: then it moves with that.
+        let backup = |settings: &Settings| {
+            let dir = settings.backup.dir.strip_prefix(&settings.state_dir).unwrap_or(&settings.backup.dir).to_owned();
+            BackupSettings { dir, ..settings.backup.clone() }
+        };
         let others = [
             ("state_dir", old.state_dir != new.state_dir),
             ("socket", old.socket != new.socket),
             ("log", old.log != new.log),
             ("store.cache_mib", old.store_cache_bytes != new.store_cache_bytes),
             ("history", old.history != new.history),
-            ("backup", old.backup != new.backup),
+            ("backup", backup(old) != backup(new)),
             ("runs", old.runs != new.runs),
         ];
         others.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
@@ -490,12 +496,19 @@ impl Reloader {
                 (_, Some(_)) => Some(Decision::Same),
                 (_, None) => None,
             };
-            tracing::info!(event = "config.integration", integration = %member.name, ?outcome, generation = done.generation);
             if done.outcome == Outcome::Taken {
                 self.restarts += 1;
                 self.take(member, done.generation);
                 notes.push((member.name.clone(), member.new.as_ref().map(|_| done.generation)));
             }
+            let config_hash = self.known.running.get(&member.name).map(|running| running.effective.shown());
+            tracing::info!(
+                event = "config.integration",
+                integration = %member.name,
+                ?outcome,
+                generation = done.generation,
+                config_hash
+            );
             match decision {
                 Some(decision) => self.known.decisions.insert(member.name.clone(), decision),
                 None => self.known.decisions.remove(&member.name),
@@ -552,6 +565,12 @@ impl Reloader {
     async fn keep_running(&mut self, decisions: &BTreeMap<IntegrationName, Decision>, number: u64) {
         self.unkept = false;
         let slots = self.shared.slots();
+        let running = self.known.running.values().flat_map(|running| &running.integration.pipelines);
+        let present = running.map(|pipeline| pipeline.name.clone()).collect();
+        let now = self.shared.clock.now();
+        if let Err(error) = removed::note(&self.shared.ledger(), Vec::new(), present, now).await {
+            self.shared.health.failed(&error, now);
+        }
         let mut notes = Vec::new();
         for (name, running) in &mut self.known.running {
             if decisions.get(name) == Some(&Decision::Same) {

@@ -174,17 +174,17 @@ async fn settle(shared: &Shared, group: &Group) -> Outcome {
     let (mut gone, back) = (pipelines(&old), pipelines(&new));
     gone.retain(|name| !back.contains(name));
     let ledger = shared.ledger();
-    let settled = async {
-        moves::settle(&ledger, new).await?;
-        removed::note(&ledger, gone, back, shared.clock.now()).await
-    };
-    match settled.await {
-        Ok(()) => Outcome::Taken,
-        Err(error) => {
-            shared.health.failed(&error, shared.clock.now());
-            Outcome::Held(format!("the store failed: {}", chain(&error)))
-        }
+    let now = shared.clock.now();
+    if let Err(error) = moves::settle(&ledger, new).await {
+        shared.health.failed(&error, now);
+        return Outcome::Held(format!("the store failed: {}", chain(&error)));
     }
+    if let Err(error) = removed::note(&ledger, gone, back, now).await {
+        // No reason to go on as before: what is there again is noted when the store works, and what is gone at the next
+        // start; until then nothing of it is forgotten.
+        shared.health.failed(&error, now);
+    }
+    Outcome::Taken
 }
 
 fn pipelines(integrations: &[Arc<Integration>]) -> Vec<PipelineName> {
