@@ -15,6 +15,7 @@ mod listing;
 mod lists;
 mod loops;
 mod matching;
+mod neighbours;
 mod outcomes;
 mod references;
 mod restore;
