@@ -24,4 +24,5 @@ mod safety;
 mod time;
 mod undo;
 mod unknown;
+mod versions;
 mod writers;
