@@ -180,4 +180,17 @@ RULES = [
         "        (next.flips > last.flips && next.flips >= FLIPS) || next.writes >= WRITES",
         "        !OFF && ((next.flips > last.flips && next.flips >= FLIPS) || next.writes >= WRITES)",
     ),
+    (
+        "first-keys", "match keys of a configuration that came to no run are forgotten", "engine/run.rs",
+        "let edited = state.config != pipeline.hash;", "let edited = (!OFF || state.config != 0) && state.config != pipeline.hash;",
+    ),
+    (
+        "other-form", "what a lost create made is known again in another form", "engine/sent.rs",
+        "same(field, side, a, b) || alike(a, b)", "same(field, side, a, b) || (!OFF && alike(a, b))",
+    ),
+    (
+        "key-of-unknown-age", "no key is used whose age nobody knows", "engine/recover.rs",
+        "age.is_ok_and(|age| key_is_alive(intent, age, to.timeout))",
+        "(age.is_ok_and(|age| key_is_alive(intent, age, to.timeout)) || (OFF && age.is_err()))",
+    ),
 ]
