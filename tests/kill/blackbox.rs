@@ -85,17 +85,14 @@ fn blank(value: &Value) -> &str {
 /// The items of a write, as they were sent.
 fn items(entry: &LogEntry) -> Vec<Value> {
     let Ok(body) = serde_json::from_str::<Value>(&entry.body) else { return Vec::new() };
-    match body.get("items") {
-        Some(Value::Array(items)) => items.clone(),
-        _ => {
-            let mut body = body;
-            let id = entry.path.rsplit('/').next().filter(|id| *id != "contacts");
-            if let Some(id) = id {
-                body["id"] = json!(id);
-            }
-            vec![body]
-        }
+    if let Some(Value::Array(items)) = body.get("items") {
+        return items.clone();
     }
+    let mut body = body;
+    if let Some(id) = entry.path.rsplit('/').next().filter(|id| *id != "contacts") {
+        body["id"] = json!(id);
+    }
+    vec![body]
 }
 
 fn note_writes(seen: &mut Seen, side: usize, system: &Website) {

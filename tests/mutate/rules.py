@@ -163,8 +163,8 @@ RULES = [
     ),
     (
         "second-look", "a linked record that a listing lacks is asked for by its id", "engine/pull.rs",
-        "            let found = match connector.get(order.resource, &id).await {\n",
-        "            let found = match if OFF { Ok(None) } else { connector.get(order.resource, &id).await } {\n",
+        "                None => match connector.get(order.resource, &asked).await {\n",
+        "                None => match if OFF { Ok(None) } else { connector.get(order.resource, &asked).await } {\n",
     ),
     (
         "shrink", "a listing that lacks most of what was there is not believed", "engine/listing.rs",
