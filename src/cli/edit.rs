@@ -39,28 +39,16 @@ pub async fn run(dir: &Path, args: &EditArgs, out: &Output) -> Result<Exit, CliE
     let lock = target.lock()?;
     let held = target.text()?;
     let copy = Copy::make(&target, held.as_deref().unwrap_or_default())?;
-    let saved = match edit(dir, &target, &copy, held.as_deref(), out).await? {
-        Some(text) => {
-            let replaced = target.replace(&text, held.as_deref());
-            if replaced.is_err() {
-                out.talk(&format!("what you wrote is kept in {}", copy.path.display()));
-                copy.keep();
-            } else {
-                copy.remove();
-            }
-            replaced?;
-            true
-        }
-        None => {
-            copy.remove();
-            false
-        }
-    };
-    drop(lock);
-    if !saved {
+    let Some(text) = edit(dir, &target, &copy, held.as_deref(), out).await? else {
         out.talk(&format!("{} is unchanged", target.name));
         return Ok(Exit::Done);
+    };
+    if let Err(error) = target.replace(&text, held.as_deref()) {
+        out.talk(&format!("what you wrote is kept in {}", copy.path.display()));
+        copy.keep();
+        return Err(error);
     }
+    drop((copy, lock));
     out.talk(&format!("{} is saved", target.name));
     match Judge::open(dir, out).await {
         Ok(mut judge) => judge.reload(out).await,
@@ -187,8 +175,6 @@ impl Copy {
         made.and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)?;
         Ok(Self { path })
     }
-
-    fn remove(self) {}
 
     fn keep(self) {
         std::mem::forget(self);

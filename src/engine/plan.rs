@@ -91,7 +91,10 @@ impl Planned {
         let RecordWrite { side, id, fields, delete, version: _ } = write;
         let mut bytes = Vec::new();
         origin.pack(&mut bytes);
-        (side.pack(&mut bytes), id.pack(&mut bytes), delete.pack(&mut bytes), fields.pack(&mut bytes));
+        side.pack(&mut bytes);
+        id.pack(&mut bytes);
+        delete.pack(&mut bytes);
+        fields.pack(&mut bytes);
         self.number = self.number.wrapping_add(xxhash_rust::xxh3::xxh3_64(&bytes));
     }
 

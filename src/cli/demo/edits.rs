@@ -59,14 +59,14 @@ impl Seen {
 mod tests {
     use super::*;
 
-    fn seen(passes: u64, running: &str, mistaken: bool) -> Seen {
+    fn seen(passes: u64, running: &str, wrong: bool) -> Seen {
         let mistake = Mistake {
             at: "demo.yaml:21:5".to_owned(),
             code: "config::unknown_key".to_owned(),
             message: "`debonce` is no key".to_owned(),
             help: Some("did you mean `debounce`?".to_owned()),
         };
-        let mistakes = if mistaken { vec![mistake] } else { Vec::new() };
+        let mistakes = if wrong { vec![mistake] } else { Vec::new() };
         Seen { passes, running: vec![running.to_owned()], mistakes, pending: Vec::new() }
     }
 

@@ -233,7 +233,7 @@ fn parts(old: &Pipeline, new: &Pipeline) -> Vec<String> {
         match old.fields.iter().find(|known| known.id == field.id) {
             None => parts.push(format!("+ {}", field.name)),
             Some(known) if known.definition != field.definition => {
-                parts.push(format!("what {} does to values", field.name))
+                parts.push(format!("what {} does to values", field.name));
             }
             Some(known) if known.flow != field.flow => {
                 parts.push(format!("direction of {} {} -> {}", field.name, flow(known.flow), flow(field.flow)));

@@ -1,5 +1,6 @@
 //! One look at the files, from texts to integrations that take over.
 
+mod remember;
 mod tell;
 
 use std::{
@@ -160,7 +161,10 @@ impl Reloader {
         report.reconnected = relogged.keys().cloned().collect();
         let quiet =
             |decision: &Decision| matches!(decision, Decision::Same | Decision::Keep(_) | Decision::LeaveOut(_));
-        if self.unkept || !(relogged.is_empty() && decisions.values().all(quiet)) {
+        // Where something is written is remembered, too: a start must know whose file was emptied or removed.
+        let elsewhere = |name: &IntegrationName| self.new_home(name, &wanted, &decisions).is_some();
+        let rehomed = self.known.running.keys().any(elsewhere);
+        if self.unkept || rehomed || !(relogged.is_empty() && decisions.values().all(quiet)) {
             self.known.generation += 1;
             let (number, now) = (self.known.generation, self.shared.clock.now());
             match remembered::keep(&self.shared.ledger(), number, &snapshot, now).await {
@@ -184,7 +188,7 @@ impl Reloader {
         self.known.on_disk = wanted.whole();
         self.known.homes = wanted.homes();
         self.known.decisions = decisions;
-        self.note_homes(&wanted);
+        self.note_homes(&wanted).await;
         self.relogin(relogged, logged_in).await;
         self.tune(&wanted).await;
         self.forget_held().await;
@@ -295,17 +299,6 @@ impl Reloader {
             ("runs", old.runs != new.runs),
         ];
         others.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
-    }
-
-    /// An integration that moved from file to file is the same one.
-    fn note_homes(&mut self, wanted: &Wanted) {
-        for (name, running) in &mut self.known.running {
-            let decision = self.known.decisions.get(name);
-            if let (Some(written), Some(Decision::Same | Decision::Tune)) = (wanted.loaded.written.get(name), decision)
-            {
-                running.home.clone_from(&written.file);
-            }
-        }
     }
 
     /// Connections that only log in otherwise get their new connector at once: the next request uses it.
@@ -559,29 +552,6 @@ impl Reloader {
         let home = self.known.homes.get(&member.name).cloned().unwrap_or_default();
         let running = Running { integration: Arc::clone(new), effective: *effective, home, generation };
         self.known.running.insert(member.name.clone(), running);
-    }
-
-    /// Remembers what runs, after the store could not: what is as the files say is of this generation from now on.
-    async fn keep_running(&mut self, decisions: &BTreeMap<IntegrationName, Decision>, number: u64) {
-        self.unkept = false;
-        let slots = self.shared.slots();
-        let running = self.known.running.values().flat_map(|running| &running.integration.pipelines);
-        let present = running.map(|pipeline| pipeline.name.clone()).collect();
-        let now = self.shared.clock.now();
-        if let Err(error) = removed::note(&self.shared.ledger(), Vec::new(), present, now).await {
-            self.shared.health.failed(&error, now);
-        }
-        let mut notes = Vec::new();
-        for (name, running) in &mut self.known.running {
-            if decisions.get(name) == Some(&Decision::Same) {
-                running.generation = number;
-                if let Some(slot) = slots.get(name) {
-                    slot.with(|state| state.version.generation = number);
-                }
-            }
-            notes.push((name.clone(), Some(running.generation)));
-        }
-        self.note(&notes).await;
     }
 
     async fn note(&mut self, notes: &[(IntegrationName, Option<u64>)]) {
