@@ -7,17 +7,21 @@
 
 mod approve;
 mod args;
+mod configs;
 mod conflicts;
 mod connectors;
 mod demo;
 
+mod edit;
 mod estimate;
 mod exit;
 mod explain;
+mod files;
 mod links;
 mod log_level;
 mod matching;
 mod names;
+mod offline;
 mod output;
 mod parked;
 mod pause;
@@ -101,6 +105,8 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Demo(args) => demo::run(args, out).await,
         Command::Reload(args) => reload::run(dir, args, out).await,
         Command::LogLevel(args) => log_level::run(dir, args, out).await,
+        Command::Edit(args) => edit::run(dir, args, out).await,
+        Command::Config(command) => configs::run(dir, command, out).await,
         Command::Export(args) => transfer::export(&setup::load(dir, out)?.config, &args.file, out).await,
         Command::Import(args) => transfer::import(&setup::load(dir, out)?.config, args, out).await,
         other => in_office(other, dir, out).await,
@@ -135,6 +141,8 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         | Command::Demo(_)
         | Command::Reload(_)
         | Command::LogLevel(_)
+        | Command::Edit(_)
+        | Command::Config(_)
         | Command::Export(_)
         | Command::Import(_) => Err(CliError::Other("this command needs no office".to_owned())),
     }

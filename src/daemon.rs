@@ -20,6 +20,7 @@ pub mod log_level;
 mod outlook;
 mod paused;
 mod person;
+mod prober;
 pub mod protocol;
 pub mod reload;
 mod run;

@@ -25,12 +25,14 @@ mod elements;
 mod listing;
 mod lookups;
 mod meter;
+mod neighbours;
 mod plan;
 mod pull;
 mod recover;
 mod report;
 mod revert;
 mod run;
+mod sent;
 mod settle;
 mod step;
 

@@ -264,6 +264,21 @@ fn the_demo_tells_a_change_as_it_happens() {
     let config = dir.path().join("demo-data");
     let (out, _) = exits(&config, &["status"], 0);
     assert!(out.contains("demo/contacts"), "{out}");
+    // The edits that it suggests, one after the other.
+    let file = config.join("demo.yaml");
+    let edit = |from: &str, to: &str| {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "the suggestion fits the file");
+        fs::write(&file, text.replace(from, to)).unwrap();
+    };
+    edit("wait: 1s", "wait: 5s");
+    next("The edited configuration runs now");
+    edit("debounce:", "debonce:");
+    next("The file has a mistake, so nothing of it is taken; what ran before goes on:");
+    let line = next("demo.yaml:");
+    assert!(line.contains("debonce"), "{line}");
+    edit("debonce:", "debounce:");
+    next("The file is sound again, and what runs is what it says.");
     assert_eq!(demo.terminate(), Some(0));
 }
 

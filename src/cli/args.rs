@@ -89,6 +89,37 @@ pub enum Command {
     LogLevel(LogLevelArgs),
     /// Have the daemon take over the edited configuration, and say what came of every file
     Reload(ReloadArgs),
+    /// Edit a file of the configuration: check it, show what it changes, move it in whole
+    Edit(EditArgs),
+    /// Compare the files with what runs, and put back the last good text of one
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// `edit`.
+#[derive(Debug, Args)]
+pub struct EditArgs {
+    /// The file, below the configuration folder; it need not be there yet
+    pub file: PathBuf,
+}
+
+/// `config …`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say what the files would change about what runs, and which records
+    Diff,
+    /// Put back the last good text of a file, after showing it
+    Restore(RestoreArgs),
+}
+
+/// `config restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The file, below the configuration folder
+    pub file: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// `pause` and `resume`.

@@ -1,6 +1,7 @@
 //! `demo`: two practice systems, an integration and the daemon in one process; nothing to install.
 
 mod compare;
+mod edits;
 mod folder;
 mod live;
 mod once;

@@ -18,7 +18,7 @@ use crate::{
     daemon::{
         Client, ClientError, execute,
         protocol::{Failure, Progress, Request, Response},
-        reload::Connect,
+        reload::{Connect, offline},
     },
     engine::{Connectors, Engine, Listed, Listing, Meter, RunReport, RunRequest},
     store::{Ledger, SledStore, StoreError},
@@ -49,7 +49,10 @@ fn read(dir: &Path, out: &Output) -> Result<Loaded, CliError> {
 ///
 /// When the folder is not there, or nobody can say where the store is.
 pub fn read_for_daemon(dir: &Path, out: &Output) -> Result<(Snapshot, Loaded), CliError> {
-    no_folder(dir)?;
+    // One that is not there yet, or not mounted, is no reason to be down: what was good last runs.
+    if dir.exists() {
+        no_folder(dir)?;
+    }
     let mut snapshot = Snapshot::read(dir);
     for _ in 0..3 {
         if snapshot.is_steady() {
@@ -196,6 +199,9 @@ impl Office {
                 let store = open_store(&config)?;
                 let connectors = connectors(&config, &clock, Priority::Manual, out);
                 let engine = engine(Arc::clone(&config), store, connectors, clock.clone())?;
+                let path = config.settings.state_dir.clone();
+                let settled = offline::settle_moves(&engine.ledger, &config).await;
+                settled.map_err(|source| CliError::Store { path, source })?;
                 Ok(Self { broken, ..Self::here(engine) })
             }
             Err(error) => Err(lost(error)),

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::{
     sync::{OwnedMutexGuard, mpsc, watch},
     task::JoinHandle,
@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     answer,
     health::{self, Health},
-    paused,
+    paused, prober,
     protocol::{Failure, Progress, Request, Response},
     reload::{self, Asks, ConfigNow, Reloading},
     slot::{Slot, Version},
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{ConnectionName, Effects, IntegrationName, Settings},
+    config::{ConnectionName, Effects, EnvSource, IntegrationName, Settings},
     engine::Engine,
     store::Ledger,
 };
@@ -80,6 +80,8 @@ pub(super) struct Shared {
     pub asks: Asks,
     /// How often the files were judged.
     pub judged: watch::Sender<u64>,
+    /// Where variables come from; `None` where nothing is reloaded.
+    pub env: Option<Arc<dyn EnvSource + Send + Sync>>,
     /// How the configuration stands; `None` where nothing is reloaded.
     pub config_now: Mutex<Option<ConfigNow>>,
     tasks: Mutex<Tasks>,
@@ -191,20 +193,38 @@ impl Shared {
         let _ = stop.wait_for(|now| *now >= stage).await;
     }
 
-    /// Waits until an instant of the wall clock, which may be moved meanwhile. Cancel safe.
+    /// Waits until an instant of the wall clock, which may be moved meanwhile. Returns early when somebody put the clock
+    /// back: whoever waits has to think again, because what was an hour away may be a day away now. Cancel safe.
     pub async fn sleep_until(&self, at: DateTime<Utc>) {
         /// A machine's clock is looked at again this often, because a person may have moved it.
         const LOOK: Duration = Duration::from_mins(1);
+        /// What the two readings of a clock may be apart without anybody having moved it.
+        const SLACK: TimeDelta = TimeDelta::seconds(1);
         let clock = &self.clock;
+        let mut jumps = clock.jumps();
+        let (began, wall) = (clock.monotonic(), clock.now());
         loop {
             // In this order: a clock that moves between the two readings makes the wait too short, never too long.
             let monotonic = clock.monotonic();
-            let Ok(left) = (at - clock.now()).to_std() else { return };
-            if left.is_zero() {
+            let now = clock.now();
+            let passed = TimeDelta::from_std(monotonic.saturating_sub(began)).unwrap_or_default();
+            let Ok(left) = (at - now).to_std() else { return };
+            if left.is_zero() || now - wall < passed - SLACK {
                 return;
             }
-            let left = if clock.is_manual() { left } else { left.min(LOOK) };
-            clock.sleep_until(monotonic.saturating_add(left)).await;
+            // One that tells when it is moved is not asked.
+            let left = if jumps.is_some() { left } else { left.min(LOOK) };
+            let jumped = async {
+                match &mut jumps {
+                    // The sender lives in the clock.
+                    Some(jumps) => drop(jumps.changed().await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = clock.sleep_until(monotonic.saturating_add(left)) => {}
+                () = jumped => {}
+            }
         }
     }
 
@@ -292,6 +312,7 @@ impl Daemon {
             stirred,
             asks,
             judged: watch::Sender::new(0),
+            env: reloading.as_ref().map(|reloading| Arc::clone(&reloading.env)),
             config_now: Mutex::default(),
             engine: RwLock::new(engine),
             settings: RwLock::new(settings),
@@ -303,6 +324,8 @@ impl Daemon {
             let snapshots = tokio::spawn(snapshots::work(Arc::clone(&shared)));
             shared.tasks().workers.push(snapshots);
         }
+        let prober = tokio::spawn(prober::work(Arc::clone(&shared)));
+        shared.tasks().workers.push(prober);
         for slot in shared.slots().values() {
             shared.employ(slot);
         }

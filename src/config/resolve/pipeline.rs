@@ -7,7 +7,7 @@ use super::{
     ends::{self, EndBuilder, declared},
     field::{Fields, short},
     filter::Filters,
-    hash, policy, steps,
+    hash, moves, policy, steps,
 };
 use crate::{
     config::{
@@ -29,6 +29,8 @@ pub(crate) struct Home<'a> {
     pub integration: &'a IntegrationName,
     /// The integration whose pipelines it may name without prefix; `None` at the top level.
     pub within: Option<&'a IntegrationName>,
+    /// The name the integration had before.
+    pub moved_from: Option<&'a IntegrationName>,
     /// The integration's first run.
     pub first_run: Option<&'a FirstRunW>,
 }
@@ -143,6 +145,7 @@ impl<'a, 'c> Maker<'a, 'c> {
         let pipeline = Pipeline {
             name: name.clone(),
             integration: self.home.integration.clone(),
+            moved_from: moves::pipeline(cx, written.moved_from.as_ref(), name, self.home),
             flow: self.flow,
             tiers,
             unique,

@@ -18,6 +18,8 @@ pub struct Pipeline {
     pub name: PipelineName,
     /// The integration it belongs to.
     pub integration: IntegrationName,
+    /// The name it had before.
+    pub moved_from: Option<PipelineName>,
     /// Source end, target end.
     pub ends: [End; 2],
     /// Whether the pipeline as a whole may write to the target, to the source.

@@ -94,6 +94,7 @@ fn end(name: &str) -> End {
     let connection = Connection {
         name: ConnectionName::parse(name).unwrap(),
         manifest: Arc::new(manifest),
+        pinned: false,
         base_url: "http://127.0.0.1/".parse().unwrap(),
         tenant: None,
         settings: BTreeMap::new(),
@@ -139,6 +140,7 @@ pub fn pipeline() -> Pipeline {
         ends: [end("website"), end("xero")],
         flow: Flow::TwoWay,
         tiers: Vec::new(),
+        moved_from: None,
         unique: None,
         fields: Vec::new(),
         expect: Vec::new(),
