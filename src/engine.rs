@@ -32,6 +32,7 @@ mod revert;
 mod run;
 mod settle;
 mod step;
+mod unread;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 

@@ -550,6 +550,9 @@ impl Run<'_> {
             self.bound_history().await?;
         }
         self.engine.ledger.flush().await?;
+        if report.mode != Mode::Plan {
+            self.tell_settled().await?;
+        }
         Ok(report)
     }
 
