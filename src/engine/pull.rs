@@ -110,6 +110,7 @@ impl Run<'_> {
                 self.deliver(attached, &page.records, skew).await?;
             }
             doubts.of(&page);
+            crate::crash::point("page-delivered");
             match page.next {
                 Some(next) => position.page = Some(next),
                 None => break,

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     config::{Config, ConnectionName, Integration, IntegrationName, Pipeline, PipelineName},
     connector::{CallError, Connector, Requests},
+    crash,
     record::{RecordId, Side},
     store::{Changes, Due, Intent, PipelineState, RunRecord, Spill, Stage, run_id},
     sync::{Damage, RecordWrite},
@@ -70,6 +71,8 @@ pub(super) struct Run<'e> {
     pub listing: Option<Listing>,
     /// What earlier rounds of this run wrote without a person's approval, per side: guards judge a run as a whole.
     pub damage: HashMap<PipelineName, [Damage; 2]>,
+    /// Pipelines, and resources on which another one made records that they were not told of.
+    pub outdated: HashSet<(PipelineName, ResourceKey)>,
     pub troubles: Vec<Trouble>,
     pub changes_seen: bool,
     pub pulled_again: u64,
@@ -145,6 +148,7 @@ impl Engine {
             reports: BTreeMap::new(),
             listing: listing.filter(|_| request.list),
             damage: HashMap::new(),
+            outdated: HashSet::new(),
             troubles: Vec::new(),
             changes_seen: false,
             pulled_again: 0,
@@ -545,11 +549,14 @@ impl Run<'_> {
         if report.mode == Mode::Sync {
             self.keep_record(&mut changes, &report).await?;
         }
+        crash::point("run-ending");
         self.engine.ledger.commit(changes).await?;
+        crash::point("cursors-moved");
         if report.mode == Mode::Sync {
             self.bound_history().await?;
         }
         self.engine.ledger.flush().await?;
+        crash::point("run-ended");
         if report.mode != Mode::Plan {
             self.tell_settled().await?;
         }
