@@ -163,13 +163,13 @@ impl Shared {
             }
             contents.unread.extend(read.unread);
             for record in read.records {
-                match contents.places.get(&record.id).and_then(|at| contents.records.get_mut(*at)) {
+                let earlier = contents.places.get(&record.id).and_then(|at| contents.records.get_mut(*at));
+                if let Some(earlier) = earlier {
                     // A later file knows better.
-                    Some(earlier) => *earlier = record,
-                    None => {
-                        contents.places.insert(record.id.clone(), contents.records.len());
-                        contents.records.push(record);
-                    }
+                    *earlier = record;
+                } else {
+                    contents.places.insert(record.id.clone(), contents.records.len());
+                    contents.records.push(record);
                 }
             }
         }

@@ -96,8 +96,8 @@ fn render(named: (&str, &str), resource: &Resource, page: &Page, limit: usize, p
     }
     let unlisted = unlisted(resource, page);
     if !unlisted.is_empty() {
-        let names: Vec<String> = unlisted.iter().map(|name| format!("$.{name}")).collect();
-        let _ = writeln!(text, "\nnot among the connector's fields, so no pipeline can map them: {}", names.join(", "));
+        let paths: Vec<String> = unlisted.iter().map(|name| format!("$.{name}")).collect();
+        let _ = writeln!(text, "\nnot among the connector's fields, so no pipeline can map them: {}", paths.join(", "));
     }
     for unread in &page.unread {
         let _ = writeln!(text, "\n{}: {}", paint.red(&unread.place), unread.reason);

@@ -51,7 +51,7 @@ written! {
         may date_format: At<String>,
         /// How instants are written, as `%d.%m.%Y %H:%M`. Default: RFC 3339.
         may datetime_format: At<String>,
-        /// datetime_format: by the clocks of this zone.
+        /// Of `datetime_format`: by the clocks of this zone.
         may zone: At<chrono_tz::Tz>,
         /// CSV: the columns of a file without a head line, or of one that is made.
         may columns: Vec<At<String>>,

@@ -56,7 +56,7 @@ fn decoded(encoding: &'static Encoding, bytes: &[u8]) -> Result<Vec<u8>, String>
 }
 
 fn csv(table: &FileTable, delimiter: u8, bytes: &[u8]) -> Result<Rows, String> {
-    if bytes.iter().filter(|byte| **byte == b'"').count() % 2 == 1 {
+    if bytes.split(|byte| *byte == b'"').count() % 2 == 0 {
         return Err("a quote in it is never closed: its end may be missing".to_owned());
     }
     let mut reader =

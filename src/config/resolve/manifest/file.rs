@@ -170,10 +170,9 @@ fn table(written: &FileW, report: &Report) -> Option<FileTable> {
         head: flag(&written.head, true),
         group: written.group.as_ref().and_then(group),
         holds: match written.holds.as_ref().map(|holds| holds.value) {
-            Some(HoldsW::Everything) => Holds::Snapshot,
             Some(HoldsW::Additions) => Holds::Additions,
             None if several => Holds::Additions,
-            None => Holds::Snapshot,
+            Some(HoldsW::Everything) | None => Holds::Snapshot,
         },
         steady: steady.unwrap_or(if write { Duration::ZERO } else { STEADY }),
         marker: ready.and_then(|ready| ready.marker.as_ref()).map(|marker| marker.value.clone()),
