@@ -24,6 +24,7 @@ mod elements;
 mod listing;
 mod lookups;
 mod meter;
+mod neighbours;
 mod plan;
 mod pull;
 mod recover;

@@ -1,9 +1,13 @@
-//! Which accounts the links of a pipeline speak of.
+//! Which accounts the links of a pipeline speak of, and through which versions of their connectors.
 //!
 //! Ids mean nothing outside of their account. A connection that is pointed at another one (a tenant corrected by hand,
 //! a practice system, a copied file) would find none of its linked records, or wrong ones. So a pipeline remembers the
 //! accounts of its first run, and under others nothing is read or written for it until a person says that they are the
 //! same. A pipeline without a link has nothing to protect: it forgets what it has seen and begins anew.
+//!
+//! The same goes for the version of a connector: another one may read the same record with other values. A connection
+//! that names none (`connector: xero`) stays on the version first used until a person agrees to another; one that does
+//! (`xero@2`) says so in the file.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,16 +26,47 @@ pub(super) fn accounts(pipeline: &Pipeline) -> [String; 2] {
 
 /// A short name for a change of accounts: the same change has the same name.
 pub(super) fn hold_id(pipeline: &Pipeline, state: &PipelineState) -> String {
-    let text = format!("{}:{:?}:{:?}", pipeline.name, state.accounts, accounts(pipeline));
+    let known = (&state.accounts, &state.connectors);
+    let text = format!("{}:{known:?}:{:?}", pipeline.name, (accounts(pipeline), versions(pipeline)));
     format!("{:06x}", xxh3_64(text.as_bytes()) & 0xff_ffff)
 }
 
-/// The side whose account is another one now, and the one remembered.
+/// The versions of the connectors that a pipeline speaks through now: source, target.
+fn versions(pipeline: &Pipeline) -> [u32; 2] {
+    Side::BOTH.map(|side| pipeline.end(side).connection.manifest.version)
+}
+
+/// Remembers what a pipeline stands for now.
+pub(super) fn bind(pipeline: &Pipeline, state: &mut PipelineState) {
+    state.accounts = accounts(pipeline).map(Some);
+    state.connectors = versions(pipeline).map(Some);
+}
+
+/// What the links of a pipeline speak of that is another one now, and how that is said.
 fn moved(pipeline: &Pipeline, state: &PipelineState) -> Option<(Side, String)> {
     let now = accounts(pipeline);
     Side::BOTH.into_iter().find_map(|side| {
-        let known = state.accounts[side.index()].as_ref()?;
-        (*known != now[side.index()]).then(|| (side, known.clone()))
+        let connection = &pipeline.end(side).connection;
+        let manifest = &connection.manifest;
+        let account = state.accounts[side.index()].as_ref().filter(|known| **known != now[side.index()]);
+        let version = state.connectors[side.index()].filter(|known| *known != manifest.version);
+        let message = match (account, version.filter(|_| !connection.pinned)) {
+            (Some(known), _) => format!(
+                "its links speak of {known}, and `{}` now stands for {}; nothing is read or written. If that is the same \
+                 account under a new address, `reconciled approve ID`; if it is another one, put the old one back, or \
+                 give the pipeline a new name to begin anew",
+                connection.name, now[side.index()],
+            ),
+            (None, Some(known)) => format!(
+                "its links were made through {kind}@{known}, and this program has {kind}@{}; nothing is read or written. \
+                 Look at what changed between the two; then `reconciled approve ID`, or say `connector: {kind}@{}` for `{}`, \
+                 or go back to the program of before",
+                manifest.version, manifest.version, connection.name,
+                kind = manifest.name,
+            ),
+            (None, None) => return None,
+        };
+        Some((side, message))
     })
 }
 
@@ -45,9 +80,13 @@ impl Run<'_> {
                 continue;
             }
             let state = self.state_mut(&pipeline.name).await?.clone();
-            let Some((side, known)) = moved(pipeline, &state) else {
+            let Some((side, message)) = moved(pipeline, &state) else {
                 let state = self.state_mut(&pipeline.name).await?;
-                state.accounts = accounts(pipeline).map(Some);
+                if state.connectors != [None, None] && state.connectors != versions(pipeline).map(Some) {
+                    // Another version was asked for: what it reads, it reads in full.
+                    state.read = [0, 0];
+                }
+                bind(pipeline, state);
                 if ours && self.engine.ledger.held(&pipeline.name, Hold::Account).await?.is_some() {
                     let mut changes = Changes::new();
                     changes.together(|atomic| atomic.release(&pipeline.name, Hold::Account));
@@ -58,7 +97,8 @@ impl Run<'_> {
             if !self.engine.ledger.has_links(&pipeline.name).await? {
                 if ours {
                     self.engine.ledger.forget_unlinked(&pipeline.name).await?;
-                    let begun = PipelineState { accounts: accounts(pipeline).map(Some), ..PipelineState::default() };
+                    let mut begun = PipelineState::default();
+                    bind(pipeline, &mut begun);
                     *self.state_mut(&pipeline.name).await? = begun;
                 } else {
                     self.foreign.insert(pipeline.name.clone());
@@ -67,7 +107,7 @@ impl Run<'_> {
             }
             self.foreign.insert(pipeline.name.clone());
             if ours {
-                self.hold_account(pipeline, &state, side, &known).await?;
+                self.hold_account(pipeline, &state, side, message).await?;
             }
         }
         Ok(())
@@ -78,17 +118,11 @@ impl Run<'_> {
         pipeline: &Pipeline,
         state: &PipelineState,
         side: Side,
-        known: &str,
+        message: String,
     ) -> Result<(), EngineError> {
         let id = hold_id(pipeline, state);
         let connection = &pipeline.end(side).connection;
-        let message = format!(
-            "its links speak of {known}, and `{}` now stands for {}; nothing is read or written. If that is the same \
-             account under a new address, `reconciled approve {id}`; if it is another one, put the old one back, or give \
-             the pipeline a new name to begin anew",
-            connection.name,
-            connection.account().trim(),
-        );
+        let message = message.replace("approve ID", &format!("approve {id}"));
         tracing::warn!(event = "account.foreign", pipeline = %pipeline.name, connection = %connection.name);
         let old = self.engine.ledger.held(&pipeline.name, Hold::Account).await?.filter(|old| old.id == id);
         let held = HeldRun {

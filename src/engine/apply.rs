@@ -377,16 +377,20 @@ impl Run<'_> {
         Ok(items)
     }
 
-    /// Reads the written side again when what was read of it is too old to be written over.
+    /// Reads the written side again when what was read of it is too old to be written over, or another pipeline made
+    /// records there that this one was not told of.
     async fn freshen(&mut self, pipeline: &Arc<Pipeline>, side: Side) -> Result<(), EngineError> {
         let end = pipeline.end(side);
         let key = (end.connection.name.clone(), end.resource.name.clone());
-        if !pipeline.reads(side) || self.age_of(&key).is_none_or(|age| age <= FRESH_FOR) {
+        if !pipeline.reads(side) {
             return Ok(());
         }
-        if end.resource.list.as_ref().is_none_or(|list| list.changed_since.is_none()) {
+        let old = self.age_of(&key).is_some_and(|age| age > FRESH_FOR)
+            && end.resource.list.as_ref().is_some_and(|list| list.changed_since.is_some());
+        if !old && !self.outdated.contains(&(pipeline.name.clone(), key.clone())) {
             return Ok(());
         }
+        self.outdated.retain(|(_, outdated)| *outdated != key);
         let attached =
             self.ends_using(&key).into_iter().map(|(pipeline, side)| Attached { pipeline, side, spill: false });
         let connection = end.connection.clone();
@@ -408,8 +412,8 @@ impl Run<'_> {
     ) -> Result<(Vec<Item>, Vec<WriteItem>), EngineError> {
         let mut kept = Vec::with_capacity(items.len());
         let mut writes = Vec::with_capacity(items.len());
-        let again = self.pulled_again > 0;
         let Some(origin) = items.first().map(|item| item.write.side.other()) else { return Ok((kept, writes)) };
+        let again = self.pulled_again > 0;
         let ids: Vec<RecordId> = items.iter().map(|item| item.origin.clone()).collect();
         let linked = self.engine.ledger.links_of(&pipeline.name, origin, &ids).await?;
         for (item, link) in items.into_iter().zip(linked) {

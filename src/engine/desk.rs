@@ -556,7 +556,7 @@ fn approve_hold(
                 let text = format!("{} stands for yet another account by now; look at `status`", pipeline.name);
                 return Err(DeskError::NotPossible(text));
             }
-            state.accounts = super::account::accounts(pipeline).map(Some);
+            super::account::bind(pipeline, state);
         }
     }
     if held.what != Hold::Plan && held.what != Hold::Revert {

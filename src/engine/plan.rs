@@ -426,10 +426,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether a record may be what one of our own creates made, of which we do not know whether it was carried out.
+    /// Whether a record may be what one of our own creates made, of which we do not know whether it was carried out, or
+    /// what is to be made of it may be there already, made by another pipeline.
     fn may_be_ours(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
         let open = |side: Side| (pipeline.name.clone(), side, None);
-        self.open_creates.contains(&open(newcomer.side))
+        self.open_creates.contains(&open(newcomer.side)) || self.neighbour_in_doubt(pipeline, newcomer.side.other())
     }
 
     /// Whether a record holds a value that a create sent which is listed as of unknown outcome. Somebody may have edited

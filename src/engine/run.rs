@@ -71,6 +71,8 @@ pub(super) struct Run<'e> {
     pub listing: Option<Listing>,
     /// What earlier rounds of this run wrote without a person's approval, per side: guards judge a run as a whole.
     pub damage: HashMap<PipelineName, [Damage; 2]>,
+    /// Pipelines, and resources on which another one made records that they were not told of.
+    pub outdated: HashSet<(PipelineName, ResourceKey)>,
     pub troubles: Vec<Trouble>,
     pub changes_seen: bool,
     pub pulled_again: u64,
@@ -146,6 +148,7 @@ impl Engine {
             reports: BTreeMap::new(),
             listing: listing.filter(|_| request.list),
             damage: HashMap::new(),
+            outdated: HashSet::new(),
             troubles: Vec::new(),
             changes_seen: false,
             pulled_again: 0,

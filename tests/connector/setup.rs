@@ -163,6 +163,7 @@ pub fn connection(base_url: &str, manifest: Manifest) -> Connection {
     Connection {
         name: ConnectionName::parse("shop").unwrap(),
         manifest: Arc::new(manifest),
+        pinned: false,
         base_url: base_url.parse().unwrap(),
         tenant: Some("t-1".to_owned()),
         settings: BTreeMap::new(),

@@ -49,6 +49,7 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connect
         auth: auth?,
         unlimited: written.unlimited.as_ref().is_some_and(|unlimited| unlimited.value),
         manifest,
+        pinned: written.connector.as_ref().is_some_and(|kind| kind.value.contains('@')),
     })
 }
 

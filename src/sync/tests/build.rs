@@ -93,6 +93,7 @@ fn end(name: &str) -> End {
     let connection = Connection {
         name: ConnectionName::parse(name).unwrap(),
         manifest: Arc::new(manifest),
+        pinned: false,
         base_url: "http://127.0.0.1/".parse().unwrap(),
         tenant: None,
         settings: BTreeMap::new(),
