@@ -35,6 +35,8 @@ mod run;
 mod sent;
 mod settle;
 mod step;
+mod trouble;
+mod unread;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 

@@ -7,6 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 pub use self::{
+    file_table::{FileFormat, FileTable, Group, Holds},
     reading::{
         ChangedSince, DeletedFeed, Detail, GetOne, List, PageEnd, PageSize, Paging, Parents, Place, SinceFormat,
         SincePlace, ThenCursor, Windows,
@@ -15,6 +16,7 @@ pub use self::{
 };
 use crate::record::{Canon, Kind, Path};
 
+mod file_table;
 mod reading;
 mod wire;
 
@@ -185,6 +187,8 @@ pub struct Resource {
     /// Members of a record that have a call of their own. An end of a pipeline has those that it maps, and only they are
     /// read.
     pub also: Vec<Also>,
+    /// The files that hold it; `None` where it is spoken to over HTTP.
+    pub file: Option<FileTable>,
 }
 
 /// A member of a record that a call of its own reads.
@@ -194,6 +198,14 @@ pub struct Also {
     pub member: String,
     /// The call, with `{id}`, and where the value is in the answer.
     pub get: GetOne,
+}
+
+impl Manifest {
+    /// Whether its records are in files.
+    #[must_use]
+    pub fn is_of_files(&self) -> bool {
+        self.resources.values().any(|resource| resource.file.is_some())
+    }
 }
 
 impl Resource {

@@ -6,11 +6,7 @@
 use std::sync::Arc;
 
 use super::{EngineError, run::Run};
-use crate::{
-    config::Pipeline,
-    record::Side,
-    store::Spill,
-};
+use crate::{config::Pipeline, record::Side, store::Spill};
 
 impl Run<'_> {
     /// Why nothing of this pipeline may be sent: one of its constants is not known to the target.
@@ -43,7 +39,10 @@ impl Run<'_> {
                 }
                 Err(error) => {
                     self.trouble(connection, &error);
-                    return Ok(Some(format!("`{}` could not be looked up at {connection}; nothing was sent", constant.field)));
+                    return Ok(Some(format!(
+                        "`{}` could not be looked up at {connection}; nothing was sent",
+                        constant.field
+                    )));
                 }
             }
         }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{Config, ConnectionName, Integration, IntegrationName, Pipeline, PipelineName},
-    connector::{CallError, Connector, Requests},
+    connector::{Connector, Requests},
     crash,
     record::{RecordId, Side},
     store::{Changes, Due, Intent, PipelineState, RunRecord, Spill, Stage, run_id},
@@ -481,20 +481,6 @@ impl Run<'_> {
         Ok(spill.push(newcomer)?)
     }
 
-    pub(super) fn trouble(&mut self, connection: &ConnectionName, error: &CallError) {
-        let temporary = !matches!(error, CallError::Login { .. } | CallError::Refused { .. });
-        let trouble = Trouble { connection: connection.clone(), message: error.to_string(), temporary };
-        tracing::warn!(event = "remote.trouble", %connection, error = %error);
-        if !self.troubles.contains(&trouble) {
-            self.troubles.push(trouble);
-        }
-    }
-
-    /// Whether calls to this connection are pointless for the rest of the run.
-    pub(super) fn is_down(&self, connection: &ConnectionName) -> bool {
-        self.troubles.iter().any(|trouble| trouble.connection == *connection)
-    }
-
     /// Stores what the run leaves behind, cursors last.
     async fn finish(mut self, before: &BTreeMap<ConnectionName, Requests>) -> Result<RunReport, EngineError> {
         // A plan does not apply what it spilled, so the next run must read it again.
@@ -564,6 +550,9 @@ impl Run<'_> {
         }
         self.engine.ledger.flush().await?;
         crash::point("run-ended");
+        if report.mode != Mode::Plan {
+            self.tell_settled().await?;
+        }
         Ok(report)
     }
 

@@ -84,6 +84,7 @@ pub fn customers() -> Resource {
         gone_when: Some(GoneWhen { path: path("$.state"), values: vec![json!("archived")] }),
         merged_into: Some(path("$.survivor")),
         also: Vec::new(),
+        file: None,
     }
 }
 

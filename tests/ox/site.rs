@@ -13,8 +13,8 @@ use reconciled::{
 };
 use serde_json::{Value, json};
 
-use crate::example::{Env, Example};
 pub use crate::example::afternoon;
+use crate::example::{Env, Example};
 
 /// The example folder `website-xero`, and two practice systems.
 pub struct Site {

@@ -31,7 +31,13 @@ async fn op_01_a_contact_of_the_website_becomes_a_client_with_its_contact_and_bo
     let ids = practice.xpm.ids("clients");
     assert_eq!(ids.len(), 1, "a contact without a company has no name for a client");
     let client = practice.xpm.get("clients", &ids[0]).unwrap();
-    for expected in ["<Name>Site Ltd</Name>", "<Name>Jane Site</Name>", "<Mobile>021 555 0101</Mobile>", "<PostalCity>Nelson</PostalCity>", "<IsPrimary>Yes</IsPrimary>"] {
+    for expected in [
+        "<Name>Site Ltd</Name>",
+        "<Name>Jane Site</Name>",
+        "<Mobile>021 555 0101</Mobile>",
+        "<PostalCity>Nelson</PostalCity>",
+        "<IsPrimary>Yes</IsPrimary>",
+    ] {
         assert!(client.contains(expected), "{expected} in {client}");
     }
     let person = practice.person("Jane Site");
@@ -43,7 +49,10 @@ async fn op_01_a_contact_of_the_website_becomes_a_client_with_its_contact_and_bo
     practice.xpm.log().clear();
     practice.website.edit("contacts", &jane, json!({ "mobile": "021 555 0102", "phone": "03 555 0102" })).unwrap();
     practice.sync().await;
-    assert_eq!(writes(&practice.xpm.log().entries()), ["PUT client.api/update".to_owned(), format!("PUT client.api/contact/{person}")]);
+    assert_eq!(
+        writes(&practice.xpm.log().entries()),
+        ["PUT client.api/update".to_owned(), format!("PUT client.api/contact/{person}")]
+    );
     assert_eq!(practice.element("contacts", &person, "Mobile"), "021 555 0102");
     practice.settled().await;
 
@@ -65,7 +74,10 @@ async fn op_01_a_client_of_xpm_becomes_a_contact_of_the_website_and_a_new_id_of_
     practice.sync().await;
     practice.sync().await;
     let rua = practice.one("company", "Kea Ltd");
-    assert_eq!((&rua["first_name"], &rua["last_name"], &rua["email"]), (&json!("Rua"), &json!("Kea"), &json!("rua@kea.example")));
+    assert_eq!(
+        (&rua["first_name"], &rua["last_name"], &rua["email"]),
+        (&json!("Rua"), &json!("Kea"), &json!("rua@kea.example"))
+    );
     assert_eq!((&rua["xpm_id"], &rua["xpm_contact_id"]), (&json!(kea), &json!(practice.person("Rua Kea"))));
     practice.settled().await;
     let new = practice.xpm.convert(&kea).unwrap();
@@ -76,7 +88,11 @@ async fn op_01_a_client_of_xpm_becomes_a_contact_of_the_website_and_a_new_id_of_
     practice.website.edit("contacts", now["id"].as_str().unwrap(), json!({ "phone": "03 555 0199" })).unwrap();
     practice.sync().await;
     assert_eq!(practice.element("clients", &new, "Phone"), "03 555 0199");
-    assert_eq!((practice.xpm.ids("clients").len(), practice.website.list("contacts").len()), (2, 1), "the old one is marked");
+    assert_eq!(
+        (practice.xpm.ids("clients").len(), practice.website.list("contacts").len()),
+        (2, 1),
+        "the old one is marked"
+    );
     practice.settled().await;
 }
 
@@ -116,7 +132,12 @@ async fn op_03_deletions_are_reflected_in_neither_system() {
     practice.one("company", "Kea Ltd");
     practice.one("company", "Other Ltd");
     assert_eq!(practice.website.list("contacts").len(), 2, "and none is made anew");
-    let site = practice.xpm.ids("clients").into_iter().find(|id| practice.element("clients", id, "Name") == "Site Ltd").unwrap();
+    let site = practice
+        .xpm
+        .ids("clients")
+        .into_iter()
+        .find(|id| practice.element("clients", id, "Name") == "Site Ltd")
+        .unwrap();
     assert_eq!(practice.element("clients", &site, "IsDeleted"), "No");
     assert_eq!(practice.xpm.ids("clients").len(), 3);
     practice.settled().await;

@@ -50,14 +50,20 @@ async fn tg_02_an_edit_on_the_portal_is_put_back_and_xpm_is_never_written() {
     let (practice, kea) = settled().await;
     let rua = practice.one("first_name", "Rua");
     let id = rua["id"].as_str().unwrap();
-    practice.website.edit("contacts", id, json!({ "email": "mine@other.example", "primary": false, "notes": "ours" })).unwrap();
+    practice
+        .website
+        .edit("contacts", id, json!({ "email": "mine@other.example", "primary": false, "notes": "ours" }))
+        .unwrap();
     practice.sync().await;
     let now = practice.one("first_name", "Rua");
     assert_eq!((&now["email"], &now["primary"]), (&json!("rua@kea.example"), &json!(true)));
     assert_eq!(now["notes"], "ours", "what is not imported is the portal's own");
     practice.settled().await;
     // XPM's own edit beats one of the portal, whichever came last.
-    practice.xpm.edit("contacts", &practice.person("Rua Kea"), "<Contact><Email>new@kea.example</Email></Contact>").unwrap();
+    practice
+        .xpm
+        .edit("contacts", &practice.person("Rua Kea"), "<Contact><Email>new@kea.example</Email></Contact>")
+        .unwrap();
     practice.website.edit("contacts", id, json!({ "email": "mine@other.example" })).unwrap();
     practice.sync_full().await;
     assert_eq!(practice.one("first_name", "Rua")["email"], "new@kea.example");
@@ -75,7 +81,10 @@ async fn tg_02_an_edit_on_the_portal_is_put_back_and_xpm_is_never_written() {
 #[tokio::test]
 async fn tg_04_names_phones_mails_and_who_is_primary_are_imported() {
     let (practice, kea) = settled().await;
-    practice.xpm.edit("contacts", &practice.person("Rua Kea"), "<Contact><Phone>03 555 0101</Phone></Contact>").unwrap();
+    practice
+        .xpm
+        .edit("contacts", &practice.person("Rua Kea"), "<Contact><Phone>03 555 0101</Phone></Contact>")
+        .unwrap();
     practice.sync_full().await;
     let rua = practice.one("first_name", "Rua");
     for (member, expected) in [

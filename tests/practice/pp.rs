@@ -52,7 +52,10 @@ async fn pp_02_each_carries_its_clients_data() {
         assert_eq!((&custom["account_manager"], &custom["balance_month"]), (&json!("Jo Partner"), &json!("3")));
         assert_eq!(custom["business_structure"], "Company");
     }
-    assert!(!practice.website.list("contacts").iter().any(|one| one.to_string().contains("789")), "not even a mask of it");
+    assert!(
+        !practice.website.list("contacts").iter().any(|one| one.to_string().contains("789")),
+        "not even a mask of it"
+    );
     practice.settled().await;
     // One edit of the client is one of each of them.
     practice.xpm.edit("clients", &kea, "<Client><Name>Kea Limited</Name></Client>").unwrap();
@@ -105,7 +108,10 @@ async fn pp_05_chosen_custom_fields_are_brought_over_and_cost_calls_only_where_t
     let kea = practice.client("Kea Ltd", &[("Rua Kea", "rua@kea.example"), ("Ana Kea", "ana@kea.example")]);
     practice.client("Tui Ltd", &[("Tama Tui", "tama@tui.example")]);
     practice.xpm.customise(&kea, &practice.plan_level, "Gold").unwrap();
-    practice.xpm.edit("clients", &kea, "<Client><Industry>Farming</Industry><GSTPeriod>2</GSTPeriod></Client>").unwrap();
+    practice
+        .xpm
+        .edit("clients", &kea, "<Client><Industry>Farming</Industry><GSTPeriod>2</GSTPeriod></Client>")
+        .unwrap();
     let asked = |practice: &Practice| {
         let asked = practice.xpm.log().entries().iter().filter(|entry| entry.path.ends_with("/customfield")).count();
         practice.xpm.log().clear();
@@ -160,7 +166,11 @@ async fn pp_06_a_lead_becomes_a_prospect_of_the_configured_staff_member() {
     ] {
         assert!(client.contains(expected), "{expected} in {client}");
     }
-    assert_eq!(client.matches("<Email>sam@lee.example</Email>").count(), 2, "of the client and of its contact: {client}");
+    assert_eq!(
+        client.matches("<Email>sam@lee.example</Email>").count(),
+        2,
+        "of the client and of its contact: {client}"
+    );
     practice.sync().await;
     assert_eq!(practice.website.get("leads", &sam).unwrap()["xpm_id"], ids[0]);
     practice.settled().await;

@@ -87,15 +87,21 @@ impl Practice {
                 format!("<Contact><Name>{name}</Name><Email>{email}</Email><IsPrimary>{primary}</IsPrimary></Contact>")
             })
             .collect();
-        self.xpm.insert("clients", &format!("<Client><Name>{company}</Name><Contacts>{contacts}</Contacts></Client>")).unwrap()
+        self.xpm
+            .insert("clients", &format!("<Client><Name>{company}</Name><Contacts>{contacts}</Contacts></Client>"))
+            .unwrap()
     }
 
     /// The id of the XPM contact of this name.
     #[track_caller]
     pub fn person(&self, name: &str) -> String {
         let tag = format!("<Name>{name}</Name>");
-        let found: Vec<_> =
-            self.xpm.ids("contacts").into_iter().filter(|id| self.xpm.get("contacts", id).unwrap().contains(&tag)).collect();
+        let found: Vec<_> = self
+            .xpm
+            .ids("contacts")
+            .into_iter()
+            .filter(|id| self.xpm.get("contacts", id).unwrap().contains(&tag))
+            .collect();
         assert_eq!(found.len(), 1, "{name}");
         found[0].clone()
     }
@@ -126,7 +132,11 @@ impl Practice {
 /// The writes of a log, as `PUT client.api/update`.
 pub fn writes(entries: &[LogEntry]) -> Vec<String> {
     let path = |path: &str| path.split("/3.1/").last().unwrap_or(path).to_owned();
-    entries.iter().filter(|entry| !entry.is_read()).map(|entry| format!("{} {}", entry.method, path(&entry.path))).collect()
+    entries
+        .iter()
+        .filter(|entry| !entry.is_read())
+        .map(|entry| format!("{} {}", entry.method, path(&entry.path)))
+        .collect()
 }
 
 /// The findings of all pipelines of a report, a line each.

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     config::{
-        Blanks, Conflicts, Content, Differences, Field, FieldEnd, Flow, IntegrationName, Join, KnownConstant, PipelineName, Transform,
-        WriteWhen,
+        Blanks, Conflicts, Content, Differences, Field, FieldEnd, Flow, IntegrationName, Join, KnownConstant,
+        PipelineName, Transform, WriteWhen,
         diagnostic::{Finding, error},
         source::Span,
         written::{At, FieldW, WriteW},
@@ -200,10 +200,9 @@ impl Fields<'_, '_> {
 
     fn mapped(&mut self, written: &FieldW, scope: &Scope<'_>) -> Option<Field> {
         if let Some(one_of) = &written.one_of {
-            self.report(
-                error("config::misplaced_key", one_of.span, "`one_of` goes with a constant")
-                    .help("write { value: …, target: $.b, one_of: staff }; a value that each record has is refused by the target"),
-            );
+            self.report(error("config::misplaced_key", one_of.span, "`one_of` goes with a constant").help(
+                "write { value: …, target: $.b, one_of: staff }; a value that each record has is refused by the target",
+            ));
         }
         let (Some(source), Some(target)) = (&written.source, &written.target) else {
             let missing = if written.target.is_some() { "source" } else { "target" };

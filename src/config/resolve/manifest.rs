@@ -4,6 +4,7 @@ mod answers;
 mod calls;
 mod delete;
 mod fields;
+mod file;
 mod listing;
 
 use std::{sync::Arc, time::Duration};
@@ -109,6 +110,7 @@ pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Repor
             manifest.resources.insert(entry.name.value.clone(), Arc::new(resource));
         }
     }
+    file::check(manifest, written, report);
     check_parents(manifest, written, report);
     check_xml(manifest, written, report);
 }
@@ -310,7 +312,7 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         Some(GoneWhen { path: path.value.clone(), values })
     });
     let also = entries(written.also.as_ref()).filter_map(|entry| also(entry, &fields, report)).collect();
-    Some(Resource {
+    let resource = Resource {
         name: name.value.clone(),
         id,
         updated_at: written.updated_at.as_ref().and_then(|at| at.0.path.as_ref()).map(|path| path.value.clone()),
@@ -326,7 +328,12 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         gone_when,
         merged_into: written.merged_into.as_ref().map(|path| path.value.clone()),
         also,
-    })
+        file: None,
+    };
+    match &written.file {
+        Some(file) => file::resource(resource, written, file, report),
+        None => Some(resource),
+    }
 }
 
 /// A member that a call of its own reads. No write reaches it, and its call is for one record.
@@ -336,7 +343,8 @@ fn also(entry: &crate::config::written::Entry<GetW>, fields: &FieldTable, report
     match fields.fields.get(&member.value) {
         Some(field) if field.read_only => Some(Also { member: member.value.clone(), get }),
         Some(_) => {
-            let message = format!("`{}` is read by a call of its own, so no write of the record reaches it", member.value);
+            let message =
+                format!("`{}` is read by a call of its own, so no write of the record reaches it", member.value);
             report.add(error("config::bad_value", member.span, message).help("add read_only: true to the field"));
             None
         }

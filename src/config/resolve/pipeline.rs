@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     config::{
-        Blanks, Conflicts, Differences, EachElement, Elements, End, Expectation, FirstRun, Flow, IntegrationName, Keep, KeyPair, OnLeave,
-        Pipeline, PipelineName, Then, Tier, Unique, WriteWhen,
+        Blanks, Conflicts, Differences, EachElement, Elements, End, Expectation, FirstRun, Flow, IntegrationName, Keep,
+        KeyPair, OnLeave, Pipeline, PipelineName, Then, Tier, Unique, WriteWhen,
         diagnostic::error,
         source::Span,
         written::{

@@ -80,7 +80,14 @@ impl Run<'_> {
                 let behind = ranked && twin.rank > unique_rank(pipeline, side, &newcomer.fresh);
                 if !behind && !hits.rivals.iter().any(|rival| rival.id == twin.id) && hits.rivals.len() < SHOWN {
                     let (id, label) = (twin.id.clone(), twin.label.clone());
-                    hits.rivals.push(Candidate { id, label, linked_with: None, admitted: true, kept_apart: false, gone: None });
+                    hits.rivals.push(Candidate {
+                        id,
+                        label,
+                        linked_with: None,
+                        admitted: true,
+                        kept_apart: false,
+                        gone: None,
+                    });
                 }
             }
             all.push(hits);

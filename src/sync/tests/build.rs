@@ -90,6 +90,7 @@ fn end(name: &str) -> End {
         gone_when: None,
         merged_into: None,
         also: Vec::new(),
+        file: None,
     };
     let connection = Connection {
         name: ConnectionName::parse(name).unwrap(),

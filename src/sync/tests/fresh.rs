@@ -10,7 +10,14 @@ use crate::{
 };
 
 fn candidate(id: &str) -> Candidate {
-    Candidate { id: id.into(), label: id.to_uppercase(), linked_with: None, admitted: true, kept_apart: false, gone: None }
+    Candidate {
+        id: id.into(),
+        label: id.to_uppercase(),
+        linked_with: None,
+        admitted: true,
+        kept_apart: false,
+        gone: None,
+    }
 }
 
 fn linked(id: &str, with: &str) -> Candidate {

@@ -42,7 +42,8 @@ pub(super) fn constant(
             Err(Box::new(error("config::not_readable", one_of.span, message).help(help)))
         }
         None => {
-            let message = format!("`{}` ({}) has no resource `{}`", connection.name, connection.manifest.name, one_of.value);
+            let message =
+                format!("`{}` ({}) has no resource `{}`", connection.name, connection.manifest.name, one_of.value);
             let near = suggest(&one_of.value, resources.keys().map(String::as_str));
             Err(Box::new(error("config::unknown_resource", one_of.span, message).label("not known").maybe_help(near)))
         }
