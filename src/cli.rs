@@ -102,7 +102,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     }
     log("RECONCILED_LOG", "error");
     match &line.command {
-        Command::Demo(args) => demo::run(args, out).await,
+        Command::Demo(args) => Box::pin(demo::run(args, out)).await,
         Command::Reload(args) => reload::run(dir, args, out).await,
         Command::LogLevel(args) => log_level::run(dir, args, out).await,
         Command::Edit(args) => edit::run(dir, args, out).await,

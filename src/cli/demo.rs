@@ -22,5 +22,5 @@ pub async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError> {
     if args.once {
         return once::run(args.dir.as_deref(), out).await;
     }
-    live::run(args, out).await
+    Box::pin(live::run(args, out)).await
 }

@@ -160,6 +160,7 @@ impl Xpm {
 
     /// Declares a custom field of clients whose values stand in an element of this name (`Text`, `Date`, …), and gives its
     /// UUID.
+    #[must_use]
     pub fn define(&self, name: &str, element: &str) -> String {
         self.served.system.define(name, element)
     }

@@ -360,7 +360,7 @@ fn finish(builder: EndBuilder, filter: crate::config::Filter) -> End {
     // Calls are made for whole records, whatever is made of them here.
     let whole = elements.as_ref().and_then(|_| connection.manifest.resources.get(&resource.name).cloned());
     let resource = with_mapped_members(whole.unwrap_or(resource), &spec, elements.as_ref());
-    End { resource, connection, spec, filter, elements, spec_hash }
+    End { connection, resource, spec, filter, elements, spec_hash }
 }
 
 /// A resource whose records have members with calls of their own, left with those that are read here.

@@ -63,13 +63,14 @@ impl Run<'_> {
             let mut changes = Changes::new();
             for step in chunk? {
                 match step {
-                    Step::Create { newcomer, .. } => self.keep_newcomer(&mut changes, pipeline, *newcomer, "held"),
+                    Step::Create { newcomer, .. } | Step::Succeed { newcomer, .. } => {
+                        self.keep_newcomer(&mut changes, pipeline, *newcomer, "held");
+                    }
                     Step::Link { newcomers, .. } => {
                         for newcomer in *newcomers {
                             self.keep_newcomer(&mut changes, pipeline, newcomer, "held");
                         }
                     }
-                    Step::Succeed { newcomer, .. } => self.keep_newcomer(&mut changes, pipeline, *newcomer, "held"),
                     // The link and its due entry are in the store already.
                     Step::Update { .. } => {}
                 }

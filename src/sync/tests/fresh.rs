@@ -241,7 +241,7 @@ fn a_new_record_takes_the_place_of_the_one_of_its_key_that_is_gone() {
     check_on(&p, Side::Target, &record, &[hit(0, &[], std::slice::from_ref(&predecessor))], "succeed s1");
     // Not while the other one is there, nor where two of them could be meant, nor where it is only proposed.
     check_on(&p, Side::Source, &record, &[hit(0, &[linked("t1", "s1")], &[])], "Parked(Taken)");
-    check_on(&p, Side::Source, &record, &[hit(0, &[freed.clone()], &[candidate("s2")])], "Parked(Taken)");
+    check_on(&p, Side::Source, &record, &[hit(0, std::slice::from_ref(&freed), &[candidate("s2")])], "Parked(Taken)");
     let other = gone(linked("t9", "s9"), Side::Target);
     check_on(&p, Side::Target, &record, &[hit(0, &[], &[predecessor, other])], "Parked(Taken)");
     check_on(&p, Side::Source, &record, &[hit(1, &[freed], &[])], "create on target");
