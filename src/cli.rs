@@ -89,7 +89,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Run => return run::run(dir, out).await,
         Command::Validate => return validate::run(dir, out),
         Command::Render(args) => return render::run(dir, args, out),
-        Command::Connectors => return Ok(connectors::run(dir, out)),
+        Command::Connectors(args) => return connectors::run(dir, args, out).await,
         Command::Schema => {
             out.json(&crate::config::config_schema());
             return Ok(Exit::Done);
@@ -135,7 +135,7 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         Command::Run
         | Command::Validate
         | Command::Render(_)
-        | Command::Connectors
+        | Command::Connectors(_)
         | Command::Schema
         | Command::Completions(_)
         | Command::Demo(_)

@@ -34,6 +34,7 @@ mod run;
 mod sent;
 mod settle;
 mod step;
+mod unread;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 

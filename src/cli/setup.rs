@@ -14,7 +14,7 @@ use super::{exit::CliError, output::Output, text::Paint};
 use crate::{
     clock::Clock,
     config::{self, Config, ConnectionName, IntegrationName, Loaded, PipelineName, ProcessEnv, Snapshot},
-    connector::{Connector, HttpConnector, LimitRegistry, Priority, Requests},
+    connector::{Connector, FileConnector, HttpConnector, LimitRegistry, Priority, Requests},
     daemon::{
         Client, ClientError, execute,
         protocol::{Failure, Progress, Request, Response},
@@ -130,6 +130,10 @@ pub fn connectors_by(connect: &Connect, config: &Config, out: &Output) -> Connec
 pub fn connect(clock: &Clock, priority: Priority) -> Connect {
     let (limits, clock) = (Arc::new(LimitRegistry::new(clock.clone())), clock.clone());
     Arc::new(move |connection| {
+        if connection.manifest.is_of_files() {
+            let made = FileConnector::new(Arc::clone(connection), clock.clone()).map_err(|error| error.to_string())?;
+            return Ok(Arc::new(made) as Arc<dyn Connector>);
+        }
         let made = HttpConnector::new(Arc::clone(connection), clock.clone(), &limits);
         let made = made.map_err(|error| error.to_string())?;
         Ok(Arc::new(made.with_priority(priority)) as Arc<dyn Connector>)

@@ -28,7 +28,7 @@ mod answer;
 mod body;
 mod calls;
 mod decode;
-mod extract;
+pub(super) mod extract;
 mod format;
 mod list;
 mod login;

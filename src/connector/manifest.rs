@@ -7,6 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 pub use self::{
+    file_table::{FileFormat, FileTable, Group, Holds},
     reading::{
         ChangedSince, DeletedFeed, Detail, GetOne, List, PageEnd, PageSize, Paging, Parents, Place, SinceFormat,
         SincePlace, ThenCursor, Windows,
@@ -15,6 +16,7 @@ pub use self::{
 };
 use crate::record::{Canon, Kind, Path};
 
+mod file_table;
 mod reading;
 mod wire;
 
@@ -182,6 +184,16 @@ pub struct Resource {
     pub gone_when: Option<GoneWhen>,
     /// Where a merged record names its survivor.
     pub merged_into: Option<Path>,
+    /// The files that hold it; `None` where it is spoken to over HTTP.
+    pub file: Option<FileTable>,
+}
+
+impl Manifest {
+    /// Whether its records are in files.
+    #[must_use]
+    pub fn is_of_files(&self) -> bool {
+        self.resources.values().any(|resource| resource.file.is_some())
+    }
 }
 
 impl Resource {

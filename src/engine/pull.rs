@@ -14,6 +14,7 @@ use super::{
     elements::record_to_read,
     listing::Lacks,
     run::Run,
+    unread::Doubts,
 };
 use crate::{
     config::{Connection, ConnectionName, Pipeline},
@@ -81,6 +82,7 @@ impl Run<'_> {
         let mut listed: HashSet<u64> = HashSet::new();
         let mut records = 0_u64;
         let mut restarts = 0;
+        let mut doubts = Doubts::default();
         loop {
             let page = match connector.pull(order.resource, &position).await {
                 Ok(page) => page,
@@ -107,17 +109,23 @@ impl Run<'_> {
             for attached in &order.attached {
                 self.deliver(attached, &page.records, skew).await?;
             }
+            doubts.of(&page);
             crate::crash::point("page-delivered");
             match page.next {
                 Some(next) => position.page = Some(next),
                 None => break,
             }
         }
+        for attached in &order.attached {
+            self.park_unread(attached, &doubts).await?;
+        }
         if full {
-            for attached in &order.attached {
+            for attached in order.attached.iter().filter(|_| doubts.absence_tells()) {
                 if let Err(error) = self.look_for_absent(order, attached, &listed).await? {
                     return Ok(Err(error));
                 }
+            }
+            for attached in &order.attached {
                 self.mark_read_in_full(attached, records).await?;
             }
         }

@@ -557,6 +557,9 @@ impl Run<'_> {
         }
         self.engine.ledger.flush().await?;
         crash::point("run-ended");
+        if report.mode != Mode::Plan {
+            self.tell_settled().await?;
+        }
         Ok(report)
     }
 

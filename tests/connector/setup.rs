@@ -83,6 +83,7 @@ pub fn customers() -> Resource {
         delete: None,
         gone_when: Some(GoneWhen { path: path("$.state"), values: vec![json!("archived")] }),
         merged_into: Some(path("$.survivor")),
+        file: None,
     }
 }
 

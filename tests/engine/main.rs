@@ -10,6 +10,7 @@ mod deletes;
 mod each_failure;
 mod elements;
 mod fields;
+mod files;
 mod guards;
 mod listing;
 mod lists;

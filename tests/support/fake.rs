@@ -330,7 +330,7 @@ impl Fake {
         let records: Vec<_> =
             wanted.iter().skip(start).take(size).map(|stored| self.record(resource, &state, stored)).collect();
         let next = (start + size < wanted.len()).then(|| (start + size).to_string());
-        Page { records, next, server_time: None }
+        Page { records, next, ..Page::default() }
     }
 
     fn answer(&self, resource: &Resource, call: &PreparedCall, fault: Option<Fault>) -> Result<Answer, CallError> {

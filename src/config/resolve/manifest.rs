@@ -4,6 +4,7 @@ mod answers;
 mod calls;
 mod delete;
 mod fields;
+mod file;
 mod listing;
 
 use std::{sync::Arc, time::Duration};
@@ -109,6 +110,7 @@ pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Repor
             manifest.resources.insert(entry.name.value.clone(), Arc::new(resource));
         }
     }
+    file::check(manifest, written, report);
     check_parents(manifest, written, report);
     check_xml(manifest, written, report);
 }
@@ -309,7 +311,7 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         let values = calls::values(gone.equals.as_ref(), gone.is_in.as_ref(), gone.span, report);
         Some(GoneWhen { path: path.value.clone(), values })
     });
-    Some(Resource {
+    let resource = Resource {
         name: name.value.clone(),
         id,
         updated_at: written.updated_at.as_ref().and_then(|at| at.0.path.as_ref()).map(|path| path.value.clone()),
@@ -324,7 +326,12 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         delete,
         gone_when,
         merged_into: written.merged_into.as_ref().map(|path| path.value.clone()),
-    })
+        file: None,
+    };
+    match &written.file {
+        Some(file) => file::resource(resource, written, file, report),
+        None => Some(resource),
+    }
 }
 
 /// `"{first_name} {last_name}"`.

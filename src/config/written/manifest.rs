@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    At, Decode, DeleteCallW, FieldTypeW, GetW, GoneWhenW, ListW, MatchW, Named, OneOrMany, Raw, WriteCallW, or_short,
-    or_word, words, written,
+    At, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, ListW, MatchW, Named, OneOrMany, Raw, WriteCallW,
+    or_short, or_word, words, written,
 };
 use crate::{
     config::{
@@ -177,6 +177,8 @@ written! {
         may gone_when: GoneWhenW,
         /// Where a merged record names its survivor.
         may merged_into: At<Path>,
+        /// The files that hold it, instead of calls.
+        may file: FileW,
     }
 }
 

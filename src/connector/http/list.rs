@@ -79,7 +79,7 @@ impl HttpConnector {
         let server_time = reply.server_time();
         let Some(read) = read else {
             let next = request.window.as_ref().and_then(|window| window.after(None));
-            return Ok(Page { records: Vec::new(), next, server_time });
+            return Ok(Page { records: Vec::new(), next, server_time, ..Page::default() });
         };
         let fail = |message: String| {
             let page = spot.inner().unwrap_or("first");
@@ -113,10 +113,12 @@ impl HttpConnector {
         match listed {
             Listed::Items(items) => {
                 let records = self.records_of(resource, items).map_err(fail)?;
-                Ok(Page { records, next, server_time })
+                Ok(Page { records, next, server_time, ..Page::default() })
             }
             Listed::Parts(_) => {
-                let Some(parts) = parts else { return Ok(Page { records: Vec::new(), next, server_time }) };
+                let Some(parts) = parts else {
+                    return Ok(Page { records: Vec::new(), next, server_time, ..Page::default() });
+                };
                 let ticket = self.shared.shelf.keep(parts, next, server_time);
                 self.pull_portion(resource, &ticket, 0).await
             }

@@ -89,6 +89,7 @@ fn end(name: &str) -> End {
         delete: None,
         gone_when: None,
         merged_into: None,
+        file: None,
     };
     let connection = Connection {
         name: ConnectionName::parse(name).unwrap(),
