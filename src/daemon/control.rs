@@ -63,6 +63,13 @@ pub(super) enum Stop {
 /// Every integration that runs, by name.
 pub(super) type Slots = BTreeMap<IntegrationName, Arc<Slot>>;
 
+/// Both times of a clock at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    pub monotonic: Duration,
+    pub wall: DateTime<Utc>,
+}
+
 /// What the tasks of a daemon share.
 pub(super) struct Shared {
     /// What runs: its configuration and connectors are replaced by a reload.
@@ -193,16 +200,22 @@ impl Shared {
         let _ = stop.wait_for(|now| *now >= stage).await;
     }
 
+    /// What time it is.
+    pub fn read_clock(&self) -> Reading {
+        Reading { monotonic: self.clock.monotonic(), wall: self.clock.now() }
+    }
+
     /// Waits until an instant of the wall clock, which may be moved meanwhile. Returns early when somebody put the clock
-    /// back: whoever waits has to think again, because what was an hour away may be a day away now. Cancel safe.
-    pub async fn sleep_until(&self, at: DateTime<Utc>) {
+    /// back since `read`, when whoever waits decided how long: it has to think again, because what was an hour away may be
+    /// a day away now. Cancel safe.
+    pub async fn sleep_until(&self, at: DateTime<Utc>, read: Reading) {
         /// A machine's clock is looked at again this often, because a person may have moved it.
         const LOOK: Duration = Duration::from_mins(1);
         /// What the two readings of a clock may be apart without anybody having moved it.
         const SLACK: TimeDelta = TimeDelta::seconds(1);
         let clock = &self.clock;
         let mut jumps = clock.jumps();
-        let (began, wall) = (clock.monotonic(), clock.now());
+        let Reading { monotonic: began, wall } = read;
         loop {
             // In this order: a clock that moves between the two readings makes the wait too short, never too long.
             let monotonic = clock.monotonic();

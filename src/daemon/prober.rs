@@ -9,12 +9,13 @@ pub(super) async fn work(shared: Arc<Shared>) {
     let mut failed = shared.health.failures();
     let mut stirred = shared.stirred.subscribe();
     loop {
+        let read = shared.read_clock();
         let next = shared.health.next_probe();
         // Integrations probe it themselves while they wait for it.
         let alone = next.filter(|_| shared.slots().is_empty());
         let probe = async {
             match alone {
-                Some(at) => shared.sleep_until(at).await,
+                Some(at) => shared.sleep_until(at, read).await,
                 None => std::future::pending().await,
             }
         };
