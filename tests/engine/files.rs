@@ -203,6 +203,39 @@ async fn conformance_file_rows_of_a_sale_are_one_record_with_lines() {
     );
 }
 
+/// A row of which nobody can say whose it is may be a line of any sale: none of its file is read with lines missing.
+#[tokio::test]
+async fn conformance_file_a_row_without_a_known_sale_leaves_no_sale_short_of_a_line() {
+    let resource = r#"
+      sales:
+        id: $.number
+        fields:
+          number: { type: text }
+          customer: { type: text }
+          lines: { type: list, fields: { title: { type: text }, cents: { type: integer } } }
+        file: { path: sales.csv, group: { into: lines, columns: [title, cents] }, ready: { steady: 0s } }
+"#;
+    for (row, reason) in [
+        (&b"1,Jane,Cup"[..], "it has 3 values, and there are 4 columns"),
+        (b"1,Jane,C\xffp,900", "UTF-8"),
+        (b",Jane,Cup,900", "it has no id at `$.number`"),
+    ] {
+        let till = Till::new(resource, "");
+        let rows =
+            [b"number,customer,title,cents\n1,Jane,Tea,350\n", row, b"\n1,Jane,Pie,700\n2,Rua,Pie,700\n"].concat();
+        till.put("sales.csv", rows);
+        let page = till.pull("sales").await.unwrap();
+        assert!(page.records.is_empty(), "{reason}: {:#?}", page.records);
+        assert_eq!((page.unread.len(), page.unread[0].place.as_str()), (1, "sales.csv, line 3"));
+        let said = &page.unread[0].reason;
+        assert!(
+            said.contains(reason)
+                && said.ends_with("; it may belong to any of the 2 records of this file, and none of them is read"),
+            "{said}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn conformance_file_a_bad_row_is_parked_with_its_line_and_the_rest_goes_on() {
     let till = Till::new(SALES, TO_BOOKS);

@@ -67,10 +67,18 @@ pub(super) fn read(resource: &Resource, table: &FileTable, name: &str, rows: Row
             Some(first) => join(table.group.as_ref(), first, draft, &id),
         }
     }
+    // Each may lack a line that nobody can say whose it is, and one that is too short would be taken for the truth.
+    let whole = table.group.is_none() || contents.unread.is_empty();
+    if !whole {
+        let count = drafts.len();
+        let also = format!("; it may belong to any of the {count} records of this file, and none of them is read");
+        contents.unread.iter_mut().for_each(|unread| unread.reason.push_str(&also));
+    }
     for draft in drafts {
         match draft.fault {
             Some((line, reason)) => contents.unread.push(Unread { place: place(line), reason }),
-            None => contents.records.extend(remote(resource, Value::Object(draft.body))),
+            None if whole => contents.records.extend(remote(resource, Value::Object(draft.body))),
+            None => {}
         }
     }
     Ok(contents)
