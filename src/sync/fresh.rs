@@ -118,8 +118,9 @@ pub fn link_matched(context: &Context<'_>, source: &Observation, target: &Observ
     link
 }
 
-/// The link when `seen` takes the place of its record of `side`, which is gone. What both sides last agreed on stays: it
-/// is the same thing under another id.
+/// The link when `seen` takes the place of its record of `side`, which is gone. Where both are as was agreed last, they stay
+/// agreed. A field that flows both ways and differs has no history: nobody can tell what was typed after the other, nor
+/// whether the newcomer is somebody else who shares the key, so the rule for two records that match applies.
 #[must_use]
 pub fn succeed(pipeline: &Pipeline, link: &Link, side: Side, seen: &Observation) -> Link {
     let mut link = link.clone();
@@ -131,6 +132,13 @@ pub fn succeed(pipeline: &Pipeline, link: &Link, side: Side, seen: &Observation)
     let gone = link.mark(side).gone;
     link.marks[side.index()] = super::Mark { gone, ..super::Mark::default() };
     observe(pipeline, &mut link, side, seen, false);
+    for field in pipeline.fields.iter().filter(|field| Side::BOTH.iter().all(|side| field.flow.writes(*side))) {
+        let Some(state) = link.fields.get_mut(&field.id).filter(|state| state.pairs.is_empty()) else { continue };
+        if state.base.is_some() && (state.pending_source.is_some() || state.pending_target.is_some()) {
+            [state.pending_source, state.pending_target] = Side::BOTH.map(|side| state.present(side).cloned());
+            state.base = None;
+        }
+    }
     link
 }
 

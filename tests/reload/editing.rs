@@ -23,6 +23,19 @@ fn run(home: &Path, args: &[&str], editor: &str, answers: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// With every hash of a configuration named `HASH`: it is another one whenever a configuration can say more than before.
+fn named(text: &str) -> String {
+    let is_hash = |word: &str| word.len() == 12 && word.chars().all(|c| c.is_ascii_hexdigit());
+    let words = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    words
+        .map(|word| match word.strip_suffix(|c: char| !c.is_ascii_alphanumeric()) {
+            Some(bare) if is_hash(bare) => format!("HASH{}", &word[bare.len()..]),
+            None if is_hash(word) => "HASH".to_owned(),
+            _ => word.to_owned(),
+        })
+        .collect()
+}
+
 fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
@@ -53,7 +66,7 @@ async fn an_edit_is_checked_moved_in_whole_and_taken_over() {
         home.display()
     );
     let output = run(&home, &EDIT, &editor, "");
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", named(&said(&output)));
     assert_eq!(fs::read_to_string(home.join("mode")).unwrap().trim(), "600");
     assert_eq!(fs::read_to_string(home.join("meanwhile")).unwrap(), integration("a", "x"));
     assert_eq!(text(&home), integration("a", "y"));
@@ -61,7 +74,7 @@ async fn an_edit_is_checked_moved_in_whole_and_taken_over() {
     tidy(&home);
     live.changed("a", &before).await;
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!("edit_saved", said(&output));
+        insta::assert_snapshot!("edit_saved", named(&said(&output)));
     });
     // Nothing written is nothing saved.
     let output = run(&home, &EDIT, "true", "");
@@ -74,9 +87,9 @@ fn an_edit_with_a_mistake_is_shown_and_only_saved_if_a_person_insists() {
     let (home, good) = (home.path(), integration("a", "x"));
     let broken = "sed -i s/direction/diretion/ \"$1\"";
     let output = run(home, &EDIT, broken, "what\nx\n");
-    assert_eq!((output.status.code(), text(home)), (Some(0), good.clone()), "{}", said(&output));
+    assert_eq!((output.status.code(), text(home)), (Some(0), good.clone()), "{}", named(&said(&output)));
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!("edit_mistake", said(&output));
+        insta::assert_snapshot!("edit_mistake", named(&said(&output)));
     });
     // Nobody answers.
     assert_eq!((run(home, &EDIT, broken, "").status.code(), text(home)), (Some(0), good.clone()));
@@ -84,14 +97,14 @@ fn an_edit_with_a_mistake_is_shown_and_only_saved_if_a_person_insists() {
     let twice = "if grep -q diretion \"$1\"; then sed -i 's/diretion/direction/; s/: x }/: z }/' \"$1\"; \
                  else sed -i s/direction/diretion/ \"$1\"; fi";
     let output = run(home, &EDIT, twice, "e\n");
-    assert_eq!((output.status.code(), text(home)), (Some(0), integration("a", "z")), "{}", said(&output));
+    assert_eq!((output.status.code(), text(home)), (Some(0), integration("a", "z")), "{}", named(&said(&output)));
     // A mistake elsewhere is no reason to refuse this one.
     fs::write(home.join("etc/b.yaml"), "integrations: [").unwrap();
     let output = run(home, &EDIT, "sed -i 's/: z }/: x }/' \"$1\"", "");
-    assert_eq!(text(home), good, "{}", said(&output));
+    assert_eq!(text(home), good, "{}", named(&said(&output)));
     fs::remove_file(home.join("etc/b.yaml")).unwrap();
     let output = run(home, &EDIT, broken, "Q\n");
-    assert!(text(home).contains("diretion"), "{}", said(&output));
+    assert!(text(home).contains("diretion"), "{}", named(&said(&output)));
     tidy(home);
 }
 
@@ -109,15 +122,15 @@ fn nobody_overwrites_what_somebody_else_writes() {
     let editor = format!("sed -i s/first_name/last_name/ \"$1\"; cp {0}/theirs {0}/etc/a.yaml", home.display());
     fs::write(home.join("theirs"), integration("a", "theirs")).unwrap();
     let output = run(home, &EDIT, &editor, "");
-    assert_eq!((output.status.code(), text(home)), (Some(1), integration("a", "theirs")), "{}", said(&output));
+    assert_eq!((output.status.code(), text(home)), (Some(1), integration("a", "theirs")), "{}", named(&said(&output)));
     let kept = fs::read_to_string(home.join("etc/.edit-a.yaml")).unwrap();
     assert!(kept.contains("last_name"), "{kept}");
     let output = run(home, &EDIT, "true", "");
-    assert!(output.status.code() == Some(1) && said(&output).contains("cut off"), "{}", said(&output));
+    assert!(output.status.code() == Some(1) && said(&output).contains("cut off"), "{}", named(&said(&output)));
     fs::remove_file(home.join("etc/.edit-a.yaml")).unwrap();
     // An editor that fails.
     let output = run(home, &EDIT, "echo broken > \"$1\"; exit 3", "");
-    assert_eq!((output.status.code(), text(home)), (Some(1), integration("a", "theirs")), "{}", said(&output));
+    assert_eq!((output.status.code(), text(home)), (Some(1), integration("a", "theirs")), "{}", named(&said(&output)));
     // A new file, and one that is none of ours.
     let new = format!("cat {}/theirs > \"$1\"; sed -i 's/  a:/  b:/' \"$1\"", home.display());
     assert_eq!(run(home, &["edit", "b.yaml"], &new, "").status.code(), Some(0));
@@ -142,18 +155,18 @@ async fn what_the_files_would_change_is_told_and_the_last_good_text_put_back() {
     let output = run(&home, &["config", "diff"], "", "");
     assert_eq!(output.status.code(), Some(0));
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
-        insta::assert_snapshot!("config_diff", said(&output));
+        insta::assert_snapshot!("config_diff", named(&said(&output)));
     });
     live.write("a.yaml", "integrations: [");
     let output = run(&home, &["config", "diff"], "", "");
-    assert_eq!(output.status.code(), Some(78), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(78), "{}", named(&said(&output)));
     live.reload(false).await;
     // A person says no, then yes.
     let restore = ["config", "restore", "a.yaml"];
     let output = run(&home, &restore, "", "\n");
     assert_eq!((output.status.code(), text(&home).as_str()), (Some(1), "integrations: ["));
     let output = run(&home, &restore, "", "y\n");
-    assert_eq!((output.status.code(), text(&home)), (Some(0), integration("a", "x")), "{}", said(&output));
+    assert_eq!((output.status.code(), text(&home)), (Some(0), integration("a", "x")), "{}", named(&said(&output)));
     assert_eq!(fs::read_to_string(home.join("etc/a.yaml.rejected")).unwrap(), "integrations: [");
     tidy(&home);
     let status = live.passes(1).await;
@@ -162,6 +175,11 @@ async fn what_the_files_would_change_is_told_and_the_last_good_text_put_back() {
     // Without a daemon, from what the last one ran.
     fs::write(home.path().join("etc/a.yaml"), "integrations: {").unwrap();
     let output = run(home.path(), &["config", "restore", "a.yaml", "--yes"], "", "");
-    assert_eq!((output.status.code(), text(home.path())), (Some(0), integration("a", "x")), "{}", said(&output));
+    assert_eq!(
+        (output.status.code(), text(home.path())),
+        (Some(0), integration("a", "x")),
+        "{}",
+        named(&said(&output))
+    );
     assert!(home.path().join("etc/a.yaml.rejected-2").exists());
 }
