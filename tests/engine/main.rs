@@ -22,6 +22,7 @@ mod references;
 mod restore;
 mod run_guards;
 mod safety;
+mod succession;
 mod time;
 mod undo;
 mod unknown;
