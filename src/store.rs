@@ -9,7 +9,6 @@
 //! * [`SledStore`], the one on disk, and [`MemoryStore`], the one for tests that forgets what was not flushed: one
 //!   suite (`tests/store`) holds both to the same promises;
 //! * [`frame`]: the format byte and checksum around every value; [`pack`]: the compact form of the most frequent ones;
-//! * [`frame`]: the format byte and checksum around every value;
 //! * [`move_pipeline`]: everything under one name moved to another, and (in the same file) forgotten;
 //! * [`transfer`]: the whole store as text and back;
 //! * [`Spill`]: long rows of one run, which are not part of the store.

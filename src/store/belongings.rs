@@ -213,11 +213,11 @@ async fn carry_over(ledger: &Ledger, one: &Move) -> Result<(), StoreError> {
             (Some(connection), Some(number)) => {
                 group.put(
                     Key::new(Space::Intent, &[connection.as_str(), &number]),
-                    frame::encode(&Intent { connection, ..intent }),
+                    frame::pack(&Intent { connection, ..intent }),
                 );
                 group.delete(key);
             }
-            _ => group.put(key, frame::encode(&intent)),
+            _ => group.put(key, frame::pack(&intent)),
         }
     })
     .await?;
@@ -271,7 +271,7 @@ async fn intents(
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = Some(last.clone());
         for (key, bytes) in page {
-            let intent: Intent = frame::decode(&key, &bytes)?;
+            let intent: Intent = frame::unpack(&key, &bytes)?;
             if intent.pipeline == *name {
                 let mut group = Group::default();
                 visit(key, intent, &mut group);

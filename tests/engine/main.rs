@@ -16,6 +16,7 @@ mod listing;
 mod lists;
 mod loops;
 mod matching;
+mod moved;
 mod neighbours;
 mod outcomes;
 mod references;
