@@ -136,6 +136,11 @@ impl Run<'_> {
         }
         let due = Due { at: self.engine.clock.now(), why: "linked".to_owned() };
         let mut changes = Changes::new();
+        // A linked record is found by its target's keys only.
+        let [source, target] = newcomers;
+        let keys = super::deliver::keys_of(pipeline, Side::Target, &target.fresh.observation.projection);
+        // Before the link, as everywhere: who is woken too early waits again, who is forgotten waits for ever.
+        self.wake(&mut changes, pipeline, &link).await?;
         changes.together(|atomic| {
             atomic.link(&pipeline.name, &link);
             for newcomer in newcomers {
@@ -149,17 +154,11 @@ impl Run<'_> {
             }
             // Decided about again in the next round: what is left to write or to list is found there.
             atomic.due(&pipeline.name, Side::Source, &link.source, &due);
-        });
-        // A linked record is found by its target's keys only.
-        let [source, target] = newcomers;
-        let keys = super::deliver::keys_of(pipeline, Side::Target, &target.fresh.observation.projection);
-        changes.together(|atomic| {
             super::deliver::reindex(atomic, &pipeline.name, Side::Source, &link.source, &source.old_keys, &[]);
             super::deliver::reindex(atomic, &pipeline.name, Side::Target, &link.target, &target.old_keys, &keys);
             // An entry that was remembered without its keys being known here is indexed all the same.
             super::deliver::reindex(atomic, &pipeline.name, Side::Target, &link.target, &[], &keys);
         });
-        self.wake(&mut changes, pipeline, &link).await?;
         self.engine.ledger.commit(changes).await?;
         self.state_mut(&pipeline.name).await?.links += 1;
         self.meter.done(1);

@@ -382,6 +382,7 @@ impl<'e> Desk<'e> {
         state.links += 1;
         let due = Due { at: self.engine.clock.now(), why: "linked by hand".to_owned() };
         let mut changes = Changes::new();
+        self.wake(&mut changes, name, &link).await?;
         changes.together(|atomic| {
             atomic.link(name, &link);
             atomic.may_join(name, &link);
@@ -398,7 +399,6 @@ impl<'e> Desk<'e> {
             atomic.due(name, Side::Source, &link.source, &due);
             atomic.pipeline(name, &state);
         });
-        self.wake(&mut changes, name, &link).await?;
         for side in Side::BOTH {
             self.close_unknown(&mut changes, pipeline, side, link.id(side)).await?;
         }

@@ -19,6 +19,7 @@ mod matching;
 mod moved;
 mod neighbours;
 mod outcomes;
+mod power;
 mod references;
 mod restore;
 mod run_guards;

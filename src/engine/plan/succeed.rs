@@ -1,8 +1,8 @@
 //! A record that takes the place of one that is gone.
 //!
 //! Some remotes give the same thing a new id (a prospect of XPM that becomes a client), and people delete a record and
-//! make it anew. Its counterpart is there and linked with what is gone. The link goes over to the new record, with all
-//! that was agreed, so that nothing is made twice and every edit since is seen.
+//! make it anew. Its counterpart is there and linked with what is gone. The link goes over to the new record, with what
+//! both still agree on, so that nothing is made twice and nothing is overwritten (`docs/decisions/succession.md`).
 
 use std::sync::Arc;
 
@@ -70,6 +70,8 @@ impl Run<'_> {
         let seen = &newcomer.fresh.observation;
         let due = Due { at: self.engine.clock.now(), why: format!("a new record on the {side} took a place") };
         let keys = if side == Side::Target { keys_of(pipeline, side, &seen.projection) } else { Vec::new() };
+        // Before the link, as everywhere: who is woken too early waits again, who is forgotten waits for ever.
+        self.wake(&mut changes, pipeline, &link).await?;
         changes.together(|atomic| {
             atomic.unlink(name, old);
             atomic.unpark(name, Side::Source, &old.source);
@@ -86,7 +88,6 @@ impl Run<'_> {
             }
             reindex(atomic, name, side, &seen.id, &newcomer.old_keys, &keys);
         });
-        self.wake(&mut changes, pipeline, &link).await?;
         self.engine.ledger.commit(changes).await?;
         self.meter.done(1);
         Ok(())
