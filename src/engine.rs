@@ -42,6 +42,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 
+pub(crate) use account::bind;
 pub use desk::{
     BeforeImage, ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem,
     PipelineStatus, Whereabouts,

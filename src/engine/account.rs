@@ -20,52 +20,54 @@ use crate::{
 };
 
 /// The accounts that the connections of a pipeline stand for now: source, target.
-pub(super) fn accounts(pipeline: &Pipeline) -> [String; 2] {
+fn accounts(pipeline: &Pipeline) -> [String; 2] {
     Side::BOTH.map(|side| pipeline.end(side).connection.account().trim().to_owned())
 }
 
 /// A short name for a change of accounts: the same change has the same name.
 pub(super) fn hold_id(pipeline: &Pipeline, state: &PipelineState) -> String {
     let known = (&state.accounts, &state.connectors);
-    let text = format!("{}:{known:?}:{:?}", pipeline.name, (accounts(pipeline), versions(pipeline)));
+    let text = format!("{}:{known:?}:{:?}", pipeline.name, (accounts(pipeline), connectors(pipeline)));
     format!("{:06x}", xxh3_64(text.as_bytes()) & 0xff_ffff)
 }
 
-/// The versions of the connectors that a pipeline speaks through now: source, target.
-fn versions(pipeline: &Pipeline) -> [u32; 2] {
-    Side::BOTH.map(|side| pipeline.end(side).connection.manifest.version)
+/// What a pipeline speaks through now, with its version (`xero@1`): source, target.
+fn connectors(pipeline: &Pipeline) -> [String; 2] {
+    Side::BOTH.map(|side| {
+        let manifest = &pipeline.end(side).connection.manifest;
+        format!("{}@{}", manifest.name, manifest.version)
+    })
 }
 
 /// Remembers what a pipeline stands for now.
-pub(super) fn bind(pipeline: &Pipeline, state: &mut PipelineState) {
+pub(crate) fn bind(pipeline: &Pipeline, state: &mut PipelineState) {
     state.accounts = accounts(pipeline).map(Some);
-    state.connectors = versions(pipeline).map(Some);
+    state.connectors = connectors(pipeline).map(Some);
 }
 
-/// What the links of a pipeline speak of that is another one now, and how that is said.
+/// What the links of a pipeline speak of that is another one now: the side, and how that is said.
 fn moved(pipeline: &Pipeline, state: &PipelineState) -> Option<(Side, String)> {
-    let now = accounts(pipeline);
+    let (accounts, connectors) = (accounts(pipeline), connectors(pipeline));
+    let id = hold_id(pipeline, state);
     Side::BOTH.into_iter().find_map(|side| {
         let connection = &pipeline.end(side).connection;
-        let manifest = &connection.manifest;
-        let account = state.accounts[side.index()].as_ref().filter(|known| **known != now[side.index()]);
-        let version = state.connectors[side.index()].filter(|known| *known != manifest.version);
-        let message = match (account, version.filter(|_| !connection.pinned)) {
-            (Some(known), _) => format!(
-                "its links speak of {known}, and `{}` now stands for {}; nothing is read or written. If that is the same \
-                 account under a new address, `reconciled approve ID`; if it is another one, put the old one back, or \
-                 give the pipeline a new name to begin anew",
-                connection.name, now[side.index()],
-            ),
-            (None, Some(known)) => format!(
-                "its links were made through {kind}@{known}, and this program has {kind}@{}; nothing is read or written. \
-                 Look at what changed between the two; then `reconciled approve ID`, or say `connector: {kind}@{}` for `{}`, \
-                 or go back to the program of before",
-                manifest.version, manifest.version, connection.name,
-                kind = manifest.name,
-            ),
-            (None, None) => return None,
-        };
+        let (account, connector) = (&accounts[side.index()], &connectors[side.index()]);
+        if let Some(known) = state.accounts[side.index()].as_ref().filter(|known| *known != account) {
+            let message = format!(
+                "its links speak of {known}, and `{}` now stands for {account}; nothing is read or written. If that is the \
+                 same account under a new address, `reconciled approve {id}`; if it is another one, put the old one back, \
+                 or give the pipeline a new name to begin anew",
+                connection.name,
+            );
+            return Some((side, message));
+        }
+        let known = state.connectors[side.index()].as_ref().filter(|known| *known != connector && !connection.pinned)?;
+        let message = format!(
+            "its links were made through {known}, and this program has {connector}; nothing is read or written. Look at \
+             what changed between the two; then `reconciled approve {id}`, or say `connector: {connector}` for `{}`, or go \
+             back to the program of before",
+            connection.name,
+        );
         Some((side, message))
     })
 }
@@ -82,7 +84,7 @@ impl Run<'_> {
             let state = self.state_mut(&pipeline.name).await?.clone();
             let Some((side, message)) = moved(pipeline, &state) else {
                 let state = self.state_mut(&pipeline.name).await?;
-                if state.connectors != [None, None] && state.connectors != versions(pipeline).map(Some) {
+                if state.connectors != [None, None] && state.connectors != connectors(pipeline).map(Some) {
                     // Another version was asked for: what it reads, it reads in full.
                     state.read = [0, 0];
                 }
@@ -122,7 +124,6 @@ impl Run<'_> {
     ) -> Result<(), EngineError> {
         let id = hold_id(pipeline, state);
         let connection = &pipeline.end(side).connection;
-        let message = message.replace("approve ID", &format!("approve {id}"));
         tracing::warn!(event = "account.foreign", pipeline = %pipeline.name, connection = %connection.name);
         let old = self.engine.ledger.held(&pipeline.name, Hold::Account).await?.filter(|old| old.id == id);
         let held = HeldRun {

@@ -2,16 +2,8 @@
 
 use chrono::TimeDelta;
 
-use super::{
-    EngineError,
-    pull::{Attached, ResourceKey},
-    run::Run,
-};
-use crate::{
-    config::{End, Pipeline, PipelineName},
-    connector::RemoteRecord,
-    record::Side,
-};
+use super::{EngineError, pull::Attached, run::Run};
+use crate::{config::Pipeline, connector::RemoteRecord, record::Side};
 
 /// Records that a call made.
 #[derive(Default)]
@@ -34,37 +26,30 @@ impl Run<'_> {
         if births.told.is_empty() && !births.untold {
             return Ok(());
         }
-        let key = resource_of(pipeline.end(side));
-        let neighbours = self.neighbours(&pipeline.name, &key);
-        if neighbours.is_empty() {
-            return Ok(());
-        }
-        for neighbour in &neighbours {
-            if births.untold {
-                self.outdated.insert((neighbour.pipeline.name.clone(), key.clone()));
+        let end = pipeline.end(side);
+        let key = (end.connection.name.clone(), end.resource.name.clone());
+        let neighbours = self.ends_using(&key).into_iter().filter(|(neighbour, _)| neighbour.name != pipeline.name);
+        for (neighbour, side) in neighbours {
+            // What it reads by calls of its own was not part of the answer, which would look like values that are not there.
+            let told = neighbour.end(side).resource.also.is_empty();
+            if births.untold || !told {
+                self.outdated.insert((neighbour.name.clone(), key.clone()));
             }
-            self.deliver(neighbour, &births.told, TimeDelta::zero()).await?;
+            if told {
+                self.deliver(&Attached { pipeline: neighbour, side, spill: false }, &births.told, TimeDelta::zero())
+                    .await?;
+            }
         }
         Ok(())
     }
 
     /// Whether another pipeline made something on a side of which it is not known what became of it.
     pub(super) fn neighbour_in_doubt(&self, pipeline: &Pipeline, side: Side) -> bool {
-        let key = resource_of(pipeline.end(side));
-        self.open_creates.iter().any(|(name, written, write)| {
-            let other = self.engine.config.pipeline(name).map(|(_, other)| other);
-            write.is_none()
-                && *name != pipeline.name
-                && other.is_some_and(|other| resource_of(other.end(*written)) == key)
+        let end = pipeline.end(side);
+        self.open_creates.iter().filter(|(name, _, write)| write.is_none() && *name != pipeline.name).any(|open| {
+            let (name, written, _) = open;
+            let other = self.engine.config.pipeline(name).map(|(_, other)| other.end(*written));
+            other.is_some_and(|o| o.connection.name == end.connection.name && o.resource.name == end.resource.name)
         })
     }
-
-    fn neighbours(&self, name: &PipelineName, key: &ResourceKey) -> Vec<Attached> {
-        let ends = self.ends_using(key).into_iter().filter(|(pipeline, _)| pipeline.name != *name);
-        ends.map(|(pipeline, side)| Attached { pipeline, side, spill: false }).collect()
-    }
-}
-
-fn resource_of(end: &End) -> ResourceKey {
-    (end.connection.name.clone(), end.resource.name.clone())
 }

@@ -40,9 +40,9 @@ pub struct PipelineState {
     /// The accounts (source, target) that its links and everything else remembered of it speak of.
     #[serde(default)]
     pub accounts: [Option<String>; 2],
-    /// The versions of the connectors (source, target) that they were read and written through.
+    /// The connectors (source, target) that they were read and written through, with their versions (`xero@1`).
     #[serde(default)]
-    pub connectors: [Option<u32>; 2],
+    pub connectors: [Option<String>; 2],
     /// What is remembered is of an earlier time (the store was put back, or copied): nothing is written until a person
     /// approves, whatever the configuration says about first runs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -174,9 +174,8 @@ async fn conformance_file_csv_rows_become_records() {
     assert_eq!(till.world.books.count("sales"), 2);
 }
 
-#[tokio::test]
-async fn conformance_file_rows_of_a_sale_are_one_record_with_lines() {
-    let resource = r#"
+/// Sales of which each line is a row.
+const WITH_LINES: &str = r#"
       sales:
         id: $.number
         fields:
@@ -185,7 +184,10 @@ async fn conformance_file_rows_of_a_sale_are_one_record_with_lines() {
           lines: { type: list, fields: { title: { type: text }, cents: { type: integer } } }
         file: { path: sales.csv, group: { into: lines, columns: [title, cents] }, ready: { steady: 0s } }
 "#;
-    let till = Till::new(resource, "");
+
+#[tokio::test]
+async fn conformance_file_rows_of_a_sale_are_one_record_with_lines() {
+    let till = Till::new(WITH_LINES, "");
     till.put("sales.csv", "number,customer,title,cents\n1,Jane,Tea,350\n2,Rua,Pie,700\n1,Jane,Cup,900\n3,A,x,1\n3,B,y,2\n4,C,z,1\n4,C,z,many\n");
     let page = till.pull("sales").await.unwrap();
     let bodies: Vec<&Value> = page.records.iter().map(|record| &record.body).collect();
@@ -206,21 +208,12 @@ async fn conformance_file_rows_of_a_sale_are_one_record_with_lines() {
 /// A row of which nobody can say whose it is may be a line of any sale: none of its file is read with lines missing.
 #[tokio::test]
 async fn conformance_file_a_row_without_a_known_sale_leaves_no_sale_short_of_a_line() {
-    let resource = r#"
-      sales:
-        id: $.number
-        fields:
-          number: { type: text }
-          customer: { type: text }
-          lines: { type: list, fields: { title: { type: text }, cents: { type: integer } } }
-        file: { path: sales.csv, group: { into: lines, columns: [title, cents] }, ready: { steady: 0s } }
-"#;
     for (row, reason) in [
         (&b"1,Jane,Cup"[..], "it has 3 values, and there are 4 columns"),
         (b"1,Jane,C\xffp,900", "UTF-8"),
         (b",Jane,Cup,900", "it has no id at `$.number`"),
     ] {
-        let till = Till::new(resource, "");
+        let till = Till::new(WITH_LINES, "");
         let rows =
             [b"number,customer,title,cents\n1,Jane,Tea,350\n", row, b"\n1,Jane,Pie,700\n2,Rua,Pie,700\n"].concat();
         till.put("sales.csv", rows);

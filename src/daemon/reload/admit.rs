@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     config::{Config, Effective, Integration, IntegrationName, Pipeline},
-    engine::{EditEffect, EditOf, PipelineEffect, leave_out_of_edit},
+    engine::{EditEffect, EditOf, PipelineEffect, bind, leave_out_of_edit},
     store::{Approval, Changes, HeldRun, Hold, Ledger, Stage, StoreError},
 };
 
@@ -129,7 +129,7 @@ async fn carry_out(
         let mut state = bench.ledger.pipeline(&found.memory).await?;
         if found.counts.moved > 0 {
             // The person says that the links mean the records of the new account.
-            state.accounts = new.ends.each_ref().map(|end| Some(end.connection.account().trim().to_owned()));
+            bind(&new, &mut state);
             changes.together(|atomic| atomic.pipeline(&found.memory, &state));
         }
         if state.stage != Stage::Running {
