@@ -7,6 +7,7 @@
 //! - [`protocol`] is what commands and daemon say to each other over the unix socket; [`execute()`] carries a request
 //!   out, here and in a command that finds no daemon ([`Client`]).
 //! - [`reload`] follows the files of the configuration and lets edited integrations take over, one by one.
+//! - `public` says which doors the public listener has ([`crate::public`]), and what news at them mean.
 //! - [`serve`] connects all this to the signals of an operating system.
 
 mod answer;
@@ -21,6 +22,7 @@ mod outlook;
 mod paused;
 mod person;
 pub mod protocol;
+mod public;
 pub mod reload;
 mod run;
 pub mod schedule;
@@ -37,6 +39,7 @@ pub use control::{Daemon, DaemonSettings, Handle};
 pub use execute::execute;
 pub use paused::Pause;
 pub use person::own_name;
+pub use public::PublicNow;
 pub use signals::{Signals, Stopped, serve};
 pub use socket::SocketError;
 pub use status::{ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, WaitReason};

@@ -9,6 +9,7 @@ pub mod connector;
 pub mod daemon;
 pub mod engine;
 pub mod mapping;
+pub mod public;
 pub mod record;
 pub mod sandbox;
 pub mod store;

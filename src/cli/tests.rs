@@ -19,7 +19,7 @@ use super::{
 use crate::{
     config::{ConnectionName, Cost, CostLine, IntegrationName, PipelineName},
     connector::Requests,
-    daemon::{ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, WaitReason, protocol::Status},
+    daemon::{ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, PublicNow, WaitReason, protocol::Status},
     engine::{
         BeforeImage, ConflictItem, Explanation, FieldChange, FieldExplanation, FindingItem, HeldReport,
         IntegrationStatus, Mode, ParkedItem, PipelineReport, PipelineStatus, PlanCounts, PlanItem, RunReport, Tally,
@@ -295,6 +295,11 @@ fn a_status_of_a_daemon_at_work() {
         stopping: false,
         store_failing: Some("the store failed to flush: No space left on device".to_owned()),
         config: None,
+        public: Some(PublicNow {
+            address: "127.0.0.1:8443".parse().unwrap(),
+            url: Some("https://sync.example/".to_owned()),
+            failing: None,
+        }),
         integrations: vec![IntegrationNow {
             running: "0123456789ab".into(),
             on_disk: Some("0123456789ab".into()),

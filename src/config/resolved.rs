@@ -21,7 +21,7 @@ pub use pipeline::{
     Amount, Blanks, CoWriter, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep,
     KeyPair, OnLeave, Pipeline, Then, Tier, Unique,
 };
-pub use settings::{BackupSettings, HistorySettings, ReloadSettings, RunSettings, Settings};
+pub use settings::{BackupSettings, HistorySettings, PublicSettings, ReloadSettings, RunSettings, Settings};
 
 use super::{ConnectionName, IntegrationName, PipelineName};
 

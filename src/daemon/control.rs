@@ -18,6 +18,7 @@ use super::{
     health::{self, Health},
     paused,
     protocol::{Failure, Progress, Request, Response},
+    public::{self, PublicNow},
     reload::{self, Asks, ConfigNow, Reloading},
     slot::{Slot, Version},
     snapshots,
@@ -82,6 +83,8 @@ pub(super) struct Shared {
     pub judged: watch::Sender<u64>,
     /// How the configuration stands; `None` where nothing is reloaded.
     pub config_now: Mutex<Option<ConfigNow>>,
+    /// How the public listener stands; `None` where there is none.
+    public: Mutex<Option<PublicNow>>,
     tasks: Mutex<Tasks>,
 }
 
@@ -219,7 +222,18 @@ impl Shared {
             store_failing: self.health.message(),
             integrations: self.slots().values().map(|slot| slot.now(probe)).collect(),
             config: self.config_now.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            public: self.public(),
         }
+    }
+
+    /// How the public listener stands; `None` where there is none.
+    pub fn public(&self) -> Option<PublicNow> {
+        self.public.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes how the public listener stands.
+    pub fn set_public(&self, now: PublicNow) {
+        *self.public.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     /// Has the configuration looked at again soon, also where no file changed: what was held may be allowed now.
@@ -293,6 +307,7 @@ impl Daemon {
             asks,
             judged: watch::Sender::new(0),
             config_now: Mutex::default(),
+            public: Mutex::default(),
             engine: RwLock::new(engine),
             settings: RwLock::new(settings),
             tasks: Mutex::default(),
@@ -302,6 +317,11 @@ impl Daemon {
             shared.tasks().reloader = Some(tokio::spawn(reloader));
             let snapshots = tokio::spawn(snapshots::work(Arc::clone(&shared)));
             shared.tasks().workers.push(snapshots);
+        }
+        let public = shared.engine().config.settings.public.clone();
+        if let Some(settings) = public {
+            let public = public::begin(&shared, settings).await;
+            shared.tasks().workers.push(public);
         }
         for slot in shared.slots().values() {
             shared.employ(slot);

@@ -45,8 +45,22 @@ written! {
         may backup: BackupW,
         /// Which finished runs are kept for `runs`.
         may runs: RunsW,
-        /// Where to listen. Not in this version.
-        may listen: Later,
+        /// Where to listen.
+        may listen: ListenW,
+    }
+}
+
+written! {
+    /// Where the daemon listens. It speaks plain HTTP; put a proxy that speaks HTTPS before it.
+    ListenW as "listen" {
+        /// Address and port for webhooks, inboxes and logins: 127.0.0.1:8443. Default: none.
+        may public: At<std::net::SocketAddr>,
+        /// Where the world reaches it: https://sync.example.
+        may public_url: At<String>,
+        /// Dashboard and API. Not in this version.
+        may admin: Later,
+        /// Proxies that are believed. Not in this version.
+        may trusted_proxies: Later,
     }
 }
 

@@ -254,6 +254,7 @@ impl Reloader {
             ("state_dir", old.state_dir != new.state_dir),
             ("socket", old.socket != new.socket),
             ("log", old.log != new.log),
+            ("listen", old.public != new.public),
             ("store.cache_mib", old.store_cache_bytes != new.store_cache_bytes),
         ];
         others.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
