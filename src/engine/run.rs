@@ -250,7 +250,9 @@ impl Run<'_> {
     /// configuration.
     async fn prepare(&mut self, pipeline: &Arc<Pipeline>) -> Result<(), EngineError> {
         let state = self.state_mut(&pipeline.name).await?.clone();
-        let edited = state.config != 0 && state.config != pipeline.hash;
+        // Before its first run, too: what was read may have been remembered under a configuration that no run of it has
+        // brought to an end (a plan of a first contact, a pull for a neighbour).
+        let edited = state.config != pipeline.hash;
         let first = state.stage == Stage::Unapproved && !pipeline.first_run.approve && !state.put_back;
         // Others' states answer "has that pipeline been read in full".
         for other in &pipeline.referenced_by {

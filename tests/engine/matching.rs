@@ -1,5 +1,6 @@
 //! Who is the same as whom.
 
+use reconciled::engine::Mode;
 use serde_json::json;
 
 use crate::{fields::CONTACTS, support::World};
@@ -198,5 +199,25 @@ async fn a_pair_that_a_person_took_apart_is_not_linked_again_by_itself() {
     world.desk(async |desk| desk.add_link(&name, &shop.as_str().into(), &books.as_str().into()).await.unwrap()).await;
     world.sync().await;
     assert_eq!(world.desk(async |desk| desk.links(&name).await.unwrap()).await.len(), 1);
+    world.settled().await;
+}
+
+/// A plan remembers what it read, and its end is no run's end: the tiers may be others by the time of the first run.
+#[tokio::test]
+async fn match_keys_that_a_plan_remembered_are_forgotten_when_the_tiers_are_edited_before_the_first_run() {
+    let mut world = World::new(CONTACTS);
+    let there = world.books.insert("contacts", json!({"name": "Jane", "email": "12", "phone": "1"}));
+    let new = world.shop.insert("contacts", json!({"name": "Bob", "email": "bob@x.example", "phone": "12"}));
+    world.run(world.request(Mode::Plan)).await;
+    assert!(world.books.written().is_empty());
+    // Bob's telephone number is what was Jane's key under the tiers before.
+    world.reconfigure(
+        &CONTACTS.replace("source: $.email, target: $.email, normalize", "source: $.phone, target: $.phone, normalize"),
+    );
+    world.sync().await;
+    let links = world.desk(async |desk| desk.links(&world.pipeline("contacts")).await.unwrap()).await;
+    assert!(!links.iter().any(|link| link.source.as_str() == new && link.target.as_str() == there), "{links:?}");
+    assert!(parked(&world).await.is_empty());
+    assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (2, 2));
     world.settled().await;
 }
