@@ -171,12 +171,11 @@ async fn connection(doors: Doors, stream: TcpStream, from: IpAddr, mut ending: w
         // The sender outlives every visitor.
         _ = async { ending.wait_for(|ending| *ending).await.is_ok() } => None,
     };
-    let outcome = match ended {
-        Some(outcome) => outcome,
-        None => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
+    let outcome = if let Some(outcome) = ended {
+        outcome
+    } else {
+        serving.as_mut().graceful_shutdown();
+        serving.await
     };
     if let Err(error) = outcome {
         tracing::debug!(event = "public.visitor_lost", %from, %error);

@@ -55,7 +55,7 @@ written! {
     ListenW as "listen" {
         /// Address and port for webhooks, inboxes and logins: 127.0.0.1:8443. Default: none.
         may public: At<std::net::SocketAddr>,
-        /// Where the world reaches it: https://sync.example.
+        /// Where the world reaches it: `https://sync.example`.
         may public_url: At<String>,
         /// Dashboard and API. Not in this version.
         may admin: Later,
