@@ -30,6 +30,7 @@ mod recover;
 mod report;
 mod revert;
 mod run;
+mod sent;
 mod settle;
 mod step;
 

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connector;
+mod crash;
 pub mod daemon;
 pub mod engine;
 pub mod mapping;

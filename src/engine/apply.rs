@@ -16,6 +16,7 @@ use super::{
 use crate::{
     config::Pipeline,
     connector::{CallError, Connector, LONGEST_WAIT, Resource, WriteItem, WriteKind},
+    crash,
     record::{Cell, RecordId, Side},
     store::{Changes, Due, Intent, IntentItem, Spill},
     sync::{Born, Finding, FindingKind, Link, ParkCode, RecordWrite, body},
@@ -249,17 +250,21 @@ impl Run<'_> {
         };
         let mut changes = Changes::new();
         self.remember_overwritten(&mut changes, pipeline, &number, &intent);
+        crash::point("intent-prepared");
         changes.together(|atomic| atomic.intent(&number, &intent));
         self.engine.ledger.commit(changes).await?;
         // Nothing is sent that a crash could forget.
         self.engine.ledger.flush().await?;
+        crash::point("intent-flushed");
         let to =
             Destination { connector, resource: end.resource.clone(), side, timeout: end.connection.manifest.timeout };
         self.written += intent.items.len() as u64;
         match self.call(&to, &intent).await {
             Ok(answer) => {
+                crash::point("answered");
                 let items = intent.items.len();
                 self.settle(pipeline, &number, intent, newcomers, answer).await?;
+                crash::point("settled");
                 self.meter.done(items);
                 Ok(Sent::Done)
             }

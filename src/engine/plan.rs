@@ -23,16 +23,16 @@ use super::{
     elements::record_to_read,
     lookups::{Known, Questions},
     run::Run,
+    sent::{resembles, tells_apart},
     step::{Newcomer, Step},
 };
 use crate::{
     config::{ApplyMode, Content, Pipeline, PipelineName},
-    mapping::{field_cell, same},
-    record::{Projection, RecordId, Side},
+    record::{RecordId, Side},
     store::{Changes, Due, Spill, Stage},
     sync::{
-        Born, Context, Damage, FieldWrite, Finding, FindingKind, Fresh, FreshDecision, Link, ParkCode, RecordWrite,
-        decide_link, decide_new, link_matched, needs_hits,
+        Born, Context, Damage, Finding, FindingKind, Fresh, FreshDecision, Link, ParkCode, decide_link, decide_new,
+        link_matched, needs_hits,
     },
 };
 
@@ -441,7 +441,7 @@ impl Run<'_> {
                 return false;
             };
             let mut told = write.fields.iter().filter(|sent| tells_apart(pipeline, sent)).peekable();
-            told.peek().is_none() || told.any(|sent| holds_one(pipeline, side, projection, sent))
+            told.peek().is_none() || told.any(|sent| resembles(pipeline, side, projection, sent))
         })
     }
 
@@ -495,22 +495,4 @@ impl Run<'_> {
     pub(super) fn is_busy(&self, pipeline: &PipelineName, link: &Link) -> bool {
         Side::BOTH.iter().any(|side| self.busy.contains(&(pipeline.clone(), *side, link.id(*side).clone())))
     }
-}
-
-/// Whether a reading of `side` holds every value of a create.
-pub(super) fn holds(pipeline: &Pipeline, side: Side, projection: &Projection, write: &RecordWrite) -> bool {
-    write.fields.iter().all(|sent| holds_one(pipeline, side, projection, sent))
-}
-
-fn holds_one(pipeline: &Pipeline, side: Side, projection: &Projection, sent: &FieldWrite) -> bool {
-    let Some(field) = pipeline.fields.iter().find(|field| field.id == sent.field) else { return true };
-    matches!(field.content, Content::Each(_))
-        || field.end(side).masked
-        || field_cell(field, side, projection).is_ok_and(|cell| same(field, side, &sent.value, &cell))
-}
-
-/// Whether a value that was sent says anything about which record it was sent for: blanks and constants do not.
-fn tells_apart(pipeline: &Pipeline, sent: &FieldWrite) -> bool {
-    let field = pipeline.fields.iter().find(|field| field.id == sent.field);
-    !sent.value.is_blank() && field.is_some_and(|field| !matches!(field.content, Content::Constant(_)))
 }

@@ -107,6 +107,7 @@ impl Run<'_> {
             for attached in &order.attached {
                 self.deliver(attached, &page.records, skew).await?;
             }
+            crate::crash::point("page-delivered");
             match page.next {
                 Some(next) => position.page = Some(next),
                 None => break,

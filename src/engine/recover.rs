@@ -8,9 +8,9 @@ use super::{
     EngineError,
     apply::{Destination, key_is_alive},
     deliver::{keys_of, observation},
-    plan::holds,
     pull::{Attached, ResourceKey},
     run::Run,
+    sent::{holds, holds_alike, tells_apart},
     settle::Made,
 };
 use crate::{
@@ -30,6 +30,7 @@ impl Run<'_> {
     pub(super) async fn recover(&mut self) -> Result<(), EngineError> {
         for connection in self.connections() {
             for (number, intent) in self.engine.ledger.intents(&connection).await? {
+                crate::crash::point("recovering");
                 self.recover_one(&number, &intent).await?;
             }
         }
@@ -86,15 +87,15 @@ impl Run<'_> {
             return Ok(());
         }
         let now = self.engine.clock.now();
-        // A clock that went back makes an age negative: then it is young, which is the careful answer.
-        let age = (now - intent.first_sent).to_std().unwrap_or(Duration::ZERO);
+        // A clock that was set back makes an age negative: then nobody knows how old the key is.
+        let age = (now - intent.first_sent).to_std();
         let to = Destination {
             connector: self.connector(&intent.connection)?,
             resource: end.resource.clone(),
             side: intent.side,
             timeout: end.connection.manifest.timeout,
         };
-        if resends(&pipeline, intent) && key_is_alive(intent, age, to.timeout) {
+        if resends(&pipeline, intent) && age.is_ok_and(|age| key_is_alive(intent, age, to.timeout)) {
             return self.send_again(&pipeline, number, intent, &to).await;
         }
         let ended = self.ended_at_the_latest(number, intent, to.timeout).await?;
@@ -121,12 +122,14 @@ impl Run<'_> {
         intent: &Intent,
         timeout: Duration,
     ) -> Result<DateTime<Utc>, EngineError> {
-        if let Some(since) = intent.unknown_since {
+        let now = self.engine.clock.now();
+        // What begins in the future was written down before the clock was set back; then the doubt begins now.
+        if let Some(since) = intent.unknown_since.filter(|since| *since <= now) {
             return Ok(since);
         }
         let latest = (LONGEST_WAIT + timeout).max(intent.call.key_lives.unwrap_or_default());
         let latest = intent.first_sent + TimeDelta::from_std(latest).unwrap_or(TimeDelta::zero());
-        let ended = latest.min(self.engine.clock.now());
+        let ended = latest.min(now);
         let intent = Intent { unknown_since: Some(ended), ..intent.clone() };
         let mut changes = Changes::new();
         changes.together(|atomic| atomic.intent(number, &intent));
@@ -256,7 +259,7 @@ impl Run<'_> {
                 // Equal creates made equal records: which of them is whose cannot be told, and makes no difference.
                 let twins = open.count(&pipeline, &item);
                 let dealt = found.len() <= twins
-                    && found.iter().all(|one| holds(&pipeline, side, &one.observation.projection, &item.write));
+                    && found.iter().all(|one| holds_alike(&pipeline, side, &one.observation.projection, &item.write));
                 match (found.as_slice(), by_key) {
                     ([one, rest @ ..], _) if rest.is_empty() || dealt => {
                         let id = one.observation.id.clone();
@@ -343,12 +346,14 @@ impl Run<'_> {
                 }
             }
         }
-        if keys.is_empty() {
+        // A remote that keeps the key in another form is not found by it, and that is no proof that nothing was made.
+        let telling = item.write.fields.iter().any(|sent| tells_apart(pipeline, sent));
+        if keys.is_empty() || (found.is_empty() && telling) {
             let mut after = None;
             loop {
                 let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
-                found
-                    .extend(page.into_iter().filter(|f| holds(pipeline, side, &f.observation.projection, &item.write)));
+                let made = |fresh: &Fresh| holds_alike(pipeline, side, &fresh.observation.projection, &item.write);
+                found.extend(page.into_iter().filter(made));
                 match next {
                     Some(key) => after = Some(key),
                     None => break,

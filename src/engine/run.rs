@@ -19,6 +19,7 @@ use super::{
 use crate::{
     config::{Config, ConnectionName, Integration, IntegrationName, Pipeline, PipelineName},
     connector::{CallError, Connector, Requests},
+    crash,
     record::{RecordId, Side},
     store::{Changes, Due, Intent, PipelineState, RunRecord, Spill, Stage, run_id},
     sync::{Damage, RecordWrite},
@@ -545,11 +546,14 @@ impl Run<'_> {
         if report.mode == Mode::Sync {
             self.keep_record(&mut changes, &report).await?;
         }
+        crash::point("run-ending");
         self.engine.ledger.commit(changes).await?;
+        crash::point("cursors-moved");
         if report.mode == Mode::Sync {
             self.bound_history().await?;
         }
         self.engine.ledger.flush().await?;
+        crash::point("run-ended");
         Ok(report)
     }
 

@@ -148,6 +148,7 @@ pub async fn export_while(
                 writer.line(&entry(space, key, bytes)?).map_err(failed)?;
                 entries += 1;
             }
+            crate::crash::point("export-page");
             let Some((last, _)) = page.into_iter().next_back() else { break };
             after = Some(last);
             tokio::task::yield_now().await;
@@ -160,6 +161,7 @@ pub async fn export_while(
     let (folder, target) = (folder.to_owned(), file.to_owned());
     let moved = tokio::task::spawn_blocking(move || {
         temporary.as_file().sync_all()?;
+        crate::crash::point("export-written");
         temporary.persist(target).map_err(|error| error.error)?;
         File::open(folder)?.sync_all()
     });

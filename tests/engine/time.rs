@@ -166,3 +166,31 @@ async fn newest_wins_decides_nothing_where_the_clocks_disagree_by_more_than_thei
     assert_eq!(report.exit_code(), 4, "{report:#?}");
     assert_eq!(world.books.get_body("contacts", &books)["phone"], "two");
 }
+
+/// A key whose age nobody knows is not used: the remote may have forgotten it.
+#[tokio::test]
+async fn a_create_in_doubt_is_looked_up_when_the_clock_was_set_back() {
+    let mut world = World::new(CONTACTS);
+    world.shop.insert("contacts", json!({"name": "Jane"}));
+    world.books.own_time(TimeDelta::zero());
+    let store = world.store.clone();
+    world.books.hook(Some(Box::new(move |moment| {
+        if moment == Moment::AfterWrite {
+            store.fail_from(None, 1);
+        }
+        None
+    })));
+    assert!(world.engine().run(world.request(Mode::Sync)).await.is_err());
+    world.books.hook(None);
+    world.store = Arc::new(world.store.crash(1));
+    world.clock.jump(TimeDelta::hours(-1));
+    world.clock.advance(Duration::from_secs(1_200));
+    for _ in 0..3 {
+        world.sync().await;
+        world.clock.advance(Duration::from_secs(400));
+    }
+    assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (1, 1));
+    let links = world.desk(async |desk| desk.links(&world.pipeline("contacts")).await.unwrap()).await;
+    assert_eq!(links.len(), 1);
+    world.settled().await;
+}

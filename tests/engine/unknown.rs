@@ -256,3 +256,26 @@ async fn what_a_lost_create_made_is_not_copied_back_although_most_of_it_was_edit
     assert_eq!(unknown(&world).await, 1);
     world.settled().await;
 }
+
+/// A remote that keeps what it is given in a form of its own, also the key: what a lost create made is known again.
+#[tokio::test]
+async fn what_a_lost_create_made_is_found_in_another_form() {
+    for help in [Help::Nothing, Help::MatchKey] {
+        let two_way = yaml(help).replace("source-to-target", "two-way");
+        let mut world = World::with_keys(&two_way, None);
+        world.books.on_write(|old, values| {
+            let mut new = old.clone();
+            for (name, value) in values.as_object().unwrap() {
+                new[name] = value.as_str().map_or(value.clone(), |text| json!(text.to_uppercase()));
+            }
+            new
+        });
+        world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "phone": "ext 5"}));
+        lose(&mut world, Lost::After).await;
+        rest(&world).await;
+        assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (1, 1), "{help:?}");
+        let links = world.desk(async |desk| desk.links(&world.pipeline("contacts")).await.unwrap()).await;
+        assert_eq!(links.len(), 1, "{help:?}");
+        world.settled().await;
+    }
+}

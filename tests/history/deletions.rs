@@ -3,7 +3,7 @@
 use reconciled::{config::Pipeline, connector::WriteKind, record::Side, sync::Link};
 use serde_json::Value;
 
-use crate::people::{FIELDS, People};
+use crate::people::{FIELDS, People, plain};
 
 /// What is deleted on either side is deleted on the other.
 pub const CARRIED: &str = r#"
@@ -46,9 +46,7 @@ pub fn faults(people: &People, pipeline: &Pipeline, links: &[Link], wrong: &mut 
                 let state = &link.fields[&mapped.id];
                 // Typed by a person on the one record and known on the other one, or blank.
                 let known = [state.base.as_ref().map(|base| &base[side.index()]), state.present(side.other())];
-                let alike = |value: &Value| {
-                    value == typed || value.as_str().map(str::to_lowercase) == typed.as_str().map(str::to_lowercase)
-                };
+                let alike = |value: &Value| plain(value) == plain(typed);
                 let kept = known.into_iter().flatten().filter_map(|cell| cell.value()).any(alike);
                 // Overwritten before by what was typed on the other side: the pair agreed on that.
                 let agreed = state.base.is_some() && state.pending(side).is_none();

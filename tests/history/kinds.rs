@@ -1,8 +1,8 @@
 //! What the histories are about: their configurations, and what their remotes can do.
 
-use std::time::Duration;
+use std::sync::OnceLock;
 
-use crate::deletions;
+use crate::{deletions, support::CONNECTORS};
 
 pub const PLAIN: &str = r#"
 pipelines:
@@ -93,26 +93,68 @@ integrations:
           - { source: $.total, target: $.total }
 "#;
 
-/// What makes one history different from another, beside its seed.
-pub struct Kind {
-    pub yaml: &'static str,
-    /// To which the configuration is edited now and then.
-    pub edited: Option<&'static str>,
-    pub keys: Option<Duration>,
-    pub versions: bool,
+/// As `PLAIN`, between systems of which the second shows a mask in place of telephone numbers.
+fn masked() -> &'static str {
+    static YAML: OnceLock<String> = OnceLock::new();
+    YAML.get_or_init(|| {
+        let (_, rest) = CONNECTORS.split_once("resources: &resources").unwrap();
+        let (resources, _) = rest.split_once("  books:").unwrap();
+        let masked = resources.replace("&contacts", "");
+        let masked = masked.replace("phone: { type: text }", "phone: { type: text, masked: true }");
+        format!("{PLAIN}{}", CONNECTORS.replace("resources: *resources", &format!("resources:{masked}")))
+    })
 }
 
+/// What a history is about.
+#[derive(Debug)]
+pub struct Kind {
+    pub name: &'static str,
+    /// The kind whose configuration it is edited to now and then.
+    pub edited: Option<&'static str>,
+    pub sales: bool,
+    pub masked: bool,
+    /// How many histories of a hundred are of this kind.
+    share: u8,
+}
+
+const fn of(name: &'static str, edited: Option<&'static str>, share: u8) -> Kind {
+    Kind { name, edited, sales: false, masked: false, share }
+}
+
+static KINDS: [Kind; 8] = [
+    of("plain", None, 22),
+    of("plain", Some("more"), 12),
+    of("carried", None, 12),
+    of("carried", Some("plain"), 12),
+    of("beside", None, 12),
+    of("release", None, 12),
+    Kind { sales: true, ..of("sales", None, 12) },
+    Kind { masked: true, ..of("masked", None, 6) },
+];
+
 /// One of them.
-pub fn kind(rng: &mut fastrand::Rng) -> Kind {
-    let (yaml, edited) = match rng.u8(..8) {
-        0 | 1 => (PLAIN, None),
-        6 => (deletions::CARRIED, None),
-        7 => (deletions::CARRIED, Some(PLAIN)),
-        2 => (PLAIN, Some(MORE)),
-        3 => (BESIDE, None),
-        4 => (RELEASE, None),
-        _ => (SALES, None),
-    };
-    let keys = if rng.bool() { Some(Duration::from_secs(360)) } else { None };
-    Kind { yaml, edited, keys, versions: rng.bool() }
+pub fn any(rng: &mut fastrand::Rng) -> &'static Kind {
+    let mut at = rng.u8(..KINDS.iter().map(|kind| kind.share).sum::<u8>());
+    KINDS
+        .iter()
+        .find(|kind| {
+            let is_here = at < kind.share;
+            at = at.saturating_sub(kind.share);
+            is_here
+        })
+        .unwrap()
+}
+
+/// The configuration of that name.
+pub fn yaml(name: &str) -> &'static str {
+    match name {
+        "plain" => PLAIN,
+        "more" => MORE,
+        "beside" => BESIDE,
+        "release" => RELEASE,
+        "sales" => SALES,
+        "carried" => deletions::CARRIED,
+        "masked" => masked(),
+        other => panic!("no configuration is named {other}"),
+    }
 }

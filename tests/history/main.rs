@@ -3,7 +3,7 @@
 //!
 //! `HISTORIES=n SEED=s cargo test --test history memory` runs more, or one again (`-- --nocapture` shows what they come
 //! to); `WEB_HISTORIES=n WEB_SEED=s` does so for
-//! those over HTTP; `DUMP=1` shows the store of one that went wrong.
+//! those over HTTP. One that goes wrong is cut down and printed as a scenario; `CUT=n` does that for the first n.
 #![allow(
     clippy::pedantic,
     clippy::type_complexity,
@@ -15,12 +15,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod check;
 mod deletions;
+mod generate;
 mod http;
 mod kinds;
 mod ledger;
 mod memory;
 mod people;
+mod play;
+mod scenario;
+mod shrink;
 mod sum;
 
 /// A number from the environment.

@@ -8,17 +8,20 @@ use std::{
 use reconciled::record::Side;
 use serde_json::{Value, json};
 
-use crate::support::Fake;
+use crate::{
+    scenario::{Deed, Pick, System},
+    support::Fake,
+};
 
 /// Members that both systems share.
 pub const FIELDS: [&str; 5] = ["name", "email", "phone", "city", "code"];
 
+/// A member of a record of a side.
 type Place = (Side, String, &'static str);
 
 /// Two systems and whoever types in them.
 pub struct People {
     pub systems: [Arc<Fake>; 2],
-    pub rng: fastrand::Rng,
     next: u64,
     /// What a person typed last at a place, and when.
     pub last: BTreeMap<Place, (Value, u64)>,
@@ -26,25 +29,51 @@ pub struct People {
     pub typed: BTreeMap<(Place, String), u64>,
     /// Which record a name was typed at: names are never typed twice.
     pub owners: BTreeMap<String, (Side, String)>,
-    pub story: Vec<String>,
+    /// How often the record of a name came back under another id.
+    pub rekeyed: BTreeMap<String, usize>,
     /// Records that a person deleted.
     pub deleted: BTreeSet<(Side, String)>,
     /// Records that a person archived at some time.
     pub archived: BTreeSet<(Side, String)>,
+    /// Records that a person merged into another.
+    pub merged: BTreeSet<(Side, String)>,
+}
+
+/// A value as a system may write it: it is not told apart from the same with blanks around it or in capitals.
+pub fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.trim().to_lowercase(),
+        other => other.to_string(),
+    }
+}
+
+/// Whether a system no longer has the record, or says that it is archived or merged.
+pub fn is_gone(record: &Value) -> bool {
+    record["archived"] == true || record["merged_into"].is_string()
+}
+
+fn id_of(record: &Value) -> String {
+    record["id"].as_str().unwrap().to_owned()
+}
+
+fn place(side: Side, id: &str, field: &str) -> Place {
+    let field = FIELDS.into_iter().find(|known| *known == field).unwrap_or_else(|| panic!("no field is named {field}"));
+    (side, id.to_owned(), field)
 }
 
 impl People {
-    pub fn new(shop: Arc<Fake>, books: Arc<Fake>, rng: fastrand::Rng) -> Self {
+    pub fn new(shop: Arc<Fake>, books: Arc<Fake>) -> Self {
         Self {
             systems: [shop, books],
-            rng,
             next: 0,
             last: BTreeMap::new(),
             typed: BTreeMap::new(),
             owners: BTreeMap::new(),
-            story: Vec::new(),
+            rekeyed: BTreeMap::new(),
             deleted: BTreeSet::new(),
             archived: BTreeSet::new(),
+            merged: BTreeSet::new(),
         }
     }
 
@@ -52,170 +81,126 @@ impl People {
         &self.systems[side.index()]
     }
 
-    fn side(&mut self) -> Side {
-        if self.rng.bool() { Side::Source } else { Side::Target }
-    }
-
-    fn value(&mut self, field: &'static str) -> Value {
+    fn note(&mut self, side: Side, id: &str, field: &str, value: &Value) {
         self.next += 1;
-        let n = self.next;
-        match field {
-            "name" => json!(format!("Name {n}")),
-            // Few addresses, so that records meet.
-            "email" if self.rng.u8(..4) == 0 => json!(format!("common{}@x.example", self.rng.u8(..3))),
-            "email" => json!(format!("{n}@x.example")),
-            field => json!(format!("{field}{n}")),
-        }
-    }
-
-    fn note(&mut self, side: Side, id: &str, field: &'static str, value: &Value) {
-        self.next += 1;
-        let place = (side, id.to_owned(), field);
-        self.typed.insert((place.clone(), value.to_string()), self.next);
+        let place = place(side, id, field);
+        self.typed.insert((place.clone(), plain(value)), self.next);
         self.last.insert(place, (value.clone(), self.next));
-        if field == "name"
-            && let Some(name) = value.as_str()
-        {
-            self.owners.entry(name.to_owned()).or_insert((side, id.to_owned()));
+        if field == "name" && !value.is_null() {
+            self.owners.entry(plain(value)).or_insert((side, id.to_owned()));
         }
     }
 
-    pub fn any(&mut self, side: Side, resource: &str) -> Option<Value> {
-        let all = self.system(side).all(resource);
-        if all.is_empty() { None } else { Some(all[self.rng.usize(..all.len())].clone()) }
-    }
-
-    /// One thing that a person does. `gently` leaves out what may meet a write on its way.
-    pub fn act(&mut self, resources: bool) {
-        match self.rng.u8(..20) {
-            0..5 => self.create(),
-            5..12 => self.edit(),
-            12 => self.clear(),
-            13 => self.back_and_forth(),
-            14 => self.unmapped(),
-            15 if self.rng.bool() => self.archive(),
-            16 if self.rng.bool() => self.delete(),
-            17 => self.silently(),
-            18 | 19 if resources => self.sale(),
-            _ => self.edit(),
+    fn find(&self, on: System, resource: &str, pick: &Pick) -> Option<Value> {
+        let mut all = self.system(on.side()).all(resource);
+        match pick {
+            Pick::Nth(_) if all.is_empty() => None,
+            Pick::Nth(nth) => Some(all.swap_remove(nth % all.len())),
+            Pick::Id(id) => all.into_iter().find(|record| record["id"] == id.as_str()),
         }
     }
 
-    pub fn create(&mut self) {
-        let side = self.side();
-        let mut body = json!({ "customer": self.rng.bool() });
+    /// A record that is there, as it is, and how it is called from now on.
+    fn contact(&self, on: System, pick: &Pick) -> Option<(Value, String, Pick)> {
+        let record = self.find(on, "contacts", pick)?;
+        let id = id_of(&record);
+        Some((record, id.clone(), Pick::Id(id)))
+    }
+
+    /// Makes a record.
+    pub fn create(&mut self, on: System, values: &Value) -> String {
+        let side = on.side();
+        let id = self.system(side).insert("contacts", values.clone());
         for field in FIELDS {
-            if field == "name" || self.rng.u8(..3) > 0 {
-                body[field] = self.value(field);
+            if !values[field].is_null() {
+                self.note(side, &id, field, &values[field].clone());
             }
         }
-        let id = self.system(side).insert("contacts", body.clone());
-        for field in FIELDS {
-            if !body[field].is_null() {
-                let value = body[field].clone();
-                self.note(side, &id, field, &value);
+        id
+    }
+
+    fn type_in(&mut self, on: System, id: &str, field: &str, value: &Value) {
+        let side = on.side();
+        if self.system(side).get_body("contacts", id)[field] != *value {
+            self.system(side).edit("contacts", id, json!({ field: value }));
+            self.note(side, id, field, value);
+        }
+    }
+
+    /// Does it, and tells it with the ids of the records. `None` where there is no record to do it to.
+    pub fn act(&mut self, deed: &Deed) -> Option<Deed> {
+        match deed {
+            Deed::Create { on, values } => {
+                self.create(*on, values);
+                Some(deed.clone())
             }
-        }
-        self.story.push(format!("{side} creates {id}: {body}"));
-    }
-
-    fn type_in(&mut self, side: Side, id: &str, field: &'static str, value: Value) {
-        let now = self.system(side).get_body("contacts", id);
-        if now[field] == value {
-            return;
-        }
-        self.system(side).edit("contacts", id, json!({ field: value }));
-        self.story.push(format!("{side} {id} {field} := {value}"));
-        self.note(side, id, field, &value);
-    }
-
-    pub fn edit(&mut self) {
-        let side = self.side();
-        let Some(record) = self.any(side, "contacts") else { return };
-        let id = record["id"].as_str().unwrap().to_owned();
-        for _ in 0..=self.rng.u8(..2) {
-            let field = FIELDS[self.rng.usize(..FIELDS.len())];
-            let value = self.value(field);
-            self.type_in(side, &id, field, value);
-        }
-    }
-
-    /// Does what the feed tells nothing of: only `customer` may change so.
-    fn silently(&mut self) {
-        let side = self.side();
-        let Some(record) = self.any(side, "contacts") else { return };
-        let id = record["id"].as_str().unwrap().to_owned();
-        let to = record["customer"] != true;
-        self.system(side).edit_silently("contacts", &id, json!({ "customer": to }));
-        self.story.push(format!("{side} {id} customer := {to}, silently"));
-    }
-
-    fn clear(&mut self) {
-        let side = self.side();
-        let Some(record) = self.any(side, "contacts") else { return };
-        let id = record["id"].as_str().unwrap().to_owned();
-        let field = FIELDS[1 + self.rng.usize(..FIELDS.len() - 1)];
-        let value = if self.rng.bool() { Value::Null } else { json!("") };
-        self.type_in(side, &id, field, value);
-    }
-
-    fn back_and_forth(&mut self) {
-        let side = self.side();
-        let Some(record) = self.any(side, "contacts") else { return };
-        let id = record["id"].as_str().unwrap().to_owned();
-        let field = FIELDS[1 + self.rng.usize(..FIELDS.len() - 1)];
-        let (before, other) = (record[field].clone(), self.value(field));
-        self.type_in(side, &id, field, other);
-        if !before.is_null() {
-            self.type_in(side, &id, field, before);
-            // What is as it was when both agreed is no edit to anybody who did not watch.
-            self.last.remove(&(side, id, field));
-        }
-    }
-
-    /// Touches a record without changing anything that is kept the same; in a listing by time it moves to the end.
-    pub fn unmapped(&mut self) {
-        let side = self.side();
-        let Some(record) = self.any(side, "contacts") else { return };
-        let id = record["id"].as_str().unwrap();
-        self.next += 1;
-        self.system(side).edit("contacts", id, json!({ "note": format!("note {}", self.next) }));
-        self.story.push(format!("{side} touches {id}"));
-    }
-
-    fn archive(&mut self) {
-        let side = self.side();
-        let Some(record) = self.any(side, "contacts") else { return };
-        let id = record["id"].as_str().unwrap().to_owned();
-        let to = record["archived"] != true;
-        self.system(side).edit("contacts", &id, json!({ "archived": to }));
-        self.archived.insert((side, id.clone()));
-        self.story.push(format!("{side} {id} archived := {to}"));
-    }
-
-    fn delete(&mut self) {
-        let side = self.side();
-        let Some(record) = self.any(side, "contacts") else { return };
-        let id = record["id"].as_str().unwrap().to_owned();
-        self.system(side).delete("contacts", &id);
-        self.story.push(format!("{side} deletes {id}"));
-        self.deleted.insert((side, id));
-    }
-
-    fn sale(&mut self) {
-        self.next += 1;
-        let n = self.next;
-        let shop = self.systems[0].clone();
-        if self.rng.u8(..3) == 0
-            && let Some(sale) = self.any(Side::Source, "sales")
-        {
-            let id = sale["id"].as_str().unwrap();
-            shop.edit("sales", id, json!({ "total": n }));
-            self.story.push(format!("sale {id} total := {n}"));
-        } else if let Some(contact) = self.any(Side::Source, "contacts") {
-            let id =
-                shop.insert("sales", json!({ "number": format!("S{n}"), "contact_id": contact["id"], "total": n }));
-            self.story.push(format!("sale {id} of {}", contact["id"]));
+            Deed::Edit { on, record, field, value } => {
+                let (_, id, record) = self.contact(*on, record)?;
+                self.type_in(*on, &id, field, value);
+                Some(Deed::Edit { on: *on, record, field: field.clone(), value: value.clone() })
+            }
+            Deed::BackAndForth { on, record, field, value } => {
+                let (before, id, record) = self.contact(*on, record)?;
+                self.type_in(*on, &id, field, value);
+                if !before[field].is_null() {
+                    self.type_in(*on, &id, field, &before[field]);
+                    // What is as it was when both agreed is no edit to anybody who did not watch.
+                    self.last.remove(&place(on.side(), &id, field));
+                }
+                Some(Deed::BackAndForth { on: *on, record, field: field.clone(), value: value.clone() })
+            }
+            Deed::Touch { on, record, note } => {
+                let (_, id, record) = self.contact(*on, record)?;
+                self.system(on.side()).edit("contacts", &id, json!({ "note": note }));
+                Some(Deed::Touch { on: *on, record, note: note.clone() })
+            }
+            Deed::Silently { on, record } => {
+                let (body, id, record) = self.contact(*on, record)?;
+                let to = body["customer"] != true;
+                self.system(on.side()).edit_silently("contacts", &id, json!({ "customer": to }));
+                Some(Deed::Silently { on: *on, record })
+            }
+            Deed::Archive { on, record } => {
+                let (body, id, record) = self.contact(*on, record)?;
+                self.system(on.side()).edit("contacts", &id, json!({ "archived": body["archived"] != true }));
+                self.archived.insert((on.side(), id));
+                Some(Deed::Archive { on: *on, record })
+            }
+            Deed::Delete { on, record } => {
+                let (_, id, record) = self.contact(*on, record)?;
+                self.system(on.side()).delete("contacts", &id);
+                self.deleted.insert((on.side(), id));
+                Some(Deed::Delete { on: *on, record })
+            }
+            Deed::Rekey { on, record } => {
+                let (body, id, record) = self.contact(*on, record)?;
+                self.system(on.side()).delete("contacts", &id);
+                self.deleted.insert((on.side(), id));
+                self.create(*on, &body);
+                *self.rekeyed.entry(plain(&body["name"])).or_default() += 1;
+                Some(Deed::Rekey { on: *on, record })
+            }
+            Deed::Merge { on, record, into } => {
+                let (body, id, record) = self.contact(*on, record)?;
+                let (survivor, survivor_id, into) = self.contact(*on, into)?;
+                if id == survivor_id || is_gone(&body) || is_gone(&survivor) {
+                    return None;
+                }
+                self.system(on.side()).edit("contacts", &id, json!({ "merged_into": survivor_id }));
+                self.merged.insert((on.side(), id));
+                Some(Deed::Merge { on: *on, record, into })
+            }
+            Deed::Sale { number, contact, total } => {
+                let (_, id, contact) = self.contact(System::Shop, contact)?;
+                let sale = json!({ "number": number, "contact_id": id, "total": total });
+                self.systems[0].insert("sales", sale);
+                Some(Deed::Sale { number: number.clone(), contact, total: *total })
+            }
+            Deed::SaleTotal { sale, total } => {
+                let id = id_of(&self.find(System::Shop, "sales", sale)?);
+                self.systems[0].edit("sales", &id, json!({ "total": total }));
+                Some(Deed::SaleTotal { sale: Pick::Id(id), total: *total })
+            }
         }
     }
 }

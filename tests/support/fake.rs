@@ -73,6 +73,10 @@ struct State {
     keeps_deleted: bool,
     late: Vec<(DateTime<Utc>, PreparedCall)>,
     stamps: Option<Box<dyn Fn(DateTime<Utc>) -> DateTime<Utc> + Send + Sync>>,
+    /// How far its clock is ahead of what the daemon's would be if nobody had set it.
+    own_time: Option<(DateTime<Utc>, Duration)>,
+    /// Listings in an order that is another one for every page: how many there were.
+    unstable: Option<u64>,
 }
 
 impl State {
@@ -111,13 +115,40 @@ impl Fake {
 
     fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap();
-        let now = self.clock.now();
+        let now = self.now(&state);
         let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut state.late).into_iter().partition(|(at, _)| *at <= now);
         state.late = rest;
         for (at, call) in due {
             self.carry_out(&mut state, &call, at);
         }
         state
+    }
+
+    /// What time it is on its own machine.
+    fn now(&self, state: &State) -> DateTime<Utc> {
+        let Some((began, at)) = state.own_time else { return self.clock.now() };
+        began + chrono::TimeDelta::from_std(self.clock.monotonic() - at).unwrap()
+    }
+
+    /// From now on it has a clock of its own, so far ahead of the daemon's, that goes on when that is set.
+    pub fn own_time(&self, ahead: chrono::TimeDelta) {
+        let own = (self.clock.now() + ahead, self.clock.monotonic());
+        self.state().own_time = Some(own);
+    }
+
+    /// The order of a listing is another one for every page, or is not any more.
+    pub fn unstable(&self, unstable: bool) {
+        self.state().unstable = unstable.then_some(0);
+    }
+
+    /// A call waits where a caller may be dropped.
+    async fn wait(&self, what: &'static str) {
+        super::awaits::wait(what).await;
+    }
+
+    /// Whether a call whose answer was lost is yet to be carried out.
+    pub fn has_late_calls(&self) -> bool {
+        !self.state().late.is_empty()
     }
 
     /// Calls this around every read and write, outside of the lock.
@@ -145,16 +176,15 @@ impl Fake {
         state.next_id += 1;
         let id = format!("{}{}", self.prefix, state.next_id);
         body["id"] = json!(id);
-        let updated = state.stamp(self.clock.now());
+        let updated = state.stamp(self.now(&state));
         state.resources.entry(resource.into()).or_default().insert(id.clone(), Stored { body, updated, version: 1 });
         id
     }
 
     /// A person edits a record.
     pub fn edit(&self, resource: &str, id: &str, values: Value) {
-        let now = self.clock.now();
         let mut state = self.state();
-        let updated = state.stamp(now);
+        let updated = state.stamp(self.now(&state));
         let stored = state.resources.get_mut(resource).unwrap().get_mut(id).unwrap();
         merge(&mut stored.body, &values);
         stored.updated = updated;
@@ -169,9 +199,10 @@ impl Fake {
 
     /// A record that was deleted is there again, as it was.
     pub fn put_back(&self, resource: &str, body: Value) {
-        let updated = self.clock.now();
         let id = body["id"].as_str().unwrap().to_owned();
-        self.state().resources.get_mut(resource).unwrap().insert(id, Stored { body, updated, version: 1 });
+        let mut state = self.state();
+        let updated = self.now(&state);
+        state.resources.get_mut(resource).unwrap().insert(id, Stored { body, updated, version: 1 });
     }
 
     /// A person deletes a record.
@@ -267,18 +298,28 @@ impl Fake {
             .is_some_and(|gone| gone.path.read(&body).value().is_some_and(|value| gone.values.contains(value)));
         let id = RecordId::from(id);
         let version = state.versions.then(|| stored.version.to_string());
-        RemoteRecord { id, body, label, updated_at: Some(stored.updated), version, gone, merged_into: None }
+        let merged_into = body["merged_into"].as_str().map(RecordId::from);
+        let gone = gone || merged_into.is_some();
+        RemoteRecord { id, body, label, updated_at: Some(stored.updated), version, gone, merged_into }
     }
 
     fn list(&self, resource: &Resource, cursor: &PullCursor) -> Page {
         let mut state = self.state();
         state.requests.reads += 1;
         let size = state.page;
+        if let Some(listings) = &mut state.unstable {
+            *listings += 1;
+        }
         let empty = BTreeMap::new();
         let all = state.resources.get(&resource.name).unwrap_or(&empty);
         let mut wanted: Vec<&Stored> =
             all.values().filter(|stored| cursor.since.is_none_or(|since| stored.updated >= since)).collect();
         wanted.sort_by(|a, b| (a.updated, a.body["id"].as_str()).cmp(&(b.updated, b.body["id"].as_str())));
+        if let Some(listing) = state.unstable {
+            wanted.sort_by_key(|stored| {
+                xxhash_rust::xxh3::xxh3_64_with_seed(stored.body["id"].as_str().unwrap_or_default().as_bytes(), listing)
+            });
+        }
         let start: usize = cursor.page.as_deref().map_or(0, |page| page.parse().unwrap());
         let records: Vec<_> =
             wanted.iter().skip(start).take(size).map(|stored| self.record(resource, &state, stored)).collect();
@@ -289,7 +330,7 @@ impl Fake {
     fn answer(&self, resource: &Resource, call: &PreparedCall, fault: Option<Fault>) -> Result<Answer, CallError> {
         let mut state = self.state();
         state.requests.writes += 1;
-        let now = self.clock.now();
+        let now = self.now(&state);
         let fault = fault.or_else(|| state.faults.pop_front());
         match fault {
             Some(Fault::NotDone) => return Err(CallError::NotDone("connection refused".into())),
@@ -419,6 +460,7 @@ impl Connector for Fake {
     }
 
     async fn pull(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError> {
+        self.wait("before a listing").await;
         if self.at(Moment::BeforeRead).is_some() {
             return Err(CallError::Unknown("the connection was lost".into()));
         }
@@ -426,18 +468,25 @@ impl Connector for Fake {
             return Err(CallError::BadAnswer("not a page".into()));
         }
         let page = self.list(resource, cursor);
+        self.wait("after a listing").await;
         if self.at(Moment::AfterRead).is_some() {
             return Err(CallError::Unknown("the connection was lost".into()));
         }
         // As a `Date` header: made when the answer is.
-        Ok(Page { server_time: Some(self.clock.now()), ..page })
+        let now = self.now(&self.state());
+        Ok(Page { server_time: Some(now), ..page })
     }
 
     async fn get(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
-        let mut state = self.state();
-        state.requests.reads += 1;
-        let stored = state.resources.get(&resource.name).and_then(|all| all.get(id.as_str()));
-        Ok(stored.map(|stored| self.record(resource, &state, stored)))
+        self.wait("before a reading by id").await;
+        let found = {
+            let mut state = self.state();
+            state.requests.reads += 1;
+            let stored = state.resources.get(&resource.name).and_then(|all| all.get(id.as_str()));
+            stored.map(|stored| self.record(resource, &state, stored))
+        };
+        self.wait("after a reading by id").await;
+        Ok(found)
     }
 
     fn prepare(
@@ -464,8 +513,10 @@ impl Connector for Fake {
     }
 
     async fn send(&self, resource: &Resource, call: &PreparedCall) -> Result<Answer, CallError> {
+        self.wait("before a write").await;
         let fault = self.at(Moment::BeforeWrite);
         let result = self.answer(resource, call, fault);
+        self.wait("after a write").await;
         if self.at(Moment::AfterWrite).is_some() && result.is_ok() {
             return Err(CallError::Unknown("the connection was lost".into()));
         }

@@ -1,6 +1,7 @@
 //! What the engine's tests share: a world of two or more systems in memory, a configuration in YAML, a store.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod awaits;
 pub mod fake;
 
 use std::{

@@ -1,7 +1,7 @@
 //! `kill -9` of the built program at any moment of its work, over and over: whatever moment it is, nothing is made
 //! twice and nothing is missing at the end. The systems live in the test's process and outlive every kill, as real
 //! ones do; people edit records on both sides between the kills. `KILLS=1000 cargo test --test kill -- --nocapture` kills
-//! more often.
+//! more often. `points.rs` has the program die at places that are named in its source.
 
 use std::{
     collections::BTreeMap,
@@ -19,8 +19,10 @@ use reconciled::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const WEBSITE: &str = include_str!("../connectors/website.yaml");
-const XERO: &str = include_str!("../connectors/xero.yaml");
+mod points;
+
+const WEBSITE: &str = include_str!("../../connectors/website.yaml");
+const XERO: &str = include_str!("../../connectors/xero.yaml");
 /// Contacts on the source before anything is synced.
 const CONTACTS: usize = 2_000;
 /// Contacts that only the other side has.
@@ -101,8 +103,16 @@ fn moment(random: &mut fastrand::Rng, whole: Duration) -> Moment {
 }
 
 fn start(dir: &Path, args: &[&str]) -> Running {
+    start_until(dir, args, None)
+}
+
+/// A child that dies at a place of its source.
+fn start_until(dir: &Path, args: &[&str], crash_at: Option<&str>) -> Running {
     let mut command = Command::new(env!("CARGO_BIN_EXE_reconciled"));
     command.arg("--config").arg(dir).args(args).env_remove("RECONCILED_CONFIG").env_remove("RECONCILED_LOG");
+    if let Some(place) = crash_at {
+        command.env("RECONCILED_CRASH_AT", place);
+    }
     let log = fs::File::options().create(true).append(true).open(dir.join("said.txt")).unwrap();
     command.stdout(log.try_clone().unwrap()).stderr(log);
     Running(command.stdin(Stdio::null()).spawn().unwrap())
@@ -193,6 +203,7 @@ struct World {
     site: Website,
     other: Other,
     random: fastrand::Rng,
+    contacts: usize,
     inserted: usize,
     theirs: usize,
     /// The last mobile number typed on the website, and the last name typed on the other side, by e-mail address.
@@ -202,9 +213,14 @@ struct World {
 
 impl World {
     async fn start(with_xero: bool) -> Self {
+        Self::of(CONTACTS, THEIRS, with_xero).await
+    }
+
+    /// With so many contacts on the website, and so many that only the other side has.
+    async fn of(contacts: usize, theirs: usize, with_xero: bool) -> Self {
         let clock = Clock::system();
         let site = Website::start(WebsiteOptions::new(clock.clone())).await.unwrap();
-        site.fill_contacts(CONTACTS);
+        site.fill_contacts(contacts);
         let other = if with_xero {
             let xero = Xero::start(XeroOptions::new(clock).unlimited()).await.unwrap();
             xero.faults().delay_all(ANSWER);
@@ -215,12 +231,12 @@ impl World {
             Other::Website(other)
         };
         site.faults().delay_all(ANSWER);
-        for number in 0..THEIRS {
+        for number in 0..theirs {
             other.insert(number);
         }
         let random = fastrand::Rng::with_seed(20);
         let (mobiles, names) = (BTreeMap::new(), BTreeMap::new());
-        Self { site, other, random, inserted: 0, theirs: THEIRS, mobiles, names }
+        Self { site, other, random, contacts, inserted: 0, theirs, mobiles, names }
     }
 
     fn logs(&self) -> [&RequestLog; 2] {
@@ -327,7 +343,7 @@ pipelines:
     fn wrong(&self) -> Option<String> {
         let here = by_email(self.site.list("contacts"), "/email", "website");
         let there = by_email(self.other.contacts(), self.other.members()[0], "other side");
-        let whole = CONTACTS + self.theirs + self.inserted;
+        let whole = self.contacts + self.theirs + self.inserted;
         if (here.len(), there.len()) != (whole, whole) {
             return Some(format!("{} contacts here and {} there, not {whole}", here.len(), there.len()));
         }

@@ -1,0 +1,32 @@
+//! Places where a test has the program die.
+//!
+//! `kill -9` at a random moment seldom hits the few instructions between two steps that matter. A debug build ends itself,
+//! as if it were killed, at the place that `RECONCILED_CRASH_AT` names (`intent-flushed:3` is the third time it comes by
+//! there). A release build does not look at the variable.
+
+/// Ends the process here, if a test asks for that. Nothing is cleaned up, as after a kill.
+#[cfg(debug_assertions)]
+pub(crate) fn point(name: &str) {
+    use std::sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    };
+
+    static WANTED: LazyLock<Option<(String, u64)>> = LazyLock::new(|| {
+        let text = std::env::var("RECONCILED_CRASH_AT").ok()?;
+        let (name, times) = text.split_once(':').unwrap_or((&text, "1"));
+        Some((name.to_owned(), times.parse().ok()?))
+    });
+    static PASSED: AtomicU64 = AtomicU64::new(0);
+
+    if let Some((wanted, times)) = &*WANTED
+        && wanted == name
+        && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *times
+    {
+        std::process::abort();
+    }
+}
+
+/// Nothing, in a release build.
+#[cfg(not(debug_assertions))]
+pub(crate) const fn point(_name: &str) {}
