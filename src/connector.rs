@@ -14,6 +14,7 @@ pub use api::{
     Answer, CallError, Connector, ItemAnswer, Page, PreparedCall, PullCursor, RemoteRecord, Requests, WriteItem,
     WriteKind,
 };
+pub(crate) use http::http_client;
 pub use http::{HttpConnector, HttpError};
 pub use limits::{LONGEST_WAIT, LimitRegistry, Limits, Permit, Priority};
 pub use manifest::*;

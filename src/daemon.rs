@@ -12,10 +12,12 @@
 
 mod answer;
 mod client;
+mod consent;
 mod control;
 mod drive;
 mod execute;
 mod gate;
+mod grants;
 mod health;
 pub mod log_level;
 mod outlook;

@@ -9,6 +9,7 @@ pub mod connector;
 mod crash;
 pub mod daemon;
 pub mod engine;
+pub mod grant;
 pub mod mapping;
 pub mod public;
 pub mod record;

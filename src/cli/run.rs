@@ -64,7 +64,7 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
         tracing::warn!(event = "config.empty", "{text}");
         out.talk(&text);
     }
-    let connect = setup::connect(&clock, Priority::Automatic);
+    let connect = setup::connect(&config, &store, &clock, Priority::Automatic);
     let connectors = setup::connectors_by(&connect, &config, out);
     let settings = DaemonSettings::from(&config.settings);
     let engine = setup::engine(config, store, connectors, clock)?;

@@ -275,6 +275,7 @@ fn a_status() -> Status {
             last_why: Some("window closed".to_owned()),
         }],
         paused: Vec::new(),
+        connections: Vec::new(),
         edits: Vec::new(),
     }
 }
@@ -328,7 +329,13 @@ fn a_status_of_a_daemon_at_work() {
 
 #[test]
 fn a_status_of_nothing() {
-    let status = Status { daemon: None, integrations: Vec::new(), paused: Vec::new(), edits: Vec::new() };
+    let status = Status {
+        daemon: None,
+        integrations: Vec::new(),
+        paused: Vec::new(),
+        edits: Vec::new(),
+        connections: Vec::new(),
+    };
     insta::assert_snapshot!(status::render(&status, now(), Paint::Plain));
 }
 

@@ -227,7 +227,8 @@ pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
                 let within = match name {
                     // A manifest tells only what kind of login there is.
                     "connectors" => continue,
-                    "user" | "username" | "name" | "connector" | "kind" | "type" | "client_id" => false,
+                    "user" | "username" | "name" | "connector" | "kind" | "type" | "client_id" | "scopes" | "flow"
+                    | "redirect" | "endpoints" => false,
                     "auth" | "grants" | "token" | "password" | "secret" | "client_secret" | "api_key" => true,
                     _ => inside,
                 };

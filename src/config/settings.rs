@@ -41,7 +41,9 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
     }
     let state_dir = written.state_dir.as_ref().map_or_else(|| folder("STATE_DIRECTORY", "/var/lib/reconciled"), path);
     let public = written.listen.as_ref().and_then(|listen| public(listen, report));
+    let key = written.tokens.as_ref().and_then(|tokens| tokens.key.as_ref());
     Settings {
+        tokens_key: key.and_then(|key| placeholders::secret(&key.scalar, key.span, env, dir, report)),
         public,
         config_dir: dir.to_owned(),
         history: history(written.history.as_ref()),

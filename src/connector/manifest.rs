@@ -7,6 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 pub use self::{
+    oauth::{Accounts, ClientAuth, OAuth},
     reading::{
         ChangedSince, DeletedFeed, Detail, GetOne, List, PageEnd, PageSize, Paging, Parents, Place, SinceFormat,
         SincePlace, ThenCursor, Windows,
@@ -15,6 +16,7 @@ pub use self::{
 };
 use crate::record::{Canon, Kind, Path};
 
+mod oauth;
 mod reading;
 mod wire;
 
@@ -92,6 +94,8 @@ pub enum AuthKind {
     Basic,
     /// A key in this header.
     Header(String),
+    /// A login that a person consents to.
+    OAuth2(Box<OAuth>),
 }
 
 /// One limit.

@@ -15,6 +15,8 @@ use tokio::{
 
 use super::{
     answer,
+    consent::Links,
+    grants,
     health::{self, Health},
     paused,
     protocol::{Failure, Progress, Request, Response},
@@ -85,6 +87,8 @@ pub(super) struct Shared {
     pub config_now: Mutex<Option<ConfigNow>>,
     /// How the public listener stands; `None` where there is none.
     public: Mutex<Option<PublicNow>>,
+    /// One-time links that wait for somebody.
+    pub links: Links,
     tasks: Mutex<Tasks>,
 }
 
@@ -110,6 +114,9 @@ impl Shared {
         };
         if let Some(new) = new {
             // Runs on the old one end with its error; none of them can write anything more.
+            if let Some(keeper) = grants::keeper(&self.engine()) {
+                keeper.use_store(Arc::clone(&new));
+            }
             self.replace_engine(|engine| engine.ledger = Ledger::new(new));
         }
         let pauses: Vec<_> = self.slots().values().filter_map(|slot| slot.pauses()).collect();
@@ -308,6 +315,7 @@ impl Daemon {
             judged: watch::Sender::new(0),
             config_now: Mutex::default(),
             public: Mutex::default(),
+            links: Links::default(),
             engine: RwLock::new(engine),
             settings: RwLock::new(settings),
             tasks: Mutex::default(),

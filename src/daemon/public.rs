@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
-use super::control::{Shared, Stop};
+use super::{
+    consent::ConsentDoor,
+    control::{Shared, Stop},
+};
 use crate::{
     config::{ConnectionName, PublicSettings},
     public::{Door, Doors, PublicListener},
@@ -26,8 +29,8 @@ pub struct PublicNow {
 }
 
 /// Whoever answers at the public listener.
-fn doors(_shared: &Arc<Shared>) -> Vec<Arc<dyn Door>> {
-    Vec::new()
+fn doors(shared: &Arc<Shared>) -> Vec<Arc<dyn Door>> {
+    vec![Arc::new(ConsentDoor(Arc::clone(shared)))]
 }
 
 /// Listens from now on, or tries again until it can: a port that is taken stops no sync.

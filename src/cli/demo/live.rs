@@ -49,7 +49,7 @@ pub(super) async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError>
     folder.write(&systems)?;
     let config = Arc::new(setup::load(&folder.path, out)?.config);
     let store = setup::open_store(&config)?;
-    let connectors = setup::connectors(&config, &clock, Priority::Automatic, out);
+    let connectors = setup::connectors(&config, &store, &clock, Priority::Automatic, out);
     let settings = DaemonSettings::from(&config.settings);
     let engine = setup::engine(config, store, connectors, clock)?;
     let mut signals = Signals::listen()?;

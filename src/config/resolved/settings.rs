@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use url::Url;
 
+use super::Secret;
+
 /// Where the daemon keeps things and how it talks.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -29,6 +31,8 @@ pub struct Settings {
     pub runs: RunSettings,
     /// The public listener, if there is to be one.
     pub public: Option<PublicSettings>,
+    /// The key that tokens are sealed with, if there is one.
+    pub tokens_key: Option<Secret>,
 }
 
 /// The listener for webhooks, inboxes and logins.

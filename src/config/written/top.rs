@@ -1,14 +1,16 @@
 //! The maps a file may hold.
 
-use super::{At, ConnectionW, IntegrationW, Later, ManifestW, Named, PipelineW, TableW, TemplateW, written};
+use super::{
+    At, ConnectionW, GrantW, IntegrationW, Later, ManifestW, Named, PipelineW, SecretText, TableW, TemplateW, written,
+};
 
 written! {
     /// A configuration file of reconciled. Every file may hold any of these maps; files are only containers.
     TopW as "a configuration file" {
         /// How to speak to other kinds of systems than those built in.
         may connectors: Named<ManifestW>,
-        /// Logins shared by connections. Not in this version.
-        may grants: Later,
+        /// Logins that people consent to; connections name them.
+        may grants: Named<GrantW>,
         /// Accounts on systems.
         may connections: Named<ConnectionW>,
         /// Lookup tables.
@@ -47,6 +49,16 @@ written! {
         may runs: RunsW,
         /// Where to listen.
         may listen: ListenW,
+        /// How tokens are kept.
+        may tokens: TokensW,
+    }
+}
+
+written! {
+    /// How the tokens of grants are kept.
+    TokensW as "tokens" {
+        /// The key they are sealed with: 32 bytes in base64 (`openssl rand -base64 32`), from a file or credential.
+        may key: SecretText,
     }
 }
 
