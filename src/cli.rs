@@ -7,18 +7,22 @@
 
 mod approve;
 mod args;
+mod configs;
 mod conflicts;
 mod connect;
 mod connectors;
 mod demo;
 
+mod edit;
 mod estimate;
 mod exit;
 mod explain;
+mod files;
 mod links;
 mod log_level;
 mod matching;
 mod names;
+mod offline;
 mod output;
 mod parked;
 mod pause;
@@ -86,7 +90,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Run => return run::run(dir, out).await,
         Command::Validate => return validate::run(dir, out),
         Command::Render(args) => return render::run(dir, args, out),
-        Command::Connectors => return Ok(connectors::run(dir, out)),
+        Command::Connectors(args) => return connectors::run(dir, args, out).await,
         Command::Schema => {
             out.json(&crate::config::config_schema());
             return Ok(Exit::Done);
@@ -99,9 +103,11 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     }
     log("RECONCILED_LOG", "error");
     match &line.command {
-        Command::Demo(args) => demo::run(args, out).await,
+        Command::Demo(args) => Box::pin(demo::run(args, out)).await,
         Command::Reload(args) => reload::run(dir, args, out).await,
         Command::LogLevel(args) => log_level::run(dir, args, out).await,
+        Command::Edit(args) => edit::run(dir, args, out).await,
+        Command::Config(command) => configs::run(dir, command, out).await,
         Command::Export(args) => transfer::export(&setup::load(dir, out)?.config, &args.file, out).await,
         Command::Import(args) => transfer::import(&setup::load(dir, out)?.config, args, out).await,
         other => in_office(other, dir, out).await,
@@ -133,12 +139,14 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         Command::Run
         | Command::Validate
         | Command::Render(_)
-        | Command::Connectors
+        | Command::Connectors(_)
         | Command::Schema
         | Command::Completions(_)
         | Command::Demo(_)
         | Command::Reload(_)
         | Command::LogLevel(_)
+        | Command::Edit(_)
+        | Command::Config(_)
         | Command::Export(_)
         | Command::Import(_) => Err(CliError::Other("this command needs no office".to_owned())),
     }

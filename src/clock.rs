@@ -19,8 +19,15 @@ use tokio::sync::watch;
 pub struct Clock(Arc<Inner>);
 
 enum Inner {
-    System { started: Instant },
-    Manual { state: Mutex<Manual>, moved: watch::Sender<Duration>, sleeps: watch::Sender<BTreeMap<u64, Duration>> },
+    System {
+        started: Instant,
+    },
+    Manual {
+        state: Mutex<Manual>,
+        moved: watch::Sender<Duration>,
+        sleeps: watch::Sender<BTreeMap<u64, Duration>>,
+        jumped: watch::Sender<u64>,
+    },
 }
 
 struct Manual {
@@ -68,6 +75,7 @@ impl Clock {
             state: Mutex::new(Manual { wall_at_start: start, elapsed: Duration::ZERO }),
             moved,
             sleeps: watch::Sender::default(),
+            jumped: watch::Sender::default(),
         }))
     }
 
@@ -137,7 +145,19 @@ impl Clock {
     pub fn jump(&self, by: TimeDelta) {
         match &*self.0 {
             Inner::System { .. } => panic!("the system clock cannot be moved"),
-            Inner::Manual { state, .. } => lock(state).wall_at_start += by,
+            Inner::Manual { state, jumped, .. } => {
+                lock(state).wall_at_start += by;
+                jumped.send_modify(|count| *count = count.wrapping_add(1));
+            }
+        }
+    }
+
+    /// Tells of the jumps of a manual clock; `None` for the system clock, which tells nobody.
+    #[must_use]
+    pub fn jumps(&self) -> Option<watch::Receiver<u64>> {
+        match &*self.0 {
+            Inner::System { .. } => None,
+            Inner::Manual { jumped, .. } => Some(jumped.subscribe()),
         }
     }
 

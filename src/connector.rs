@@ -1,19 +1,22 @@
 //! What a system can do, and doing it.
 //!
-//! A [`Manifest`] describes one kind of system in YAML; [`HttpConnector`] speaks HTTP as a manifest says. The engine
+//! A [`Manifest`] describes one kind of system in YAML; [`HttpConnector`] speaks HTTP as a manifest says,
+//! [`FileConnector`] reads and writes files. The engine
 //! sees only the [`Connector`] trait: pages of records, single records, and writes that are *prepared* (exact bytes,
 //! recorded durably as an intent) before they are *sent*. The limits of remote accounts are kept in one
 //! [`LimitRegistry`], whoever uses them.
 
 mod api;
+mod file;
 mod http;
 mod limits;
 mod manifest;
 
 pub use api::{
-    Answer, CallError, Connector, ItemAnswer, Page, PreparedCall, PullCursor, RemoteRecord, Requests, WriteItem,
-    WriteKind,
+    Answer, CallError, Connector, ItemAnswer, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Unread,
+    WriteItem, WriteKind,
 };
+pub use file::{FileConnector, FileError};
 pub(crate) use http::http_client;
 pub use http::{HttpConnector, HttpError};
 pub use limits::{LONGEST_WAIT, LimitRegistry, Limits, Permit, Priority};

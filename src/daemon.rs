@@ -23,6 +23,7 @@ pub mod log_level;
 mod outlook;
 mod paused;
 mod person;
+mod prober;
 pub mod protocol;
 mod public;
 pub mod reload;

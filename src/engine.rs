@@ -16,6 +16,7 @@
 
 mod account;
 mod apply;
+mod constants;
 mod deletion;
 mod deliver;
 mod desk;
@@ -24,6 +25,7 @@ mod elements;
 mod listing;
 mod lookups;
 mod meter;
+mod neighbours;
 mod plan;
 mod pull;
 mod recover;
@@ -33,11 +35,14 @@ mod run;
 mod sent;
 mod settle;
 mod step;
+mod trouble;
+mod unread;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
 
+pub(crate) use account::bind;
 pub use desk::{
     BeforeImage, ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem,
     PipelineStatus, Whereabouts,

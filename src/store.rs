@@ -9,12 +9,14 @@
 //! * [`SledStore`], the one on disk, and [`MemoryStore`], the one for tests that forgets what was not flushed: one
 //!   suite (`tests/store`) holds both to the same promises;
 //! * [`frame`]: the format byte and checksum around every value; [`pack`]: the compact form of the most frequent ones;
+//! * [`move_pipeline`]: everything under one name moved to another, and (in the same file) forgotten;
 //! * [`transfer`]: the whole store as text and back;
 //! * [`Spill`]: long rows of one run, which are not part of the store.
 //!
 //! Whoever gates a remote call by what is stored commits, flushes, and only then calls. A store that failed stays
 //! failed; [`SledStore::reopen`] gives a new one, with which everything begins as after a restart.
 
+pub(crate) mod belongings;
 mod entry;
 pub mod frame;
 mod history;
@@ -29,6 +31,7 @@ mod spill;
 pub mod transfer;
 
 pub use self::sled::SledStore;
+pub use belongings::{Moved, finish_moves, move_pipeline};
 pub use entry::{
     Approval, Choice, Cursor, Due, HeldRun, Hold, Intent, IntentItem, Parked, PipelineState, RunRecord, Stage,
 };

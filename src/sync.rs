@@ -40,7 +40,7 @@ pub use breaker::Motion;
 pub use decide::{Context, Decision, FieldWrite, RecordWrite, decide_link};
 pub use delete::{keep_undeleted, settle_delete};
 pub use edit::{LinkEffect, effect_on_link, leave_out};
-pub use fresh::{Candidate, FreshDecision, TierHits, decide_new, link_matched, needs_hits};
+pub use fresh::{Candidate, FreshDecision, TierHits, decide_new, link_matched, needs_hits, succeed};
 pub use guard::{Damage, Held, judge};
 pub use link::{Belief, Born, FieldPark, FieldState, Fresh, Link, Mark, Observation, Undeleted};
 pub use observe::{Change, observe};

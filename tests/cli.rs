@@ -161,6 +161,33 @@ fn connectors_schema_and_completions_need_no_configuration() {
     }
 }
 
+#[test]
+fn connectors_try_shows_one_page_and_writes_nothing() {
+    let dir = folder(
+        "connectors:\n  till:\n    resources:\n      sales:\n        id: $.number\n        label: \"Sale {number}\"\n        \
+         fields: { number: text, total: decimal }\n        file: { path: sales.csv, ready: { steady: 0s } }\n\
+         connections:\n  till: { connector: till, base_url: till }\n",
+    );
+    fs::create_dir(dir.path().join("till")).unwrap();
+    fs::write(dir.path().join("till/sales.csv"), "number,total,colour\n7,1.50,red\n").unwrap();
+    let (out, _) = exits(dir.path(), &["connectors", "try", "till", "sales"], 0);
+    assert!(out.contains("till/sales: 1 record on the first page, and no more"), "{out}");
+    assert!(out.contains("Sale 7  7") && out.contains("\"total\": 1.50"), "{out}");
+    assert!(out.contains("no pipeline can map them: $.colour"), "{out}");
+    fs::write(dir.path().join("till/sales.csv"), "number,total,colour\n7,1.50,red\n8,much,red\n").unwrap();
+    let (out, _) = exits(dir.path(), &["--json", "connectors", "try", "till", "sales"], 4);
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["unread"][0]["place"], "sales.csv, line 3");
+    assert_eq!(told["unread"][0]["reason"], "total: `much` is no decimal");
+    let (_, err) = exits(dir.path(), &["connectors", "try", "till", "sale"], 64);
+    assert!(err.contains("it has sales"), "{err}");
+    let (out, _) = exits(dir.path(), &["connectors", "show", "till"], 0);
+    assert!(out.contains("$.total") && out.contains("decimal"), "{out}");
+    let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["all.yaml", "reconciled.toml", "till"]);
+}
+
 /// A child that does not outlive its test.
 struct Running(Child);
 
@@ -264,6 +291,21 @@ fn the_demo_tells_a_change_as_it_happens() {
     let config = dir.path().join("demo-data");
     let (out, _) = exits(&config, &["status"], 0);
     assert!(out.contains("demo/contacts"), "{out}");
+    // The edits that it suggests, one after the other.
+    let file = config.join("demo.yaml");
+    let edit = |from: &str, to: &str| {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "the suggestion fits the file");
+        fs::write(&file, text.replace(from, to)).unwrap();
+    };
+    edit("wait: 1s", "wait: 5s");
+    next("The edited configuration runs now");
+    edit("debounce:", "debonce:");
+    next("The file has a mistake, so nothing of it is taken; what ran before goes on:");
+    let line = next("demo.yaml:");
+    assert!(line.contains("debonce"), "{line}");
+    edit("debonce:", "debounce:");
+    next("The file is sound again, and what runs is what it says.");
     assert_eq!(demo.terminate(), Some(0));
 }
 

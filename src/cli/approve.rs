@@ -50,8 +50,11 @@ pub async fn reject(office: &mut Office, what: &str, out: &Output) -> Result<Exi
         Response::Rejected(pipeline) => {
             out.talk(&format!("rejected: the plan of {pipeline} stays held and is not applied"));
         }
-        Response::EditAnswered(held) => out
-            .talk(&format!("rejected: {} goes on as it was until its configuration is edited again", held.integration)),
+        Response::EditAnswered(held) => out.talk(&format!(
+            "rejected: {} goes on as it was until its configuration is edited again; `reconciled config restore` puts \
+             the file back",
+            held.integration
+        )),
         _ => return Err(Office::astray()),
     }
     Ok(Exit::Done)

@@ -73,8 +73,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Show an integration with everything of its template filled in
     Render(RenderArgs),
-    /// List the connectors and their resources
-    Connectors,
+    /// List the connectors and their resources, or try one
+    Connectors(ConnectorsArgs),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Print a completion script for a shell
@@ -95,6 +95,70 @@ pub enum Command {
     LogLevel(LogLevelArgs),
     /// Have the daemon take over the edited configuration, and say what came of every file
     Reload(ReloadArgs),
+    /// Edit a file of the configuration: check it, show what it changes, move it in whole
+    Edit(EditArgs),
+    /// Compare the files with what runs, and put back the last good text of one
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// `edit`.
+#[derive(Debug, Args)]
+pub struct EditArgs {
+    /// The file, below the configuration folder; it need not be there yet
+    pub file: PathBuf,
+}
+
+/// `config …`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say what the files would change about what runs, and which records
+    Diff,
+    /// Put back the last good text of a file, after showing it
+    Restore(RestoreArgs),
+}
+
+/// `config restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The file, below the configuration folder
+    pub file: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `connectors`.
+#[derive(Debug, Args)]
+pub struct ConnectorsArgs {
+    /// What to do; without it, they are listed
+    #[command(subcommand)]
+    pub command: Option<ConnectorsCommand>,
+}
+
+/// `connectors …`.
+#[derive(Debug, Subcommand)]
+pub enum ConnectorsCommand {
+    /// List the connectors and their resources
+    List,
+    /// Show the fields of a connector's resources
+    Show {
+        /// The connector
+        #[arg(value_name = "CONNECTOR")]
+        name: String,
+    },
+    /// Read one page of a resource and show what a pipeline would see; writes nothing
+    Try {
+        /// The connection
+        #[arg(value_name = "CONNECTION")]
+        connection: String,
+        /// The resource
+        #[arg(value_name = "RESOURCE")]
+        resource: String,
+        /// Show at most so many records
+        #[arg(long, default_value_t = 3)]
+        limit: usize,
+    },
 }
 
 /// `pause` and `resume`.

@@ -1,4 +1,7 @@
-//! `connectors`: what systems can be spoken to.
+//! `connectors`: what systems can be spoken to, and what they hold.
+
+mod fields;
+mod try_one;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,7 +9,8 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{
-    exit::Exit,
+    args::{ConnectorsArgs, ConnectorsCommand},
+    exit::{CliError, Exit},
     output::Output,
     text::{Paint, Table},
 };
@@ -15,9 +19,22 @@ use crate::{
     connector::{Manifest, Resource, WriteKind},
 };
 
-/// Lists the connectors: the built-in ones, and those of the configuration if there is one.
-#[must_use]
-pub fn run(dir: &Path, out: &Output) -> Exit {
+/// Lists the connectors (the built-in ones, and those of the configuration if there is one), shows one, or tries it.
+///
+/// # Errors
+///
+/// When there is none of the name, or it cannot be tried.
+pub async fn run(dir: &Path, args: &ConnectorsArgs, out: &Output) -> Result<Exit, CliError> {
+    match &args.command {
+        None | Some(ConnectorsCommand::List) => Ok(list(dir, out)),
+        Some(ConnectorsCommand::Show { name }) => fields::show(dir, name, out),
+        Some(ConnectorsCommand::Try { connection, resource, limit }) => {
+            try_one::run(dir, (connection, resource), *limit, out).await
+        }
+    }
+}
+
+fn list(dir: &Path, out: &Output) -> Exit {
     let loaded = config::load(dir, &ProcessEnv);
     let manifests: Vec<&Manifest> = loaded.connectors.values().map(AsRef::as_ref).collect();
     if out.json {

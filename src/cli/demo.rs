@@ -1,6 +1,7 @@
 //! `demo`: two practice systems, an integration and the daemon in one process; nothing to install.
 
 mod compare;
+mod edits;
 mod folder;
 mod live;
 mod once;
@@ -21,5 +22,5 @@ pub async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError> {
     if args.once {
         return once::run(args.dir.as_deref(), out).await;
     }
-    live::run(args, out).await
+    Box::pin(live::run(args, out)).await
 }

@@ -56,6 +56,13 @@ impl Output {
         let _ = writeln!(out, "{}", text.trim_end_matches('\n'));
     }
 
+    /// Asks, beside the data; the answer comes on the same line.
+    pub fn prompt(&self, text: &str) {
+        let mut out = io::stderr().lock();
+        // Where nobody can read it, nobody can answer either.
+        let _ = write!(out, "{text}").and_then(|()| out.flush());
+    }
+
     /// Shows that work goes on: on one line of a terminal, else line by line, now and then.
     #[must_use]
     pub fn spinner(&self, what: &str) -> Spinner {

@@ -34,7 +34,7 @@ pub async fn run(dir: &Path, args: &ReloadArgs, out: &Output) -> Result<Exit, Cl
 }
 
 /// A mistake weighs more than an edit that only waits for a person.
-fn exit(report: &ReloadReport) -> Exit {
+pub fn exit(report: &ReloadReport) -> Exit {
     if !report.is_rejected() {
         return Exit::Done;
     }
@@ -79,7 +79,8 @@ pub fn render(report: &ReloadReport, paint: Paint) -> String {
             IntegrationOutcome::LeftOut => "cannot run",
         };
         let why = result.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-        out.push_str(&wrap(&format!("`{}` {word}{why}", result.integration), 0));
+        let hash = result.running.as_ref().map(|hash| format!(" ({hash})")).unwrap_or_default();
+        out.push_str(&wrap(&format!("`{}`{hash} {word}{why}", result.integration), 0));
     }
     for connection in &report.reconnected {
         let _ = writeln!(out, "`{connection}` logs in anew");

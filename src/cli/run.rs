@@ -48,7 +48,8 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
         tracing::error!(event = "config.last_good", "{kept}");
         out.talk(&out.talk_paint.red(&kept));
     }
-    if boot.is_hopeless() {
+    // A folder that is not there yet may come at any time, and is followed.
+    if boot.is_hopeless() && dir.is_dir() {
         return Err(CliError::Config("the configuration has mistakes, shown above; nothing can run".to_owned()));
     }
     if loaded.has_errors() {
@@ -56,15 +57,17 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
     }
     let config = Arc::clone(&boot.config);
     if config.integrations.is_empty() {
+        let make = if dir.is_dir() { "" } else { "make the folder that is not there yet, and " };
         let text = format!(
-            "there is nothing to do yet: put a file that ends in .yaml into {} (`reconciled validate` checks it, \
+            "there is nothing to do yet: {make}put a file that ends in .yaml into {} (`reconciled validate` checks it, \
              `reconciled demo` shows an example); it is taken over without a restart",
             dir.display()
         );
         tracing::warn!(event = "config.empty", "{text}");
         out.talk(&text);
     }
-    let connect = setup::connect(&config, &store, &clock, Priority::Automatic);
+    let keeper = setup::keeper(&config, &store, &clock);
+    let connect = setup::connect(Some(keeper), &clock, Priority::Automatic);
     let connectors = setup::connectors_by(&connect, &config, out);
     let settings = DaemonSettings::from(&config.settings);
     let engine = setup::engine(config, store, connectors, clock)?;

@@ -14,11 +14,11 @@ use super::{exit::CliError, output::Output, text::Paint};
 use crate::{
     clock::Clock,
     config::{self, Config, ConnectionName, IntegrationName, Loaded, PipelineName, ProcessEnv, Snapshot},
-    connector::{Connector, HttpConnector, LimitRegistry, Priority, Requests},
+    connector::{Connector, FileConnector, HttpConnector, LimitRegistry, Priority, Requests},
     daemon::{
         Client, ClientError, execute,
         protocol::{Failure, Progress, Request, Response},
-        reload::Connect,
+        reload::{Connect, offline},
     },
     engine::{Connectors, Engine, Listed, Listing, Meter, RunReport, RunRequest},
     grant::{Keeper, Vault},
@@ -50,7 +50,10 @@ fn read(dir: &Path, out: &Output) -> Result<Loaded, CliError> {
 ///
 /// When the folder is not there, or nobody can say where the store is.
 pub fn read_for_daemon(dir: &Path, out: &Output) -> Result<(Snapshot, Loaded), CliError> {
-    no_folder(dir)?;
+    // One that is not there yet, or not mounted, is no reason to be down: what was good last runs.
+    if dir.exists() {
+        no_folder(dir)?;
+    }
     let mut snapshot = Snapshot::read(dir);
     for _ in 0..3 {
         if snapshot.is_steady() {
@@ -111,7 +114,7 @@ pub fn connectors(
     priority: Priority,
     out: &Output,
 ) -> Connectors {
-    connectors_by(&connect(config, store, clock, priority), config, out)
+    connectors_by(&connect(Some(keeper(config, store, clock)), clock, priority), config, out)
 }
 
 /// As [`connectors`], made in this way.
@@ -129,16 +132,30 @@ pub fn connectors_by(connect: &Connect, config: &Config, out: &Output) -> Connec
     made
 }
 
-/// A way to make connectors that share their limits and their grants, whenever they are made.
+/// Who keeps the grants of a store.
 #[must_use]
-pub fn connect(config: &Config, store: &Arc<SledStore>, clock: &Clock, priority: Priority) -> Connect {
+pub fn keeper(config: &Config, store: &Arc<SledStore>, clock: &Clock) -> Arc<Keeper> {
     let vault = Vault::new(config.settings.tokens_key.clone());
-    let keeper = Arc::new(Keeper::new(Arc::clone(store) as Arc<dyn Store>, vault, clock.clone()));
+    Arc::new(Keeper::new(Arc::clone(store) as Arc<dyn Store>, vault, clock.clone()))
+}
+
+/// A way to make connectors that share their limits and their grants, whenever they are made. Without a keeper nobody can
+/// log in by a grant.
+#[must_use]
+pub fn connect(keeper: Option<Arc<Keeper>>, clock: &Clock, priority: Priority) -> Connect {
     let (limits, clock) = (Arc::new(LimitRegistry::new(clock.clone())), clock.clone());
     Arc::new(move |connection| {
+        if connection.manifest.is_of_files() {
+            let made = FileConnector::new(Arc::clone(connection), clock.clone()).map_err(|error| error.to_string())?;
+            return Ok(Arc::new(made) as Arc<dyn Connector>);
+        }
         let made = HttpConnector::new(Arc::clone(connection), clock.clone(), &limits);
         let made = made.map_err(|error| error.to_string())?;
-        let made = made.with_priority(priority).with_grants(Arc::clone(&keeper));
+        let made = made.with_priority(priority);
+        let made = match &keeper {
+            Some(keeper) => made.with_grants(Arc::clone(keeper)),
+            None => made,
+        };
         Ok(Arc::new(made) as Arc<dyn Connector>)
     })
 }
@@ -206,6 +223,9 @@ impl Office {
                 let store = open_store(&config)?;
                 let connectors = connectors(&config, &store, &clock, Priority::Manual, out);
                 let engine = engine(Arc::clone(&config), store, connectors, clock.clone())?;
+                let path = config.settings.state_dir.clone();
+                let settled = offline::settle_moves(&engine.ledger, &config).await;
+                settled.map_err(|source| CliError::Store { path, source })?;
                 Ok(Self { broken, ..Self::here(engine) })
             }
             Err(error) => Err(lost(error)),

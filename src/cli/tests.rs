@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     args::CommandLine,
-    conflicts,
+    configs, conflicts,
     estimate::{Estimate, Takes},
     explain, links, matching,
     names::Names,
@@ -19,11 +19,15 @@ use super::{
 use crate::{
     config::{ConnectionName, Cost, CostLine, IntegrationName, PipelineName},
     connector::Requests,
-    daemon::{ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, PublicNow, WaitReason, protocol::Status},
+    daemon::{
+        ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, PublicNow, WaitReason,
+        protocol::Status,
+        reload::{ConfigDiff, DiffKind, IntegrationDiff},
+    },
     engine::{
-        BeforeImage, ConflictItem, Explanation, FieldChange, FieldExplanation, FindingItem, HeldReport,
-        IntegrationStatus, Mode, ParkedItem, PipelineReport, PipelineStatus, PlanCounts, PlanItem, RunReport, Tally,
-        Trouble, Verb, Whereabouts,
+        BeforeImage, ConflictItem, EditEffect, EffectCounts, EffectItem, EffectKind, Explanation, FieldChange,
+        FieldExplanation, FindingItem, HeldReport, IntegrationStatus, Mode, ParkedItem, PipelineEffect, PipelineReport,
+        PipelineStatus, PlanCounts, PlanItem, RunReport, Tally, Trouble, Verb, Whereabouts,
     },
     record::{Cell, RecordId, Side},
     store::{Approval, Choice, Due, HeldRun, Hold, Parked, RunRecord, Stage},
@@ -261,6 +265,7 @@ fn a_status() -> Status {
         guards: vec![Held { guard: "creates".to_owned(), count: 620, allowed: 500 }],
         earlier: [Damage::default(); 2],
         config: 1,
+        plan: None,
         approval: Approval::Waiting,
     };
     let sales = PipelineStatus { held: Some(held), ..pipeline_status("acme/sales", Stage::Running) };
@@ -531,4 +536,55 @@ fn calls_a_day() {
         limit: Some(5_000),
     };
     insta::assert_snapshot!(fits(&validate::render(&[cost])));
+}
+
+#[test]
+fn what_an_edit_would_change() {
+    let item = |kind, label: &str, id: &str| EffectItem {
+        kind,
+        label: label.to_owned(),
+        side: Side::Source,
+        id: RecordId::from(id),
+        fields: vec![FieldChange {
+            field: "city -> City".to_owned(),
+            before: Cell::from("PER"),
+            after: Cell::from("PRT"),
+            why: "differs without history; differences: source-wins".to_owned(),
+        }],
+    };
+    let effect = EditEffect {
+        pipelines: vec![PipelineEffect {
+            pipeline: name("acme/contacts"),
+            memory: name("acme/contacts"),
+            links: 1_642,
+            counts: EffectCounts { rewrites: 1_430, releases: 212, adds: 9, ..EffectCounts::default() },
+            allowed: 20,
+            damage: Damage::default(),
+            plan: 0,
+            items: vec![item(EffectKind::Rewritten, "Jane Doe", "17"), item(EffectKind::Rewritten, "", "18")],
+        }],
+    };
+    let one = |name: &str, change, edited: &[&str], effect: EditEffect, why: Option<&str>| IntegrationDiff {
+        integration: IntegrationName::parse(name).unwrap(),
+        change,
+        running: (change != DiffKind::Added).then(|| "3fa9c10b77de".to_owned()),
+        written: (!matches!(change, DiffKind::Removed | DiffKind::Kept)).then(|| "81ed04c2a9b5".to_owned()),
+        why: why.map(str::to_owned),
+        edited: edited.iter().map(|&text| text.to_owned()).collect(),
+        effect,
+    };
+    let none = EditEffect::default;
+    let diff = ConfigDiff {
+        integrations: vec![
+            one("acme", DiffKind::Changed, &["acme/contacts: filters.source, + phone -> Phone"], effect, None),
+            one("beta", DiffKind::Changed, &["beta/contacts: guards"], none(), None),
+            one("gone", DiffKind::Removed, &[], none(), None),
+            one("new", DiffKind::Added, &[], none(), None),
+            one("slow", DiffKind::Tuned, &[], none(), None),
+            one("bad", DiffKind::Kept, &[], none(), Some("INVALID_PENDING bad.yaml:3:5: unknown key `feilds`")),
+        ],
+        mistakes: vec![],
+    };
+    insta::assert_snapshot!(fits(&configs::render(&diff, Paint::Plain)));
+    insta::assert_snapshot!(fits(&configs::render(&ConfigDiff::default(), Paint::Plain)));
 }

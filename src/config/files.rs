@@ -90,6 +90,14 @@ impl Snapshot {
         Self { dir: dir.to_owned(), files, steady: true, ..Self::default() }
     }
 
+    /// As this, but with these texts in place of what some files hold.
+    #[must_use]
+    pub fn with_texts(&self, texts: impl IntoIterator<Item = (String, Arc<str>)>) -> Self {
+        let mut with = self.clone();
+        with.files.extend(texts.into_iter().map(|(name, text)| (name, Ok(text))));
+        with
+    }
+
     /// The folder.
     #[must_use]
     pub fn dir(&self) -> &Path {

@@ -185,6 +185,7 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
     let integrations = written.integrations.iter().filter_map(|entry| resolve::integration(&cx, entry));
     let mut drafts: Vec<_> = integrations.collect();
     drafts.extend(written.pipelines.iter().filter_map(|entry| resolve::top_level(&cx, entry)));
+    resolve::check_moves(&cx, &mut drafts);
     resolve::one_writer(&cx, &mut drafts);
     let left_out = resolve::settle(&cx, &mut drafts);
     let config = Config {

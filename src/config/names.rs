@@ -100,6 +100,14 @@ name!(
     PipelineName, 2
 );
 
+impl PipelineName {
+    /// The integration it belongs to; a pipeline of the top level is an integration of its own.
+    #[must_use]
+    pub fn integration(&self) -> IntegrationName {
+        IntegrationName(self.0.split('/').next().unwrap_or_default().into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,7 +21,7 @@ pub use grant::{Grant, GrantFlow};
 pub use integration::{ApplyMode, Cron, Debounce, Integration, Schedule, Spread};
 pub use pipeline::{
     Amount, Blanks, CoWriter, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep,
-    KeyPair, OnLeave, Pipeline, Then, Tier, Unique,
+    KeyPair, KnownConstant, OnLeave, Pipeline, Then, Tier, Unique,
 };
 pub use settings::{BackupSettings, HistorySettings, PublicSettings, ReloadSettings, RunSettings, Settings};
 

@@ -151,6 +151,7 @@ fn reload(written: Option<&ReloadW>) -> ReloadSettings {
         drain: time(&written.drain, default.drain),
         second_look: time(&written.second_look, default.second_look),
         keep_held: time(&written.keep_held, default.keep_held),
+        keep_removed: time(&written.keep_removed, default.keep_removed),
     }
 }
 

@@ -40,7 +40,7 @@ pub struct PullCursor {
 }
 
 /// One page of records.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Page {
     /// The records, as listed.
     pub records: Vec<RemoteRecord>,
@@ -49,6 +49,19 @@ pub struct Page {
     /// An instant of the server's clock (its `Date` header) at or before which it began to answer, for the next
     /// `since`: the time that the answer took is taken off already.
     pub server_time: Option<DateTime<Utc>>,
+    /// What is not listed may be there nevertheless: the listing tells what came, not all there is.
+    pub partial: bool,
+    /// What is there and cannot be read. Where there is any, nothing may be concluded from what is not listed.
+    pub unread: Vec<Unread>,
+}
+
+/// Something in a listing that is no record: a bad row of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Where it is, for people: `sales.csv, line 17`.
+    pub place: String,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// What a write does.
@@ -228,6 +241,9 @@ pub trait Connector: Send + Sync {
 
     /// Requests made so far.
     fn requests(&self) -> Requests;
+
+    /// What was listed of a resource in this process is remembered durably by now; a file that was taken may be put away.
+    async fn settled(&self, _resource: &Resource) {}
 
     /// The same for calls that a person waits for; `None` where that makes no difference.
     fn for_a_person(&self) -> Option<Arc<dyn Connector>> {

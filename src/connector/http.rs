@@ -24,11 +24,12 @@ use super::{
 use crate::{clock::Clock, config::Connection, grant::Keeper, record::RecordId};
 
 mod address;
+mod also;
 mod answer;
 mod body;
 mod calls;
 mod decode;
-mod extract;
+pub(super) mod extract;
 mod format;
 mod list;
 mod login;

@@ -7,6 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 pub use self::{
+    file_table::{FileFormat, FileTable, Group, Holds},
     oauth::{Accounts, ClientAuth, OAuth},
     reading::{
         ChangedSince, DeletedFeed, Detail, GetOne, List, PageEnd, PageSize, Paging, Parents, Place, SinceFormat,
@@ -16,6 +17,7 @@ pub use self::{
 };
 use crate::record::{Canon, Kind, Path};
 
+mod file_table;
 mod oauth;
 mod reading;
 mod wire;
@@ -186,6 +188,28 @@ pub struct Resource {
     pub gone_when: Option<GoneWhen>,
     /// Where a merged record names its survivor.
     pub merged_into: Option<Path>,
+    /// Members of a record that have a call of their own. An end of a pipeline has those that it maps, and only they are
+    /// read.
+    pub also: Vec<Also>,
+    /// The files that hold it; `None` where it is spoken to over HTTP.
+    pub file: Option<FileTable>,
+}
+
+/// A member of a record that a call of its own reads.
+#[derive(Clone, Debug)]
+pub struct Also {
+    /// Its name in the record.
+    pub member: String,
+    /// The call, with `{id}`, and where the value is in the answer.
+    pub get: GetOne,
+}
+
+impl Manifest {
+    /// Whether its records are in files.
+    #[must_use]
+    pub fn is_of_files(&self) -> bool {
+        self.resources.values().any(|resource| resource.file.is_some())
+    }
 }
 
 impl Resource {

@@ -11,12 +11,13 @@ use super::{
     gate, grants, log_level,
     paused::{self, Pause},
     protocol::{DEADLINE, Failure, FailureKind, Progress, Request, Response, Status, chain},
+    reload::{Compared, last_good},
     run::{Watched, run},
     slot::Slot,
     status::Phase,
 };
 use crate::{
-    config::{IntegrationName, PipelineName},
+    config::{IntegrationName, PipelineName, Snapshot},
     connector::Requests,
     engine::{Desk, Meter, RunRequest},
     store::StoreError,
@@ -48,6 +49,10 @@ pub(super) async fn answer(
         Request::Reload { wait, force } => {
             shared.asks.now(wait, force).await.map(|report| Response::Reloaded(Box::new(report)))
         }
+        Request::ConfigDiff { .. } | Request::LastGood { .. } => {
+            let shared = shared.clone();
+            in_time(Box::pin(async move { files(&shared, request).await })).await
+        }
         Request::Explain { .. }
         | Request::Links { .. }
         | Request::Parked { .. }
@@ -67,6 +72,38 @@ pub(super) async fn answer(
             let shared = shared.clone();
             in_time(Box::pin(async move { change(&shared, request).await })).await
         }
+    }
+}
+
+/// What the files say, beside what runs.
+async fn files(shared: &Arc<Shared>, request: Request) -> Result<Response, Failure> {
+    let Some(env) = shared.env.clone() else {
+        return Err(Failure::new(FailureKind::NotPossible, "this daemon does not follow its configuration"));
+    };
+    let dir = shared.engine().config.settings.config_dir.clone();
+    let failed = |error: &crate::store::StoreError| {
+        Failure::new(FailureKind::Store, format!("the store failed: {}", chain(error)))
+    };
+    let read = tokio::task::spawn_blocking(move || Snapshot::read(&dir)).await;
+    let read =
+        read.map_err(|error| Failure::new(FailureKind::NotPossible, format!("a mistake in the program: {error}")))?;
+    match request {
+        Request::LastGood { file } => {
+            let good = last_good(&shared.ledger(), &read, env.as_ref(), &file).await.map_err(|error| failed(&error))?;
+            Ok(Response::LastGood(Box::new(good)))
+        }
+        Request::ConfigDiff { texts } => {
+            let snapshot = read.with_texts(texts.into_iter().map(|(name, text)| (name, text.into())));
+            let versions =
+                shared.slots().values().map(|slot| slot.peek(|state| state.version.clone())).collect::<Vec<_>>();
+            let running = versions.into_iter().map(|version| (version.integration, version.effective)).collect();
+            let now = shared.clock.now();
+            let ledger = shared.ledger();
+            let compared = Compared { ledger: &ledger, env: env.as_ref(), snapshot: &snapshot, now };
+            let diff = compared.with_running(running).await.map_err(|error| failed(&error))?;
+            Ok(Response::ConfigDiff(Box::new(diff)))
+        }
+        _ => Err(Failure::new(FailureKind::BadRequest, "this is no question about files")),
     }
 }
 

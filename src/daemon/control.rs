@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::{
     sync::{OwnedMutexGuard, mpsc, watch},
     task::JoinHandle,
@@ -18,7 +18,7 @@ use super::{
     consent::Links,
     grants,
     health::{self, Health},
-    paused,
+    paused, prober,
     protocol::{Failure, Progress, Request, Response},
     public::{self, PublicNow},
     reload::{self, Asks, ConfigNow, Reloading},
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{ConnectionName, Effects, IntegrationName, Settings},
+    config::{ConnectionName, Effects, EnvSource, IntegrationName, Settings},
     engine::Engine,
     store::Ledger,
 };
@@ -66,6 +66,13 @@ pub(super) enum Stop {
 /// Every integration that runs, by name.
 pub(super) type Slots = BTreeMap<IntegrationName, Arc<Slot>>;
 
+/// Both times of a clock at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    pub monotonic: Duration,
+    pub wall: DateTime<Utc>,
+}
+
 /// What the tasks of a daemon share.
 pub(super) struct Shared {
     /// What runs: its configuration and connectors are replaced by a reload.
@@ -83,6 +90,8 @@ pub(super) struct Shared {
     pub asks: Asks,
     /// How often the files were judged.
     pub judged: watch::Sender<u64>,
+    /// Where variables come from; `None` where nothing is reloaded.
+    pub env: Option<Arc<dyn EnvSource + Send + Sync>>,
     /// How the configuration stands; `None` where nothing is reloaded.
     pub config_now: Mutex<Option<ConfigNow>>,
     /// How the public listener stands; `None` where there is none.
@@ -201,20 +210,44 @@ impl Shared {
         let _ = stop.wait_for(|now| *now >= stage).await;
     }
 
-    /// Waits until an instant of the wall clock, which may be moved meanwhile. Cancel safe.
-    pub async fn sleep_until(&self, at: DateTime<Utc>) {
+    /// What time it is.
+    pub fn read_clock(&self) -> Reading {
+        Reading { monotonic: self.clock.monotonic(), wall: self.clock.now() }
+    }
+
+    /// Waits until an instant of the wall clock, which may be moved meanwhile. Returns early when somebody put the clock
+    /// back since `read`, when whoever waits decided how long: it has to think again, because what was an hour away may be
+    /// a day away now. Cancel safe.
+    pub async fn sleep_until(&self, at: DateTime<Utc>, read: Reading) {
         /// A machine's clock is looked at again this often, because a person may have moved it.
         const LOOK: Duration = Duration::from_mins(1);
+        /// What the two readings of a clock may be apart without anybody having moved it.
+        const SLACK: TimeDelta = TimeDelta::seconds(1);
         let clock = &self.clock;
+        let mut jumps = clock.jumps();
+        let Reading { monotonic: began, wall } = read;
         loop {
             // In this order: a clock that moves between the two readings makes the wait too short, never too long.
             let monotonic = clock.monotonic();
-            let Ok(left) = (at - clock.now()).to_std() else { return };
-            if left.is_zero() {
+            let now = clock.now();
+            let passed = TimeDelta::from_std(monotonic.saturating_sub(began)).unwrap_or_default();
+            let Ok(left) = (at - now).to_std() else { return };
+            if left.is_zero() || now - wall < passed - SLACK {
                 return;
             }
-            let left = if clock.is_manual() { left } else { left.min(LOOK) };
-            clock.sleep_until(monotonic.saturating_add(left)).await;
+            // One that tells when it is moved is not asked.
+            let left = if jumps.is_some() { left } else { left.min(LOOK) };
+            let jumped = async {
+                match &mut jumps {
+                    // The sender lives in the clock.
+                    Some(jumps) => drop(jumps.changed().await),
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = clock.sleep_until(monotonic.saturating_add(left)) => {}
+                () = jumped => {}
+            }
         }
     }
 
@@ -313,6 +346,7 @@ impl Daemon {
             stirred,
             asks,
             judged: watch::Sender::new(0),
+            env: reloading.as_ref().map(|reloading| Arc::clone(&reloading.env)),
             config_now: Mutex::default(),
             public: Mutex::default(),
             links: Links::default(),
@@ -331,6 +365,8 @@ impl Daemon {
             let public = public::begin(&shared, settings).await;
             shared.tasks().workers.push(public);
         }
+        let prober = tokio::spawn(prober::work(Arc::clone(&shared)));
+        shared.tasks().workers.push(prober);
         for slot in shared.slots().values() {
             shared.employ(slot);
         }

@@ -93,6 +93,10 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
         Request::LogLevel { .. } => {
             return Err(Failure::new(FailureKind::NotPossible, "no daemon runs, so there is no log to change"));
         }
+        Request::ConfigDiff { .. } | Request::LastGood { .. } => {
+            let text = "only a daemon that follows its configuration can tell";
+            return Err(Failure::new(FailureKind::NotPossible, text));
+        }
         Request::Reload { .. } => {
             let text = "no daemon runs, so there is nothing to reload; its next start reads the files anyway";
             return Err(Failure::new(FailureKind::NotPossible, text));

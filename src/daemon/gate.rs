@@ -79,6 +79,10 @@ impl Connector for Gate {
         self.pass()?.send(resource, call).await
     }
 
+    async fn settled(&self, resource: &Resource) {
+        self.inner.settled(resource).await;
+    }
+
     fn requests(&self) -> Requests {
         self.inner.requests()
     }

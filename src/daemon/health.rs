@@ -6,6 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
 
 use super::protocol::chain;
 use crate::store::{Group, Key, Space, Store, StoreError, frame};
@@ -18,6 +19,8 @@ const MOST: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(super) struct Health {
     failing: Mutex<Option<Failing>>,
+    /// How often it began to fail.
+    failures: watch::Sender<u64>,
     /// One probe at a time, whoever makes it.
     probing: tokio::sync::Mutex<()>,
 }
@@ -34,6 +37,7 @@ impl Health {
     pub fn failed(&self, error: &StoreError, now: DateTime<Utc>) {
         let mut failing = self.lock();
         let attempts = failing.as_ref().map_or(0, |failing| failing.attempts);
+        let begins = failing.is_none();
         if failing.as_ref().is_some_and(|failing| failing.next > now) {
             return;
         }
@@ -42,6 +46,15 @@ impl Health {
         let wait = FIRST.saturating_mul(2_u32.saturating_pow(attempts)).min(MOST);
         let next = now + TimeDelta::from_std(wait).unwrap_or_default();
         *failing = Some(Failing { message, attempts: attempts.saturating_add(1), next });
+        drop(failing);
+        if begins {
+            self.failures.send_modify(|count| *count = count.wrapping_add(1));
+        }
+    }
+
+    /// Tells when it begins to fail.
+    pub fn failures(&self) -> watch::Receiver<u64> {
+        self.failures.subscribe()
     }
 
     /// When it is probed next; `None` while it works.

@@ -59,6 +59,20 @@ pub(super) async fn forget(ledger: &Ledger, pauses: &[Pause]) -> Result<(), Stor
     ledger.flush().await
 }
 
+/// What was paused under one name is paused under another. Durable when it returns.
+///
+/// # Errors
+///
+/// When the store fails: then it can be done again.
+pub(super) async fn rename(ledger: &Ledger, from: &str, to: &str) -> Result<(), StoreError> {
+    let Some(pause) = all(ledger).await?.remove(from) else { return Ok(()) };
+    let mut group = Group::default();
+    group.put(key(to), frame::encode(&Pause { what: to.to_owned(), ..pause }));
+    group.delete(key(from));
+    ledger.store().commit(vec![group]).await?;
+    ledger.flush().await
+}
+
 /// Every pause, whether or not what is paused is still configured.
 ///
 /// # Errors

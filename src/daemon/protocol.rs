@@ -5,14 +5,14 @@
 //! Every request except `run` and `reload` is answered within [`DEADLINE`], also while a pipeline is stuck. Whatever it
 //! is, no more than [`SILENCE`] passes between two lines of an answer: who hears nothing for longer may give up.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
     paused::Pause,
-    reload::{HeldEdit, ReloadReport},
+    reload::{ConfigDiff, GoodText, HeldEdit, ReloadReport},
     status::DaemonStatus,
 };
 use crate::{
@@ -181,6 +181,17 @@ pub enum Request {
         #[serde(default)]
         directive: Option<String>,
     },
+    /// What the files would change about what runs. Changes nothing.
+    ConfigDiff {
+        /// Texts in place of what some files hold, by their path below the folder.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        texts: BTreeMap<String, String>,
+    },
+    /// The last good text of a file of the configuration.
+    LastGood {
+        /// Its path below the folder.
+        file: String,
+    },
     /// Takes over what was edited in the configuration. May take longer than the deadline if it waits.
     Reload {
         /// Answers only when every edited integration has taken over, or cannot.
@@ -316,6 +327,10 @@ pub enum Response {
     Disconnected(String),
     /// To [`Request::LogLevel`]: the filter as it is now.
     LogLevel(String),
+    /// To [`Request::ConfigDiff`].
+    ConfigDiff(Box<ConfigDiff>),
+    /// To [`Request::LastGood`]; `None` if there is none.
+    LastGood(Box<Option<GoodText>>),
     /// To [`Request::Reload`].
     Reloaded(Box<ReloadReport>),
 }

@@ -14,11 +14,16 @@
 pub(super) mod admit;
 mod boot;
 mod decide;
+mod diff;
 mod follow;
+mod good;
 pub(super) mod held;
 mod logins;
+pub(super) mod moves;
+pub mod offline;
 mod pass;
 mod remembered;
+mod removed;
 mod report;
 mod swap;
 mod watch;
@@ -28,7 +33,11 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use boot::{Boot, boot};
+pub(super) use diff::Compared;
+pub use diff::{ConfigDiff, DiffKind, IntegrationDiff};
 pub(super) use follow::begin;
+pub use good::GoodText;
+pub(super) use good::last_good;
 pub use held::HeldEdit;
 pub use report::{
     ConfigNow, FileOutcome, FileResult, IntegrationOutcome, IntegrationResult, Mistake, ReloadReport, ReloadSummary,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::{
-    control::{Shared, Stop},
+    control::{Reading, Shared, Stop},
     outlook,
     paused::{self, Pauses},
     run::run,
@@ -21,11 +21,12 @@ use crate::{
 /// Works until the daemon stops.
 pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
     while !shared.is_stopping() && !slot.is_retired() {
-        let now = shared.clock.now();
+        let read = shared.read_clock();
+        let now = read.wall;
         if let Some(probe) = shared.health.next_probe() {
             if probe > now {
                 slot.with(|state| state.rest = Rest::Until(probe));
-                rest(&shared, &slot, Some(probe)).await;
+                rest(&shared, &slot, (Some(probe), read)).await;
             } else {
                 shared.probe_store(now).await;
             }
@@ -72,17 +73,17 @@ pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
         });
         match next {
             Some((Some(action), _)) => perform(&shared, &slot, action).await,
-            Some((None, until)) => rest(&shared, &slot, until).await,
+            Some((None, until)) => rest(&shared, &slot, (until, read)).await,
             None => {}
         }
     }
     slot.with(|state| state.rest = Rest::Ended);
 }
 
-async fn rest(shared: &Shared, slot: &Slot, until: Option<DateTime<Utc>>) {
+async fn rest(shared: &Shared, slot: &Slot, (until, read): (Option<DateTime<Utc>>, Reading)) {
     let time = async {
         match until {
-            Some(until) => shared.sleep_until(until).await,
+            Some(until) => shared.sleep_until(until, read).await,
             None => std::future::pending().await,
         }
     };

@@ -1,9 +1,13 @@
-//! Which accounts the links of a pipeline speak of.
+//! Which accounts the links of a pipeline speak of, and through which versions of their connectors.
 //!
 //! Ids mean nothing outside of their account. A connection that is pointed at another one (a tenant corrected by hand,
 //! a practice system, a copied file) would find none of its linked records, or wrong ones. So a pipeline remembers the
 //! accounts of its first run, and under others nothing is read or written for it until a person says that they are the
 //! same. A pipeline without a link has nothing to protect: it forgets what it has seen and begins anew.
+//!
+//! The same goes for the version of a connector: another one may read the same record with other values. A connection
+//! that names none (`connector: xero`) stays on the version first used until a person agrees to another; one that does
+//! (`xero@2`) says so in the file.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -16,22 +20,55 @@ use crate::{
 };
 
 /// The accounts that the connections of a pipeline stand for now: source, target.
-pub(super) fn accounts(pipeline: &Pipeline) -> [String; 2] {
+fn accounts(pipeline: &Pipeline) -> [String; 2] {
     Side::BOTH.map(|side| pipeline.end(side).connection.account().trim().to_owned())
 }
 
 /// A short name for a change of accounts: the same change has the same name.
 pub(super) fn hold_id(pipeline: &Pipeline, state: &PipelineState) -> String {
-    let text = format!("{}:{:?}:{:?}", pipeline.name, state.accounts, accounts(pipeline));
+    let known = (&state.accounts, &state.connectors);
+    let text = format!("{}:{known:?}:{:?}", pipeline.name, (accounts(pipeline), connectors(pipeline)));
     format!("{:06x}", xxh3_64(text.as_bytes()) & 0xff_ffff)
 }
 
-/// The side whose account is another one now, and the one remembered.
+/// What a pipeline speaks through now, with its version (`xero@1`): source, target.
+fn connectors(pipeline: &Pipeline) -> [String; 2] {
+    Side::BOTH.map(|side| {
+        let manifest = &pipeline.end(side).connection.manifest;
+        format!("{}@{}", manifest.name, manifest.version)
+    })
+}
+
+/// Remembers what a pipeline stands for now.
+pub(crate) fn bind(pipeline: &Pipeline, state: &mut PipelineState) {
+    state.accounts = accounts(pipeline).map(Some);
+    state.connectors = connectors(pipeline).map(Some);
+}
+
+/// What the links of a pipeline speak of that is another one now: the side, and how that is said.
 fn moved(pipeline: &Pipeline, state: &PipelineState) -> Option<(Side, String)> {
-    let now = accounts(pipeline);
+    let (accounts, connectors) = (accounts(pipeline), connectors(pipeline));
+    let id = hold_id(pipeline, state);
     Side::BOTH.into_iter().find_map(|side| {
-        let known = state.accounts[side.index()].as_ref()?;
-        (*known != now[side.index()]).then(|| (side, known.clone()))
+        let connection = &pipeline.end(side).connection;
+        let (account, connector) = (&accounts[side.index()], &connectors[side.index()]);
+        if let Some(known) = state.accounts[side.index()].as_ref().filter(|known| *known != account) {
+            let message = format!(
+                "its links speak of {known}, and `{}` now stands for {account}; nothing is read or written. If that is the \
+                 same account under a new address, `reconciled approve {id}`; if it is another one, put the old one back, \
+                 or give the pipeline a new name to begin anew",
+                connection.name,
+            );
+            return Some((side, message));
+        }
+        let known = state.connectors[side.index()].as_ref().filter(|known| *known != connector && !connection.pinned)?;
+        let message = format!(
+            "its links were made through {known}, and this program has {connector}; nothing is read or written. Look at \
+             what changed between the two; then `reconciled approve {id}`, or say `connector: {connector}` for `{}`, or go \
+             back to the program of before",
+            connection.name,
+        );
+        Some((side, message))
     })
 }
 
@@ -45,9 +82,13 @@ impl Run<'_> {
                 continue;
             }
             let state = self.state_mut(&pipeline.name).await?.clone();
-            let Some((side, known)) = moved(pipeline, &state) else {
+            let Some((side, message)) = moved(pipeline, &state) else {
                 let state = self.state_mut(&pipeline.name).await?;
-                state.accounts = accounts(pipeline).map(Some);
+                if state.connectors != [None, None] && state.connectors != connectors(pipeline).map(Some) {
+                    // Another version was asked for: what it reads, it reads in full.
+                    state.read = [0, 0];
+                }
+                bind(pipeline, state);
                 if ours && self.engine.ledger.held(&pipeline.name, Hold::Account).await?.is_some() {
                     let mut changes = Changes::new();
                     changes.together(|atomic| atomic.release(&pipeline.name, Hold::Account));
@@ -58,7 +99,8 @@ impl Run<'_> {
             if !self.engine.ledger.has_links(&pipeline.name).await? {
                 if ours {
                     self.engine.ledger.forget_unlinked(&pipeline.name).await?;
-                    let begun = PipelineState { accounts: accounts(pipeline).map(Some), ..PipelineState::default() };
+                    let mut begun = PipelineState::default();
+                    bind(pipeline, &mut begun);
                     *self.state_mut(&pipeline.name).await? = begun;
                 } else {
                     self.foreign.insert(pipeline.name.clone());
@@ -67,7 +109,7 @@ impl Run<'_> {
             }
             self.foreign.insert(pipeline.name.clone());
             if ours {
-                self.hold_account(pipeline, &state, side, &known).await?;
+                self.hold_account(pipeline, &state, side, message).await?;
             }
         }
         Ok(())
@@ -78,17 +120,10 @@ impl Run<'_> {
         pipeline: &Pipeline,
         state: &PipelineState,
         side: Side,
-        known: &str,
+        message: String,
     ) -> Result<(), EngineError> {
         let id = hold_id(pipeline, state);
         let connection = &pipeline.end(side).connection;
-        let message = format!(
-            "its links speak of {known}, and `{}` now stands for {}; nothing is read or written. If that is the same \
-             account under a new address, `reconciled approve {id}`; if it is another one, put the old one back, or give \
-             the pipeline a new name to begin anew",
-            connection.name,
-            connection.account().trim(),
-        );
         tracing::warn!(event = "account.foreign", pipeline = %pipeline.name, connection = %connection.name);
         let old = self.engine.ledger.held(&pipeline.name, Hold::Account).await?.filter(|old| old.id == id);
         let held = HeldRun {
@@ -101,6 +136,7 @@ impl Run<'_> {
             earlier: [Damage::default(); 2],
             guards: vec![Held { guard: "account".to_owned(), count: state.links, allowed: 0 }],
             config: pipeline.hash,
+            plan: None,
             approval: old.map_or(Approval::Waiting, |old| old.approval),
         };
         let mut changes = Changes::new();

@@ -77,6 +77,10 @@ impl Run<'_> {
                     self.apply_link(pipeline, *link, &newcomers).await?;
                     continue;
                 }
+                Step::Succeed { old, link, newcomer } => {
+                    self.apply_succession(pipeline, &old, *link, *newcomer).await?;
+                    continue;
+                }
                 Step::Create { newcomer, write } => {
                     let seen = &newcomer.fresh.observation;
                     let (origin, label) = (seen.id.clone(), seen.label.clone());
@@ -132,6 +136,11 @@ impl Run<'_> {
         }
         let due = Due { at: self.engine.clock.now(), why: "linked".to_owned() };
         let mut changes = Changes::new();
+        // A linked record is found by its target's keys only.
+        let [source, target] = newcomers;
+        let keys = super::deliver::keys_of(pipeline, Side::Target, &target.fresh.observation.projection);
+        // Before the link, as everywhere: who is woken too early waits again, who is forgotten waits for ever.
+        self.wake(&mut changes, pipeline, &link).await?;
         changes.together(|atomic| {
             atomic.link(&pipeline.name, &link);
             for newcomer in newcomers {
@@ -145,17 +154,11 @@ impl Run<'_> {
             }
             // Decided about again in the next round: what is left to write or to list is found there.
             atomic.due(&pipeline.name, Side::Source, &link.source, &due);
-        });
-        // A linked record is found by its target's keys only.
-        let [source, target] = newcomers;
-        let keys = super::deliver::keys_of(pipeline, Side::Target, &target.fresh.observation.projection);
-        changes.together(|atomic| {
             super::deliver::reindex(atomic, &pipeline.name, Side::Source, &link.source, &source.old_keys, &[]);
             super::deliver::reindex(atomic, &pipeline.name, Side::Target, &link.target, &target.old_keys, &keys);
             // An entry that was remembered without its keys being known here is indexed all the same.
             super::deliver::reindex(atomic, &pipeline.name, Side::Target, &link.target, &[], &keys);
         });
-        self.wake(&mut changes, pipeline, &link).await?;
         self.engine.ledger.commit(changes).await?;
         self.state_mut(&pipeline.name).await?.links += 1;
         self.meter.done(1);
@@ -377,16 +380,20 @@ impl Run<'_> {
         Ok(items)
     }
 
-    /// Reads the written side again when what was read of it is too old to be written over.
+    /// Reads the written side again when what was read of it is too old to be written over, or another pipeline made
+    /// records there that this one was not told of.
     async fn freshen(&mut self, pipeline: &Arc<Pipeline>, side: Side) -> Result<(), EngineError> {
         let end = pipeline.end(side);
         let key = (end.connection.name.clone(), end.resource.name.clone());
-        if !pipeline.reads(side) || self.age_of(&key).is_none_or(|age| age <= FRESH_FOR) {
+        if !pipeline.reads(side) {
             return Ok(());
         }
-        if end.resource.list.as_ref().is_none_or(|list| list.changed_since.is_none()) {
+        let old = self.age_of(&key).is_some_and(|age| age > FRESH_FOR)
+            && end.resource.list.as_ref().is_some_and(|list| list.changed_since.is_some());
+        if !old && !self.outdated.contains(&(pipeline.name.clone(), key.clone())) {
             return Ok(());
         }
+        self.outdated.retain(|(_, outdated)| *outdated != key);
         let attached =
             self.ends_using(&key).into_iter().map(|(pipeline, side)| Attached { pipeline, side, spill: false });
         let connection = end.connection.clone();
@@ -408,8 +415,8 @@ impl Run<'_> {
     ) -> Result<(Vec<Item>, Vec<WriteItem>), EngineError> {
         let mut kept = Vec::with_capacity(items.len());
         let mut writes = Vec::with_capacity(items.len());
-        let again = self.pulled_again > 0;
         let Some(origin) = items.first().map(|item| item.write.side.other()) else { return Ok((kept, writes)) };
+        let again = self.pulled_again > 0;
         let ids: Vec<RecordId> = items.iter().map(|item| item.origin.clone()).collect();
         let linked = self.engine.ledger.links_of(&pipeline.name, origin, &ids).await?;
         for (item, link) in items.into_iter().zip(linked) {

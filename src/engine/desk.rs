@@ -24,6 +24,9 @@ pub use find::{Explanation, FieldExplanation, Whereabouts};
 pub use history::BeforeImage;
 pub use status::{IntegrationStatus, PipelineStatus};
 
+/// What may have become of a plan that somebody wants to answer.
+const NOW: &str = "; a plan that changed has another id, which `reconciled status` shows";
+
 /// Why a person's request could not be carried out.
 #[derive(Debug, Error)]
 pub enum DeskError {
@@ -293,6 +296,9 @@ impl<'e> Desk<'e> {
                 // That an account is the same is never meant by the way.
                 if held.id == what || named || (whole && held.what != Hold::Account) {
                     begins |= held.what == Hold::Plan;
+                    if !first {
+                        self.in_time(&held)?;
+                    }
                     approve_hold(&mut changes, pipeline, &mut state, held)?;
                 }
             }
@@ -309,10 +315,24 @@ impl<'e> Desk<'e> {
             }
         }
         if approved.is_empty() {
-            return Err(DeskError::NoSuch(format!("nothing named `{what}` waits for approval")));
+            return Err(DeskError::NoSuch(format!("nothing named `{what}` waits for approval{NOW}")));
         }
         self.commit(changes).await?;
         Ok(approved)
+    }
+
+    /// Whether a plan may still be answered as it was shown.
+    fn in_time(&self, held: &HeldRun) -> Result<(), DeskError> {
+        let until = held.waits_until(self.engine.config.settings.reload.keep_held);
+        if !matches!(held.what, Hold::Plan | Hold::Revert) || until > self.engine.clock.now() {
+            return Ok(());
+        }
+        Err(DeskError::NotPossible(format!(
+            "the plan {} of {} waited until {}; the next run plans anew, and asks again if it is still over a guard",
+            held.id,
+            held.pipeline,
+            until.format("%Y-%m-%d %H:%M UTC")
+        )))
     }
 
     /// Rejects what is held: it stays held and is no longer shown as waiting.
@@ -330,7 +350,7 @@ impl<'e> Desk<'e> {
                 return Ok(held.pipeline);
             }
         }
-        Err(DeskError::NoSuch(format!("nothing named `{what}` waits for approval")))
+        Err(DeskError::NoSuch(format!("nothing named `{what}` waits for approval{NOW}")))
     }
 
     /// Links two records by hand. Both are read now; what differs follows the pipeline's `differences`.
@@ -362,6 +382,7 @@ impl<'e> Desk<'e> {
         state.links += 1;
         let due = Due { at: self.engine.clock.now(), why: "linked by hand".to_owned() };
         let mut changes = Changes::new();
+        self.wake(&mut changes, name, &link).await?;
         changes.together(|atomic| {
             atomic.link(name, &link);
             atomic.may_join(name, &link);
@@ -378,7 +399,6 @@ impl<'e> Desk<'e> {
             atomic.due(name, Side::Source, &link.source, &due);
             atomic.pipeline(name, &state);
         });
-        self.wake(&mut changes, name, &link).await?;
         for side in Side::BOTH {
             self.close_unknown(&mut changes, pipeline, side, link.id(side)).await?;
         }
@@ -556,7 +576,7 @@ fn approve_hold(
                 let text = format!("{} stands for yet another account by now; look at `status`", pipeline.name);
                 return Err(DeskError::NotPossible(text));
             }
-            state.accounts = super::account::accounts(pipeline).map(Some);
+            super::account::bind(pipeline, state);
         }
     }
     if held.what != Hold::Plan && held.what != Hold::Revert {

@@ -39,6 +39,8 @@ pub struct EditEffect {
 pub struct PipelineEffect {
     /// The pipeline, by its new name.
     pub pipeline: PipelineName,
+    /// The name that its memory is under.
+    pub memory: PipelineName,
     /// Its linked pairs.
     pub links: u64,
     /// How many of each kind.
@@ -47,6 +49,9 @@ pub struct PipelineEffect {
     pub allowed: u64,
     /// What the next run may do at most because of it, for the guards on runs.
     pub damage: Damage,
+    /// A number for exactly these records with exactly these values: an approval is for it.
+    #[serde(default)]
+    pub plan: u64,
     /// Some of the records.
     pub items: Vec<EffectItem>,
 }
@@ -133,6 +138,9 @@ impl PipelineEffect {
     }
 
     fn note(&mut self, item: EffectItem) {
+        let EffectItem { kind, side, id, fields, label: _ } = &item;
+        let values = fields.iter().map(|field| (&field.field, &field.before, &field.after));
+        self.count_in(&(kind, side, id, values.collect::<Vec<_>>()));
         let counts = &mut self.counts;
         *match item.kind {
             EffectKind::Rewritten => &mut counts.rewrites,
@@ -146,6 +154,13 @@ impl PipelineEffect {
             self.items.push(item);
         }
     }
+
+    /// Makes something part of the plan, in whatever order.
+    fn count_in(&mut self, what: &impl Serialize) {
+        // Ids, names and values can always be written as JSON.
+        let text = serde_json::to_vec(what).unwrap_or_default();
+        self.plan = self.plan.wrapping_add(xxhash_rust::xxh3::xxh3_64(&text));
+    }
 }
 
 impl EditEffect {
@@ -153,6 +168,15 @@ impl EditEffect {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.pipelines.iter().any(PipelineEffect::is_over)
+    }
+
+    /// Whether it does exactly what was `shown` to a person, to the same records and with the same values.
+    #[must_use]
+    pub fn is_what(&self, shown: &Self) -> bool {
+        let plan = |effect: &Self| -> Vec<_> {
+            effect.pipelines.iter().map(|p| (p.pipeline.clone(), p.counts, p.plan)).collect()
+        };
+        plan(self) == plan(shown)
     }
 
     /// Whether it does no more than what was `shown` to a person.
@@ -172,8 +196,8 @@ pub struct EditOf<'e> {
     pub ledger: &'e Ledger,
     /// The configuration as it would be, for what pipelines refer to.
     pub config: &'e Config,
-    /// The integration as it runs.
-    pub old: &'e Integration,
+    /// The integration as it runs, and others whose pipelines move into it.
+    pub old: Vec<&'e Integration>,
     /// The integration as it would run.
     pub new: &'e Integration,
     /// The present.
@@ -183,6 +207,7 @@ pub struct EditOf<'e> {
 /// One pipeline, as it is and as it would be, under the name that its memory has now.
 struct Pair<'e> {
     edit: &'e EditOf<'e>,
+    before: &'e Integration,
     old: &'e Pipeline,
     new: &'e Pipeline,
     states: HashMap<PipelineName, PipelineState>,
@@ -197,7 +222,7 @@ impl EditOf<'_> {
     pub async fn effect(&self) -> Result<EditEffect, StoreError> {
         let mut effect = EditEffect::default();
         for new in &self.new.pipelines {
-            let Some(old) = self.old.pipelines.iter().find(|old| old.name == new.name) else { continue };
+            let Some((before, old)) = self.before(new) else { continue };
             let state = self.ledger.pipeline(&old.name).await?;
             let unread = Side::BOTH.into_iter().any(|side| new.reads(side) && !old.reads(side));
             if (old.hash == new.hash && !unread && !is_moved(old, new)) || state.stage == Stage::Unapproved {
@@ -205,13 +230,15 @@ impl EditOf<'_> {
             }
             let mut found = PipelineEffect {
                 pipeline: new.name.clone(),
+                memory: old.name.clone(),
                 links: state.links,
                 counts: EffectCounts::default(),
                 allowed: new.guards.config_edit.allowed(state.links),
                 damage: Damage::default(),
+                plan: 0,
                 items: Vec::new(),
             };
-            let pair = Pair { edit: self, old, new, states: self.states(old, new).await? };
+            let pair = Pair { edit: self, before, old, new, states: self.states(old, new).await? };
             pair.linked(&mut found).await?;
             if found.counts.moved == 0 {
                 pair.unlinked(&mut found).await?;
@@ -223,6 +250,18 @@ impl EditOf<'_> {
             }
         }
         Ok(effect)
+    }
+
+    /// What a pipeline was, by its name or the one it had.
+    fn before(&self, new: &Pipeline) -> Option<(&Integration, &Pipeline)> {
+        for integration in &self.old {
+            for old in &integration.pipelines {
+                if old.name == new.name || Some(&old.name) == new.moved_from.as_ref() {
+                    return Some((integration, old));
+                }
+            }
+        }
+        None
     }
 
     /// The states that answer "has that pipeline been read in full".

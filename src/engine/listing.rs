@@ -87,6 +87,7 @@ impl Run<'_> {
             earlier: [Damage::default(); 2],
             guards: vec![Held { guard: "absent".to_owned(), count: absent, allowed: FEW as u64 }],
             config: attached.pipeline.hash,
+            plan: None,
             approval: same.map_or(Approval::Waiting, |old| old.approval),
         };
         changes.together(|atomic| atomic.hold(&held));

@@ -4,6 +4,7 @@ mod hits;
 mod hold;
 mod notes;
 mod retry;
+mod succeed;
 mod writers;
 
 use std::{collections::HashSet, sync::Arc};
@@ -29,10 +30,10 @@ use super::{
 use crate::{
     config::{ApplyMode, Content, Pipeline, PipelineName},
     record::{RecordId, Side},
-    store::{Changes, Due, Spill, Stage},
+    store::{Changes, Due, Pack as _, Spill, Stage},
     sync::{
-        Born, Context, Damage, Finding, FindingKind, Fresh, FreshDecision, Link, ParkCode, decide_link, decide_new,
-        link_matched, needs_hits,
+        Born, Context, Damage, Finding, FindingKind, Fresh, FreshDecision, Link, ParkCode, RecordWrite, decide_link,
+        decide_new, link_matched, needs_hits,
     },
 };
 
@@ -54,10 +55,14 @@ pub(super) struct Planned {
     steps: Steps,
     count: u64,
     pub damage: [Damage; 2],
+    /// A number for exactly these writes, in whatever order they were decided.
+    pub number: u64,
     /// Records that a step of this plan writes, links or makes a counterpart for, by hash, and the match keys of those
     /// it makes: the store does not know of it yet, and nothing else may be decided about them. A collision only puts
     /// a record off to the next round.
     claimed: HashSet<u64>,
+    /// Of those, links with a record that is gone for which nothing is to be written: a new record may take its place.
+    at_rest: HashSet<u64>,
 }
 
 fn claim(side: Side, id: &RecordId) -> u64 {
@@ -71,7 +76,14 @@ fn claim_key(tier: usize, text: &str) -> u64 {
 
 impl Planned {
     fn new(steps: Steps) -> Self {
-        Self { steps, count: 0, damage: [Damage::default(); 2], claimed: HashSet::new() }
+        Self {
+            steps,
+            count: 0,
+            damage: [Damage::default(); 2],
+            number: 0,
+            claimed: HashSet::new(),
+            at_rest: HashSet::new(),
+        }
     }
 
     pub(super) fn push(&mut self, step: Step) -> Result<(), EngineError> {
@@ -81,6 +93,19 @@ impl Planned {
             Steps::Direct(steps) => steps.push(step),
         }
         Ok(())
+    }
+
+    /// Counts a write in, with what it is made from and what it overwrites.
+    pub(super) fn count_in(&mut self, origin: &RecordId, write: &RecordWrite) {
+        // The version that it was decided from is left out: it may change with what no pipeline looks at.
+        let RecordWrite { side, id, fields, delete, version: _ } = write;
+        let mut bytes = Vec::new();
+        origin.pack(&mut bytes);
+        side.pack(&mut bytes);
+        id.pack(&mut bytes);
+        delete.pack(&mut bytes);
+        fields.pack(&mut bytes);
+        self.number = self.number.wrapping_add(xxhash_rust::xxh3::xxh3_64(&bytes));
     }
 
     fn is_empty(&self) -> bool {
@@ -287,6 +312,9 @@ impl Run<'_> {
                     None => atomic.done(&pipeline.name, Side::Source, &link.source),
                 }
             });
+            if decision.writes.is_empty() && Side::BOTH.iter().any(|side| link.mark(*side).gone) {
+                planned.at_rest.insert(claim(Side::Source, &link.source));
+            }
             for write in decision.writes {
                 let verb = if write.delete { Verb::Delete } else { Verb::Update };
                 self.note_step(pipeline, planned, &link.label, &link.source, verb, &write);
@@ -376,6 +404,9 @@ impl Run<'_> {
                     self.note_step(pipeline, planned, label, &id, Verb::Create, &write);
                     planned.push(Step::Create { newcomer: Box::new(newcomer), write })?;
                 }
+                FreshDecision::Succeed { with } => {
+                    self.plan_succession(&mut changes, pipeline, newcomer, &with, planned).await?;
+                }
                 FreshDecision::Link { with }
                     if self.unknown.contains(&(pipeline.name.clone(), side.other(), with.clone())) =>
                 {
@@ -426,10 +457,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Whether a record may be what one of our own creates made, of which we do not know whether it was carried out.
+    /// Whether a record may be what one of our own creates made, of which we do not know whether it was carried out, or
+    /// what is to be made of it may be there already, made by another pipeline.
     fn may_be_ours(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
         let open = |side: Side| (pipeline.name.clone(), side, None);
-        self.open_creates.contains(&open(newcomer.side))
+        self.open_creates.contains(&open(newcomer.side)) || self.neighbour_in_doubt(pipeline, newcomer.side.other())
     }
 
     /// Whether a record holds a value that a create sent which is listed as of unknown outcome. Somebody may have edited

@@ -14,6 +14,7 @@ use super::{
     elements::record_to_read,
     listing::Lacks,
     run::Run,
+    unread::Doubts,
 };
 use crate::{
     config::{Connection, ConnectionName, Pipeline},
@@ -64,10 +65,25 @@ pub(super) struct PullOrder<'a> {
     pub full: bool,
 }
 
+impl PullOrder<'_> {
+    /// The collection, with the members of their own calls that somebody maps who gets the records.
+    fn as_it_is_mapped(&self) -> Resource {
+        let mut resource = self.resource.clone();
+        resource.also.clear();
+        for also in self.attached.iter().flat_map(|at| &at.pipeline.end(at.side).resource.also) {
+            if resource.also.iter().all(|known| known.member != also.member) {
+                resource.also.push(also.clone());
+            }
+        }
+        resource
+    }
+}
+
 impl Run<'_> {
     /// Pulls a resource and delivers it. The outer error is ours, the inner one the remote's.
     pub(super) async fn pull(&mut self, order: &PullOrder<'_>) -> Result<Result<(), CallError>, EngineError> {
         let key: ResourceKey = (order.connection.name.clone(), order.resource.name.clone());
+        let resource = &order.as_it_is_mapped();
         let account = order.connection.account();
         let stored = self.engine.ledger.cursor(&key.0, &key.1).await?;
         let stored = stored.filter(|cursor| cursor.account.is_empty() || cursor.account == account).unwrap_or_default();
@@ -81,8 +97,9 @@ impl Run<'_> {
         let mut listed: HashSet<u64> = HashSet::new();
         let mut records = 0_u64;
         let mut restarts = 0;
+        let mut doubts = Doubts::default();
         loop {
-            let page = match connector.pull(order.resource, &position).await {
+            let page = match connector.pull(resource, &position).await {
                 Ok(page) => page,
                 // What was read stays read; records that come a second time are found unchanged.
                 Err(CallError::PageExpired) if restarts < RESTARTS && position.page.is_some() => {
@@ -107,17 +124,23 @@ impl Run<'_> {
             for attached in &order.attached {
                 self.deliver(attached, &page.records, skew).await?;
             }
+            doubts.of(&page);
             crate::crash::point("page-delivered");
             match page.next {
                 Some(next) => position.page = Some(next),
                 None => break,
             }
         }
+        for attached in &order.attached {
+            self.park_unread(attached, &doubts).await?;
+        }
         if full {
-            for attached in &order.attached {
+            for attached in order.attached.iter().filter(|_| doubts.absence_tells()) {
                 if let Err(error) = self.look_for_absent(order, attached, &listed).await? {
                     return Ok(Err(error));
                 }
+            }
+            for attached in &order.attached {
                 self.mark_read_in_full(attached, records).await?;
             }
         }
@@ -198,7 +221,7 @@ impl Run<'_> {
             let asked = record_to_read(end, &id);
             let is_there = match looked.get(&asked) {
                 Some(is_there) => *is_there,
-                None => match connector.get(order.resource, &asked).await {
+                None => match connector.get(&end.resource, &asked).await {
                     Ok(Some(record)) => {
                         self.deliver(attached, &[record], TimeDelta::zero()).await?;
                         true
@@ -258,7 +281,7 @@ impl Run<'_> {
                         None if looks == 0 => break,
                         None => {
                             looks -= 1;
-                            match connector.get(order.resource, &asked).await {
+                            match connector.get(&end.resource, &asked).await {
                                 Ok(Some(record)) => {
                                     self.deliver(attached, &[record], TimeDelta::zero()).await?;
                                     true

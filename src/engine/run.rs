@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{Config, ConnectionName, Integration, IntegrationName, Pipeline, PipelineName},
-    connector::{CallError, Connector, Requests},
+    connector::{Connector, Requests},
     crash,
     record::{RecordId, Side},
     store::{Changes, Due, Intent, PipelineState, RunRecord, Spill, Stage, run_id},
@@ -66,11 +66,15 @@ pub(super) struct Run<'e> {
     pub foreign: HashSet<PipelineName>,
     /// Links read by id in this run because a value had never been read.
     pub read_by_id: HashSet<(PipelineName, RecordId)>,
+    /// Pipelines whose constants were looked up in this run, and why nothing may be sent for them.
+    pub constants: HashMap<PipelineName, Option<String>>,
     pub reports: BTreeMap<PipelineName, PipelineReport>,
     /// Who is told of every item and finding.
     pub listing: Option<Listing>,
     /// What earlier rounds of this run wrote without a person's approval, per side: guards judge a run as a whole.
     pub damage: HashMap<PipelineName, [Damage; 2]>,
+    /// Pipelines, and resources on which another one made records that they were not told of.
+    pub outdated: HashSet<(PipelineName, ResourceKey)>,
     pub troubles: Vec<Trouble>,
     pub changes_seen: bool,
     pub pulled_again: u64,
@@ -143,9 +147,11 @@ impl Engine {
             released: HashSet::new(),
             foreign: HashSet::new(),
             read_by_id: HashSet::new(),
+            constants: HashMap::new(),
             reports: BTreeMap::new(),
             listing: listing.filter(|_| request.list),
             damage: HashMap::new(),
+            outdated: HashSet::new(),
             troubles: Vec::new(),
             changes_seen: false,
             pulled_again: 0,
@@ -199,7 +205,11 @@ impl Run<'_> {
                 if self.foreign.contains(&pipeline.name) {
                     continue;
                 }
-                if let Some(reason) = Self::unready(pipeline, &failed) {
+                let reason = match Self::unready(pipeline, &failed) {
+                    Some(reason) => Some(reason),
+                    None => self.unknown_constant(pipeline).await?,
+                };
+                if let Some(reason) = reason {
                     self.report_of(&pipeline.name).skipped = Some(reason);
                     self.keep_spilled(pipeline).await?;
                     continue;
@@ -471,20 +481,6 @@ impl Run<'_> {
         Ok(spill.push(newcomer)?)
     }
 
-    pub(super) fn trouble(&mut self, connection: &ConnectionName, error: &CallError) {
-        let temporary = !matches!(error, CallError::Login { .. } | CallError::Refused { .. });
-        let trouble = Trouble { connection: connection.clone(), message: error.to_string(), temporary };
-        tracing::warn!(event = "remote.trouble", %connection, error = %error);
-        if !self.troubles.contains(&trouble) {
-            self.troubles.push(trouble);
-        }
-    }
-
-    /// Whether calls to this connection are pointless for the rest of the run.
-    pub(super) fn is_down(&self, connection: &ConnectionName) -> bool {
-        self.troubles.iter().any(|trouble| trouble.connection == *connection)
-    }
-
     /// Stores what the run leaves behind, cursors last.
     async fn finish(mut self, before: &BTreeMap<ConnectionName, Requests>) -> Result<RunReport, EngineError> {
         // A plan does not apply what it spilled, so the next run must read it again.
@@ -554,6 +550,9 @@ impl Run<'_> {
         }
         self.engine.ledger.flush().await?;
         crash::point("run-ended");
+        if report.mode != Mode::Plan {
+            self.tell_settled().await?;
+        }
         Ok(report)
     }
 

@@ -14,6 +14,7 @@ use super::{
     apply::Item,
     deliver::{keys_of_linked, note_keys, observation, projection_of, reindex},
     elements::record_to_read,
+    neighbours::Births,
     run::Run,
     step::Newcomer,
 };
@@ -45,6 +46,7 @@ impl Run<'_> {
         let mut answers = answer.items.into_iter();
         let mut newcomers = newcomers.into_iter();
         let mut made: HashSet<RecordId> = HashSet::new();
+        let mut births = Births::default();
         for item in &mut items {
             let newcomer = newcomers.next().flatten();
             let answer = answers.next().unwrap_or_else(|| ItemAnswer::Unknown {
@@ -79,7 +81,12 @@ impl Run<'_> {
                             None => self.beside_one(pipeline, intent.side, (&item.origin, &record.id)).await?,
                         };
                         let answered = body.then(|| observation(pipeline, intent.side, &record, TimeDelta::zero()));
-                        let made = Made { id: record.id, answered, beside };
+                        let made = Made { id: record.id.clone(), answered, beside };
+                        if body {
+                            births.told.push(*record);
+                        } else {
+                            births.untold = true;
+                        }
                         self.settle_created(&mut changes, pipeline, intent.side, item, newcomer, made).await?;
                     }
                 },
@@ -112,9 +119,11 @@ impl Run<'_> {
         }
         if items.iter().all(|item| item.done) {
             changes.together(|atomic| atomic.close_intent(&intent.connection, number));
-            return Ok(self.engine.ledger.commit(changes).await?);
+            self.engine.ledger.commit(changes).await?;
+            return self.tell_neighbours(pipeline, intent.side, births).await;
         }
         self.engine.ledger.commit(changes).await?;
+        self.tell_neighbours(pipeline, intent.side, births).await?;
         intent.items = items;
         self.keep_open(pipeline, number, intent).await
     }

@@ -41,6 +41,15 @@ pub(super) enum Step {
         /// Both records.
         newcomers: Box<[Newcomer; 2]>,
     },
+    /// Put a record into the place of one that is gone.
+    Succeed {
+        /// The link as it is remembered.
+        old: Box<Link>,
+        /// The link as it is to be.
+        link: Box<Link>,
+        /// The record.
+        newcomer: Box<Newcomer>,
+    },
     /// Write to a linked record, or delete it.
     Update {
         /// The link's source id.
@@ -82,6 +91,12 @@ impl Pack for Step {
                 link.pack(to);
                 newcomers.iter().for_each(|newcomer| newcomer.pack(to));
             }
+            Self::Succeed { old, link, newcomer } => {
+                to.push(3);
+                old.pack(to);
+                link.pack(to);
+                newcomer.pack(to);
+            }
             Self::Update { source, label, write } => {
                 to.push(2);
                 source.pack(to);
@@ -99,6 +114,7 @@ impl Pack for Step {
                 Self::Link { link, newcomers: Box::new([Pack::unpack(from)?, Pack::unpack(from)?]) }
             }
             2 => Self::Update { source: Pack::unpack(from)?, label: Pack::unpack(from)?, write: Pack::unpack(from)? },
+            3 => Self::Succeed { old: Pack::unpack(from)?, link: Pack::unpack(from)?, newcomer: Pack::unpack(from)? },
             _ => return Err(Unfit::new("it is no kind of step")),
         })
     }

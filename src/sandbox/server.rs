@@ -45,6 +45,49 @@ pub(crate) trait System: Send + Sync + 'static {
     fn replaced(&self, call: &Call, answer: &Answer);
 }
 
+/// A practice system that is served: what all of them have, whatever they are.
+#[derive(Debug)]
+pub(crate) struct Served<S> {
+    /// The system itself, for the hand of tests.
+    pub(crate) system: Arc<S>,
+    pub(crate) log: RequestLog,
+    pub(crate) faults: Faults,
+    server: Server,
+}
+
+/// How a practice system is served.
+#[derive(Clone, Debug)]
+pub(crate) struct Serving {
+    /// Where to listen; port 0 takes a free one.
+    pub(crate) listen: SocketAddr,
+    /// The `Date` header follows this clock.
+    pub(crate) clock: Clock,
+    /// Drives the faults that strike by probability.
+    pub(crate) seed: u64,
+    /// Whether the log keeps every request with its body, or only counts.
+    pub(crate) keep_log: bool,
+}
+
+impl<S: System> Served<S> {
+    /// Binds, and serves `system` on the current tokio runtime.
+    pub(crate) async fn start(system: S, serving: Serving) -> io::Result<Self> {
+        let Serving { listen, clock, seed, keep_log } = serving;
+        let (system, log, faults) = (Arc::new(system), RequestLog::new(keep_log), Faults::new(seed));
+        let server = Server::start(listen, Arc::clone(&system), clock, log.clone(), faults.clone()).await?;
+        Ok(Self { system, log, faults, server })
+    }
+
+    /// Where it listens, as a base URL without a slash at its end.
+    pub(crate) fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// Stops listening and waits for open requests.
+    pub(crate) async fn stop(self) {
+        self.server.stop().await;
+    }
+}
+
 struct Front<S> {
     system: Arc<S>,
     clock: Clock,

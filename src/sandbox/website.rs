@@ -8,14 +8,18 @@ mod shelf;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use self::{api::Site, check::Problem};
-use super::{Refused, faults::Faults, log::RequestLog, server::Server};
+use super::{
+    Refused,
+    faults::Faults,
+    log::RequestLog,
+    server::{Served, Serving},
+};
 use crate::clock::Clock;
 
 /// How a practice website is set up.
@@ -50,12 +54,9 @@ impl WebsiteOptions {
 /// A running practice website. Dropping it stops it.
 #[derive(Debug)]
 pub struct Website {
-    site: Arc<Site>,
+    served: Served<Site>,
     clock: Clock,
     token: String,
-    log: RequestLog,
-    faults: Faults,
-    server: Server,
 }
 
 impl Website {
@@ -66,16 +67,15 @@ impl Website {
     /// When the address cannot be bound.
     pub async fn start(options: WebsiteOptions) -> io::Result<Self> {
         let WebsiteOptions { clock, token, listen, seed, keep_log } = options;
-        let site = Arc::new(Site::new(clock.clone(), token.clone()));
-        let (log, faults) = (RequestLog::new(keep_log), Faults::new(seed));
-        let server = Server::start(listen, Arc::clone(&site), clock.clone(), log.clone(), faults.clone()).await?;
-        Ok(Self { site, clock, token, log, faults, server })
+        let site = Site::new(clock.clone(), token.clone());
+        let served = Served::start(site, Serving { listen, clock: clock.clone(), seed, keep_log }).await?;
+        Ok(Self { served, clock, token })
     }
 
     /// The base URL, without a slash at its end.
     #[must_use]
     pub fn url(&self) -> String {
-        self.server.url()
+        self.served.url()
     }
 
     /// The bearer token it was started with.
@@ -87,29 +87,29 @@ impl Website {
     /// Requests received.
     #[must_use]
     pub fn log(&self) -> &RequestLog {
-        &self.log
+        &self.served.log
     }
 
     /// Fault switches.
     #[must_use]
     pub fn faults(&self) -> &Faults {
-        &self.faults
+        &self.served.faults
     }
 
     /// From now on only this token is known, as after a revocation.
     pub fn change_token(&self, token: &str) {
-        self.site.set_token(token.to_owned());
+        self.served.system.set_token(token.to_owned());
     }
 
     /// Stops listening and waits for open requests.
     pub async fn stop(self) {
-        self.server.stop().await;
+        self.served.stop().await;
     }
 
     /// All records of a resource in the order of their ids; empty for an unknown resource.
     #[must_use]
     pub fn list(&self, resource: &str) -> Vec<Value> {
-        let state = self.site.state();
+        let state = self.served.system.state();
         let stock = state.shelf(resource).and_then(|stock| state.shelves.get(stock));
         stock.map_or_else(Vec::new, |stock| stock.all().filter_map(|text| serde_json::from_str(text).ok()).collect())
     }
@@ -117,14 +117,14 @@ impl Website {
     /// How many records a resource holds.
     #[must_use]
     pub fn count(&self, resource: &str) -> usize {
-        let state = self.site.state();
+        let state = self.served.system.state();
         state.shelf(resource).and_then(|shelf| state.shelves.get(shelf)).map_or(0, shelf::Shelf::len)
     }
 
     /// One record.
     #[must_use]
     pub fn get(&self, resource: &str, id: &str) -> Option<Value> {
-        let state = self.site.state();
+        let state = self.served.system.state();
         let (text, _) = state.shelves.get(state.shelf(resource)?)?.text(id)?;
         serde_json::from_str(text).ok()
     }
@@ -144,7 +144,7 @@ impl Website {
     ///
     /// What the contract refuses.
     pub fn insert_at(&self, resource: &str, record: Value, at: DateTime<Utc>) -> Result<String, Refused> {
-        let mut state = self.site.state();
+        let mut state = self.served.system.state();
         let stock = state.shelf(resource).ok_or_else(|| Refused::because(format!("no resource `{resource}`")))?;
         Ok(state.create(stock, object(record)?, at)?)
     }
@@ -155,7 +155,7 @@ impl Website {
     ///
     /// What the contract refuses.
     pub fn edit(&self, resource: &str, id: &str, patch: Value) -> Result<(), Refused> {
-        let mut state = self.site.state();
+        let mut state = self.served.system.state();
         let stock = state.shelf(resource).ok_or_else(|| Refused::because(format!("no resource `{resource}`")))?;
         Ok(state.patch(stock, id, object(patch)?, None, self.clock.now())?)
     }
@@ -166,7 +166,7 @@ impl Website {
     ///
     /// When there is none.
     pub fn remove(&self, resource: &str, id: &str) -> Result<(), Refused> {
-        let mut state = self.site.state();
+        let mut state = self.served.system.state();
         let stock = state.shelf(resource).and_then(|stock| state.shelves.get_mut(stock));
         let stock = stock.ok_or_else(|| Refused::because(format!("no resource `{resource}`")))?;
         Ok(stock.remove(id)?)
@@ -180,7 +180,7 @@ impl Website {
     /// Never in practice: the records are our own and fit the contract.
     pub fn fill_contacts(&self, count: usize) {
         let now = self.clock.now();
-        let mut state = self.site.state();
+        let mut state = self.served.system.state();
         let stock = state.shelf("contacts").expect("contacts are part of the contract");
         for number in 1..=count {
             let Value::Object(record) = plain_contact(number) else { continue };

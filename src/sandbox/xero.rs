@@ -29,7 +29,6 @@ mod view;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
 };
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -43,7 +42,12 @@ use self::{
     org::{Kind, Mode, Who, Write},
     view::{Depth, Look},
 };
-use super::{Refused, faults::Faults, log::RequestLog, server::Server};
+use super::{
+    Refused,
+    faults::Faults,
+    log::RequestLog,
+    server::{Served, Serving},
+};
 use crate::clock::Clock;
 
 /// How a practice Xero is set up.
@@ -92,13 +96,10 @@ impl XeroOptions {
 /// Its hand for tests names resources as Xero does: `Contacts`, `Invoices`, `Payments`.
 #[derive(Debug)]
 pub struct Xero {
-    service: Arc<Service>,
+    served: Served<Service>,
     clock: Clock,
     token: String,
     tenant: String,
-    log: RequestLog,
-    faults: Faults,
-    server: Server,
 }
 
 impl Xero {
@@ -110,16 +111,14 @@ impl Xero {
     pub async fn start(options: XeroOptions) -> io::Result<Self> {
         let XeroOptions { clock, token, tenant, limits, listen, seed, keep_log } = options;
         let service = Service::new(clock.clone(), token.clone(), tenant.clone(), limits, seed);
-        let service = Arc::new(service);
-        let (log, faults) = (RequestLog::new(keep_log), Faults::new(seed));
-        let server = Server::start(listen, Arc::clone(&service), clock.clone(), log.clone(), faults.clone()).await?;
-        Ok(Self { service, clock, token, tenant, log, faults, server })
+        let served = Served::start(service, Serving { listen, clock: clock.clone(), seed, keep_log }).await?;
+        Ok(Self { served, clock, token, tenant })
     }
 
     /// The base URL of the Accounting API, with `/api.xro/2.0` and without a slash at its end.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("{}/{}", self.server.url(), api::BASE.join("/"))
+        format!("{}/{}", self.served.url(), api::BASE.join("/"))
     }
 
     /// The bearer token it was started with.
@@ -137,77 +136,77 @@ impl Xero {
     /// Requests received.
     #[must_use]
     pub fn log(&self) -> &RequestLog {
-        &self.log
+        &self.served.log
     }
 
     /// Fault switches.
     #[must_use]
     pub fn faults(&self) -> &Faults {
-        &self.faults
+        &self.served.faults
     }
 
     /// Changes the limits from now on.
     pub fn limit(&self, limits: XeroLimits) {
-        self.service.limit(limits);
+        self.served.system.limit(limits);
     }
 
     /// From now on only this token is known; the one before answers "token expired".
     pub fn change_token(&self, token: &str) {
-        self.service.change_token(token.to_owned());
+        self.served.system.change_token(token.to_owned());
     }
 
     /// Lets this app ask for logins: a person at the screen consents to whatever it asks.
     pub fn let_in(&self, client_id: &str, client_secret: &str) {
-        self.service.state().identity.app = Some((client_id.to_owned(), client_secret.to_owned()));
+        self.served.system.state().identity.app = Some((client_id.to_owned(), client_secret.to_owned()));
     }
 
     /// Whether a refresh token that comes twice ends the whole grant, as strict servers have it. Xero has 30 minutes of
     /// grace.
     pub fn strict_refresh(&self, strict: bool) {
-        self.service.state().identity.strict = strict;
+        self.served.system.state().identity.strict = strict;
     }
 
     /// Every access token that was given is refused from now on.
     pub fn expire_access(&self) {
-        self.service.state().identity.expire(self.clock.now());
+        self.served.system.state().identity.expire(self.clock.now());
     }
 
     /// The person who consented withdraws that.
     pub fn withdraw_consent(&self) {
-        self.service.state().identity.withdraw(self.clock.now());
+        self.served.system.state().identity.withdraw(self.clock.now());
     }
 
     /// The person disconnects the organisation; the login stays.
     pub fn part(&self) {
-        self.service.state().identity.parted = true;
+        self.served.system.state().identity.parted = true;
     }
 
     /// The refresh tokens that came, in order.
     #[must_use]
     pub fn refreshed(&self) -> Vec<String> {
-        self.service.state().identity.refreshed.clone()
+        self.served.system.state().identity.refreshed.clone()
     }
 
     /// The tokens that were given back.
     #[must_use]
     pub fn revoked(&self) -> Vec<String> {
-        self.service.state().identity.revoked.clone()
+        self.served.system.state().identity.revoked.clone()
     }
 
     /// Where everything is: the authorization server and the list of accounts are on the same host.
     #[must_use]
     pub fn host(&self) -> String {
-        self.server.url()
+        self.served.url()
     }
 
     /// Documents on or before this day can no longer be made or changed.
     pub fn lock_period(&self, until: Option<NaiveDate>) {
-        self.service.state().org.settings.period_lock = until;
+        self.served.system.state().org.settings.period_lock = until;
     }
 
     /// Stops listening and waits for open requests.
     pub async fn stop(self) {
-        self.server.stop().await;
+        self.served.stop().await;
     }
 
     /// All records of a resource as a page shows them, archived ones included, in order of update.
@@ -215,13 +214,18 @@ impl Xero {
     pub fn list(&self, resource: &str) -> Vec<Value> {
         let Some(kind) = Kind::parse(resource) else { return Vec::new() };
         let query = Query::everything();
-        self.service.state().org.list(kind, &query, self.clock.now()).map_or_else(|_| Vec::new(), |(items, _)| items)
+        self.served
+            .system
+            .state()
+            .org
+            .list(kind, &query, self.clock.now())
+            .map_or_else(|_| Vec::new(), |(items, _)| items)
     }
 
     /// How many records a resource holds, archived and deleted ones included.
     #[must_use]
     pub fn count(&self, resource: &str) -> usize {
-        let state = self.service.state();
+        let state = self.served.system.state();
         match Kind::parse(resource) {
             Some(Kind::Contacts) => state.org.contacts.len(),
             Some(Kind::Invoices) => state.org.invoices.len(),
@@ -234,7 +238,7 @@ impl Xero {
     #[must_use]
     pub fn get(&self, resource: &str, id: &str) -> Option<Value> {
         let look = Look { depth: Depth::Whole, now: self.clock.now(), unit_places: 4 };
-        self.service.state().org.view(Kind::parse(resource)?, id.parse().ok()?, look)
+        self.served.system.state().org.view(Kind::parse(resource)?, id.parse().ok()?, look)
     }
 
     /// Makes a record as a person at the screen would, and gives its id.
@@ -276,7 +280,7 @@ impl Xero {
             Some(Kind::Contacts) => json!({ "ContactStatus": "ARCHIVED" }),
             Some(Kind::Invoices) => {
                 let draft =
-                    self.service.state().org.invoices.get(parse_id(id)?).is_some_and(|invoice| {
+                    self.served.system.state().org.invoices.get(parse_id(id)?).is_some_and(|invoice| {
                         matches!(invoice.status, status::Status::Draft | status::Status::Submitted)
                     });
                 json!({ "Status": if draft { "DELETED" } else { "VOIDED" } })
@@ -311,7 +315,7 @@ impl Xero {
     /// When one of the two does not exist.
     pub fn merge(&self, loser: &str, winner: &str) -> Result<(), Refused> {
         let (loser, winner) = (parse_id(loser)?, parse_id(winner)?);
-        let mut state = self.service.state();
+        let mut state = self.served.system.state();
         let State { org, .. } = &mut *state;
         let missing = || Refused { messages: contacts::no_contact() };
         let mut old = org.contacts.get(loser).cloned().ok_or_else(missing)?;
@@ -338,14 +342,14 @@ impl Xero {
     /// The chart of accounts.
     #[must_use]
     pub fn accounts(&self) -> Vec<Value> {
-        self.service.state().org.settings.accounts.iter().map(settings::Account::view).collect()
+        self.served.system.state().org.settings.accounts.iter().map(settings::Account::view).collect()
     }
 
     fn by_hand(&self, resource: &str, mode: Mode, record: Value, now: DateTime<Utc>) -> Result<Uuid, Refused> {
         let kind = Kind::parse(resource).ok_or_else(|| Refused::because(format!("no resource `{resource}`")))?;
         let Value::Object(record) = record else { return Err(Refused::because("a record must be an object")) };
         let write = Write { mode, who: Who::Person, now, unit_places: 4 };
-        let mut state = self.service.state();
+        let mut state = self.served.system.state();
         let taken = state.org.write(kind, &record, write);
         state.org.settle();
         taken.map(|taken| taken.id).map_err(|messages| Refused { messages })

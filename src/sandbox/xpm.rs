@@ -8,6 +8,7 @@
 
 mod api;
 mod clients;
+mod custom;
 mod document;
 mod jobs;
 mod practice;
@@ -18,11 +19,15 @@ mod tests;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
 };
 
 use self::{api::Service, practice::Kind};
-use super::{Refused, XeroLimits, faults::Faults, log::RequestLog, server::Server};
+use super::{
+    Refused, XeroLimits,
+    faults::Faults,
+    log::RequestLog,
+    server::{Served, Serving},
+};
 use crate::clock::Clock;
 
 /// How a practice XPM is set up.
@@ -69,12 +74,9 @@ impl XpmOptions {
 /// resources `clients`, `contacts`, `groups`, `jobs` and `staff`.
 #[derive(Debug)]
 pub struct Xpm {
-    service: Arc<Service>,
+    served: Served<Service>,
     token: String,
     tenant: String,
-    log: RequestLog,
-    faults: Faults,
-    server: Server,
 }
 
 impl Xpm {
@@ -85,17 +87,16 @@ impl Xpm {
     /// When the address cannot be bound.
     pub async fn start(options: XpmOptions) -> io::Result<Self> {
         let XpmOptions { clock, token, tenant, limits, listen, seed } = options;
-        let service = Arc::new(Service::new(clock.clone(), (token.clone(), tenant.clone()), limits, seed));
-        let (log, faults) = (RequestLog::new(true), Faults::new(seed));
-        let server = Server::start(listen, Arc::clone(&service), clock, log.clone(), faults.clone()).await?;
-        service.reach_at(&server.url());
-        Ok(Self { service, token, tenant, log, faults, server })
+        let service = Service::new(clock.clone(), (token.clone(), tenant.clone()), limits, seed);
+        let served = Served::start(service, Serving { listen, clock, seed, keep_log: true }).await?;
+        served.system.reach_at(&served.url());
+        Ok(Self { served, token, tenant })
     }
 
     /// The base URL, with `/practicemanager/3.1` and without a slash at its end.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("{}{}", self.server.url(), api::BASE)
+        format!("{}{}", self.served.url(), api::BASE)
     }
 
     /// The bearer token it was started with.
@@ -113,23 +114,23 @@ impl Xpm {
     /// Requests received.
     #[must_use]
     pub fn log(&self) -> &RequestLog {
-        &self.log
+        &self.served.log
     }
 
     /// Fault switches.
     #[must_use]
     pub fn faults(&self) -> &Faults {
-        &self.faults
+        &self.served.faults
     }
 
     /// Changes the limits from now on.
     pub fn limit(&self, limits: XeroLimits) {
-        self.service.limit(limits);
+        self.served.system.limit(limits);
     }
 
     /// Stops listening and waits for open requests.
     pub async fn stop(self) {
-        self.server.stop().await;
+        self.served.stop().await;
     }
 
     /// Makes a record as a person at the screen would, and gives its id.
@@ -138,7 +139,7 @@ impl Xpm {
     ///
     /// What XPM's rules refuse.
     pub fn insert(&self, resource: &str, xml: &str) -> Result<String, Refused> {
-        self.service.by_hand(kind(resource)?, None, xml).map_err(Refused::because)
+        self.served.system.by_hand(kind(resource)?, None, xml).map_err(Refused::because)
     }
 
     /// Changes what the element names, as a person at the screen would.
@@ -147,26 +148,70 @@ impl Xpm {
     ///
     /// What XPM's rules refuse, or no such record.
     pub fn edit(&self, resource: &str, id: &str, xml: &str) -> Result<(), Refused> {
-        self.service.by_hand(kind(resource)?, Some(id), xml).map(drop).map_err(Refused::because)
+        self.served.system.by_hand(kind(resource)?, Some(id), xml).map(drop).map_err(Refused::because)
     }
 
     /// Deletes a record as a person at the screen would: a client stays, marked; others are gone.
     pub fn delete(&self, resource: &str, id: &str) {
         if let Ok(kind) = kind(resource) {
-            self.service.delete(kind, id);
+            self.served.system.delete(kind, id);
         }
+    }
+
+    /// Declares a custom field of clients whose values stand in an element of this name (`Text`, `Date`, …), and gives its
+    /// UUID.
+    #[must_use]
+    pub fn define(&self, name: &str, element: &str) -> String {
+        self.served.system.define(name, element)
+    }
+
+    /// Gives a client a value of a custom field, as a person at the screen would; "" takes it away.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such client or field.
+    pub fn customise(&self, client: &str, field: &str, value: &str) -> Result<(), Refused> {
+        self.served.system.customise(client, field, value).map_err(Refused::because)
+    }
+
+    /// Archives a client, as a person at the screen would.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such client.
+    pub fn archive(&self, client: &str) -> Result<(), Refused> {
+        self.served.system.archive(client).map_err(Refused::because)
+    }
+
+    /// Makes a prospect a client: the same client with the same contacts under a new UUID, which is given. The old one stays
+    /// in the list, marked as deleted.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such client.
+    pub fn convert(&self, prospect: &str) -> Result<String, Refused> {
+        self.served.system.convert(prospect).map_err(Refused::because)
+    }
+
+    /// Makes an existing contact a contact of another client, too.
+    ///
+    /// # Errors
+    ///
+    /// When one of them does not exist.
+    pub fn share(&self, contact: &str, client: &str) -> Result<(), Refused> {
+        self.served.system.share(contact, client).map_err(Refused::because)
     }
 
     /// One record in full, as the API shows it; `None` if there is none.
     #[must_use]
     pub fn get(&self, resource: &str, id: &str) -> Option<String> {
-        self.service.shown(kind(resource).ok()?, id)
+        self.served.system.shown(kind(resource).ok()?, id)
     }
 
     /// The ids of a resource, oldest first, archived and deleted ones included.
     #[must_use]
     pub fn ids(&self, resource: &str) -> Vec<String> {
-        kind(resource).map_or_else(|_| Vec::new(), |kind| self.service.ids(kind))
+        kind(resource).map_or_else(|_| Vec::new(), |kind| self.served.system.ids(kind))
     }
 }
 

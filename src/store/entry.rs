@@ -1,6 +1,6 @@
 //! The values that are remembered beside links and unlinked records.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -40,6 +40,9 @@ pub struct PipelineState {
     /// The accounts (source, target) that its links and everything else remembered of it speak of.
     #[serde(default)]
     pub accounts: [Option<String>; 2],
+    /// The connectors (source, target) that they were read and written through, with their versions (`xero@1`).
+    #[serde(default)]
+    pub connectors: [Option<String>; 2],
     /// What is remembered is of an earlier time (the store was put back, or copied): nothing is written until a person
     /// approves, whatever the configuration says about first runs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -200,8 +203,21 @@ pub struct HeldRun {
     pub earlier: [Damage; 2],
     /// Hash of the pipeline's configuration.
     pub config: u64,
+    /// A number for exactly these writes, record by record and value by value: an approval is for it. `None` where only
+    /// the numbers of `damage` bind, as for what an approved edit brings about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<u64>,
     /// A person's answer.
     pub approval: Approval,
+}
+
+impl HeldRun {
+    /// Until when an answer counts, if it may wait for so long; after that, it is planned and asked anew.
+    #[must_use]
+    pub fn waits_until(&self, keep: std::time::Duration) -> DateTime<Utc> {
+        let keep = TimeDelta::from_std(keep).ok();
+        keep.and_then(|keep| self.since.checked_add_signed(keep)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+    }
 }
 
 /// A person's answer to a held run.

@@ -108,6 +108,7 @@ const fn of_the_remote(code: ParkCode) -> bool {
         | ParkCode::Unmappable
         | ParkCode::Reverted
         | ParkCode::TwoWriters
+        | ParkCode::Unreadable
         | ParkCode::DeletedAndEdited => false,
     }
 }

@@ -27,6 +27,8 @@ pub struct Candidate {
     pub admitted: bool,
     /// A person took their link apart.
     pub kept_apart: bool,
+    /// The one record of its link that is gone, if it is linked and the other one is there.
+    pub gone: Option<Side>,
 }
 
 /// What one match tier found.
@@ -45,6 +47,12 @@ pub struct TierHits {
 pub enum FreshDecision {
     /// It is the same as that record of the other side.
     Link {
+        /// The other side's id.
+        with: RecordId,
+    },
+    /// It takes the place of the record that is linked with that one and is gone: a remote gave the same thing a new id,
+    /// or a person made it anew.
+    Succeed {
         /// The other side's id.
         with: RecordId,
     },
@@ -78,7 +86,7 @@ pub fn decide_new(context: &Context<'_>, side: Side, record: &Fresh, hits: &[Tie
     if let Some(left) = before_cut_over(pipeline, side, observation) {
         return left;
     }
-    let found = Found::gather(context.pipeline, hits);
+    let found = Found::gather(context.pipeline, side, hits);
     if let (Some(_), Side::Source, Some(kept)) = (&pipeline.unique, side, found.rivals.values().next()) {
         return skip(format!("{} has the same value and is the one to keep", kept.label));
     }
@@ -110,6 +118,30 @@ pub fn link_matched(context: &Context<'_>, source: &Observation, target: &Observ
     link
 }
 
+/// The link when `seen` takes the place of its record of `side`, which is gone. Where both are as was agreed last, they stay
+/// agreed. A field that flows both ways and differs has no history: nobody can tell what was typed after the other, nor
+/// whether the newcomer is somebody else who shares the key, so the rule for two records that match applies.
+#[must_use]
+pub fn succeed(pipeline: &Pipeline, link: &Link, side: Side, seen: &Observation) -> Link {
+    let mut link = link.clone();
+    match side {
+        Side::Source => link.source = seen.id.clone(),
+        Side::Target => link.target = seen.id.clone(),
+    }
+    // Still gone: that it is there again is what the reading tells.
+    let gone = link.mark(side).gone;
+    link.marks[side.index()] = super::Mark { gone, ..super::Mark::default() };
+    observe(pipeline, &mut link, side, seen, false);
+    for field in pipeline.fields.iter().filter(|field| Side::BOTH.iter().all(|side| field.flow.writes(*side))) {
+        let Some(state) = link.fields.get_mut(&field.id).filter(|state| state.pairs.is_empty()) else { continue };
+        if state.base.is_some() && (state.pending_source.is_some() || state.pending_target.is_some()) {
+            [state.pending_source, state.pending_target] = Side::BOTH.map(|side| state.present(side).cloned());
+            state.base = None;
+        }
+    }
+    link
+}
+
 /// Records dated before the cut-over are left alone; one without a date is for a person to judge.
 fn before_cut_over(pipeline: &Pipeline, side: Side, observation: &Observation) -> Option<FreshDecision> {
     let (slot, day) = pipeline.cut_over.filter(|_| side == Side::Source)?;
@@ -128,6 +160,8 @@ fn before_cut_over(pipeline: &Pipeline, side: Side, observation: &Observation) -
 struct Found<'a> {
     candidates: BTreeMap<&'a RecordId, &'a Candidate>,
     rivals: BTreeMap<&'a RecordId, &'a Candidate>,
+    /// Records of the same side and key that are gone: they stand in nobody's way, and their counterparts are there.
+    gone: BTreeMap<&'a RecordId, &'a Candidate>,
     tiers: Vec<usize>,
 }
 
@@ -135,8 +169,9 @@ impl<'a> Found<'a> {
     /// A tier that only proposes names records a person may want to look at. It is no claim that they are the same,
     /// so a candidate that is linked already is no proposal, and its rivals stand in nobody's way (a family shares
     /// name and postcode).
-    fn gather(pipeline: &Pipeline, hits: &'a [TierHits]) -> Self {
-        let mut found = Self { candidates: BTreeMap::new(), rivals: BTreeMap::new(), tiers: Vec::new() };
+    fn gather(pipeline: &Pipeline, side: Side, hits: &'a [TierHits]) -> Self {
+        let (candidates, rivals, gone) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut found = Self { candidates, rivals, gone, tiers: Vec::new() };
         for hit in hits {
             let proposed = pipeline.tiers.get(hit.tier).is_some_and(|tier| tier.then == Then::Propose);
             let candidates = hit.candidates.iter().filter(|c| !proposed || c.linked_with.is_none());
@@ -146,7 +181,10 @@ impl<'a> Found<'a> {
             }
             found.candidates.extend(candidates);
             if !proposed {
-                found.rivals.extend(hit.rivals.iter().map(|rival| (&rival.id, rival)));
+                for rival in &hit.rivals {
+                    let among = if rival.gone == Some(side) { &mut found.gone } else { &mut found.rivals };
+                    among.insert(&rival.id, rival);
+                }
             }
         }
         found
@@ -170,7 +208,14 @@ impl<'a> Found<'a> {
             let message = format!("matches {}, from which a person took it apart", candidate.label);
             return park(ParkCode::Proposed, message);
         }
+        if candidate.gone == Some(side) && self.rivals.is_empty() {
+            return FreshDecision::Succeed { with: candidate.id.clone() };
+        }
         if let Some(other) = &candidate.linked_with {
+            if pipeline.unique.is_some() && side == Side::Source {
+                let kept = &candidate.label;
+                return skip(format!("{kept} is linked with another of the same value, which is the one to keep"));
+            }
             let message = format!("matches {}, which is linked with {} already", candidate.label, self.name(other));
             return park(ParkCode::Taken, message);
         }
@@ -191,6 +236,9 @@ impl<'a> Found<'a> {
         if let Verdict::Rejected { .. } = verdict {
             return not_admitted(verdict, String::new);
         }
+        if let Some(with) = self.place_of_one_that_is_gone() {
+            return FreshDecision::Succeed { with: with.clone() };
+        }
         if !(pipeline.creates.on(other) && pipeline.writes(other)) {
             return skip(format!("matches nothing, and nothing is created on the {other} (`creates:`, `direction:`)"));
         }
@@ -201,6 +249,10 @@ impl<'a> Found<'a> {
             let message = format!("{} has the same key and is linked already", linked.label);
             return park(ParkCode::Taken, message, &self.rivals);
         }
+        if let Some(gone) = self.gone.values().next() {
+            let message = format!("{} had the same key and is gone, and its counterpart is still there", gone.label);
+            return park(ParkCode::Taken, message, &self.gone);
+        }
         if self.rivals.values().any(|rival| rival.admitted) {
             let message = format!("shares its key with {}", names(&self.rivals));
             return park(ParkCode::Ambiguous, message, &self.rivals);
@@ -210,6 +262,16 @@ impl<'a> Found<'a> {
             return park(ParkCode::Proposed, message, &self.rivals);
         }
         create::create(context, side, record)
+    }
+
+    /// The counterpart of the one record of this side and key that is gone. (A linked record is found by its target's keys
+    /// only, so a new target finds its predecessor, and not the source that goes with it.)
+    fn place_of_one_that_is_gone(&self) -> Option<&'a RecordId> {
+        let mut gone = self.gone.values();
+        match (gone.next(), gone.next()) {
+            (Some(predecessor), None) if self.rivals.is_empty() => predecessor.linked_with.as_ref(),
+            _ => None,
+        }
     }
 
     /// The name of a record of this side, if it is among those found.

@@ -84,6 +84,8 @@ pub enum ParkCode {
     DeletedAndEdited,
     /// Another pipeline links the record and writes the same values of it.
     TwoWriters,
+    /// A row of a file cannot be read.
+    Unreadable,
 }
 
 impl ParkCode {
@@ -114,6 +116,7 @@ impl ParkCode {
                 "make the filters of both pipelines exclude each other, remove the link of the other with `links remove`, or \
                  let the fields say `shared: true`"
             }
+            Self::Unreadable => "correct the row; it is read again with the next run",
             Self::Unchangeable => "correct it on the remote by hand, or take the change back",
             Self::DeletedAndEdited => {
                 "delete it by hand if it shall go; if it shall stay, nothing is to be done, and `parked ignore` takes it \
@@ -143,6 +146,7 @@ impl fmt::Display for ParkCode {
             Self::Reverted => "reverted",
             Self::Unchangeable => "unchangeable",
             Self::DeletedAndEdited => "deleted-and-edited",
+            Self::Unreadable => "unreadable",
         })
     }
 }

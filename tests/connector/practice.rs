@@ -75,6 +75,7 @@ fn site_contacts() -> Resource {
         }),
         gone_when: None,
         merged_into: None,
+        also: Vec::new(),
         ..customers()
     }
 }
@@ -139,6 +140,7 @@ fn xero_contacts() -> Resource {
         update: Some(Write { id_in_body: Some(path("$.ContactID")), ..whole("POST") }),
         gone_when: Some(GoneWhen { path: path("$.ContactStatus"), values: vec![json!("ARCHIVED")] }),
         merged_into: Some(path("$.MergedToContactID")),
+        also: Vec::new(),
         ..customers()
     }
 }

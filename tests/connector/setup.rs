@@ -83,6 +83,8 @@ pub fn customers() -> Resource {
         delete: None,
         gone_when: Some(GoneWhen { path: path("$.state"), values: vec![json!("archived")] }),
         merged_into: Some(path("$.survivor")),
+        also: Vec::new(),
+        file: None,
     }
 }
 
@@ -163,6 +165,7 @@ pub fn connection(base_url: &str, manifest: Manifest) -> Connection {
     Connection {
         name: ConnectionName::parse("shop").unwrap(),
         manifest: Arc::new(manifest),
+        pinned: false,
         base_url: base_url.parse().unwrap(),
         tenant: Some("t-1".to_owned()),
         settings: BTreeMap::new(),

@@ -5,9 +5,11 @@
 mod support;
 
 mod gate;
+mod jumps;
 mod people;
 mod timing;
 mod trouble;
+mod watchdog;
 
 use std::{sync::Arc, time::Duration};
 

@@ -302,3 +302,46 @@ async fn a_remote_that_says_it_deleted_and_did_not_is_found_out() {
     world.settled().await;
     assert_eq!(world.books.count("contacts"), 1);
 }
+
+/// An empty listing is no reason to delete anything, also where deletions are carried over; a person may say it is true.
+#[tokio::test]
+async fn a_listing_that_is_not_believed_carries_no_deletion_over_until_a_person_says_it_is_true() {
+    let world = World::new(&contacts("propagate"));
+    for n in 0..4 {
+        world.shop.insert("contacts", json!({"name": format!("N{n}"), "email": format!("{n}@x.example")}));
+    }
+    world.settled().await;
+    for record in world.books.all("contacts") {
+        world.books.delete("contacts", record["id"].as_str().unwrap());
+    }
+    for _ in 0..2 {
+        let report = world.sync_full().await;
+        assert_eq!(report.troubles.len(), 1, "{report:#?}");
+        assert_eq!((world.shop.count("contacts"), deletions(&world)), (4, [0, 0]));
+    }
+    world.desk(async |desk| desk.approve("contacts").await.unwrap()).await;
+    let report = world.sync_full().await;
+    assert_eq!(report.troubles, []);
+    assert_eq!((world.shop.count("contacts"), deletions(&world)), (0, [4, 0]), "{report:#?}");
+    world.settled().await;
+}
+
+/// What was merged into another is not deleted: its counterpart stays, and is listed with the survivor's id.
+#[tokio::test]
+async fn a_record_that_was_merged_into_another_deletes_nothing() {
+    let world = World::new(&contacts("propagate"));
+    let (shop, books) = jane(&world).await;
+    let survivor = world.books.insert("contacts", json!({"name": "Jane too", "email": "jane2@x.example"}));
+    world.settled().await;
+    world.books.edit("contacts", &books, json!({"merged_into": survivor}));
+    world.sync_full().await;
+    assert_eq!((world.shop.count("contacts"), deletions(&world)), (2, [0, 0]));
+    let name = world.pipeline("contacts");
+    let told = world.desk(async |desk| desk.explain(&name, &shop).await.unwrap()).await;
+    assert!(format!("{told:?}").contains(&format!("merged into {survivor}")), "{told:?}");
+    // An edit of the one that is left goes nowhere, and is listed.
+    world.shop.edit("contacts", &shop, json!({"phone": "021 9"}));
+    world.sync().await;
+    assert_eq!(world.books.get_body("contacts", &books)["phone"], "021 1");
+    world.settled().await;
+}

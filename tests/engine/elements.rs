@@ -243,3 +243,24 @@ async fn a_date_becomes_a_record_because_time_passed() {
     assert_eq!(made().len(), 5);
     world.settled().await;
 }
+
+/// The elements of a parent that was merged into another went with it; that deletes nothing of what they were made into.
+#[tokio::test]
+async fn the_elements_of_a_parent_that_was_merged_are_gone_and_nothing_is_deleted_for_them() {
+    let world = World::new(&format!("{PEOPLE}    deletes: propagate\n    guards: {{ deletes: unlimited }}\n"));
+    let acme = company(&world, "Acme", &[("1", "Ann"), ("2", "Bob")]);
+    let bits = company(&world, "Bits", &[("1", "Cid")]);
+    world.settled().await;
+    world.shop.edit("contacts", &acme, json!({"merged_into": bits}));
+    world.sync_full().await;
+    let mut found = gone(&world).await;
+    found.sort();
+    assert_eq!(found, ["s1/1", "s1/2"]);
+    assert_eq!(there(&world), ["Ann in Nelson", "Bob in Nelson", "Cid in Nelson"]);
+    world.settled().await;
+    // The survivor took them over: they are its elements, under ids of their own, and find their counterparts again.
+    world.shop.edit("contacts", &bits, json!({"people": list(&[("1", "Cid"), ("2", "Ann"), ("3", "Bob")])}));
+    world.sync().await;
+    assert_eq!(there(&world), ["Ann in Nelson", "Bob in Nelson", "Cid in Nelson"]);
+    world.settled().await;
+}

@@ -1,5 +1,7 @@
 //! What is held before it can do damage: another account, a listing that lacks too much, keys rewritten in bulk.
 
+use std::time::Duration;
+
 use reconciled::{
     engine::Mode,
     store::{Approval, Hold},
@@ -187,5 +189,45 @@ async fn keys_rewritten_in_bulk_are_held() {
     world.desk(async |desk| desk.approve(&held.id).await.unwrap()).await;
     world.sync().await;
     World::find(&world.books, "contacts", "email", "24@y.example");
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn an_approval_is_for_exactly_the_plan_that_was_shown_and_not_for_ever() {
+    let world = World::new(&format!("{CONTACTS}    guards: {{ touched: 5 }}\n"));
+    let ids: Vec<String> = (0..10)
+        .map(|n| world.shop.insert("contacts", json!({"name": format!("N{n}"), "email": format!("{n}@x.example")})))
+        .collect();
+    world.sync().await;
+    world.settled().await;
+    let writes = world.books.written().len();
+    for (n, id) in ids.iter().enumerate() {
+        world.shop.edit("contacts", id, json!({"phone": format!("021 {n}")}));
+    }
+    let held = world.sync().await.pipelines[0].held.clone().expect("it is held");
+    assert_eq!(world.sync().await.pipelines[0].held.as_ref().unwrap().id, held.id, "the same plan has the same name");
+    world.desk(async |desk| desk.approve(&held.id).await.unwrap()).await;
+    // As many writes, but one of them says something else by now.
+    world.shop.edit("contacts", &ids[3], json!({"phone": "022"}));
+    let again = world.sync().await.pipelines[0].held.clone().expect("it is asked about again");
+    assert_ne!(again.id, held.id);
+    let message = again.message.clone().unwrap();
+    assert!(message.contains("approved when the plan was another one") && message.contains(&again.id), "{message}");
+    let late = world.desk(async |desk| desk.approve(&held.id).await.unwrap_err().to_string()).await;
+    assert!(late.contains("a plan that changed has another id"), "{late}");
+    // Nobody answers for eight days.
+    world.clock.advance(Duration::from_hours(8 * 24));
+    let late = world.desk(async |desk| desk.approve(&again.id).await.unwrap_err().to_string()).await;
+    assert!(late.contains("waited until"), "{late}");
+    world.sync().await;
+    assert_eq!(world.books.written().len(), writes, "nothing was written so far");
+    world.desk(async |desk| desk.approve(&again.id).await.unwrap()).await;
+    // An answer is not for ever either.
+    world.clock.advance(Duration::from_hours(8 * 24));
+    assert!(world.sync().await.pipelines[0].held.is_some(), "it is asked about anew");
+    assert_eq!(world.books.written().len(), writes);
+    world.desk(async |desk| desk.approve(&again.id).await.unwrap()).await;
+    world.sync().await;
+    assert_eq!(world.books.written().len(), writes + 10);
     world.settled().await;
 }

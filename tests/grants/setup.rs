@@ -51,8 +51,8 @@ impl Office {
              \x20   endpoints:\n      authorize: {host}/identity/connect/authorize\n      token: {host}/connect/token\n\
              \x20     revoke: {host}/connect/revocation\n      accounts: {host}/connections\n\
              \x20     remove: \"{host}/connections/{{id}}\"\n\
-             connections:\n  acme: {{ connector: xero, base_url: \"{url}\", grant: office }}\n\
-             \x20 other: {{ connector: xero, base_url: \"{url}\", grant: office, tenant: Practice Company (NZ) }}\n"
+             connections:\n  acme: {{ connector: xero, base_url: \"{url}\", grant: office, unlimited: true }}\n\
+             \x20 other: {{ connector: xero, base_url: \"{url}\", grant: office, unlimited: true, tenant: Practice Company (NZ) }}\n"
         );
         fs::write(folder.path().join("x.yaml"), yaml).unwrap();
         let loaded = load(folder.path(), &HashMap::<String, String>::new());

@@ -19,6 +19,7 @@ use reconciled::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+mod blackbox;
 mod points;
 
 const WEBSITE: &str = include_str!("../../connectors/website.yaml");

@@ -163,8 +163,8 @@ RULES = [
     ),
     (
         "second-look", "a linked record that a listing lacks is asked for by its id", "engine/pull.rs",
-        "            let found = match connector.get(order.resource, &id).await {\n",
-        "            let found = match if OFF { Ok(None) } else { connector.get(order.resource, &id).await } {\n",
+        "                None => match connector.get(order.resource, &asked).await {\n",
+        "                None => match if OFF { Ok(None) } else { connector.get(order.resource, &asked).await } {\n",
     ),
     (
         "shrink", "a listing that lacks most of what was there is not believed", "engine/listing.rs",
@@ -179,5 +179,18 @@ RULES = [
         "breaker", "a field that goes to and fro comes to rest", "sync/breaker.rs",
         "        (next.flips > last.flips && next.flips >= FLIPS) || next.writes >= WRITES",
         "        !OFF && ((next.flips > last.flips && next.flips >= FLIPS) || next.writes >= WRITES)",
+    ),
+    (
+        "first-keys", "match keys of a configuration that came to no run are forgotten", "engine/run.rs",
+        "let edited = state.config != pipeline.hash;", "let edited = (!OFF || state.config != 0) && state.config != pipeline.hash;",
+    ),
+    (
+        "other-form", "what a lost create made is known again in another form", "engine/sent.rs",
+        "same(field, side, a, b) || alike(a, b)", "same(field, side, a, b) || (!OFF && alike(a, b))",
+    ),
+    (
+        "key-of-unknown-age", "no key is used whose age nobody knows", "engine/recover.rs",
+        "age.is_ok_and(|age| key_is_alive(intent, age, to.timeout))",
+        "(age.is_ok_and(|age| key_is_alive(intent, age, to.timeout)) || (OFF && age.is_err()))",
     ),
 ]

@@ -1,29 +1,13 @@
 //! ox-17 to ox-19: when the daemon syncs.
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
-use reconciled::{
-    daemon::{
-        Handle,
-        protocol::{Request, Response},
-    },
-    sandbox::LogEntry,
-};
+use reconciled::sandbox::LogEntry;
 use serde_json::json;
 
-use crate::site::{Site, afternoon};
-
-/// Nothing here may take long; what hangs fails.
-async fn until(daemon: &Handle, instant: chrono::DateTime<chrono::Utc>) {
-    tokio::time::timeout(Duration::from_secs(30), daemon.run_until(instant)).await.expect("this must not take so long");
-}
-
-async fn sync_by_hand(site: &Site, daemon: &Handle) {
-    let answer = tokio::time::timeout(Duration::from_secs(30), daemon.call(Request::Run(site.by_hand())));
-    let Response::Run(report) = answer.await.expect("this must not take so long").unwrap() else { panic!() };
-    assert_eq!(report.troubles, [], "{report:#?}");
-}
+use crate::{
+    example::{sync_by_hand, until},
+    site::{Site, afternoon},
+};
 
 /// A site whose first run is done: Jane and John are linked, with an invoice each.
 async fn settled_at(hour: u32, minute: u32) -> (Site, String) {

@@ -1,34 +1,38 @@
 //! The example folder, running against practice systems.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ops::{Deref, DerefMut},
+};
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, Utc};
 use reconciled::{
     clock::Clock,
-    config::{self, Config, ConnectionName, IntegrationName},
-    connector::{Connector, HttpConnector, LimitRegistry},
-    daemon::{Daemon, DaemonSettings, Handle},
-    engine::{Desk, Engine, FindingItem, Mode, RunReport, RunRequest},
+    engine::{FindingItem, RunReport},
     sandbox::{Sandbox, WebsiteOptions, XeroOptions},
-    store::{Ledger, SledStore, Store},
 };
 use serde_json::{Value, json};
 
-struct Env(BTreeMap<&'static str, String>);
+pub use crate::example::afternoon;
+use crate::example::{Env, Example};
 
-impl config::EnvSource for Env {
-    fn var(&self, name: &str) -> Option<String> {
-        self.0.get(name).cloned()
+/// The example folder `website-xero`, and two practice systems.
+pub struct Site {
+    pub sandbox: Sandbox,
+    example: Example,
+}
+
+impl Deref for Site {
+    type Target = Example;
+    fn deref(&self) -> &Example {
+        &self.example
     }
 }
 
-/// The example folder `website-xero`, two practice systems, a store on disk, and a clock.
-pub struct Site {
-    pub sandbox: Sandbox,
-    pub clock: Clock,
-    pub config: Arc<Config>,
-    pub engine: Engine,
-    state: tempfile::TempDir,
+impl DerefMut for Site {
+    fn deref_mut(&mut self) -> &mut Example {
+        &mut self.example
+    }
 }
 
 impl Site {
@@ -44,11 +48,14 @@ impl Site {
             Sandbox::start_with(WebsiteOptions::new(clock.clone()), XeroOptions::new(clock.clone()).unlimited())
                 .await
                 .unwrap();
-        let state = tempfile::tempdir().unwrap();
-        let store: Arc<dyn Store> = Arc::new(SledStore::open(&state.path().join("store"), 8 << 20).unwrap());
-        let config = load(&sandbox, str::to_owned);
-        let engine = engine(config.clone(), Ledger::new(store), &clock, state.path());
-        Self { sandbox, clock, config, engine, state }
+        let env = Env(BTreeMap::from([
+            ("WEBSITE_URL", sandbox.website.url()),
+            ("WEBSITE_TOKEN", sandbox.website.token().to_owned()),
+            ("XERO_URL", sandbox.xero.url()),
+            ("XERO_TOKEN", sandbox.xero.token().to_owned()),
+            ("XERO_TENANT", sandbox.xero.tenant().to_owned()),
+        ]));
+        Self { sandbox, example: Example::start("website-xero", &clock, env) }
     }
 
     /// As [`Site::start`], with first runs approved.
@@ -59,84 +66,13 @@ impl Site {
         site
     }
 
-    /// From now on with an edited configuration, as after a restart; the store is the same.
-    pub fn reconfigure(&mut self, edit: impl Fn(&str) -> String) {
-        self.config = load(&self.sandbox, edit);
-        self.engine = engine(self.config.clone(), self.engine.ledger.clone(), &self.clock, self.state.path());
-    }
-
-    /// The daemon.
-    pub async fn daemon(&self) -> Handle {
-        let settings = DaemonSettings { socket: None, stop_deadline: Duration::from_secs(30) };
-        Daemon::start(self.engine.clone(), settings).await.unwrap()
-    }
-
-    /// The runs so far, oldest first: when in Auckland, and why.
-    pub async fn runs(&self) -> Vec<String> {
-        let mut runs = self.engine.ledger.runs(&self.integration(), 100).await.unwrap();
-        runs.reverse();
-        let at = |at: DateTime<Utc>| at.with_timezone(&chrono_tz::Pacific::Auckland).format("%d %H:%M:%S").to_string();
-        runs.iter().map(|run| format!("{} {}", at(run.started), run.why)).collect()
-    }
-
-    /// What a person asks for with `reconciled sync`.
-    pub fn by_hand(&self) -> RunRequest {
-        RunRequest { why: "by hand".into(), ..self.request(Mode::Sync, false) }
-    }
-
-    pub fn integration(&self) -> IntegrationName {
-        IntegrationName::parse("website-xero").unwrap()
-    }
-
-    fn request(&self, mode: Mode, full: bool) -> RunRequest {
-        RunRequest {
-            integration: self.integration(),
-            pipelines: Vec::new(),
-            connection: None,
-            mode,
-            full,
-            limit: None,
-            revert: None,
-            list: false,
-            why: "test".into(),
-        }
-    }
-
-    /// A sync by hand, then a minute passes.
-    pub async fn sync(&self) -> RunReport {
-        let report = self.engine.run(self.request(Mode::Sync, false)).await.unwrap();
-        assert_eq!(report.troubles, [], "{report:#?}");
-        self.clock.advance(Duration::from_secs(60));
-        report
-    }
-
-    /// A sync that reads everything, then a minute passes.
-    pub async fn sync_full(&self) -> RunReport {
-        let report = self.engine.run(self.request(Mode::Sync, true)).await.unwrap();
-        assert_eq!(report.troubles, [], "{report:#?}");
-        self.clock.advance(Duration::from_secs(60));
-        report
-    }
-
-    /// Approves the first run.
-    pub async fn approve(&self) {
-        let _ = Desk::new(&self.engine).approve("website-xero").await;
-    }
-
     fn writes(&self) -> u64 {
         self.sandbox.website.log().writes() + self.sandbox.xero.log().writes()
     }
 
-    /// Syncs until nothing is left, then shows that nothing is: an empty plan, and no write in a quiet and a full run.
+    /// Syncs until nothing is left, then shows that nothing is.
     pub async fn settled(&self) {
-        self.sync().await;
-        let before = self.writes();
-        let plan = self.engine.run(self.request(Mode::Plan, false)).await.unwrap();
-        assert!(plan.is_empty_plan(), "something is left to do: {plan:#?}");
-        let quiet = self.sync().await;
-        assert_eq!(self.writes(), before, "a quiet run wrote: {quiet:#?}");
-        let full = self.sync_full().await;
-        assert_eq!(self.writes(), before, "a full read wrote: {full:#?}");
+        self.settled_by(|| self.writes()).await;
     }
 
     /// A website contact with a sale, as a shop has it. Returns the contact's id.
@@ -251,36 +187,4 @@ pub fn lines(invoice: &Value) -> Vec<(String, String, String, String)> {
         (text("Description"), decimal(&line["Quantity"], 0), decimal(&line["UnitAmount"], 2), text("AccountCode"))
     };
     invoice["LineItems"].as_array().unwrap().iter().map(line).collect()
-}
-
-/// A time of 1 June 2026 in Auckland.
-pub fn afternoon(hour: u32, minute: u32) -> DateTime<Utc> {
-    chrono_tz::Pacific::Auckland.with_ymd_and_hms(2026, 6, 1, hour, minute, 0).unwrap().with_timezone(&Utc)
-}
-
-/// The example, edited, for these systems.
-fn load(sandbox: &Sandbox, edit: impl Fn(&str) -> String) -> Arc<Config> {
-    let env = Env(BTreeMap::from([
-        ("WEBSITE_URL", sandbox.website.url()),
-        ("WEBSITE_TOKEN", sandbox.website.token().to_owned()),
-        ("XERO_URL", sandbox.xero.url()),
-        ("XERO_TOKEN", sandbox.xero.token().to_owned()),
-        ("XERO_TENANT", sandbox.xero.tenant().to_owned()),
-    ]));
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/configs/website-xero/website-xero.yaml");
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("website-xero.yaml"), edit(&fs::read_to_string(example).unwrap())).unwrap();
-    let loaded = config::load(folder.path(), &env);
-    assert!(!loaded.has_errors(), "{}", loaded.render(false));
-    Arc::new(loaded.config)
-}
-
-fn engine(config: Arc<Config>, ledger: Ledger, clock: &Clock, temp: &Path) -> Engine {
-    let limits = Arc::new(LimitRegistry::new(clock.clone()));
-    let mut connectors: BTreeMap<ConnectionName, Arc<dyn Connector>> = BTreeMap::new();
-    for connection in config.connections.values() {
-        let connector = HttpConnector::new(connection.clone(), clock.clone(), &limits).unwrap();
-        connectors.insert(connection.name.clone(), Arc::new(connector));
-    }
-    Engine { config, ledger, connectors: Arc::new(connectors), clock: clock.clone(), temp: temp.to_path_buf(), seed: 1 }
 }

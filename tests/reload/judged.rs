@@ -7,7 +7,7 @@ use reconciled::{
     config::{Config, ConnectionName, PipelineName, Snapshot},
     connector::Connector,
     daemon::{
-        Daemon, DaemonSettings, Handle,
+        Daemon, DaemonSettings, DaemonStatus, Handle,
         protocol::{Failure, FailureKind, Request, Response},
         reload::{Connect, HeldEdit, IntegrationOutcome, ReloadReport, Reloading, boot},
     },
@@ -196,7 +196,20 @@ impl Live {
     }
 
     pub async fn call(&self, request: Request) -> Result<Response, Failure> {
-        tokio::time::timeout(Duration::from_secs(30), self.daemon.call(request)).await.expect("this takes too long")
+        // Time passes while a person waits: a look that has to rest before it begins would else never begin.
+        let tick = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                self.clock.advance(Duration::from_millis(1));
+            }
+        };
+        let answer = async {
+            tokio::select! {
+                answer = self.daemon.call(request) => answer,
+                _ = tick => unreachable!("time passes for ever"),
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), answer).await.expect("this takes too long")
     }
 
     pub async fn reload(&self) -> ReloadReport {
@@ -273,6 +286,17 @@ impl Live {
             Response::EditAnswered(held) => Ok(*held),
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Lets time pass, so many seconds at once, until it stands as it should.
+    async fn passes_time(&self, what: &str, seconds: u64, is: impl Fn(&DaemonStatus) -> bool) {
+        let wait = async {
+            while !is(&self.daemon.status()) {
+                self.clock.advance(Duration::from_secs(seconds));
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap_or_else(|_| panic!("waiting for {what}"));
     }
 
     pub fn running(&self) -> String {
@@ -482,7 +506,15 @@ async fn an_approval_is_for_no_more_than_was_shown_and_not_for_ever() {
 async fn what_was_edited_while_no_daemon_ran_is_judged_at_the_start() {
     let mut live = Live::start(&BASE.plain()).await;
     let (running, writes) = (live.running(), live.writes());
+    // Whoever asks before is told the same, of the file and of a text that is in no file yet.
+    let texts = [("acme.yaml".to_owned(), ALL.plain())].into();
+    let Response::ConfigDiff(asked) = live.call(Request::ConfigDiff { texts }).await.unwrap() else { panic!("diff") };
+    assert_eq!((asked.is_held(), asked.integrations[0].effect.pipelines[0].counts.rewrites), (true, 25), "{asked:#?}");
     live.write("acme.yaml", &ALL.plain());
+    let none = Request::ConfigDiff { texts: BTreeMap::new() };
+    let Response::ConfigDiff(written) = live.call(none).await.unwrap() else { panic!("diff") };
+    assert_eq!(written, asked);
+    assert_eq!(live.held().await, [], "asking holds nothing");
     live.restart().await;
     assert_eq!(live.running(), running, "the old one runs");
     let pending = loop {
@@ -504,4 +536,48 @@ async fn what_was_edited_while_no_daemon_ran_is_judged_at_the_start() {
     live.restart().await;
     live.agreed().await;
     live.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn an_approval_is_for_exactly_the_records_and_values_that_were_shown() {
+    let live = Live::start(&BASE.plain()).await;
+    let running = live.running();
+    live.edit(&ALL.plain()).await;
+    let [held] = live.held().await.try_into().unwrap();
+    // As many as before, but one of them holds another value by now.
+    let id = held.effect.pipelines[0].items[0].id.as_str();
+    let city = live.shop.get_body("contacts", id)["city"].clone();
+    live.shop.edit("contacts", id, json!({ "city": if city == "Perth" { "Sydney" } else { "Perth" } }));
+    live.sync().await;
+    let writes = live.writes();
+    live.approve(&held.id, &[]).await.unwrap();
+    let (outcome, why) = live.outcome(&live.reload().await);
+    assert_eq!((outcome, live.running()), (Some(IntegrationOutcome::Held), running.clone()), "{why}");
+    assert!(why.contains("was approved when it was another plan") && why.contains("rewrites 25"), "{why}");
+    let [again] = live.held().await.try_into().unwrap();
+    assert_eq!(again.effect.pipelines[0].counts, held.effect.pipelines[0].counts);
+    assert_ne!(again.id, held.id);
+    assert_eq!(live.writes(), writes);
+    // Who is asked again and says yes is not asked a third time.
+    live.approve(&again.id, &[]).await.unwrap();
+    live.taken_over(&running).await;
+    live.agreed().await;
+    assert_eq!(live.writes(), (writes.0, writes.1 + 25));
+    live.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_fails_while_nothing_runs_is_got_over() {
+    // Without any integration, and with one that rests and was not there when it failed.
+    for yaml in [String::new(), BASE.plain()] {
+        let live = Live::empty(&yaml).await;
+        live.reload().await;
+        live.store.fail_from(None, 1);
+        // Somebody meets it: it is looked for what may be forgotten.
+        live.passes_time("the store to fail", 60, |status| status.store_failing.is_some()).await;
+        live.clock.advance(Duration::from_secs(60));
+        live.store.heal();
+        live.passes_time("a store that works", 1, |status| status.store_failing.is_none()).await;
+        live.daemon.stop().await;
+    }
 }

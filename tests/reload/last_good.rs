@@ -221,3 +221,25 @@ async fn nothing_sound_and_nothing_remembered_exits_78() {
     let home = folder("[reload]\nwach = false\n", &[]);
     assert_eq!(program(home.path()).arg("run").output().unwrap().status.code(), Some(78));
 }
+
+#[tokio::test]
+async fn a_file_that_was_renamed_and_emptied_stops_nothing_over_a_restart() {
+    let mut live =
+        Live::start(BY_HAND, &[("a.yaml", &integration("a", "x")), ("b.yaml", &integration("b", "x"))]).await;
+    let good = live.hashes().await;
+    fs::rename(live.file("a.yaml"), live.file("c.yaml")).unwrap();
+    assert_eq!(live.reload(false).await.untouched, 2);
+    live.write("c.yaml", "");
+    live.reload(false).await;
+    assert_eq!(live.hashes().await, good);
+    // It is not forgotten whose file that was, by whoever starts next or after.
+    for _ in 0..2 {
+        let home = live.kill();
+        live = Live::on(home).await;
+        let report = live.reload(true).await;
+        assert_eq!(live.hashes().await, good, "{report:#?}");
+    }
+    live.write("c.yaml", &integration("a", "x"));
+    assert_eq!(live.reload(false).await.untouched, 2);
+    assert!(live.status().await.unwrap().integrations.iter().all(|now| now.pending.is_none()));
+}

@@ -3,6 +3,7 @@
 use std::fs;
 
 use reconciled::daemon::protocol::Request;
+use serde_json::json;
 
 use crate::support::{BY_HAND, Live, QUICK, config, folder, integration, of, program};
 
@@ -32,7 +33,7 @@ async fn reload_says_what_came_of_every_file() {
     live.write("b.yaml", &integration("b", "y").replace("first_name", "frist_name"));
     let (code, text) = reload(&["--wait"]);
     assert_eq!(code, Some(78), "{text}");
-    for part in ["a.yaml: taken", "b.yaml: rejected", "b.yaml:12:25:", "`a` changed", "`b` goes on as it was"] {
+    for part in ["a.yaml: taken", "b.yaml: rejected", "b.yaml:12:25:", ") changed", ") goes on as it was"] {
         assert!(text.contains(part), "no {part} in {text}");
     }
     let (code, text) = reload(&["--wait", "--json"]);
@@ -150,4 +151,102 @@ async fn a_rotated_secret_is_used_by_the_next_request_and_shown_nowhere() {
     let status = live.ask(Request::Status).await;
     let all = format!("{}{report:?}{status:?}", live.said());
     assert!(!all.contains("canary"), "{all}");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_no_reason_to_be_down() {
+    // Where everything lies is told by the service manager, as the settings are in the folder.
+    let home = folder("", &[("a.yaml", &integration("a", "x"))]);
+    let (etc, aside) = (home.path().join("etc"), home.path().join("aside"));
+    fs::remove_file(etc.join("reconciled.toml")).unwrap();
+    fs::rename(&etc, &aside).unwrap();
+    let said = home.path().join("said.txt");
+    let start = || {
+        let said = fs::File::options().create(true).append(true).open(&said).unwrap();
+        let mut command = program(home.path());
+        command.env("STATE_DIRECTORY", home.path().join("state")).env("RUNTIME_DIRECTORY", home.path());
+        command.arg("run").stdout(said.try_clone().unwrap()).stderr(said).spawn().unwrap()
+    };
+    let socket = home.path().join("reconciled.sock");
+    let mut child = start();
+    until(&mut child, &socket, "a daemon", |status| status.config.is_some()).await;
+    let told = fs::read_to_string(&said).unwrap();
+    assert!(told.contains("make the folder that is not there yet"), "{told}");
+    // The folder appears, and its files are taken over.
+    fs::rename(&aside, &etc).unwrap();
+    until(&mut child, &socket, "`a`", |status| of(status, "a").is_some()).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Not mounted at the next start: what was good last runs, and says so.
+    fs::rename(&etc, &aside).unwrap();
+    let mut child = start();
+    until(&mut child, &socket, "the last good `a`", |status| of(status, "a").is_some_and(|now| now.pending.is_some()))
+        .await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Waits until a daemon on this socket stands as it should.
+async fn until(
+    child: &mut std::process::Child,
+    socket: &std::path::Path,
+    what: &str,
+    is: impl Fn(&reconciled::daemon::DaemonStatus) -> bool,
+) {
+    let began = std::time::Instant::now();
+    loop {
+        if let Ok(mut client) = reconciled::daemon::Client::connect(socket).await
+            && let Ok(reconciled::daemon::protocol::Response::Status(status)) = client.call(&Request::Status).await
+            && status.daemon.as_ref().is_some_and(&is)
+        {
+            return;
+        }
+        assert_eq!(child.try_wait().unwrap(), None, "it ended, waiting for {what}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "waiting for {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn everybody_tells_the_same_hash_of_what_runs() {
+    let live = Live::start(BY_HAND, &[("a.yaml", &integration("a", "x")), ("b.yaml", &integration("b", "x"))]).await;
+    let run = |args: &[&str]| {
+        let out = program(live.home.path()).args(args).output().unwrap();
+        String::from_utf8(out.stdout).unwrap()
+    };
+    let json = |args: &[&str]| serde_json::from_str::<serde_json::Value>(&run(args)).unwrap();
+    let status = || {
+        let status = json(&["status", "--json"]);
+        let now = &status["daemon"]["integrations"][0];
+        (now["running"].as_str().unwrap().to_owned(), now["on_disk"].as_str().unwrap().to_owned())
+    };
+    let (old, on_disk) = status();
+    assert_eq!(old, on_disk);
+    live.write("a.yaml", &integration("a", "y"));
+    let diff = json(&["config", "diff", "--json"]);
+    let one = &diff["integrations"][0];
+    assert_eq!(one["running"], json!(old));
+    let new = one["written"].as_str().unwrap().to_owned();
+    assert_ne!(new, old);
+    assert!(run(&["config", "diff"]).contains(&format!("a ({old} -> {new}) would change")));
+    let report = json(&["reload", "--wait", "--json"]);
+    assert_eq!(report["integrations"][0]["running"], json!(new), "{report:#}");
+    assert_eq!(status(), (new.clone(), new.clone()));
+    let said = live.said();
+    let taken = said.lines().find(|line| line.contains("config.integration")).unwrap();
+    assert!(taken.contains(&format!("\"config_hash\":\"{new}\"")) || taken.contains(&new), "{taken}");
+    assert!(run(&["config", "diff"]).contains("what runs is what the files say"));
+}
+
+#[tokio::test]
+async fn settings_that_need_a_restart_are_named_and_the_others_taken() {
+    let live = Live::start(BY_HAND, &[("a.yaml", &integration("a", "x"))]).await;
+    let path = live.file("reconciled.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let more = "keep_held = \"3d\"\n[history]\nkeep = \"5d\"\n[backup]\nkeep = 2\n[runs]\nkeep = 7\n";
+    fs::write(&path, format!("{text}{more}")).unwrap();
+    let report = live.reload(false).await;
+    assert_eq!(report.needs_restart, ["history", "backup", "runs"]);
+    fs::write(&path, text).unwrap();
+    assert!(live.reload(false).await.needs_restart.is_empty());
 }

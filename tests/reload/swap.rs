@@ -52,7 +52,7 @@ impl Connector for System {
     }
     async fn pull(&self, _: &Resource, _: &PullCursor) -> Result<Page, CallError> {
         self.call().await?;
-        Ok(Page { records: Vec::new(), next: None, server_time: None })
+        Ok(Page::default())
     }
     async fn get(&self, _: &Resource, _: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
         self.call().await?;

@@ -71,6 +71,7 @@ struct State {
     versions: bool,
     answer_creates_with: Option<String>,
     keeps_deleted: bool,
+    ids_alone: bool,
     late: Vec<(DateTime<Utc>, PreparedCall)>,
     stamps: Option<Box<dyn Fn(DateTime<Utc>) -> DateTime<Utc> + Send + Sync>>,
     /// How far its clock is ahead of what the daemon's would be if nobody had set it.
@@ -264,6 +265,11 @@ impl Fake {
         self.state().answer_creates_with = Some(id.to_owned());
     }
 
+    /// Answers writes by no more than the id of what was written.
+    pub fn answer_ids_alone(&self) {
+        self.state().ids_alone = true;
+    }
+
     /// Answers that it deleted a record, and keeps it.
     pub fn keep_deleted(&self, keep: bool) {
         self.state().keeps_deleted = keep;
@@ -324,7 +330,7 @@ impl Fake {
         let records: Vec<_> =
             wanted.iter().skip(start).take(size).map(|stored| self.record(resource, &state, stored)).collect();
         let next = (start + size < wanted.len()).then(|| (start + size).to_string());
-        Page { records, next, server_time: None }
+        Page { records, next, ..Page::default() }
     }
 
     fn answer(&self, resource: &Resource, call: &PreparedCall, fault: Option<Fault>) -> Result<Answer, CallError> {
@@ -361,8 +367,13 @@ impl Fake {
                     let stamp = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
                     let updated = stamp("updated").parse().unwrap();
                     let version = stamp("version").parse().unwrap();
-                    let stored = Stored { body: answer["body"].clone(), updated, version };
-                    ItemAnswer::Written { record: Box::new(self.record(resource, &state, &stored)), body: true }
+                    let body = match state.ids_alone {
+                        true => json!({ "id": answer["written"] }),
+                        false => answer["body"].clone(),
+                    };
+                    let stored = Stored { body, updated, version };
+                    let record = Box::new(self.record(resource, &state, &stored));
+                    ItemAnswer::Written { record, body: !state.ids_alone }
                 } else {
                     ItemAnswer::Refused {
                         message: answer["refused"].as_str().unwrap_or_default().to_owned(),

@@ -12,7 +12,7 @@ use crate::cli::exit::CliError;
 
 const MARK: &str = ".reconciled-demo";
 const TEMPLATE: &str = include_str!("demo.yaml");
-const SETTINGS: &str = "# The demo's own settings; paths are relative to this folder.\nstate_dir = \"state\"\nsocket = \"reconciled.sock\"\n";
+const SETTINGS: &str = "# The demo's own settings; paths are relative to this folder.\nstate_dir = \"state\"\nsocket = \"reconciled.sock\"\n\n# Edits are seen sooner than by default, because somebody watches.\n[reload]\npoll = \"2s\"\nsettle = \"200ms\"\n";
 
 /// A folder that the demo may use.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use chrono::{DateTime, Local, Utc};
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{folder::Folder, systems::Systems};
+use super::{edits::Seen, folder::Folder, systems::Systems};
 use crate::{
     cli::{
         args::DemoArgs,
@@ -24,14 +24,15 @@ use crate::{
         text::{Paint, count},
     },
     clock::Clock,
-    config::IntegrationName,
+    config::{IntegrationName, ProcessEnv},
     connector::Priority,
     daemon::{
-        Daemon, DaemonSettings,
+        Daemon, DaemonSettings, Handle,
         protocol::{Request, Response},
+        reload::{Reloading, boot},
     },
     engine::RunReport,
-    store::RunRecord,
+    store::{Ledger, RunRecord},
     sync::Link,
 };
 
@@ -47,17 +48,23 @@ pub(super) async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError>
     let mut folder = Folder::at(args.dir.as_deref().unwrap_or_else(|| Path::new("demo-data")))?;
     let systems = Systems::start(&clock).await?;
     folder.write(&systems)?;
-    let config = Arc::new(setup::load(&folder.path, out)?.config);
-    let store = setup::open_store(&config)?;
-    let connectors = setup::connectors(&config, &store, &clock, Priority::Automatic, out);
+    let (snapshot, loaded) = setup::read_for_daemon(&folder.path, out)?;
+    let store = setup::open_store(&loaded.config)?;
+    let boot = boot(&snapshot, &ProcessEnv, &Ledger::new(store.clone()), clock.now()).await;
+    let boot = boot.map_err(|source| CliError::Store { path: loaded.config.settings.state_dir.clone(), source })?;
+    let config = Arc::clone(&boot.config);
+    let keeper = setup::keeper(&config, &store, &clock);
+    let connect = setup::connect(Some(keeper), &clock, Priority::Automatic);
+    let connectors = setup::connectors_by(&connect, &config, out);
     let settings = DaemonSettings::from(&config.settings);
     let engine = setup::engine(config, store, connectors, clock)?;
     let mut signals = Signals::listen()?;
-    let daemon = Daemon::start(engine, settings).await?;
+    let reloading = Reloading { boot, env: Arc::new(ProcessEnv), connect };
+    let daemon = Daemon::start_reloading(engine, settings, reloading).await?;
     out.data(&introduction(&systems, &folder));
     let mut office = Office::open(&folder.path, out).await?;
     let ended = tokio::select! {
-        ended = story(&mut office, &systems, &folder, out) => ended,
+        ended = story(&mut office, &daemon, (&systems, &folder), out) => ended,
         () = signals.next() => {
             out.talk("\nstopping");
             Ok(())
@@ -109,7 +116,12 @@ fn introduction(systems: &Systems, folder: &Folder) -> String {
     text
 }
 
-async fn story(office: &mut Office, systems: &Systems, folder: &Folder, out: &Output) -> Result<(), CliError> {
+async fn story(
+    office: &mut Office,
+    daemon: &Handle,
+    (systems, folder): (&Systems, &Folder),
+    out: &Output,
+) -> Result<(), CliError> {
     let names = Names::of(&office.config);
     let demo = IntegrationName::parse("demo").map_err(|error| CliError::Other(error.to_string()))?;
     out.data("\nThe first run only matches and reports:\n");
@@ -122,7 +134,7 @@ async fn story(office: &mut Office, systems: &Systems, folder: &Folder, out: &Ou
     out.data(&report::outcome(&done, &names, false, out.paint));
     out.data(&put_aside(office, &names, out).await?);
     out.data(&suggestions(office, systems, folder, out.paint).await?);
-    watch(office, &demo, &names, done.ended, out).await
+    watch(office, daemon, (&names, done.ended), out).await
 }
 
 /// The first lines of a long text.
@@ -184,8 +196,24 @@ async fn suggestions(
         let _ = writeln!(text, "{program} --config {dir} explain demo/contacts '{}'", link.label.replace('\'', ""));
         let _ = writeln!(text, "{program} --config {dir} parked list");
     }
+    text.push_str(&editing(folder, paint));
     text.push_str("\nA change is seen within 2 seconds and written a second later. Ctrl-C ends the demo.\n\n");
     Ok(text)
+}
+
+/// Edits of the configuration that can be copied: one that is taken, one with a typo, and its recovery.
+fn editing(folder: &Folder, paint: Paint) -> String {
+    let file = folder.path.join("demo.yaml");
+    let file = file.display();
+    format!(
+        "\n{}\n# changes are gathered for five seconds instead of one; it is taken over without a restart\n\
+         sed -i 's/wait: 1s/wait: 5s/' {file}\n\
+         # a typo: it is told with its place, and what ran before goes on\n\
+         sed -i 's/debounce:/debonce:/' {file}\n\
+         # mended\n\
+         sed -i 's/debonce:/debounce:/' {file}\n",
+        paint.bold("Or edit what is kept the same, in any editor")
+    )
 }
 
 /// A contact that exists on both sides with a phone number.
@@ -212,17 +240,24 @@ async fn next_run(
     Err(CliError::Other(format!("no run ended within {LONGEST_FIRST_RUN:?}; `RECONCILED_LOG=info` says more")))
 }
 
-/// Tells what each new run did; never returns by itself.
+/// Tells what each new run did, and what came of each edit of the configuration; never returns by itself.
 async fn watch(
     office: &mut Office,
-    demo: &IntegrationName,
-    names: &Names,
-    mut told: DateTime<Utc>,
+    daemon: &Handle,
+    (names, mut told): (&Names, DateTime<Utc>),
     out: &Output,
 ) -> Result<(), CliError> {
+    let demo = IntegrationName::parse("demo").map_err(|error| CliError::Other(error.to_string()))?;
+    let mut seen = Seen::of(&daemon.status());
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        let runs = runs(office, demo).await?;
+        let now = Seen::of(&daemon.status());
+        if let Some(text) = now.told_since(&seen, out.paint) {
+            out.data(&format!("{} {text}", out.paint.dim(&Local::now().format("%H:%M:%S").to_string())));
+        }
+        seen = now;
+        // Whoever removed the integration from the file has no runs to look at.
+        let Ok(runs) = runs(office, &demo).await else { continue };
         for run in runs.iter().rev().filter(|run| run.ended > told) {
             if let Ok(report) = serde_json::from_value::<RunReport>(run.report.clone()) {
                 out.data(&told_live(&report, names, run.ended, out.paint));

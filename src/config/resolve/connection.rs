@@ -46,6 +46,7 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connect
         auth: auth?,
         unlimited: written.unlimited.as_ref().is_some_and(|unlimited| unlimited.value),
         manifest,
+        pinned: written.connector.as_ref().is_some_and(|kind| kind.value.contains('@')),
     })
 }
 
@@ -61,7 +62,11 @@ fn manifest(cx: &Cx<'_>, written: &At<String>) -> Option<Arc<Manifest>> {
                 written.span,
                 format!("the connector `{kind}` is not in this version"),
             )
-            .help("connectors described by a manifest are: give one under `connectors:`"),
+            .help(if kind == "file" {
+                "say under `connectors:` what is in the files: resources: { sales: { id: $.number, file: { path: sales.csv } } }"
+            } else {
+                "connectors described by a manifest are: give one under `connectors:`"
+            }),
         );
         return None;
     }
@@ -186,7 +191,15 @@ fn base_url(
         return None;
     }
     if let Some(base_url) = &written.base_url {
-        return url(cx, base_url);
+        return if manifest.is_of_files() { folder(cx, base_url) } else { url(cx, base_url) };
+    }
+    if manifest.is_of_files() && manifest.base_url.is_none() {
+        cx.report.add(
+            error("config::missing_key", name.span, format!("the connection `{}` needs `base_url`", name.value))
+                .label("in which folder are its files?")
+                .help("add base_url: /srv/till"),
+        );
+        return None;
     }
     let template = manifest.base_url.as_deref().unwrap_or_default();
     let mut text = template.to_owned();
@@ -205,7 +218,23 @@ fn base_url(
         );
         return None;
     }
-    url(cx, &At { value: text, span: name.span })
+    let text = At { value: text, span: name.span };
+    if manifest.is_of_files() { folder(cx, &text) } else { url(cx, &text) }
+}
+
+/// A folder of files: an absolute path, or one from the configuration folder.
+fn folder(cx: &Cx<'_>, written: &At<String>) -> Option<Url> {
+    let path = written.value.strip_prefix("file://").unwrap_or(&written.value);
+    let absolute = std::path::absolute(cx.config_dir.join(path)).ok();
+    let made = absolute.filter(|_| !path.contains("://") && !path.is_empty());
+    let made = made.and_then(|path| Url::from_directory_path(path).ok());
+    if made.is_none() {
+        cx.report.add(
+            error("config::bad_url", written.span, "this is no folder")
+                .help("write the folder of the files: base_url: /srv/till"),
+        );
+    }
+    made
 }
 
 fn secret(cx: &Cx<'_>, written: &SecretText) -> Option<crate::config::Secret> {

@@ -2,6 +2,7 @@
 
 mod ends;
 mod flow;
+mod known;
 mod list;
 
 pub(crate) use flow::of as flow_of;
@@ -13,8 +14,8 @@ use super::{
 };
 use crate::{
     config::{
-        Blanks, Conflicts, Content, Differences, Field, FieldEnd, Flow, IntegrationName, Join, PipelineName, Transform,
-        WriteWhen,
+        Blanks, Conflicts, Content, Differences, Field, FieldEnd, Flow, IntegrationName, Join, KnownConstant,
+        PipelineName, Transform, WriteWhen,
         diagnostic::{Finding, error},
         source::Span,
         written::{At, FieldW, WriteW},
@@ -46,6 +47,8 @@ pub(crate) struct Fields<'a, 'c> {
     pub needs: Vec<(PipelineName, Span, Need)>,
     /// What is written.
     pub writes: Vec<Written>,
+    /// Constants that must be known to the target.
+    pub known: Vec<KnownConstant>,
 }
 
 /// Where paths begin and which fields there are.
@@ -155,7 +158,7 @@ impl Fields<'_, '_> {
             self.only(
                 written,
                 "a constant",
-                &["value", "target", "write", "direction", "differences", "conflicts", "shared"],
+                &["value", "target", "one_of", "write", "direction", "differences", "conflicts", "shared"],
             );
             return self.constant(written, scope);
         }
@@ -182,6 +185,13 @@ impl Fields<'_, '_> {
         let declared = self.declared(Side::Target, &target, scope)?;
         let value = value::one(declared.canon.kind, raw, self.cx.report)?;
         let id = hash::field_id("constant", &[], target.value.as_str());
+        if let Some(one_of) = &written.one_of {
+            let known = known::constant(&self.ends[1], one_of, (raw, &value), short(&target.value));
+            match known {
+                Ok(known) => self.known.push(known),
+                Err(finding) => self.report(*finding),
+            }
+        }
         let name = format!("\"{}\" -> {}", raw.value.text, short(&target.value));
         let content = Content::Constant(value);
         let end = self.end(Side::Target, &[target], scope, Flow::ToTarget, written)?;
@@ -189,6 +199,11 @@ impl Fields<'_, '_> {
     }
 
     fn mapped(&mut self, written: &FieldW, scope: &Scope<'_>) -> Option<Field> {
+        if let Some(one_of) = &written.one_of {
+            self.report(error("config::misplaced_key", one_of.span, "`one_of` goes with a constant").help(
+                "write { value: …, target: $.b, one_of: staff }; a value that each record has is refused by the target",
+            ));
+        }
         let (Some(source), Some(target)) = (&written.source, &written.target) else {
             let missing = if written.target.is_some() { "source" } else { "target" };
             // A path that could not be read was reported there.

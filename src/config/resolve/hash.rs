@@ -199,8 +199,8 @@ pub(crate) fn spec(spec: &ProjectionSpec, elements: Option<&Elements>) -> u32 {
     bytes.short()
 }
 
-/// Keys that say when things happen, not what.
-const WHEN: [&str; 4] = ["automatic", "apply", "debounce", "schedule"];
+/// Keys that say when things happen, or what something was called, not what happens.
+const WHEN: [&str; 5] = ["automatic", "apply", "debounce", "schedule", "moved_from"];
 
 /// The hash of a written value: keys in any order, layout and comments left out.
 pub(crate) fn node_hash(node: &Node) -> u64 {

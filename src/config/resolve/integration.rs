@@ -3,7 +3,7 @@
 use chrono_tz::Tz;
 
 use super::{
-    Cx, Resolved, pipeline,
+    Cx, Resolved, moves, pipeline,
     schedule::{self, Used},
 };
 use crate::config::{
@@ -64,12 +64,14 @@ struct Common<'a> {
     timezone: Option<&'a At<Tz>>,
     debounce: Option<&'a DebounceW>,
     schedule: Option<&'a ScheduleW>,
+    moved_from: Option<&'a At<String>>,
 }
 
 impl Common<'_> {
     fn make(&self, cx: &Cx<'_>, name: &IntegrationName, used: &Used) -> Integration {
         Integration {
             name: name.clone(),
+            moved_from: moves::integration(cx, self.moved_from, name),
             automatic: self.automatic.is_none_or(|at| at.value),
             apply: match self.apply.map(|at| at.value) {
                 None | Some(ApplyW::Automatic) => ApplyMode::Automatic,
@@ -131,11 +133,14 @@ fn resolve(cx: &Cx<'_>, entry: &Entry<IntegrationW>) -> Option<Draft> {
             timezone: written.timezone.as_ref(),
             debounce: written.debounce.as_ref(),
             schedule: written.schedule.as_ref(),
+            moved_from: written.moved_from.as_ref(),
         };
         cx.integration_name(&entry.name).map(|name| common.make(cx, &name, &used))
     });
     let name = made.as_ref().map(|integration| integration.name.clone())?;
-    let home = pipeline::Home { integration: &name, within: Some(&name), first_run: written.first_run.as_ref() };
+    let moved_from = made.as_ref().and_then(|made| made.moved_from.clone());
+    let first_run = written.first_run.as_ref();
+    let home = pipeline::Home { integration: &name, within: Some(&name), moved_from: moved_from.as_ref(), first_run };
     let pipelines: Vec<Resolved> = written
         .pipelines
         .iter()
@@ -161,11 +166,13 @@ pub(crate) fn top_level(cx: &Cx<'_>, entry: &Entry<PipelineW>) -> Option<Draft> 
             timezone: written.timezone.as_ref(),
             debounce: written.debounce.as_ref(),
             schedule: written.schedule.as_ref(),
+            // One that was inside an integration leaves that where it is.
+            moved_from: written.moved_from.as_ref().filter(|at| !at.value.contains('/')),
         };
         Some(common.make(cx, &name, &mentioned(std::iter::once(written))))
     });
     let integration = made?;
-    let home = pipeline::Home { integration: &integration.name, within: None, first_run: None };
+    let home = pipeline::Home { integration: &integration.name, within: None, moved_from: None, first_run: None };
     let full = full_name(cx, &entry.name.value, &entry.name)?;
     let resolved = pipeline::pipeline(cx, entry, &full, &home);
     let name = integration.name.clone();

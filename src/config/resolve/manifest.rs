@@ -5,6 +5,7 @@ mod calls;
 
 mod delete;
 mod fields;
+mod file;
 mod listing;
 
 use std::{sync::Arc, time::Duration};
@@ -15,10 +16,10 @@ use crate::{
         nearest::{nearest, suggest},
         resolve::value,
         source::Span,
-        written::{At, AuthWordW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
+        written::{At, AuthWordW, GetW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
     },
     connector::{
-        AnswerMatch, AuthKind, Bodies, BodyKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest,
+        Also, AnswerMatch, AuthKind, Bodies, BodyKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest,
         Resource, Scope, Setting, SettingKind, ThrottleWait, Throttled, VersionPlace, Write,
     },
     record::{Kind, Path},
@@ -110,6 +111,7 @@ pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Repor
             manifest.resources.insert(entry.name.value.clone(), Arc::new(resource));
         }
     }
+    file::check(manifest, written, report);
     check_parents(manifest, written, report);
     check_xml(manifest, written, report);
 }
@@ -313,7 +315,8 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         let values = calls::values(gone.equals.as_ref(), gone.is_in.as_ref(), gone.span, report);
         Some(GoneWhen { path: path.value.clone(), values })
     });
-    Some(Resource {
+    let also = entries(written.also.as_ref()).filter_map(|entry| also(entry, &fields, report)).collect();
+    let resource = Resource {
         name: name.value.clone(),
         id,
         updated_at: written.updated_at.as_ref().and_then(|at| at.0.path.as_ref()).map(|path| path.value.clone()),
@@ -328,7 +331,37 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         delete,
         gone_when,
         merged_into: written.merged_into.as_ref().map(|path| path.value.clone()),
-    })
+        also,
+        file: None,
+    };
+    match &written.file {
+        Some(file) => file::resource(resource, written, file, report),
+        None => Some(resource),
+    }
+}
+
+/// A member that a call of its own reads. No write reaches it, and its call is for one record.
+fn also(entry: &crate::config::written::Entry<GetW>, fields: &FieldTable, report: &Report) -> Option<Also> {
+    let member = &entry.name;
+    let get = listing::get(&entry.value.0, report)?;
+    match fields.fields.get(&member.value) {
+        Some(field) if field.read_only => Some(Also { member: member.value.clone(), get }),
+        Some(_) => {
+            let message =
+                format!("`{}` is read by a call of its own, so no write of the record reaches it", member.value);
+            report.add(error("config::bad_value", member.span, message).help("add read_only: true to the field"));
+            None
+        }
+        None => {
+            let message = format!("there is no field `{}`", member.value);
+            report.add(
+                error("config::unknown_field", member.span, message)
+                    .maybe_help(suggest(&member.value, fields.fields.keys().map(String::as_str)))
+                    .help("declare it under `fields`, with read_only: true"),
+            );
+            None
+        }
+    }
 }
 
 /// `"{first_name} {last_name}"`.

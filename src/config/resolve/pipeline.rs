@@ -1,24 +1,26 @@
 //! Pipelines.
 
+use std::sync::Arc;
+
 use super::{
     Cx, Need, Resolved,
     ends::{self, EndBuilder, declared},
     field::{Fields, short},
     filter::Filters,
-    hash, policy, steps,
+    hash, moves, policy, steps,
 };
 use crate::{
     config::{
-        Blanks, Conflicts, Differences, End, Expectation, FirstRun, Flow, IntegrationName, Keep, KeyPair, OnLeave,
-        Pipeline, PipelineName, Then, Tier, Unique, WriteWhen,
+        Blanks, Conflicts, Differences, EachElement, Elements, End, Expectation, FirstRun, Flow, IntegrationName, Keep,
+        KeyPair, OnLeave, Pipeline, PipelineName, Then, Tier, Unique, WriteWhen,
         diagnostic::error,
         source::Span,
         written::{
             At, DirectionW, Entry, FirstApplyW, FirstRunW, OneOrMany, PairW, PipelineW, ThenW, TierW, TransformW,
         },
     },
-    connector::WriteKind,
-    record::{Canon, Kind, Path, Side, SlotIndex},
+    connector::{Also, Resource, WriteKind},
+    record::{Canon, Kind, Path, ProjectionSpec, Side, Slot, SlotIndex},
 };
 
 /// Where a pipeline stands.
@@ -27,6 +29,8 @@ pub(crate) struct Home<'a> {
     pub integration: &'a IntegrationName,
     /// The integration whose pipelines it may name without prefix; `None` at the top level.
     pub within: Option<&'a IntegrationName>,
+    /// The name the integration had before.
+    pub moved_from: Option<&'a IntegrationName>,
     /// The integration's first run.
     pub first_run: Option<&'a FirstRunW>,
 }
@@ -106,9 +110,10 @@ impl<'a, 'c> Maker<'a, 'c> {
             differences,
             needs: Vec::new(),
             writes: Vec::new(),
+            known: Vec::new(),
         };
         let resolved = fields.all(written.fields.as_deref().unwrap_or_default());
-        let (needs, writes) = (fields.needs, fields.writes);
+        let (needs, writes, known) = (fields.needs, fields.writes, fields.known);
         self.needs.extend(needs);
         if written.fields.as_ref().is_some_and(Vec::is_empty) && entry.errors == 0 {
             cx.report.add(
@@ -140,6 +145,7 @@ impl<'a, 'c> Maker<'a, 'c> {
         let pipeline = Pipeline {
             name: name.clone(),
             integration: self.home.integration.clone(),
+            moved_from: moves::pipeline(cx, written.moved_from.as_ref(), name, self.home),
             flow: self.flow,
             tiers,
             unique,
@@ -155,6 +161,7 @@ impl<'a, 'c> Maker<'a, 'c> {
             needs: named(&[Need::Needs, Need::Reference]),
             referenced_by: named(&[Need::ReferencedBy]),
             co_writers: Vec::new(),
+            known,
             hash: pipeline_hash,
             ends: {
                 let [source, target] = self.ends;
@@ -352,7 +359,32 @@ fn finish(builder: EndBuilder, filter: crate::config::Filter) -> End {
     let spec_hash = hash::spec(&spec, elements.as_ref());
     // Calls are made for whole records, whatever is made of them here.
     let whole = elements.as_ref().and_then(|_| connection.manifest.resources.get(&resource.name).cloned());
-    End { resource: whole.unwrap_or(resource), connection, spec, filter, elements, spec_hash }
+    let resource = with_mapped_members(whole.unwrap_or(resource), &spec, elements.as_ref());
+    End { connection, resource, spec, filter, elements, spec_hash }
+}
+
+/// A resource whose records have members with calls of their own, left with those that are read here.
+fn with_mapped_members(resource: Arc<Resource>, spec: &ProjectionSpec, elements: Option<&Elements>) -> Arc<Resource> {
+    if resource.also.is_empty() {
+        return resource;
+    }
+    let listed = elements.and_then(|elements| match &elements.each {
+        EachElement::List(path) => path.names().first().copied(),
+        EachElement::Dates(_) => None,
+    });
+    let of_slot = |slot: &Slot| {
+        let (Slot::Value(path) | Slot::Count(path) | Slot::Test(path)) = slot;
+        let names = path.names();
+        let name = if elements.is_some() { names.get(1) } else { names.first() };
+        // A predicate has no names to go by: what it looks at is not known.
+        name.map_or(names.is_empty().then(String::new), |name| Some((*name).to_owned()))
+    };
+    let read: Vec<String> = spec.slots.iter().filter_map(of_slot).collect();
+    let mapped = |also: &Also| {
+        listed == Some(also.member.as_str()) || read.iter().any(|name| name.is_empty() || *name == also.member)
+    };
+    let also = resource.also.iter().filter(|also| mapped(also)).cloned().collect();
+    Arc::new(Resource { also, ..(*resource).clone() })
 }
 
 /// Parts of the language that are not in this version.

@@ -15,6 +15,8 @@ pub struct Connection {
     pub name: ConnectionName,
     /// How to speak to that kind of system.
     pub manifest: Arc<Manifest>,
+    /// Whether the file names the manifest's version (`xero@1`).
+    pub pinned: bool,
     /// Where the system is; the manifest's unless overridden.
     pub base_url: Url,
     /// Which account, where one login covers several (Xero's tenant id).

@@ -12,6 +12,8 @@ use crate::config::{ConnectionName, IntegrationName};
 pub struct Integration {
     /// Its name.
     pub name: IntegrationName,
+    /// The name it had before.
+    pub moved_from: Option<IntegrationName>,
     /// Whether anything starts by itself; `sync` by hand always works.
     pub automatic: bool,
     /// Whether runs write.

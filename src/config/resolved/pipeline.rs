@@ -8,7 +8,7 @@ use super::{Connection, Elements, Expectation, Field, Filter, Transform};
 use crate::{
     config::{IntegrationName, PipelineName},
     connector::Resource,
-    record::{Canon, ProjectionSpec, Side, SlotIndex},
+    record::{Canon, ProjectionSpec, RecordId, Side, SlotIndex},
 };
 
 /// Keeps the records of two resources the same.
@@ -18,6 +18,8 @@ pub struct Pipeline {
     pub name: PipelineName,
     /// The integration it belongs to.
     pub integration: IntegrationName,
+    /// The name it had before.
+    pub moved_from: Option<PipelineName>,
     /// Source end, target end.
     pub ends: [End; 2],
     /// Whether the pipeline as a whole may write to the target, to the source.
@@ -50,8 +52,21 @@ pub struct Pipeline {
     pub referenced_by: Vec<PipelineName>,
     /// Pipelines that write the same values of the same resource. No record may be linked by both.
     pub co_writers: Vec<CoWriter>,
+    /// Constants that must be known to the target before anything is sent.
+    pub known: Vec<KnownConstant>,
     /// Hash of all that decides how records are treated; stored with parked records and held runs.
     pub hash: u64,
+}
+
+/// A constant that is the id of a record of the target (`one_of`).
+#[derive(Clone, Debug)]
+pub struct KnownConstant {
+    /// The field it is written to, for people.
+    pub field: String,
+    /// The id.
+    pub id: RecordId,
+    /// Where a record of this id must be; on the target's connection.
+    pub resource: Arc<Resource>,
 }
 
 /// Another pipeline that writes values which this one writes, too.

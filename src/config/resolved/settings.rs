@@ -110,6 +110,8 @@ pub struct ReloadSettings {
     pub second_look: Duration,
     /// How long a held edit waits for an answer.
     pub keep_held: Duration,
+    /// How long what is remembered of a removed pipeline is kept.
+    pub keep_removed: Duration,
 }
 
 impl Default for ReloadSettings {
@@ -121,6 +123,7 @@ impl Default for ReloadSettings {
             drain: Duration::from_secs(30),
             second_look: Duration::from_secs(60),
             keep_held: Duration::from_hours(7 * 24),
+            keep_removed: Duration::from_hours(30 * 24),
         }
     }
 }

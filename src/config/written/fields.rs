@@ -47,6 +47,8 @@ written! {
         may reference: At<String>,
         /// A constant for the target.
         may value: At<Raw>,
+        /// The constant is the id of a record of this resource of the target, which is looked up before anything is sent.
+        may one_of: At<String>,
         /// What happens when both sides changed it.
         may conflicts: ConflictsW,
         /// What a cleared value does.

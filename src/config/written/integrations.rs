@@ -25,6 +25,8 @@ written! {
         may schedule: ScheduleW,
         /// How the first run of its pipelines goes, unless they say otherwise.
         may first_run: FirstRunW,
+        /// The name it had before: what is remembered of it moves along.
+        may moved_from: At<String>,
         /// Its pipelines.
         may pipelines: Named<PipelineW>,
         /// The template it is made from.

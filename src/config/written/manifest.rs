@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    At, AuthKindW, Decode, DeleteCallW, FieldTypeW, GetW, GoneWhenW, ListW, MatchW, Named, OneOrMany, Raw, WriteCallW,
-    or_short, or_word, words, written,
+    At, AuthKindW, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, ListW, MatchW, Named, OneOrMany, Raw,
+    WriteCallW, or_short, or_word, words, written,
 };
 use crate::{
     config::{
@@ -158,6 +158,8 @@ written! {
         may list: ListW,
         /// How to read one.
         may get: GetW,
+        /// Members of a record that have a call of their own, with {id}: it is made where a pipeline maps them.
+        may also: Named<GetW>,
         /// How to create.
         may create: WriteCallW,
         /// How to update.
@@ -168,6 +170,8 @@ written! {
         may gone_when: GoneWhenW,
         /// Where a merged record names its survivor.
         may merged_into: At<Path>,
+        /// The files that hold it, instead of calls.
+        may file: FileW,
     }
 }
 

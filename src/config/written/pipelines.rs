@@ -55,6 +55,8 @@ written! {
         may expect: OneOrMany<ExpectW>,
         /// Pipelines that must come first.
         may needs: OneOrMany<At<String>>,
+        /// The name it had before (`acme/contacts`): what is remembered of it moves along.
+        may moved_from: At<String>,
         /// Source records dated before this day are ignored.
         may cut_over: CutOverW,
         /// In a template: whether a client has this pipeline: `"${params.payments}"`.

@@ -109,6 +109,8 @@ written! {
         may second_look: At<std::time::Duration>,
         /// How long an edit over its guard waits for an answer. Default: 7d.
         may keep_held: At<std::time::Duration>,
+        /// How long the links of a removed pipeline are kept. Default: 30d.
+        may keep_removed: At<std::time::Duration>,
     }
 }
 

@@ -64,7 +64,24 @@ impl HttpConnector {
         if write.read_back {
             self.read_back(resource, &mut answer).await;
         }
+        self.complete(resource, &mut answer).await;
         Ok(answer)
+    }
+
+    /// Reads what an answer does not hold because it has a call of its own (`also:`). Where that fails, the answer tells
+    /// nothing but that the record was written: a part of it would look like a value that was cleared.
+    async fn complete(&self, resource: &Resource, answer: &mut Answer) {
+        if resource.also.is_empty() {
+            return;
+        }
+        for item in &mut answer.items {
+            if let ItemAnswer::Written { record, body } = item
+                && *body
+                && self.with_also(resource, std::slice::from_mut(record)).await.is_err()
+            {
+                *body = false;
+            }
+        }
     }
 
     /// Reads what was written without an answer that holds it. A read that fails changes nothing: it was written.

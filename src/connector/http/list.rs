@@ -16,7 +16,7 @@ use super::{
     messages,
     transport::Reply,
 };
-use crate::connector::{CallError, List, Page, PullCursor, RemoteRecord, Resource, SincePlace};
+use crate::connector::{CallError, Detail, List, Page, PullCursor, RemoteRecord, Resource, SincePlace};
 
 mod children;
 mod deleted;
@@ -54,6 +54,10 @@ impl HttpConnector {
         if let Some(detail) = &list.detail {
             page.records = self.in_detail(resource, detail, std::mem::take(&mut page.records)).await?;
         }
+        // A record that was read by itself has them already.
+        if !resource.also.is_empty() && !matches!(list.detail, Some(Detail::One)) {
+            self.with_also(resource, &mut page.records).await?;
+        }
         if page.next.is_none() && cursor.since.is_some() && list.deleted.is_some() {
             page.next = Some(Spot::Deleted.to_string());
         }
@@ -79,7 +83,7 @@ impl HttpConnector {
         let server_time = reply.server_time();
         let Some(read) = read else {
             let next = request.window.as_ref().and_then(|window| window.after(None));
-            return Ok(Page { records: Vec::new(), next, server_time });
+            return Ok(Page { records: Vec::new(), next, server_time, ..Page::default() });
         };
         let fail = |message: String| {
             let page = spot.inner().unwrap_or("first");
@@ -113,10 +117,12 @@ impl HttpConnector {
         match listed {
             Listed::Items(items) => {
                 let records = self.records_of(resource, items).map_err(fail)?;
-                Ok(Page { records, next, server_time })
+                Ok(Page { records, next, server_time, ..Page::default() })
             }
             Listed::Parts(_) => {
-                let Some(parts) = parts else { return Ok(Page { records: Vec::new(), next, server_time }) };
+                let Some(parts) = parts else {
+                    return Ok(Page { records: Vec::new(), next, server_time, ..Page::default() });
+                };
                 let ticket = self.shared.shelf.keep(parts, next, server_time);
                 self.pull_portion(resource, &ticket, 0).await
             }

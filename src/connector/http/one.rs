@@ -30,6 +30,8 @@ impl HttpConnector {
             return Err(fail(format!("it answered with the record {}", record.id)));
         }
         let version = record.version.or_else(|| extract::etag(resource, &reply));
-        Ok(Some(RemoteRecord { version, ..record }))
+        let mut record = RemoteRecord { version, ..record };
+        self.with_also(resource, std::slice::from_mut(&mut record)).await?;
+        Ok(Some(record))
     }
 }

@@ -40,6 +40,7 @@ fn connection(name: &str, tenant: &str, limits: &[Limit]) -> Connection {
     Connection {
         name: ConnectionName::parse(name).unwrap(),
         manifest: Arc::new(manifest),
+        pinned: false,
         base_url,
         tenant: Some(tenant.to_owned()),
         settings: [].into(),

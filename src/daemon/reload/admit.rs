@@ -8,7 +8,8 @@
 //! An edit is judged by what it does to records ([`EditOf::effect`]), not by the key that was edited. Over
 //! `guards.config_edit` it is held: the old integration goes on, and `status` shows the reason. The question is asked
 //! again when the files change, at a `reload` by hand, and after a person answered ([`Shared::look_at_config_again`]).
-//! An approval is for this edit, as long as it does no more than what was shown.
+//! An approval is for this edit with exactly what was shown, record by record and value by value, and for a while: what
+//! differs or comes later is asked about again.
 //!
 //! [`Shared::look_at_config_again`]: super::super::control::Shared::look_at_config_again
 
@@ -16,10 +17,13 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::held::{self, HeldEdit};
+use super::{
+    held::{self, HeldEdit},
+    moves::memory_of,
+};
 use crate::{
-    config::{Config, Effective, Integration, IntegrationName},
-    engine::{EditEffect, EditOf, leave_out_of_edit},
+    config::{Config, Effective, Integration, IntegrationName, Pipeline},
+    engine::{EditEffect, EditOf, PipelineEffect, bind, leave_out_of_edit},
     store::{Approval, Changes, HeldRun, Hold, Ledger, Stage, StoreError},
 };
 
@@ -27,8 +31,8 @@ use crate::{
 pub(in crate::daemon) struct Edit<'e> {
     /// Which.
     pub name: &'e IntegrationName,
-    /// What runs now; `None` for one that is added.
-    pub old: Option<&'e Arc<Integration>>,
+    /// Everything that runs now.
+    pub running: Vec<&'e Integration>,
     /// What would run, and what it comes to; `None` for one that is removed.
     pub new: Option<(&'e Arc<Integration>, Effective)>,
     /// The configuration as it would be.
@@ -61,7 +65,11 @@ pub(in crate::daemon) enum Verdict {
 ///
 /// When the store fails: then the old integration goes on, and the edit is judged again at the next look.
 pub(in crate::daemon) async fn admit(bench: Bench<'_>, edit: &Edit<'_>) -> Result<Verdict, StoreError> {
-    let (Some(old), Some((new, effective))) = (edit.old, edit.new) else { return Ok(Verdict::Swap) };
+    let Some((new, effective)) = edit.new else { return Ok(Verdict::Swap) };
+    if let Some(why) = still_runs(edit, new) {
+        return Ok(Verdict::Hold(why));
+    }
+    let old = memory_of(edit.running.iter().copied(), new);
     let edit_of = EditOf { ledger: bench.ledger, config: edit.config, old, new, now: bench.now };
     let effect = edit_of.effect().await?;
     if !effect.is_over() {
@@ -71,20 +79,33 @@ pub(in crate::daemon) async fn admit(bench: Bench<'_>, edit: &Edit<'_>) -> Resul
     let known = held::of(bench.ledger, edit.name).await?;
     let known = known.filter(|held| held.meaning == effective.meaning && held.expires > bench.now);
     let held = match known {
-        Some(held) if held.approval == Approval::Approved && effect.no_more_than(&held.effect) => {
+        Some(held) if held.approval == Approval::Approved && effect.is_what(&held.effect) => {
             carry_out(bench, &edit_of, &held, &effect).await?;
             tracing::info!(event = "config.approved_edit", integration = %edit.name, id = held.id, %effect);
             return Ok(Verdict::Swap);
         }
-        Some(held) if held.approval != Approval::Approved && effect.no_more_than(&held.effect) => held,
-        _ => {
-            let held = HeldEdit::new(edit.name, effective.meaning, effect, bench.now, bench.keep);
+        Some(held) if held.approval == Approval::Waiting && effect.is_what(&held.effect) => held,
+        // A person who said no is not asked again because it does less by now.
+        Some(held) if held.approval == Approval::Rejected && effect.no_more_than(&held.effect) => held,
+        known => {
+            let approved = known.filter(|known| known.approval == Approval::Approved);
+            let mut held = HeldEdit::new(edit.name, effective.meaning, effect, bench.now, bench.keep);
+            held.approved_before = approved.map(|known| known.effect.to_string());
             held::keep(bench.ledger, &held).await?;
             tracing::warn!(event = "config.held", integration = %edit.name, id = held.id, effect = %held.effect);
             held
         }
     };
     Ok(Verdict::Hold(held.told()))
+}
+
+/// A pipeline whose memory another has to go on with cannot run on.
+fn still_runs(edit: &Edit<'_>, new: &Integration) -> Option<String> {
+    let from = new.pipelines.iter().find_map(|pipeline| {
+        let from = pipeline.moved_from.as_ref()?;
+        edit.config.pipeline(from).map(|(owner, _)| (from, &owner.name))
+    });
+    from.map(|(from, owner)| format!("waits for `{owner}`, which goes on with `{from}` as it was"))
 }
 
 /// What an approval means for the runs that follow: records that were left out are put aside, and the writes that the
@@ -99,24 +120,30 @@ async fn carry_out(
         leave_out_of_edit(edit_of, &held.except).await?;
     }
     let mut changes = Changes::new();
-    for found in &effect.pipelines {
-        let Some(new) = edit_of.new.pipelines.iter().find(|new| new.name == found.pipeline) else { continue };
-        let mut state = bench.ledger.pipeline(&new.name).await?;
+    let of = |found: PipelineEffect| {
+        let new = edit_of.new.pipelines.iter().find(|new| new.name == found.pipeline)?;
+        Some((found, Arc::clone(new)))
+    };
+    let found: Vec<(PipelineEffect, Arc<Pipeline>)> = effect.pipelines.iter().cloned().filter_map(of).collect();
+    for (found, new) in found {
+        let mut state = bench.ledger.pipeline(&found.memory).await?;
         if found.counts.moved > 0 {
             // The person says that the links mean the records of the new account.
-            state.accounts = new.ends.each_ref().map(|end| Some(end.connection.account().trim().to_owned()));
-            changes.together(|atomic| atomic.pipeline(&new.name, &state));
+            bind(&new, &mut state);
+            changes.together(|atomic| atomic.pipeline(&found.memory, &state));
         }
         if state.stage != Stage::Running {
             continue;
         }
         let run = HeldRun {
             id: held.id.clone(),
-            pipeline: new.name.clone(),
+            pipeline: found.memory.clone(),
             what: Hold::Plan,
             message: None,
-            since: held.since,
+            since: bench.now,
             damage: found.damage,
+            // What the run meets when it reads is not known here: it is bound to the numbers.
+            plan: None,
             guards: Vec::new(),
             earlier: Default::default(),
             config: new.hash,

@@ -11,12 +11,14 @@ use super::{
     IntegrationOutcome, Known, Running,
     admit::{Bench, Edit, Verdict, admit},
     decide::{Decision, Wanted, decide, together, vanished},
+    moves,
     pass::{hashes, report},
     remembered::{self, Generation},
+    removed,
 };
 use crate::{
-    config::{Config, EnvSource, IntegrationName, Snapshot, load_snapshot},
-    store::{Ledger, StoreError},
+    config::{Config, EnvSource, IntegrationName, PipelineName, Snapshot, load_snapshot},
+    store::{Ledger, StoreError, finish_moves},
 };
 
 /// What a daemon begins with.
@@ -57,6 +59,7 @@ pub async fn boot(
     ledger: &Ledger,
     now: DateTime<Utc>,
 ) -> Result<Boot, StoreError> {
+    finish_moves(ledger).await?;
     let pointers = remembered::running(ledger).await?;
     let generations = remembered::generations(ledger).await?;
     let newest = generations.last_key_value();
@@ -80,6 +83,8 @@ pub async fn boot(
     let held = judge(ledger, &was, &wanted, &mut decisions, now).await?;
     let generation = if newest.is_none() || before != files { last + 1 } else { last };
 
+    let all = was.values().flat_map(|running| &running.integration.pipelines);
+    let was_pipelines: Vec<PipelineName> = all.map(|pipeline| pipeline.name.clone()).collect();
     let mut config = wanted.loaded.config.clone();
     let (mut running, mut notes) = (BTreeMap::new(), Vec::new());
     for (name, decision) in &decisions {
@@ -109,6 +114,11 @@ pub async fn boot(
             }
         }
     }
+    moves::settle(ledger, config.integrations.values().cloned().collect()).await?;
+    let present: Vec<PipelineName> = config.pipelines().map(|(_, pipeline)| pipeline.name.clone()).collect();
+    let before_that = was_pipelines.into_iter().filter(|name| !present.contains(name)).collect::<Vec<_>>();
+    removed::note(ledger, before_that, present, now).await?;
+    removed::forget(ledger, &config, config.settings.reload.keep_removed, now).await?;
     if generation != last {
         remembered::keep(ledger, generation, snapshot, now).await?;
     }
@@ -151,7 +161,7 @@ pub async fn boot(
 }
 
 /// What every integration ran last, from the texts that are remembered.
-async fn ran_before(
+pub(super) async fn ran_before(
     snapshot: &Snapshot,
     env: &(dyn EnvSource + Send + Sync),
     ledger: &Ledger,
@@ -190,13 +200,24 @@ async fn judge(
     let config = &wanted.loaded.config;
     let bench = Bench { ledger, now, keep: config.settings.reload.keep_held };
     let mut held = BTreeSet::new();
-    for (name, decision) in decisions.iter_mut().filter(|(_, decision)| **decision == Decision::Change) {
-        let old = was.get(name).map(|running| &running.integration);
+    let asked: Vec<IntegrationName> = decisions
+        .iter()
+        .filter(|(_, decision)| matches!(decision, Decision::Change | Decision::Add))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in &asked {
+        let running = was.values().map(|running| running.integration.as_ref()).collect();
         let new = config.integrations.get(name).zip(wanted.effective.get(name).copied());
-        if let Verdict::Hold(why) = admit(bench, &Edit { name, old, new, config }).await? {
-            *decision = Decision::Keep(why);
-            held.insert(name.clone());
+        let Verdict::Hold(why) = admit(bench, &Edit { name, running, new, config }).await? else { continue };
+        // What would have moved goes on under its old name.
+        let origins = new.map(|(new, _)| moves::origins(new)).unwrap_or_default();
+        for origin in origins.iter().filter(|origin| was.contains_key(*origin)) {
+            decisions.insert(origin.clone(), Decision::Keep(why.clone()));
+            held.insert(origin.clone());
         }
+        let kept = if was.contains_key(name) { Decision::Keep(why) } else { Decision::LeaveOut(why) };
+        decisions.insert(name.clone(), kept);
+        held.insert(name.clone());
     }
     if !held.is_empty() {
         together(was, wanted, decisions);

@@ -14,6 +14,8 @@ use crate::{
 const CAP: Duration = Duration::from_secs(10);
 /// How often files that change while they are read are read again.
 const TRIES: u32 = 3;
+/// How often it is looked for what was removed long enough ago.
+const SWEEP: Duration = Duration::from_hours(1);
 /// Who does not want to wait for runs to end gets an answer after this time.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -43,6 +45,7 @@ enum Event {
     Poll,
     Look,
     SecondLook,
+    Sweep,
     Answer,
     Done(Option<super::swap::Done>),
 }
@@ -67,9 +70,17 @@ pub(in crate::daemon) async fn begin(shared: Arc<Shared>, reloading: Reloading, 
         restarts: 0,
         unkept: false,
     };
-    Follower { reloader, watch, look: None, last: Duration::ZERO, polled: Duration::ZERO, answer: None }
-        .run(&mut asked)
-        .await;
+    Follower {
+        reloader,
+        watch,
+        look: None,
+        last: Duration::ZERO,
+        polled: Duration::ZERO,
+        swept: Duration::ZERO,
+        answer: None,
+    }
+    .run(&mut asked)
+    .await;
 }
 
 struct Follower {
@@ -79,6 +90,8 @@ struct Follower {
     /// When the files were last judged.
     last: Duration,
     polled: Duration,
+    /// When it was last looked for what may be forgotten.
+    swept: Duration,
     /// When those who do not wait for runs get their answer.
     answer: Option<Duration>,
 }
@@ -138,6 +151,10 @@ impl Follower {
                     }
                 }
                 Event::SecondLook => self.wish("a second look for files that vanished", self.now(), true),
+                Event::Sweep => {
+                    self.swept = self.now();
+                    self.reloader.forget_removed().await;
+                }
                 Event::Look => {
                     if !self.take_look().await {
                         break;
@@ -205,6 +222,7 @@ impl Follower {
             () = self.watch.event.notified(), if settings.watch => Event::Changed,
             () = until(self.answer) => Event::Answer,
             () = until(second) => Event::SecondLook,
+            () = until(Some(self.swept.saturating_add(SWEEP))) => Event::Sweep,
             () = until(poll) => Event::Poll,
         }
     }
@@ -278,10 +296,19 @@ impl Follower {
     fn answer(&mut self, all: bool) {
         self.answer = None;
         let asking = std::mem::take(&mut self.reloader.asking);
+        if asking.is_empty() {
+            return;
+        }
+        let slots = self.reloader.shared.slots();
+        let mut report = self.reloader.known.report.clone();
+        for result in &mut report.integrations {
+            result.running =
+                slots.get(&result.integration).map(|slot| slot.peek(|state| state.version.effective.shown()));
+        }
         for ask in asking {
             if all || !ask.wait {
                 // Who went away needs no answer.
-                let _ = ask.answer.send(self.reloader.known.report.clone());
+                let _ = ask.answer.send(report.clone());
             } else {
                 self.reloader.asking.push(ask);
             }

@@ -30,6 +30,9 @@ pub struct HeldEdit {
     pub effect: EditEffect,
     /// A person's answer.
     pub approval: Approval,
+    /// What it would have done when a person approved it, if it does something else by now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_before: Option<String>,
     /// Records that the person left out, by an id of either side.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub except: Vec<RecordId>,
@@ -80,6 +83,7 @@ impl HeldEdit {
             expires: expires.unwrap_or(DateTime::<Utc>::MAX_UTC),
             effect,
             approval: Approval::Waiting,
+            approved_before: None,
             except: Vec::new(),
         }
     }
@@ -89,14 +93,23 @@ impl HeldEdit {
     pub fn told(&self) -> String {
         let over = self.effect.pipelines.iter().filter(|pipeline| pipeline.is_over());
         let allowed: Vec<String> = over.map(|p| format!("{} allows {}", p.pipeline, p.allowed)).collect();
+        let again = self.approved_before.as_ref().map_or_else(
+            || "the edit waits for approval".to_owned(),
+            |then| {
+                format!(
+                    "the edit was approved when it was another plan ({then}); records changed since, so it waits again"
+                )
+            },
+        );
         let (id, effect, allowed) = (&self.id, &self.effect, allowed.join(", "));
         match self.approval {
-            Approval::Rejected => {
-                format!("the edit was rejected by a person ({effect}); write another, or put the file back as it was")
-            }
+            Approval::Rejected => format!(
+                "the edit was rejected by a person ({effect}); write another, or put the file back with \
+                 `reconciled config restore`"
+            ),
             Approval::Waiting | Approval::Approved => format!(
-                "the edit waits for approval: {effect} (guards.config_edit: {allowed}); \
-                 `reconciled approve {id}` or `reject {id}` decides until {}",
+                "{again}: {effect} (guards.config_edit: {allowed}); `reconciled config diff` shows \
+                 more, `reconciled approve {id}` or `reject {id}` decides until {}",
                 self.expires.format("%Y-%m-%d %H:%M UTC")
             ),
         }

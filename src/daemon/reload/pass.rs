@@ -1,5 +1,6 @@
 //! One look at the files, from texts to integrations that take over.
 
+mod remember;
 mod tell;
 
 use std::{
@@ -17,12 +18,13 @@ use super::{
     decide::{Decision, Vanished, Wanted, decide, uses, vanished},
     held,
     logins::Logins,
-    remembered,
+    moves, remembered, removed,
     swap::{Done, Group, Member, Outcome, Prepared, take_over},
 };
 use crate::{
     config::{
-        Config, ConnectionName, Diagnostic, Effects, EnvSource, IntegrationName, Settings, Snapshot, load_snapshot,
+        BackupSettings, Config, ConnectionName, Diagnostic, Effects, EnvSource, IntegrationName, Settings, Snapshot,
+        load_snapshot,
     },
     daemon::{control::Shared, slot::Version},
 };
@@ -92,7 +94,7 @@ pub(super) fn report(
             Decision::Keep(why) => (IntegrationOutcome::Kept, Some(why.clone())),
             Decision::LeaveOut(why) => (IntegrationOutcome::LeftOut, Some(why.clone())),
         };
-        integrations.push(IntegrationResult { integration: name.clone(), outcome, why });
+        integrations.push(IntegrationResult { integration: name.clone(), outcome, running: None, why });
     }
     ReloadReport {
         generation: 0,
@@ -106,6 +108,27 @@ pub(super) fn report(
         mistakes: errors().filter(|diagnostic| Diagnostic::file(diagnostic).is_none()).map(Mistake::from).collect(),
         vanished: None,
     }
+}
+
+/// What has integrations take over together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Tie {
+    /// They use an account that moves.
+    Account(ConnectionName),
+    /// What is remembered moves from one to the other.
+    Memory(IntegrationName),
+}
+
+fn ties(members: &[Member], moved: &BTreeMap<ConnectionName, Prepared>) -> BTreeSet<Tie> {
+    let mut ties = BTreeSet::new();
+    for member in members {
+        ties.insert(Tie::Memory(member.name.clone()));
+        let new = member.new.as_ref().map(|(new, _)| new);
+        ties.extend(new.iter().flat_map(|new| moves::origins(new)).map(Tie::Memory));
+        let used = new.into_iter().chain(member.old.as_ref().map(|(_, old)| old)).flat_map(|one| uses(one));
+        ties.extend(used.filter(|connection| moved.contains_key(connection)).map(Tie::Account));
+    }
+    ties
 }
 
 impl Reloader {
@@ -138,7 +161,10 @@ impl Reloader {
         report.reconnected = relogged.keys().cloned().collect();
         let quiet =
             |decision: &Decision| matches!(decision, Decision::Same | Decision::Keep(_) | Decision::LeaveOut(_));
-        if self.unkept || !(relogged.is_empty() && decisions.values().all(quiet)) {
+        // Where something is written is remembered, too: a start must know whose file was emptied or removed.
+        let elsewhere = |name: &IntegrationName| self.new_home(name, &wanted, &decisions).is_some();
+        let rehomed = self.known.running.keys().any(elsewhere);
+        if self.unkept || rehomed || !(relogged.is_empty() && decisions.values().all(quiet)) {
             self.known.generation += 1;
             let (number, now) = (self.known.generation, self.shared.clock.now());
             match remembered::keep(&self.shared.ledger(), number, &snapshot, now).await {
@@ -162,7 +188,7 @@ impl Reloader {
         self.known.on_disk = wanted.whole();
         self.known.homes = wanted.homes();
         self.known.decisions = decisions;
-        self.note_homes(&wanted);
+        self.note_homes(&wanted).await;
         self.relogin(relogged, logged_in).await;
         self.tune(&wanted).await;
         self.forget_held().await;
@@ -245,30 +271,35 @@ impl Reloader {
     /// Takes settings that can change while the daemon runs, and names the others.
     fn take_settings(&mut self, new: &Settings) -> Vec<String> {
         let old = &mut self.known.settings;
-        old.reload = new.reload;
+        if old.reload != new.reload {
+            old.reload = new.reload;
+            // Runs look at how long what is held waits.
+            self.shared.replace_engine(|engine| {
+                let mut config = Config::clone(&engine.config);
+                config.settings.reload = new.reload;
+                engine.config = Arc::new(config);
+            });
+        }
         if old.stop_deadline != new.stop_deadline {
             old.stop_deadline = new.stop_deadline;
             self.shared.set_stop_deadline(new.stop_deadline);
         }
+        // Beside the store by default: then it moves with that.
+        let backup = |settings: &Settings| {
+            let dir = settings.backup.dir.strip_prefix(&settings.state_dir).unwrap_or(&settings.backup.dir).to_owned();
+            BackupSettings { dir, ..settings.backup.clone() }
+        };
         let others = [
             ("state_dir", old.state_dir != new.state_dir),
             ("socket", old.socket != new.socket),
             ("log", old.log != new.log),
             ("listen", old.public != new.public),
             ("store.cache_mib", old.store_cache_bytes != new.store_cache_bytes),
+            ("history", old.history != new.history),
+            ("backup", backup(old) != backup(new)),
+            ("runs", old.runs != new.runs),
         ];
         others.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
-    }
-
-    /// An integration that moved from file to file is the same one.
-    fn note_homes(&mut self, wanted: &Wanted) {
-        for (name, running) in &mut self.known.running {
-            let decision = self.known.decisions.get(name);
-            if let (Some(written), Some(Decision::Same | Decision::Tune)) = (wanted.loaded.written.get(name), decision)
-            {
-                running.home.clone_from(&written.file);
-            }
-        }
     }
 
     /// Connections that only log in otherwise get their new connector at once: the next request uses it.
@@ -350,7 +381,7 @@ impl Reloader {
     fn begin_groups(&mut self, wanted: &Wanted, moved: &BTreeMap<ConnectionName, Prepared>) {
         let slots = self.shared.slots();
         let mut groups: Vec<Vec<Member>> = Vec::new();
-        let mut group_of: BTreeMap<ConnectionName, usize> = BTreeMap::new();
+        let mut group_of: BTreeMap<Tie, usize> = BTreeMap::new();
         for (name, decision) in &self.known.decisions {
             if !matches!(decision, Decision::Add | Decision::Change | Decision::Remove) {
                 continue;
@@ -361,24 +392,15 @@ impl Reloader {
                 old: slots.get(name).map(|slot| (Arc::clone(slot), slot.integration())),
                 new: new.and_then(|new| Some((Arc::clone(new), *wanted.effective.get(name)?))),
             };
-            let mut touched: BTreeSet<ConnectionName> = new.map(|new| uses(new)).unwrap_or_default();
-            touched.extend(member.old.iter().flat_map(|(_, old)| uses(old)));
-            touched.retain(|connection| moved.contains_key(connection));
             let mut home = vec![member];
-            for connection in &touched {
-                if let Some(other) = group_of.get(connection).and_then(|at| groups.get_mut(*at)) {
+            for tie in ties(&home, moved) {
+                if let Some(other) = group_of.get(&tie).and_then(|at| groups.get_mut(*at)) {
                     home.append(other);
                 }
             }
-            // Members of a group that was merged into this one bring their connections along.
+            // Members of a group that was merged into this one bring their ties along.
             let here = groups.len();
-            for member in &home {
-                let ends =
-                    member.new.iter().map(|(new, _)| uses(new)).chain(member.old.iter().map(|(_, old)| uses(old)));
-                for connection in ends.flatten().filter(|connection| moved.contains_key(connection)) {
-                    group_of.insert(connection, here);
-                }
-            }
+            group_of.extend(ties(&home, moved).into_iter().map(|tie| (tie, here)));
             groups.push(home);
         }
         let now = self.shared.clock.monotonic();
@@ -468,12 +490,19 @@ impl Reloader {
                 (_, Some(_)) => Some(Decision::Same),
                 (_, None) => None,
             };
-            tracing::info!(event = "config.integration", integration = %member.name, ?outcome, generation = done.generation);
             if done.outcome == Outcome::Taken {
                 self.restarts += 1;
                 self.take(member, done.generation);
                 notes.push((member.name.clone(), member.new.as_ref().map(|_| done.generation)));
             }
+            let config_hash = self.known.running.get(&member.name).map(|running| running.effective.shown());
+            tracing::info!(
+                event = "config.integration",
+                integration = %member.name,
+                ?outcome,
+                generation = done.generation,
+                config_hash
+            );
             match decision {
                 Some(decision) => self.known.decisions.insert(member.name.clone(), decision),
                 None => self.known.decisions.remove(&member.name),
@@ -488,6 +517,15 @@ impl Reloader {
             self.forget_held().await;
         }
         self.publish();
+    }
+
+    /// Forgets what was removed long enough ago.
+    pub async fn forget_removed(&self) {
+        let (config, now) = (self.shared.engine().config, self.shared.clock.now());
+        let keep = self.known.settings.reload.keep_removed;
+        if let Err(error) = removed::forget(&self.shared.ledger(), &config, keep, now).await {
+            self.shared.health.failed(&error, now);
+        }
     }
 
     /// A held edit that was taken back, or of which nothing is left to judge, waits no longer.
@@ -515,23 +553,6 @@ impl Reloader {
         let home = self.known.homes.get(&member.name).cloned().unwrap_or_default();
         let running = Running { integration: Arc::clone(new), effective: *effective, home, generation };
         self.known.running.insert(member.name.clone(), running);
-    }
-
-    /// Remembers what runs, after the store could not: what is as the files say is of this generation from now on.
-    async fn keep_running(&mut self, decisions: &BTreeMap<IntegrationName, Decision>, number: u64) {
-        self.unkept = false;
-        let slots = self.shared.slots();
-        let mut notes = Vec::new();
-        for (name, running) in &mut self.known.running {
-            if decisions.get(name) == Some(&Decision::Same) {
-                running.generation = number;
-                if let Some(slot) = slots.get(name) {
-                    slot.with(|state| state.version.generation = number);
-                }
-            }
-            notes.push((name.clone(), Some(running.generation)));
-        }
-        self.note(&notes).await;
     }
 
     async fn note(&mut self, notes: &[(IntegrationName, Option<u64>)]) {

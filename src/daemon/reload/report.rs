@@ -117,6 +117,9 @@ pub struct IntegrationResult {
     pub integration: IntegrationName,
     /// What came of it.
     pub outcome: IntegrationOutcome,
+    /// The hash of what it runs now, as `status` shows it; `None` if it does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<String>,
     /// Why, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,

@@ -7,9 +7,10 @@ use tokio::sync::watch;
 use super::{
     admit::{Bench, Edit, Verdict, admit},
     decide::uses,
+    moves, removed,
 };
 use crate::{
-    config::{Config, Connection, ConnectionName, Effective, Integration, IntegrationName},
+    config::{Config, Connection, ConnectionName, Effective, Integration, IntegrationName, PipelineName},
     connector::Connector,
     daemon::{
         control::{Shared, Stop},
@@ -131,6 +132,10 @@ pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: wat
                     Err(error) => Outcome::Held(format!("the store failed: {}", chain(&error))),
                 },
             };
+            let outcome = match outcome {
+                Outcome::Taken => settle(&shared, &group).await,
+                other => other,
+            };
             if outcome == Outcome::Taken {
                 replace(&shared, &group);
             }
@@ -144,23 +149,47 @@ pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: wat
 
 /// All members are asked, so that a person sees at once all that waits.
 async fn judge(shared: &Shared, group: &Group) -> Result<Verdict, crate::store::StoreError> {
-    let mut engine = shared.engine();
+    let before = shared.engine();
+    let mut engine = before.clone();
     put(&mut engine, group);
     let bench = Bench { ledger: &shared.ledger(), now: shared.clock.now(), keep: group.keep_held };
     let mut verdict = Verdict::Swap;
     for member in &group.members {
-        let edit = Edit {
-            name: &member.name,
-            old: member.old.as_ref().map(|(_, old)| old),
-            new: member.new.as_ref().map(|(new, effective)| (new, *effective)),
-            config: &engine.config,
-        };
+        let new = member.new.as_ref().map(|(new, effective)| (new, *effective));
+        let running = before.config.integrations.values().map(Arc::as_ref);
+        let edit = Edit { name: &member.name, running: running.collect(), new, config: &engine.config };
         let one = admit(bench, &edit).await?;
         if verdict == Verdict::Swap {
             verdict = one;
         }
     }
     Ok(verdict)
+}
+
+/// Moves what is remembered along with names, and notes what is gone. Not given up half-way: it is short, and nothing of
+/// these integrations runs.
+async fn settle(shared: &Shared, group: &Group) -> Outcome {
+    let new: Vec<Arc<Integration>> = group.members.iter().filter_map(|m| Some(m.new.as_ref()?.0.clone())).collect();
+    let old: Vec<Arc<Integration>> = group.members.iter().filter_map(|m| Some(m.old.as_ref()?.1.clone())).collect();
+    let (mut gone, back) = (pipelines(&old), pipelines(&new));
+    gone.retain(|name| !back.contains(name));
+    let ledger = shared.ledger();
+    let now = shared.clock.now();
+    if let Err(error) = moves::settle(&ledger, new).await {
+        shared.health.failed(&error, now);
+        return Outcome::Held(format!("the store failed: {}", chain(&error)));
+    }
+    if let Err(error) = removed::note(&ledger, gone, back, now).await {
+        // No reason to go on as before: what is there again is noted when the store works, and what is gone at the next
+        // start; until then nothing of it is forgotten.
+        shared.health.failed(&error, now);
+    }
+    Outcome::Taken
+}
+
+fn pipelines(integrations: &[Arc<Integration>]) -> Vec<PipelineName> {
+    let all = integrations.iter().flat_map(|integration| &integration.pipelines);
+    all.map(|pipeline| pipeline.name.clone()).collect()
 }
 
 /// Puts the new configuration into an engine.

@@ -27,7 +27,7 @@ pub(super) struct Watch {
 /// Which events matter.
 #[derive(Clone, Debug)]
 struct Relevance {
-    /// The configuration folder as an entry of its parent, where it is a link.
+    /// The configuration folder as an entry of its parent, where it is a link or not there yet.
     entry: Option<PathBuf>,
     /// The store writes all the time.
     state_dir: PathBuf,
@@ -36,7 +36,7 @@ struct Relevance {
 impl Watch {
     pub fn new(dir: &Path, state_dir: &Path) -> Self {
         let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-        let is_link = std::fs::symlink_metadata(&dir).is_ok_and(|data| data.is_symlink());
+        let is_link = std::fs::symlink_metadata(&dir).map_or(true, |data| data.is_symlink());
         let parent = dir.parent().and_then(|parent| parent.canonicalize().ok());
         let entry = parent.zip(dir.file_name()).map(|(parent, name)| parent.join(name)).filter(|_| is_link);
         let state_dir = state_dir.canonicalize().unwrap_or_else(|_| state_dir.to_owned());

@@ -31,6 +31,7 @@ fn cron(written: &str, translated: &str) -> Cron {
 
 fn integration(zone: Tz, poll: &[(&str, u64)], debounce: Option<(u64, u64)>) -> Integration {
     Integration {
+        moved_from: None,
         name: IntegrationName::parse("shop").unwrap(),
         automatic: true,
         apply: ApplyMode::Automatic,

@@ -21,7 +21,7 @@ impl Pair<'_> {
             loop {
                 let (page, next) = self.edit.ledger.list_fresh(&self.old.name, side, after.as_ref()).await?;
                 let known = [
-                    self.fetch(self.edit.old, self.questions(self.old, side, &page)).await?,
+                    self.fetch(self.before, self.questions(self.old, side, &page)).await?,
                     self.fetch(self.edit.new, self.questions(self.new, side, &page)).await?,
                 ];
                 for fresh in page.iter().filter(|fresh| !fresh.observation.gone) {

@@ -2,7 +2,7 @@
 
 use super::{EditOf, EffectItem, EffectKind, Pair, PipelineEffect, is_moved};
 use crate::{
-    config::{Content, Integration, OnLeave, Pipeline},
+    config::{Content, Integration, OnLeave, Pipeline, PipelineName},
     engine::{
         FieldChange,
         lookups::{Known, Questions},
@@ -46,8 +46,11 @@ impl Pair<'_> {
             let (links, next) = self.edit.ledger.list_links(&self.old.name, after.as_ref()).await?;
             if moved {
                 found.counts.moved += links.len() as u64;
+                for link in &links {
+                    found.count_in(&(&link.source, &link.target));
+                }
             } else {
-                let old_known = self.fetch(self.edit.old, questions(self.old, &links)).await?;
+                let old_known = self.fetch(self.before, questions(self.old, &links)).await?;
                 let new_known = self.fetch(self.edit.new, questions(self.new, &links)).await?;
                 let old = Context { pipeline: self.old, lookups: &old_known, now: self.edit.now };
                 let new = Context { pipeline: self.new, lookups: &new_known, now: self.edit.now };
@@ -149,9 +152,13 @@ pub async fn leave_out_of_edit(edit: &EditOf<'_>, records: &[RecordId]) -> Resul
     let mut left = 0;
     for new in &edit.new.pipelines {
         for side in Side::BOTH {
-            let links = edit.ledger.links_of(&new.name, side, records).await?;
-            let links: Vec<Link> = links.into_iter().flatten().collect();
-            left += put_aside(edit, edit.new, new, &links).await?;
+            let mut names = vec![new.name.clone()];
+            names.extend(new.moved_from.clone());
+            for name in names {
+                let links = edit.ledger.links_of(&name, side, records).await?;
+                let links: Vec<Link> = links.into_iter().flatten().collect();
+                left += put_aside(edit, (edit.new, new), &name, &links).await?;
+            }
         }
     }
     Ok(left)
@@ -159,16 +166,16 @@ pub async fn leave_out_of_edit(edit: &EditOf<'_>, records: &[RecordId]) -> Resul
 
 async fn put_aside(
     edit: &EditOf<'_>,
-    integration: &Integration,
-    new: &Pipeline,
+    (integration, new): (&Integration, &Pipeline),
+    name: &PipelineName,
     links: &[Link],
 ) -> Result<usize, StoreError> {
-    let pair = Pair { edit, old: new, new, states: edit.states(new, new).await? };
+    let pair = Pair { edit, before: integration, old: new, new, states: edit.states(new, new).await? };
     let known = pair.fetch(integration, questions(new, links)).await?;
     let context = Context { pipeline: new, lookups: &known, now: edit.now };
     let mut changes = Changes::new();
     for link in links.iter().filter_map(|link| leave_out(&context, link)) {
-        changes.together(|atomic| atomic.relink(&new.name, &link));
+        changes.together(|atomic| atomic.relink(name, &link));
     }
     let count = changes.len();
     edit.ledger.commit(changes).await?;

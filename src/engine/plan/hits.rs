@@ -80,7 +80,14 @@ impl Run<'_> {
                 let behind = ranked && twin.rank > unique_rank(pipeline, side, &newcomer.fresh);
                 if !behind && !hits.rivals.iter().any(|rival| rival.id == twin.id) && hits.rivals.len() < SHOWN {
                     let (id, label) = (twin.id.clone(), twin.label.clone());
-                    hits.rivals.push(Candidate { id, label, linked_with: None, admitted: true, kept_apart: false });
+                    hits.rivals.push(Candidate {
+                        id,
+                        label,
+                        linked_with: None,
+                        admitted: true,
+                        kept_apart: false,
+                        gone: None,
+                    });
                 }
             }
             all.push(hits);
@@ -113,7 +120,12 @@ impl Run<'_> {
     ) -> Result<Option<Candidate>, EngineError> {
         if let Some(link) = self.engine.ledger.link(&pipeline.name, side, &id).await? {
             let linked_with = Some(link.id(side.other()).clone());
-            return Ok(Some(Candidate { id, label: link.label, linked_with, admitted: true, kept_apart: false }));
+            let whole = |side: Side| !link.mark(side).gone && link.mark(side).merged.is_none();
+            let gone = Side::BOTH.into_iter().find(|gone| {
+                let mark = link.mark(*gone);
+                mark.gone && mark.merged.is_none() && whole(gone.other())
+            });
+            return Ok(Some(Candidate { id, label: link.label, linked_with, admitted: true, kept_apart: false, gone }));
         }
         let fresh = self
             .engine
@@ -126,7 +138,8 @@ impl Run<'_> {
         let Some(fresh) = fresh else { return Ok(None) };
         let verdict = self.verdict(pipeline, side, &fresh.observation).await?;
         let label = fresh.observation.label;
-        Ok(Some(Candidate { id, label, linked_with: None, admitted: verdict == Verdict::Admitted, kept_apart: false }))
+        let admitted = verdict == Verdict::Admitted;
+        Ok(Some(Candidate { id, label, linked_with: None, admitted, kept_apart: false, gone: None }))
     }
 }
 

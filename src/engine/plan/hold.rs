@@ -63,7 +63,9 @@ impl Run<'_> {
             let mut changes = Changes::new();
             for step in chunk? {
                 match step {
-                    Step::Create { newcomer, .. } => self.keep_newcomer(&mut changes, pipeline, *newcomer, "held"),
+                    Step::Create { newcomer, .. } | Step::Succeed { newcomer, .. } => {
+                        self.keep_newcomer(&mut changes, pipeline, *newcomer, "held");
+                    }
                     Step::Link { newcomers, .. } => {
                         for newcomer in *newcomers {
                             self.keep_newcomer(&mut changes, pipeline, newcomer, "held");
@@ -133,12 +135,15 @@ impl Run<'_> {
         let now = self.engine.clock.now();
         let damage = sum(&planned.damage);
         let what = self.kind_of_hold();
-        let old = self.engine.ledger.held(&pipeline.name, what).await?;
+        let state = self.state_mut(&pipeline.name).await?.clone();
+        let keep = self.engine.config.settings.reload.keep_held;
+        // What waited too long, or was answered too long ago, is asked anew. A first run is approved as a whole.
+        let waits = |old: &HeldRun| state.stage == Stage::Unapproved || old.waits_until(keep) > now;
+        let old = self.engine.ledger.held(&pipeline.name, what).await?.filter(waits);
         // The rest of a run that was held is no smaller because it is planned again.
         let before = old.as_ref().filter(|old| old.config == pipeline.hash).map(|old| old.earlier).unwrap_or_default();
         let written = self.damage.get(&pipeline.name).copied().unwrap_or_default();
         let earlier = [before[0] + written[0], before[1] + written[1]];
-        let state = self.state_mut(&pipeline.name).await?.clone();
         let guards = match state.stage {
             Stage::Unapproved => Vec::new(),
             Stage::Approved | Stage::Running => {
@@ -167,14 +172,27 @@ impl Run<'_> {
             && old.approval == Approval::Approved
             && old.config == pipeline.hash
             && no_more_than(&damage, &old.damage)
+            && old.plan.is_none_or(|shown| shown == planned.number)
         {
             self.release_held(pipeline).await?;
             return Ok(None);
         }
-        let id = short_id(pipeline, what, &damage);
+        let id = short_id(pipeline, what, (&damage, planned.number));
         let (since, approval) = match &old {
             Some(old) if old.id == id => (old.since, old.approval),
+            // A person who said no is not asked again because it does less by now.
+            Some(old) if old.approval == Approval::Rejected && old.config == pipeline.hash => {
+                if no_more_than(&damage, &old.damage) { (old.since, old.approval) } else { (now, Approval::Waiting) }
+            }
             _ => (now, Approval::Waiting),
+        };
+        let again = match &old {
+            Some(old) if old.id == id => old.message.clone(),
+            Some(old) if old.approval == Approval::Approved => Some(format!(
+                "it was approved when the plan was another one: {}; `reconciled approve {id}` approves the present one",
+                changed(&old.damage, &damage)
+            )),
+            _ => None,
         };
         let put_back = state.put_back.then(|| {
             format!(
@@ -191,16 +209,18 @@ impl Run<'_> {
                 revert.run
             )
         });
+        let message = message.or(put_back).or(again);
         let held = HeldRun {
             id: id.clone(),
             pipeline: pipeline.name.clone(),
             what,
-            message: message.clone().or_else(|| put_back.clone()),
+            message: message.clone(),
             since,
             damage,
             guards: guards.clone(),
             earlier,
             config: pipeline.hash,
+            plan: Some(planned.number),
             approval,
         };
         if self.request.mode == Mode::Sync {
@@ -208,7 +228,7 @@ impl Run<'_> {
             changes.together(|atomic| atomic.hold(&held));
             self.engine.ledger.commit(changes).await?;
         }
-        Ok(Some(HeldReport { id, guards, damage, earlier: sum(&earlier), message: message.or(put_back) }))
+        Ok(Some(HeldReport { id, guards, damage, earlier: sum(&earlier), message }))
     }
 
     /// What is written now counts when the next round is judged.
@@ -247,8 +267,18 @@ const fn no_more_than(now: &Damage, shown: &Damage) -> bool {
         && now.keys <= shown.keys
 }
 
+/// How a plan differs from the one that was approved.
+fn changed(then: &Damage, now: &Damage) -> String {
+    if then == now {
+        return "other records, or other values, of the same number".to_owned();
+    }
+    let told =
+        |damage: &Damage| format!("{} creates, {} writes, {} deletes", damage.creates, damage.touched, damage.deletes);
+    format!("{} then, {} now", told(then), told(now))
+}
+
 /// A short name for a held plan: the same plan of the same configuration has the same name.
-fn short_id(pipeline: &Pipeline, what: Hold, damage: &Damage) -> String {
-    let text = format!("{}:{}:{what:?}:{damage:?}", pipeline.name, pipeline.hash);
+fn short_id(pipeline: &Pipeline, what: Hold, (damage, number): (&Damage, u64)) -> String {
+    let text = format!("{}:{}:{what:?}:{damage:?}:{number}", pipeline.name, pipeline.hash);
     format!("{:06x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()) & 0xff_ffff)
 }

@@ -50,6 +50,7 @@ impl Run<'_> {
         write: &RecordWrite,
     ) {
         planned.damage[write.side.index()].add(pipeline, write);
+        planned.count_in(origin, write);
         let report = self.report_of(&pipeline.name);
         match verb {
             Verb::Create => report.counts.creates[write.side.index()] += 1,

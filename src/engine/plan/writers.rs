@@ -35,7 +35,7 @@ pub(super) fn to_be_linked<'d>(
 ) -> Option<[Option<&'d RecordId>; 2]> {
     let with = match decision {
         FreshDecision::Create(_) => None,
-        FreshDecision::Link { with } => Some(with),
+        FreshDecision::Link { with } | FreshDecision::Succeed { with } => Some(with),
         FreshDecision::Leave { .. } => return None,
     };
     Some(if side == Side::Source { [Some(id), with] } else { [with, Some(id)] })

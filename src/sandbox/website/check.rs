@@ -65,6 +65,12 @@ fn check_value(kind: Kind, value: &Value, path: &str, exists: &dyn Fn(&str, &str
             true
         }
         (Kind::Object(fields), Value::Object(object)) => return check_object(fields, object, path, exists),
+        (Kind::Custom(max), Value::Object(object)) => {
+            for (name, value) in object {
+                check_value(Kind::Text(max), value, &format!("{path}.{name}"), exists)?;
+            }
+            true
+        }
         (Kind::Lines(fields), Value::Array(lines)) => {
             for (index, line) in lines.iter().enumerate() {
                 let path = format!("{path}[{index}]");
@@ -97,7 +103,7 @@ fn words(kind: Kind) -> String {
         Kind::Choice(choices) => format!("one of {}, or null", choices.join(", ")),
         Kind::Link(to) => format!("the id of a record in {to}, or null"),
         Kind::Links(to) => format!("a list of ids of records in {to}, or null"),
-        Kind::Object(_) => "an object, or null".to_owned(),
+        Kind::Object(_) | Kind::Custom(_) => "an object, or null".to_owned(),
         Kind::Lines(_) => "a list of objects, or null".to_owned(),
     }
 }
@@ -157,6 +163,7 @@ mod tests {
         Field { name: "moment", kind: Kind::Moment },
         Field { name: "contact_id", kind: Kind::Link("contacts") },
         Field { name: "inner", kind: Kind::Object(&[Field { name: "a", kind: Kind::Flag }]) },
+        Field { name: "custom", kind: Kind::Custom(3) },
         Field { name: "lines", kind: Kind::Lines(&[Field { name: "n", kind: Kind::Integer }]) },
     ];
 
@@ -193,6 +200,9 @@ mod tests {
         check(&json!({"inner": {"a": true}}), None);
         check(&json!({"inner": {"b": true}}), Some("inner.b"));
         check(&json!({"lines": [{"n": 1}, {"n": "x"}]}), Some("lines[1].n"));
+        check(&json!({"custom": {"any name": "abc", "other": null}}), None);
+        check(&json!({"custom": {"any name": "abcd"}}), Some("custom.any name"));
+        check(&json!({"custom": {"any name": 1}}), Some("custom.any name"));
         check(&json!({"other": 1}), Some("other"));
     }
 

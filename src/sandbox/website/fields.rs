@@ -20,6 +20,8 @@ pub(crate) enum Kind {
     /// A list of ids of records in that resource.
     Links(&'static str),
     Object(&'static [Field]),
+    /// An object of texts of at most so many characters, under names that the site chooses.
+    Custom(usize),
     /// A list of objects, replaced as a whole by a write.
     Lines(&'static [Field]),
 }
@@ -82,6 +84,9 @@ const CONTACTS: &[Field] = &[
     field("subscribed", Kind::Flag),
     XERO,
     field("xpm_id", SHORT),
+    field("xpm_contact_id", SHORT),
+    field("primary", Kind::Flag),
+    field("custom", Kind::Custom(1_000)),
 ];
 
 const GROUPS: &[Field] = &[

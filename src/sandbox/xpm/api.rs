@@ -85,6 +85,31 @@ impl Service {
         remove(&mut self.state().practice, kind, id, self.clock.now());
     }
 
+    pub(crate) fn define(&self, name: &str, element: &str) -> String {
+        self.state().practice.define(name, element)
+    }
+
+    pub(crate) fn customise(&self, client: &str, field: &str, value: &str) -> Result<(), String> {
+        self.state().practice.customise(client, field, value)
+    }
+
+    pub(crate) fn convert(&self, prospect: &str) -> Result<String, String> {
+        self.state().practice.convert(prospect, self.clock.now())
+    }
+
+    pub(crate) fn archive(&self, client: &str) -> Result<(), String> {
+        self.state().practice.archive(client, self.clock.now())
+    }
+
+    pub(crate) fn share(&self, contact: &str, client: &str) -> Result<(), String> {
+        let mut state = self.state();
+        let uuid = state.practice.find(Kind::Contacts, contact)?.uuid.clone();
+        let client = state.practice.find_mut(Kind::Clients, client)?;
+        client.members.push(Member { uuid, position: String::new(), primary: false });
+        client.changed = self.clock.now();
+        Ok(())
+    }
+
     pub(crate) fn shown(&self, kind: Kind, id: &str) -> Option<String> {
         let state = self.state();
         let record = state.practice.find(kind, id).ok()?;
@@ -125,8 +150,7 @@ impl Service {
             }
             (&Method::PUT, ["client.api", "archive"]) => {
                 let id = identified(&body()?)?;
-                let client = practice.find_mut(Kind::Clients, &id)?;
-                (client.archived, client.changed) = (true, now);
+                practice.archive(&id, now)?;
                 Ok(practice.one(Kind::Clients, &id)?)
             }
             (&Method::POST, [api, "delete"]) => {
@@ -154,6 +178,12 @@ impl Service {
                 let jobs = practice.jobs_between(query("from"), query("to"));
                 let jobs = jobs.map_err(|message| Refusal { status: 400, message })?;
                 Ok(vec![("Jobs", Node::List("Job", jobs))])
+            }
+            (&Method::GET, ["client.api", "get", id, "customfield"]) => {
+                Ok(vec![("CustomFields", practice.custom_fields(id)?)])
+            }
+            (&Method::GET, ["customfield.api", "definition"]) => {
+                Ok(vec![("CustomFieldDefinitions", practice.custom_definitions())])
             }
             (&Method::GET, [api, "list"]) => {
                 let kind = kind_of(api)?;
@@ -265,6 +295,12 @@ impl Practice {
     fn written(&mut self, kind: Kind, id: Option<&str>, element: &Element, now: DateTime<Utc>) -> Outcome {
         let id = write(self, kind, id, element, now)?;
         Ok(self.one(kind, &id)?)
+    }
+
+    fn archive(&mut self, id: &str, now: DateTime<Utc>) -> Result<(), String> {
+        let client = self.find_mut(Kind::Clients, id)?;
+        (client.archived, client.changed) = (true, now);
+        Ok(())
     }
 
     fn change_members(&mut self, id: &str, element: &Element, now: DateTime<Utc>) -> Result<(), String> {

@@ -33,6 +33,7 @@ pub(crate) const TEXTS: &[&str] = &[
     "CompanyNumber",
     "BusinessNumber",
     "BusinessStructure",
+    "Industry",
     "BalanceMonth",
     "GSTBasis",
     "ProvisionalTaxBasis",

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::document::{Element, Node};
+use super::{
+    custom::Definition,
+    document::{Element, Node},
+};
 
 /// The kinds of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,8 @@ pub(crate) struct Record {
     pub(crate) references: BTreeMap<&'static str, String>,
     /// Of a client its contacts, of a group its clients.
     pub(crate) members: Vec<Member>,
+    /// Of a client the values of its custom fields, by the field's UUID.
+    pub(crate) custom: Vec<(String, String)>,
     pub(crate) archived: bool,
     pub(crate) deleted: bool,
     pub(crate) created: DateTime<Utc>,
@@ -87,13 +92,15 @@ pub(crate) struct Practice {
     pub(crate) groups: Vec<Record>,
     pub(crate) jobs: Vec<Record>,
     pub(crate) staff: Vec<Record>,
+    pub(crate) definitions: Vec<Definition>,
     ids: fastrand::Rng,
 }
 
 impl Practice {
     pub(crate) fn new(seed: u64) -> Self {
         let ids = fastrand::Rng::with_seed(seed ^ 0x7870_6d00);
-        Self { clients: vec![], contacts: vec![], groups: vec![], jobs: vec![], staff: vec![], ids }
+        let (clients, contacts, groups, jobs, staff) = (vec![], vec![], vec![], vec![], vec![]);
+        Self { clients, contacts, groups, jobs, staff, definitions: vec![], ids }
     }
 
     pub(crate) fn of(&self, kind: Kind) -> &Vec<Record> {
@@ -126,8 +133,12 @@ impl Practice {
         found.ok_or_else(|| not_found(kind))
     }
 
+    pub(crate) fn new_uuid(&mut self) -> String {
+        Uuid::from_u64_pair(self.ids.u64(..), self.ids.u64(..)).to_string()
+    }
+
     pub(crate) fn new_record(&mut self, now: DateTime<Utc>) -> Record {
-        let uuid = Uuid::from_u64_pair(self.ids.u64(..), self.ids.u64(..)).to_string();
+        let uuid = self.new_uuid();
         Record { id: uuid.clone(), uuid, created: now, changed: now, ..Record::default() }
     }
 

@@ -70,6 +70,17 @@ impl Ledger {
         Ok(())
     }
 
+    /// The runs of these integrations were moved or forgotten: they are counted anew when they are needed.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn runs_moved(&self, integrations: &[&IntegrationName]) -> Result<(), StoreError> {
+        let mut changes = Changes::new();
+        changes.together(|atomic| integrations.iter().for_each(|name| atomic.0.delete(count_key(name))));
+        self.commit(changes).await
+    }
+
     async fn count_runs(&self, integration: &IntegrationName) -> Result<u64, StoreError> {
         let (mut count, mut after) = (0, None);
         loop {

@@ -89,10 +89,13 @@ fn end(name: &str) -> End {
         delete: None,
         gone_when: None,
         merged_into: None,
+        also: Vec::new(),
+        file: None,
     };
     let connection = Connection {
         name: ConnectionName::parse(name).unwrap(),
         manifest: Arc::new(manifest),
+        pinned: false,
         base_url: "http://127.0.0.1/".parse().unwrap(),
         tenant: None,
         settings: BTreeMap::new(),
@@ -138,6 +141,7 @@ pub fn pipeline() -> Pipeline {
         ends: [end("website"), end("xero")],
         flow: Flow::TwoWay,
         tiers: Vec::new(),
+        moved_from: None,
         unique: None,
         fields: Vec::new(),
         expect: Vec::new(),
@@ -158,6 +162,7 @@ pub fn pipeline() -> Pipeline {
         needs: Vec::new(),
         referenced_by: Vec::new(),
         co_writers: Vec::new(),
+        known: Vec::new(),
         hash: 7,
     }
 }

@@ -10,7 +10,14 @@ use crate::{
 };
 
 fn candidate(id: &str) -> Candidate {
-    Candidate { id: id.into(), label: id.to_uppercase(), linked_with: None, admitted: true, kept_apart: false }
+    Candidate {
+        id: id.into(),
+        label: id.to_uppercase(),
+        linked_with: None,
+        admitted: true,
+        kept_apart: false,
+        gone: None,
+    }
 }
 
 fn linked(id: &str, with: &str) -> Candidate {
@@ -36,6 +43,7 @@ fn tiers() -> Pipeline {
 fn told(decision: &FreshDecision) -> String {
     match decision {
         FreshDecision::Link { with } => format!("link {with}"),
+        FreshDecision::Succeed { with } => format!("succeed {with}"),
         FreshDecision::Create(write) => {
             let values = write.fields.iter().filter_map(|sent| sent.value.value());
             let values: Vec<_> = values.map(|value| value.to_string().replace('"', "")).collect();
@@ -218,4 +226,25 @@ fn of_several_with_the_same_value_one_enters() {
     let key = |record: Value| unique_key(&p, Side::Source, &p.ends[0].spec.read(&record));
     assert_eq!(key(json!({ "email": "A@x" })), key(json!({ "email": "a@X" })));
     assert_eq!(key(json!({ "email": " " })), None);
+}
+
+#[test]
+fn a_new_record_takes_the_place_of_the_one_of_its_key_that_is_gone() {
+    let p = tiers();
+    let record = json!({ "email": "a@b.example", "name": "A" });
+    let gone = |candidate: Candidate, side| Candidate { gone: Some(side), ..candidate };
+    // A new source finds the target, whose own source is gone.
+    let freed = gone(linked("t1", "s1"), Side::Source);
+    check_on(&p, Side::Source, &record, &[hit(0, std::slice::from_ref(&freed), &[])], "succeed t1");
+    // A new target finds its predecessor.
+    let predecessor = gone(linked("t0", "s1"), Side::Target);
+    check_on(&p, Side::Target, &record, &[hit(0, &[], std::slice::from_ref(&predecessor))], "succeed s1");
+    // Not while the other one is there, nor where two of them could be meant, nor where it is only proposed.
+    check_on(&p, Side::Source, &record, &[hit(0, &[linked("t1", "s1")], &[])], "Parked(Taken)");
+    check_on(&p, Side::Source, &record, &[hit(0, std::slice::from_ref(&freed), &[candidate("s2")])], "Parked(Taken)");
+    let other = gone(linked("t9", "s9"), Side::Target);
+    check_on(&p, Side::Target, &record, &[hit(0, &[], &[predecessor, other])], "Parked(Taken)");
+    check_on(&p, Side::Source, &record, &[hit(1, &[freed], &[])], "create on target");
+    // The target is what is gone: its source is there, and keeps its place.
+    check_on(&p, Side::Source, &record, &[hit(0, &[gone(linked("t1", "s1"), Side::Target)], &[])], "Parked(Taken)");
 }

@@ -216,6 +216,7 @@ fn hit(candidates: &[(&str, bool)], rivals: &[(&str, bool)]) -> Vec<TierHits> {
             linked_with: None,
             admitted: *admitted,
             kept_apart: false,
+            gone: None,
         };
         found.iter().map(one).collect()
     };

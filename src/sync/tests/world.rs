@@ -300,6 +300,7 @@ impl World {
                 self.remember(link);
                 true
             }
+            FreshDecision::Succeed { .. } => panic!("no candidate of this world is linked with what is gone"),
             FreshDecision::Create(write) => self.create(&fresh, &write, &hits),
         }
     }
@@ -374,6 +375,7 @@ impl World {
             linked_with: link.map(|link| link.id(side.other()).clone()),
             admitted: verdict == mapping::Verdict::Admitted,
             kept_apart: false,
+            gone: None,
         }
     }
 

@@ -22,7 +22,8 @@ impl HttpConnector {
         })?;
         let of_parents = PullCursor { since: None, page: cursor.page.clone() };
         let found = Box::pin(self.pull_page(parent, &of_parents)).await?;
-        let mut page = Page { records: Vec::new(), next: found.next, server_time: found.server_time };
+        let mut page =
+            Page { records: Vec::new(), next: found.next, server_time: found.server_time, ..Page::default() };
         for parent in found.records.iter().filter(|parent| !parent.gone) {
             let mut at = PullCursor { since: cursor.since, page: None };
             loop {

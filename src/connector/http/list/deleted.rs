@@ -35,7 +35,9 @@ impl HttpConnector {
         let target = address::with_query(&path, &query);
         let (reply, read) = self.read(&target, &headers, &[304], &Wanted::default()).await?;
         let server_time = reply.server_time();
-        let Some(mut read) = read else { return Ok(Page { records: Vec::new(), next: None, server_time }) };
+        let Some(mut read) = read else {
+            return Ok(Page { records: Vec::new(), next: None, server_time, ..Page::default() });
+        };
         let items = extract::take_array(&feed.records, &mut read.body)
             .ok_or_else(|| bad(&reply, &target, &self.no_records(&read.body, feed.records.as_str())))?;
         let mut records = Vec::with_capacity(items.len());
@@ -55,7 +57,7 @@ impl HttpConnector {
             });
         }
         tracing::debug!(resource = resource.name, deleted = records.len());
-        Ok(Page { records, next: None, server_time })
+        Ok(Page { records, next: None, server_time, ..Page::default() })
     }
 }
 

@@ -84,6 +84,6 @@ impl HttpConnector {
             self.shared.shelf.forget(ticket);
             large.next.clone()
         };
-        Ok(Page { records, next, server_time: large.server_time })
+        Ok(Page { records, next, server_time: large.server_time, ..Page::default() })
     }
 }

@@ -1,0 +1,306 @@
+//! Files of records: CSV, or one JSON object a line.
+//!
+//! A file is found and waited for (`place`), taken apart into rows (`rows`), whose values become those of their fields
+//! (`text`) and then records (`records`). A row that cannot be read is told with its line; a file that may be half
+//! written is not read at all. Records are written by replacing the file as a whole (`write`).
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use thiserror::Error;
+use uuid::Uuid;
+
+use self::{place::Found, write::Item};
+use super::{
+    Answer, CallError, Connector, FileTable, Holds, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Resource,
+    Unread, WriteItem, WriteKind,
+};
+use crate::{clock::Clock, config::Connection, record::RecordId};
+
+mod place;
+mod records;
+mod rows;
+mod text;
+mod write;
+
+/// Records a page.
+const PAGE: usize = 500;
+
+/// How long a call that may have been carried out is sent again. It does no harm at any time: a record that is there
+/// already is recognised.
+const KEY_LIVES: std::time::Duration = std::time::Duration::from_hours(1);
+
+/// Why a connection to a folder cannot be used at all.
+#[derive(Debug, Error)]
+#[error("connection `{connection}` cannot be used: {message}")]
+pub struct FileError {
+    /// The connection.
+    pub connection: String,
+    /// The cause, with what to do.
+    pub message: String,
+}
+
+/// A folder of files. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct FileConnector(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    connection: Arc<Connection>,
+    folder: PathBuf,
+    clock: Clock,
+    /// What a listing has not given out yet, by resource.
+    shelves: Mutex<BTreeMap<String, Shelved>>,
+    /// What was read last, for looks by id.
+    known: Mutex<BTreeMap<String, Arc<Contents>>>,
+    /// The sound files of the last listing, by resource.
+    listed: Mutex<BTreeMap<String, Vec<Found>>>,
+    /// Writes come one after the other.
+    writing: Mutex<()>,
+    pages: AtomicU64,
+    reads: AtomicU64,
+    writes: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Shelved {
+    token: String,
+    rest: VecDeque<RemoteRecord>,
+}
+
+/// Everything that the files of a resource hold.
+#[derive(Debug, Default)]
+struct Contents {
+    files: Vec<Found>,
+    records: Vec<RemoteRecord>,
+    places: HashMap<RecordId, usize>,
+    unread: Vec<Unread>,
+    /// Files in which everything could be read.
+    sound: Vec<Found>,
+}
+
+impl FileConnector {
+    /// Makes a connector for a folder. Reads nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// When the connection names no folder.
+    pub fn new(connection: Arc<Connection>, clock: Clock) -> Result<Self, FileError> {
+        let folder = connection.base_url.to_file_path().map_err(|()| FileError {
+            connection: connection.name.as_str().to_owned(),
+            message: "its `base_url` is no folder; write base_url: /srv/till".to_owned(),
+        })?;
+        Ok(Self(Arc::new(Shared {
+            connection,
+            folder,
+            clock,
+            shelves: Mutex::default(),
+            known: Mutex::default(),
+            listed: Mutex::default(),
+            writing: Mutex::default(),
+            pages: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
+        })))
+    }
+
+    /// Does something with the disk where it holds up nobody.
+    async fn aside<T: Send + 'static>(
+        &self,
+        resource: &Resource,
+        work: impl FnOnce(&Shared, &Resource, &FileTable) -> Result<T, CallError> + Send + 'static,
+    ) -> Result<T, CallError> {
+        let (shared, resource) = (Arc::clone(&self.0), resource.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            let table = table(&resource)?;
+            work(&shared, &resource, table)
+        });
+        done.await.map_err(|error| CallError::Unknown(format!("the work on the file broke off: {error}")))?
+    }
+}
+
+fn table(resource: &Resource) -> Result<&FileTable, CallError> {
+    resource.file.as_ref().ok_or_else(|| CallError::NotDone(format!("`{}` is in no file", resource.name)))
+}
+
+impl Shared {
+    /// Reads the files of a resource; what is known of them is not read again.
+    fn contents(&self, resource: &Resource, table: &FileTable, done: bool) -> Result<Arc<Contents>, CallError> {
+        let files = place::files(&self.folder, table, done, self.clock.now())?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(contents) = known.get(&resource.name).filter(|contents| contents.files == files) {
+            return Ok(Arc::clone(contents));
+        }
+        let mut contents = Contents::default();
+        for file in &files {
+            let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let bytes = place::bytes(file)?;
+            let wrong = |why: String| CallError::BadAnswer(format!("{name}: {why}"));
+            let read = rows::read(table, &bytes).and_then(|rows| records::read(resource, table, &name, rows));
+            let read = match read {
+                Ok(read) => read,
+                // One file of many holds up none of the others.
+                Err(why) if table.holds == Holds::Additions => {
+                    contents.unread.push(Unread { place: name, reason: why });
+                    continue;
+                }
+                Err(why) => return Err(wrong(why)),
+            };
+            if let Some(unread) = read.unread.first().filter(|_| table.write) {
+                let text =
+                    format!("{}: {}; a file that is written must be readable as a whole", unread.place, unread.reason);
+                return Err(CallError::BadAnswer(text));
+            }
+            if read.unread.is_empty() {
+                contents.sound.push(file.clone());
+            }
+            contents.unread.extend(read.unread);
+            for record in read.records {
+                let earlier = contents.places.get(&record.id).and_then(|at| contents.records.get_mut(*at));
+                if let Some(earlier) = earlier {
+                    // A later file knows better.
+                    *earlier = record;
+                } else {
+                    contents.places.insert(record.id.clone(), contents.records.len());
+                    contents.records.push(record);
+                }
+            }
+        }
+        contents.files = files;
+        let contents = Arc::new(contents);
+        known.insert(resource.name.clone(), Arc::clone(&contents));
+        Ok(contents)
+    }
+
+    /// The next records of a listing, and where it goes on.
+    fn portion(&self, resource: &str, mut rest: VecDeque<RemoteRecord>) -> (Vec<RemoteRecord>, Option<String>) {
+        let records = rest.drain(..rest.len().min(PAGE)).collect();
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        if rest.is_empty() {
+            shelves.remove(resource);
+            return (records, None);
+        }
+        let token = self.pages.fetch_add(1, Ordering::Relaxed).to_string();
+        shelves.insert(resource.to_owned(), Shelved { token: token.clone(), rest });
+        (records, Some(token))
+    }
+
+    fn next(&self, resource: &str, token: &str) -> Result<Page, CallError> {
+        let shelved = self.shelves.lock().unwrap_or_else(PoisonError::into_inner).remove(resource);
+        let shelved = shelved.filter(|shelved| shelved.token == token).ok_or(CallError::PageExpired)?;
+        let (records, next) = self.portion(resource, shelved.rest);
+        Ok(Page { records, next, ..Page::default() })
+    }
+}
+
+#[async_trait]
+impl Connector for FileConnector {
+    fn resource(&self, name: &str) -> Option<&Resource> {
+        self.0.connection.manifest.resources.get(name).map(AsRef::as_ref)
+    }
+
+    async fn pull(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError> {
+        if let Some(token) = &cursor.page {
+            return self.0.next(&resource.name, token);
+        }
+        self.0.reads.fetch_add(1, Ordering::Relaxed);
+        let everything = cursor.since.is_none();
+        let (contents, partial) = self
+            .aside(resource, move |shared, resource, table| {
+                let contents = shared.contents(resource, table, everything)?;
+                let mut listed = shared.listed.lock().unwrap_or_else(PoisonError::into_inner);
+                listed.insert(resource.name.clone(), contents.sound.clone());
+                Ok((contents, place::is_partial(table)))
+            })
+            .await?;
+        let (records, next) = self.0.portion(&resource.name, contents.records.iter().cloned().collect());
+        Ok(Page { records, next, server_time: None, partial, unread: contents.unread.clone() })
+    }
+
+    async fn get(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
+        self.0.reads.fetch_add(1, Ordering::Relaxed);
+        let contents = self.aside(resource, |shared, resource, table| shared.contents(resource, table, true)).await?;
+        let found = contents.places.get(id).and_then(|at| contents.records.get(*at));
+        match (found, contents.unread.first()) {
+            (None, Some(unread)) => {
+                let text = format!("{}: {}; it may be the record that is looked for", unread.place, unread.reason);
+                Err(CallError::BadAnswer(text))
+            }
+            (found, _) => Ok(found.cloned()),
+        }
+    }
+
+    fn prepare(
+        &self,
+        resource: &Resource,
+        kind: WriteKind,
+        items: &[WriteItem],
+        key: &str,
+    ) -> Result<PreparedCall, CallError> {
+        let table = table(resource)?;
+        if resource.write(kind).is_none() {
+            return Err(CallError::NotDone(format!("`{}` is only read", resource.name)));
+        }
+        let made = |(number, item): (usize, &WriteItem)| {
+            let mut body = item.body.clone();
+            if kind == WriteKind::Create && resource.id.find(&body).is_none() {
+                // The same call makes the same id, so that sending it twice makes one record.
+                let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{key}:{number}").as_bytes());
+                if let (Some(members), [name]) = (body.as_object_mut(), resource.id.names().as_slice()) {
+                    members.insert((*name).to_owned(), id.to_string().into());
+                }
+            }
+            Item { id: item.id.as_ref().map(|id| id.as_str().to_owned()), version: item.version.clone(), body }
+        };
+        let made: Vec<Item> = items.iter().enumerate().map(made).collect();
+        Ok(PreparedCall {
+            resource: resource.name.clone(),
+            kind,
+            method: resource.write(kind).map(|write| write.method.clone()).unwrap_or_default(),
+            target: table.path.clone(),
+            headers: Vec::new(),
+            body: serde_json::to_string(&made).map_err(|error| CallError::NotDone(error.to_string()))?,
+            ids: items.iter().map(|item| item.id.clone()).collect(),
+            key_lives: Some(KEY_LIVES),
+        })
+    }
+
+    async fn send(&self, resource: &Resource, call: &PreparedCall) -> Result<Answer, CallError> {
+        self.0.writes.fetch_add(1, Ordering::Relaxed);
+        let (kind, body) = (call.kind, call.body.clone());
+        self.aside(resource, move |shared, resource, table| {
+            let items: Vec<Item> =
+                serde_json::from_str(&body).map_err(|error| CallError::NotDone(error.to_string()))?;
+            let _turn = shared.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            write::write(resource, table, &shared.folder.join(&table.path), kind, &items)
+        })
+        .await
+    }
+
+    async fn settled(&self, resource: &Resource) {
+        let put_away = |shared: &Shared, resource: &Resource, table: &FileTable| {
+            // Only what was listed: a file that came since was delivered to nobody.
+            let listed = shared.listed.lock().unwrap_or_else(PoisonError::into_inner).remove(&resource.name);
+            for file in listed.iter().flatten().filter(|_| table.done.is_some()) {
+                place::put_away(&shared.folder, table, file)
+                    .map_err(|error| place::failed("put away", &file.path, &error))?;
+            }
+            Ok(())
+        };
+        if let Err(error) = self.aside(resource, put_away).await {
+            // It is read again, and found unchanged.
+            tracing::warn!(event = "file.not_put_away", connection = %self.0.connection.name, %error);
+        }
+    }
+
+    fn requests(&self) -> Requests {
+        Requests { reads: self.0.reads.load(Ordering::Relaxed), writes: self.0.writes.load(Ordering::Relaxed) }
+    }
+}

@@ -1,0 +1,194 @@
+//! Where the files of a collection are, and whether they may be read.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use chrono::{DateTime, Utc};
+
+use crate::connector::{CallError, FileTable, Holds};
+
+/// Largest file that is read.
+const LARGEST: u64 = 256 << 20;
+
+/// What tells whether a file changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    size: u64,
+    modified: SystemTime,
+}
+
+impl Stamp {
+    /// That of a file; `None` if there is none.
+    pub(super) fn of(path: &Path) -> Result<Option<Self>, CallError> {
+        match fs::metadata(path).and_then(|data| Ok(Self { size: data.len(), modified: data.modified()? })) {
+            Ok(stamp) => Ok(Some(stamp)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("look at", path, &error)),
+        }
+    }
+}
+
+/// A file as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub path: PathBuf,
+    pub stamp: Stamp,
+}
+
+/// The files that may be read now: those of the collection, and with `done` also those that were taken.
+///
+/// # Errors
+///
+/// When a file that must be there is not, or is not ready.
+pub(super) fn files(folder: &Path, table: &FileTable, done: bool, now: DateTime<Utc>) -> Result<Vec<Found>, CallError> {
+    let at = folder.join(&table.path);
+    if !table.path.contains('*') {
+        let Some(stamp) = Stamp::of(&at)? else {
+            if table.write {
+                return Ok(Vec::new());
+            }
+            return Err(CallError::NotDone(format!("there is no file {}", at.display())));
+        };
+        let found = Found { path: at, stamp };
+        return match wait(&found, table, now) {
+            None => Ok(vec![found]),
+            Some(why) => Err(CallError::NotDone(why)),
+        };
+    }
+    let mut found: Vec<Found> = matching(&at)?.into_iter().filter(|found| wait(found, table, now).is_none()).collect();
+    if let (true, Some(done)) = (done, &table.done) {
+        let taken = folder.join(done);
+        let name = at.file_name().unwrap_or_default();
+        if taken.is_dir() {
+            found = matching(&taken.join(name))?.into_iter().chain(found).collect();
+        }
+    }
+    Ok(found)
+}
+
+/// Why a file is not read yet.
+fn wait(found: &Found, table: &FileTable, now: DateTime<Utc>) -> Option<String> {
+    let name = found.path.display();
+    if let Some(marker) = &table.marker {
+        let mark = marked(&found.path, marker);
+        if !mark.exists() {
+            return Some(format!("{name} is not finished: there is no {}", mark.display()));
+        }
+    }
+    let age = (now - DateTime::<Utc>::from(found.stamp.modified)).to_std().unwrap_or(Duration::ZERO);
+    (age < table.steady).then(|| {
+        let steady = humantime::format_duration(table.steady);
+        format!("{name} changed {} s ago; it is read once it is left alone for {steady}", age.as_secs())
+    })
+}
+
+/// The file that says that another is finished.
+pub(super) fn marked(path: &Path, marker: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(marker);
+    path.with_file_name(name)
+}
+
+/// The files whose names fit, by name. Hidden ones are not ours.
+fn matching(pattern: &Path) -> Result<Vec<Found>, CallError> {
+    let folder = pattern.parent().unwrap_or(Path::new("."));
+    let wanted = pattern.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|error| failed("list", folder, &error))? {
+        let path = entry.map_err(|error| failed("list", folder, &error))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.starts_with('.') || !fits(wanted, name) || path.is_dir() {
+            continue;
+        }
+        if let Some(stamp) = Stamp::of(&path)? {
+            found.push(Found { path, stamp });
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(found)
+}
+
+/// Whether a name fits a pattern with `*` in it.
+fn fits(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+/// Reads a file that nobody writes meanwhile.
+///
+/// # Errors
+///
+/// When it cannot be read, changed while it was, or is too large.
+pub(super) fn bytes(found: &Found) -> Result<Vec<u8>, CallError> {
+    let path = &found.path;
+    if found.stamp.size > LARGEST {
+        let text = format!("{} has {} MiB; at most 256 are read", path.display(), found.stamp.size >> 20);
+        return Err(CallError::BadAnswer(text));
+    }
+    let bytes = fs::read(path).map_err(|error| failed("read", path, &error))?;
+    if Stamp::of(path)? != Some(found.stamp) || bytes.len() as u64 != found.stamp.size {
+        return Err(CallError::NotDone(format!("{} changed while it was read", path.display())));
+    }
+    Ok(bytes)
+}
+
+/// Moves a file that was taken to where such files are kept, and removes its marker. A name that is there already gets
+/// a number.
+///
+/// # Errors
+///
+/// When the disk does not let it.
+pub(super) fn put_away(folder: &Path, table: &FileTable, found: &Found) -> io::Result<()> {
+    let Some(done) = &table.done else { return Ok(()) };
+    let done = folder.join(done);
+    // Another file by now: it was not taken.
+    if Stamp::of(&found.path).ok().flatten() != Some(found.stamp) || found.path.parent() == Some(done.as_path()) {
+        return Ok(());
+    }
+    fs::create_dir_all(&done)?;
+    let name = found.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let (stem, ending) = name.rsplit_once('.').map_or((name, String::new()), |(stem, end)| (stem, format!(".{end}")));
+    let names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{stem}-{number}{ending}")));
+    if let Some(to) = names.map(|name| done.join(name)).find(|to| !to.exists()) {
+        fs::rename(&found.path, to)?;
+    }
+    if let Some(marker) = &table.marker {
+        fs::remove_file(marked(&found.path, marker))?;
+    }
+    Ok(())
+}
+
+/// Whether what is not listed is nevertheless there.
+pub(super) fn is_partial(table: &FileTable) -> bool {
+    table.holds == Holds::Additions
+}
+
+pub(super) fn failed(what: &str, path: &Path, error: &io::Error) -> CallError {
+    CallError::NotDone(format!("cannot {what} {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_their_patterns() {
+        for (pattern, name) in [("*.csv", "a.csv"), ("a*b*.csv", "axbyb.csv"), ("a.csv", "a.csv"), ("a*", "a")] {
+            assert!(fits(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [("*.csv", "a.csv.tmp"), ("a*b*.csv", "axy.csv"), ("a.csv", "a.csvx"), ("aa*aa", "aaa")]
+        {
+            assert!(!fits(pattern, name), "{pattern} {name}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Custom fields of clients: a definition says in which element a value stands, and the values of one client are a call.
+
+use super::{
+    document::Node,
+    practice::{Kind, Practice},
+};
+
+/// A custom field as the practice declares it.
+#[derive(Clone, Debug)]
+pub(crate) struct Definition {
+    pub(crate) uuid: String,
+    pub(crate) name: String,
+    /// `Text`, `Decimal`, `Number`, `Boolean` or `Date`.
+    pub(crate) element: &'static str,
+}
+
+const ELEMENTS: [&str; 5] = ["Text", "Decimal", "Number", "Boolean", "Date"];
+
+impl Practice {
+    pub(crate) fn define(&mut self, name: &str, element: &str) -> String {
+        let uuid = self.new_uuid();
+        let element = ELEMENTS.into_iter().find(|known| *known == element).unwrap_or("Text");
+        self.definitions.push(Definition { uuid: uuid.clone(), name: name.to_owned(), element });
+        uuid
+    }
+
+    pub(crate) fn customise(&mut self, client: &str, field: &str, value: &str) -> Result<(), String> {
+        if self.definitions.iter().all(|definition| definition.uuid != field) {
+            return Err("The custom field could not be found".to_owned());
+        }
+        let client = self.find_mut(Kind::Clients, client)?;
+        client.custom.retain(|(known, _)| known != field);
+        if !value.is_empty() {
+            client.custom.push((field.to_owned(), value.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Fields without a value are not shown, and their names stand in the definitions alone (guess: the docs show both).
+    pub(crate) fn custom_fields(&self, client: &str) -> Result<Node, String> {
+        let client = self.find(Kind::Clients, client)?;
+        let shown = client.custom.iter().filter_map(|(field, value)| {
+            let definition = self.definitions.iter().find(|definition| definition.uuid == *field)?;
+            let value = if definition.element == "Date" { format!("{value}T00:00:00") } else { value.clone() };
+            Some(Node::Members(vec![("UUID", Node::text(field)), (definition.element, Node::text(value))]))
+        });
+        Ok(Node::List("CustomField", shown.collect()))
+    }
+
+    pub(crate) fn custom_definitions(&self) -> Node {
+        let shown = self.definitions.iter().map(|definition| {
+            Node::Members(vec![
+                ("UUID", Node::text(&definition.uuid)),
+                ("Name", Node::text(&definition.name)),
+                ("UseClient", Node::text("true")),
+                ("ValueElement", Node::text(definition.element)),
+            ])
+        });
+        Node::List("CustomFieldDefinition", shown.collect())
+    }
+
+    /// A prospect becomes a client under a new UUID; its contacts, groups and values go with it.
+    pub(crate) fn convert(&mut self, prospect: &str, now: chrono::DateTime<chrono::Utc>) -> Result<String, String> {
+        let uuid = self.new_uuid();
+        let old = self.find_mut(Kind::Clients, prospect)?;
+        let mut client = old.clone();
+        (old.deleted, old.changed) = (true, now);
+        (client.id, client.uuid) = (uuid.clone(), uuid.clone());
+        (client.created, client.changed) = (now, now);
+        client.texts.insert("IsProspect".to_owned(), "No".to_owned());
+        self.clients.push(client);
+        for member in self.groups.iter_mut().flat_map(|group| &mut group.members) {
+            if member.uuid == prospect {
+                member.uuid.clone_from(&uuid);
+            }
+        }
+        Ok(uuid)
+    }
+}

@@ -1,0 +1,12 @@
+//! The rows of the integrations with Xero Practice Manager, each shown with the very folder that users copy, through the
+//! real engine, the real store, and HTTP to both practice systems, on a clock that the test moves.
+#![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
+
+#[path = "../support/example.rs"]
+mod example;
+mod systems;
+
+mod op;
+mod portal;
+mod pp;
+mod validate;
