@@ -254,10 +254,10 @@ pub struct MatchArgs {
 pub struct ConnectArgs {
     /// The grant, or a connection that logs in by one
     pub what: String,
-    /// Print a link that works once, for the owner of the account (needs the public listener)
+    /// Print a link that works once, for the owner of the account
     #[arg(long, conflicts_with = "paste")]
     pub link: bool,
-    /// Paste the address that the browser ends at, where the browser is on another machine
+    /// Paste the address at which a browser elsewhere ends
     #[arg(long)]
     pub paste: bool,
 }

@@ -119,7 +119,7 @@ async fn a_server_that_fails_passes_by_itself_and_breaks_nothing() {
 }
 
 #[tokio::test]
-async fn tg_08_a_withdrawn_consent_is_told_apart_from_a_disconnection() {
+async fn a_withdrawn_consent_is_told_apart_from_a_disconnection() {
     let office = Office::connected().await;
     office.read("acme").await.unwrap();
     office.xero.withdraw_consent();
@@ -136,7 +136,7 @@ async fn tg_08_a_withdrawn_consent_is_told_apart_from_a_disconnection() {
 }
 
 #[tokio::test]
-async fn tg_05_a_disconnection_revokes_and_erases_and_nothing_is_asked_any_more() {
+async fn a_disconnection_revokes_and_erases_and_nothing_is_asked_any_more() {
     let office = Office::connected().await;
     office.read("acme").await.unwrap();
     let told = office.disconnect(None).await;
