@@ -38,8 +38,9 @@ fn every_configuration_in_the_documentation_is_sound() {
             for toml in blocks(&text, "toml") {
                 fs::write(dir.path().join("reconciled.toml"), toml).unwrap();
             }
-            let env: HashMap<String, String> =
-                ["SHOP_TOKEN", "SITE_TOKEN", "XERO_TOKEN", "XERO_ID", "XERO_SECRET"].map(|name| (name.to_owned(), "t".to_owned())).into();
+            let env: HashMap<String, String> = ["SHOP_TOKEN", "SITE_TOKEN", "XERO_TOKEN", "XERO_ID", "XERO_SECRET"]
+                .map(|name| (name.to_owned(), "t".to_owned()))
+                .into();
             let loaded = config::load(dir.path(), &env);
             assert!(loaded.diagnostics.is_empty(), "{name}:\n{}", loaded.render(false));
             assert!(loaded.config.pipelines().count() > 0, "{name}");

@@ -216,7 +216,8 @@ pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
         NodeValue::Scalar(scalar) => {
             let placeholder =
                 scalar.text.starts_with("${") && scalar.text.ends_with('}') && !scalar.text.contains("}${");
-            if (inside && !placeholder && !scalar.text.is_empty()) || has_login(&scalar.text) {
+            let address = ["https://", "http://"].iter().any(|scheme| scalar.text.starts_with(scheme));
+            if (inside && !placeholder && !address && !scalar.text.is_empty()) || has_login(&scalar.text) {
                 sources.hide(node.span);
             }
         }

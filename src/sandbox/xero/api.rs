@@ -71,7 +71,7 @@ impl Service {
     }
 
     fn check_caller(&self, state: &State, call: &Call, now: DateTime<Utc>) -> Result<(), Answer> {
-        let token = call.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        let token = bearer(call);
         let granted = token.is_some_and(|token| state.identity.knows(token, now));
         if token != Some(state.token.as_str()) && !granted {
             let former = token.is_some_and(|token| state.identity.knew(token));
@@ -107,12 +107,20 @@ impl Service {
     }
 }
 
+fn bearer(call: &Call) -> Option<&str> {
+    call.header("authorization").and_then(|value| value.strip_prefix("Bearer "))
+}
+
 impl System for Service {
     fn answer(&self, call: &Call) -> Answer {
         let now = self.clock.now();
         let mut state = self.state();
         if let Some(answer) = state.identity.answer(call, now) {
             return answer;
+        }
+        if call.path.starts_with("/connections") && !bearer(call).is_some_and(|token| state.identity.knows(token, now))
+        {
+            return problem(401, None, "AuthenticationUnsuccessful");
         }
         let id = state.org.settings.organisation.to_string();
         if call.method == Method::DELETE && call.path == format!("/connections/{id}") {
