@@ -136,8 +136,8 @@ impl Keeper {
             None => {}
         }
         let now = self.clock.now();
-        let fresh = |access: &&Access| access.until.is_none_or(|until| now < until);
-        if kept.access.as_ref().filter(fresh).is_none() {
+        let usable = |access: &Access| access.until.is_none_or(|until| now < until);
+        if !kept.access.as_ref().is_some_and(usable) {
             self.renew(grant, &mut held).await?;
         }
         let account = self.account(grant, connection, &mut held).await?;
@@ -283,20 +283,20 @@ impl Keeper {
     /// When they said no, came too late, or the remote gives no tokens.
     pub async fn finish(&self, parameters: &[(String, String)]) -> Result<Consented, GrantError> {
         let of = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        let stale = || {
+        let not_waited_for = || {
             GrantError::Person(
                 "this consent is not waited for (any more): begin again with `reconciled connect`".into(),
             )
         };
-        let state = of("state").ok_or_else(stale)?;
+        let state = of("state").ok_or_else(not_waited_for)?;
         let found = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&state);
-        let waiting = found.filter(|waiting| waiting.until > self.clock.now()).ok_or_else(stale)?;
+        let waiting = found.filter(|waiting| waiting.until > self.clock.now()).ok_or_else(not_waited_for)?;
         let grant = waiting.grant;
         if let Some(error) = of("error") {
             let words = of("error_description").unwrap_or(error);
             return Err(GrantError::Person(format!("the consent was not given: {words}")));
         }
-        let code = of("code").ok_or_else(stale)?;
+        let code = of("code").ok_or_else(not_waited_for)?;
         let tokens = exchange::redeem(&grant, &waiting.redirect, code, waiting.verifier).await;
         let tokens = tokens.map_err(|no| {
             let (NoTokens::Dead(words) | NoTokens::Refused(words) | NoTokens::Lost(words) | NoTokens::NotSent(words)) =
