@@ -20,6 +20,9 @@ use crate::{
     sync::{Change, Fresh, Link, Observation, observe},
 };
 
+/// So many records of one key are looked at again when another one comes; more could not be told apart anyway.
+const SHOWN: usize = 20;
+
 /// A reading of one end of a pipeline.
 pub(super) fn observation(pipeline: &Pipeline, side: Side, record: &RemoteRecord, skew: TimeDelta) -> Observation {
     Observation {
@@ -312,7 +315,31 @@ impl Run<'_> {
                 atomic.due(&pipeline.name, side, &fresh.observation.id, &Due { at: now, why });
             }
         });
+        if !originates && !pipeline.creates.on(side) {
+            let told = keys.iter().filter(|key| !old_keys.contains(key));
+            self.look_for_who_waits(changes, &pipeline, side, told, &fresh.observation.label).await?;
+        }
         Ok(originates)
+    }
+
+    /// Where nothing is made on `side`, records of the other one are left alone until they match something. Whoever comes,
+    /// or takes another key, has them looked at again.
+    async fn look_for_who_waits(
+        &self,
+        changes: &mut Changes,
+        pipeline: &Pipeline,
+        side: Side,
+        keys: impl Iterator<Item = &(usize, String)>,
+        label: &str,
+    ) -> Result<(), EngineError> {
+        for (tier, text) in keys {
+            let at = MatchKey { pipeline: &pipeline.name, side: side.other(), tier: *tier, text };
+            for id in self.engine.ledger.matches(&at, SHOWN).await? {
+                let due = Due { at: self.engine.clock.now(), why: format!("{label} came on the {side}") };
+                changes.together(|atomic| atomic.due(&pipeline.name, side.other(), &id, &due));
+            }
+        }
+        Ok(())
     }
 
     /// Whether the filter of this end rejects the reading for certain.

@@ -116,25 +116,21 @@ pub(super) fn disprove(field: &Field, state: &mut FieldState, side: Side, got: &
 }
 
 /// What the remote made another value of was delivered all the same. Who goes back from there to what both had before
-/// has edited it, and not left it alone: the pair as it was delivered is what both sides are judged by from then on.
-/// Else the value that somebody typed last would count as untouched, and the other side's would overwrite it. Says
-/// whether `got` is such an edit.
+/// has edited it, and not left it alone: else the value that somebody typed last would count as untouched, and the other
+/// side's would overwrite it. Nor is the other side's value nobody's (a person may have typed it while the write was
+/// answered), so the pair has no history from then on. Says whether `got` is such an edit.
 pub(super) fn takes_back(field: &Field, state: &mut FieldState, side: Side, got: &Cell) -> bool {
     let reshaped = state.parked.as_ref().filter(|park| park.code == ParkCode::Reshaped);
-    let Some(delivered) = reshaped.map(|park| park.seen.clone()) else { return false };
-    let is_delivered = |cell: &Cell| same(field, &state.pairs, side, cell, &delivered[side.index()]);
+    let Some(delivered) = reshaped.map(|park| &park.seen[side.index()]) else { return false };
+    let is_delivered = |cell: &Cell| same(field, &state.pairs, side, cell, delivered);
     let was = state.present(side).is_some_and(is_delivered);
     if !was || is_delivered(got) || matches!(field.content, Content::Each(_)) {
         return false;
     }
     let other = side.other();
-    let present = state.present(other).cloned();
-    state.base = Some(delivered);
-    state.parked = None;
-    state.uneven = false;
-    let moved_on = present.and_then(|cell| unless_at_base(field, state, other, cell));
-    *state.pending_mut(other) = moved_on.filter(|_| has_end(field, other));
+    *state.pending_mut(other) = state.present(other).cloned().filter(|_| has_end(field, other));
     *state.pending_mut(side) = Some(got.clone());
+    (state.base, state.parked, state.uneven) = (None, None, false);
     true
 }
 

@@ -18,6 +18,7 @@ mod loops;
 mod matching;
 mod moved;
 mod neighbours;
+mod one_way;
 mod outcomes;
 mod power;
 mod references;
