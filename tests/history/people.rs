@@ -154,10 +154,11 @@ impl People {
     }
 
     /// What was typed in a record was typed in the one that it is from now on, at the same time: a new id is nobody's
-    /// edit.
-    fn carry(&mut self, side: Side, old: &str, new: &str) {
+    /// edit. What was overwritten there before is not.
+    fn carry(&mut self, (side, old, new): (Side, &str, &str), body: &Value) {
         let moved = |(at, id, field): &Place| (*at == side && id == old).then(|| (side, new.to_owned(), *field));
-        let last: Vec<_> = self.last.iter().filter_map(|(at, typed)| Some((moved(at)?, typed.clone()))).collect();
+        let held = self.last.iter().filter(|((_, _, field), (typed, _))| plain(&body[*field]) == plain(typed));
+        let last: Vec<_> = held.filter_map(|(at, typed)| Some((moved(at)?, typed.clone()))).collect();
         self.last.extend(last);
         let typed: Vec<_> =
             self.typed.iter().filter_map(|((at, text), when)| Some(((moved(at)?, text.clone()), *when))).collect();
@@ -214,7 +215,7 @@ impl People {
                 self.system(on.side()).delete("contacts", &id);
                 self.deleted.insert((on.side(), id.clone()));
                 let new = self.system(on.side()).insert("contacts", body.clone());
-                self.carry(on.side(), &id, &new);
+                self.carry((on.side(), &id, &new), &body);
                 *self.rekeyed.entry(plain(&body["name"])).or_default() += 1;
                 Some(Deed::Rekey { on: *on, record })
             }
