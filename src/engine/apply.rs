@@ -398,8 +398,13 @@ impl Run<'_> {
             self.ends_using(&key).into_iter().map(|(pipeline, side)| Attached { pipeline, side, spill: false });
         let connection = end.connection.clone();
         let resource = end.resource.clone();
-        let order =
-            PullOrder { connection: &connection, resource: &resource, attached: attached.collect(), full: false };
+        let order = PullOrder {
+            connection: &connection,
+            resource: &resource,
+            attached: attached.collect(),
+            full: false,
+            since: None,
+        };
         self.pulled_again += 1;
         if let Err(error) = self.pull(&order).await? {
             self.trouble(&key.0, &error);

@@ -40,6 +40,8 @@ pub(super) struct Pulled {
     pub cursor: Cursor,
     /// When the pull began, on the monotonic clock: what was read may be older than what is there now.
     pub at: Duration,
+    /// How far our clock is ahead of the remote's.
+    pub ahead: TimeDelta,
 }
 
 /// One end of a pipeline that uses a resource.
@@ -63,6 +65,8 @@ pub(super) struct PullOrder<'a> {
     pub attached: Vec<Attached>,
     /// Everything, or what changed.
     pub full: bool,
+    /// What changed since then, by the remote's clock, in place of where the last pull ended.
+    pub since: Option<DateTime<Utc>>,
 }
 
 impl PullOrder<'_> {
@@ -90,7 +94,7 @@ impl Run<'_> {
         let stored = self.pulled.get(&key).map_or(stored, |pulled| pulled.cursor.clone());
         let feed = order.resource.list.as_ref().and_then(|list| list.changed_since.as_ref());
         let full = order.full || stored.since.is_none() || feed.is_none();
-        let mut position = PullCursor { since: if full { None } else { stored.since }, page: None };
+        let mut position = PullCursor { since: if full { None } else { order.since.or(stored.since) }, page: None };
         let connector = self.connector(&key.0)?;
         let (at, wall) = (self.engine.clock.monotonic(), self.engine.clock.now());
         let mut began: Option<DateTime<Utc>> = None;
@@ -98,6 +102,7 @@ impl Run<'_> {
         let mut records = 0_u64;
         let mut restarts = 0;
         let mut doubts = Doubts::default();
+        let mut ahead;
         loop {
             let page = match connector.pull(resource, &position).await {
                 Ok(page) => page,
@@ -115,14 +120,14 @@ impl Run<'_> {
                 let took = self.engine.clock.monotonic().saturating_sub(at);
                 server - TimeDelta::from_std(took).unwrap_or_else(|_| TimeDelta::hours(1))
             });
-            let skew = self.engine.clock.now() - server;
+            ahead = self.engine.clock.now() - server;
             records += page.records.len() as u64;
             self.meter.page(page.records.len());
             if full {
                 listed.extend(page.records.iter().map(|record| id_hash(&record.id)));
             }
             for attached in &order.attached {
-                self.deliver(attached, &page.records, skew).await?;
+                self.deliver(attached, &page.records, ahead).await?;
             }
             doubts.of(&page);
             crate::crash::point("page-delivered");
@@ -151,7 +156,7 @@ impl Run<'_> {
             full_at: if full { Some(wall) } else { stored.full_at },
             account,
         };
-        self.pulled.insert(key, Pulled { cursor, at });
+        self.pulled.insert(key, Pulled { cursor, at, ahead });
         Ok(Ok(()))
     }
 

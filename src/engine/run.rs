@@ -363,7 +363,7 @@ impl Run<'_> {
         let mut failed = HashSet::new();
         for ((_, key), (connection, attached, full)) in orders {
             let Some(resource) = connection.manifest.resources.get(&key.1).cloned() else { continue };
-            let order = PullOrder { connection: &connection, resource: &resource, attached, full };
+            let order = PullOrder { connection: &connection, resource: &resource, attached, full, since: None };
             if let Err(error) = self.pull(&order).await? {
                 self.trouble(&key.0, &error);
                 failed.insert(key);

@@ -223,8 +223,12 @@ impl History {
                         continue;
                     }
                     // Overwritten: only by what somebody typed on the other side, later.
-                    let there = (side.other(), link.id(side.other()).to_string(), place.2);
-                    let later = people.typed.get(&(there, plain(own))).is_some_and(|then| then > when);
+                    let there = link.id(side.other()).to_string();
+                    let later = people.typed_in(side.other(), place.2, own).into_iter().any(|(id, then)| {
+                        // Or in a record whose place it took since (`docs/decisions/succession.md`).
+                        let before = (side.other(), id.clone());
+                        then > *when && (id == there || people.is_no_longer(&before))
+                    });
                     if !later {
                         wrong.push(format!(
                             "{field} of {} on the {side}: {typed} was typed, {own} is there and {other} on the other side",
