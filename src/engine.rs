@@ -26,6 +26,7 @@ mod listing;
 mod lookups;
 mod meter;
 mod neighbours;
+mod news;
 mod plan;
 mod pull;
 mod recover;

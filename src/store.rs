@@ -37,7 +37,7 @@ pub use entry::{
 };
 pub use history::{Overwritten, OverwrittenItem, run_id};
 pub use key::{Key, Space};
-pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey};
+pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey, News};
 pub use memory::{Counts, MemoryStore, Operation};
 pub use pack::Pack;
 pub use spill::Spill;

@@ -21,6 +21,7 @@ mod policies;
 mod sources;
 mod templates;
 mod top;
+mod webhooks;
 
 use std::borrow::Cow;
 
@@ -43,6 +44,7 @@ pub(crate) use policies::*;
 pub(crate) use sources::*;
 pub(crate) use templates::*;
 pub(crate) use top::*;
+pub(crate) use webhooks::*;
 
 use super::{
     diagnostic::{Report, error},

@@ -13,6 +13,7 @@ pub use self::{
         ChangedSince, DeletedFeed, Detail, GetOne, List, PageEnd, PageSize, Paging, Parents, Place, SinceFormat,
         SincePlace, ThenCursor, Windows,
     },
+    webhooks::{Signed, Told, Webhooks},
     wire::{AnswerMatch, Bodies, BodyKind, XmlRules},
 };
 use crate::record::{Canon, Kind, Path};
@@ -20,6 +21,7 @@ use crate::record::{Canon, Kind, Path};
 mod file_table;
 mod oauth;
 mod reading;
+mod webhooks;
 mod wire;
 
 /// How to speak to one kind of system.
@@ -57,6 +59,8 @@ pub struct Manifest {
     pub timeout: Duration,
     /// Where messages are in an error answer, tried in order.
     pub error_messages: Vec<Path>,
+    /// How the system tells of changes, if it does.
+    pub webhooks: Option<Webhooks>,
     /// Its collections.
     pub resources: BTreeMap<String, Arc<Resource>>,
 }

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use super::{
     consent::ConsentDoor,
     control::{Shared, Stop},
+    hooks::HookDoor,
 };
 use crate::{
     config::{ConnectionName, PublicSettings},
@@ -30,7 +31,7 @@ pub struct PublicNow {
 
 /// Whoever answers at the public listener.
 fn doors(shared: &Arc<Shared>) -> Vec<Arc<dyn Door>> {
-    vec![Arc::new(ConsentDoor(Arc::clone(shared)))]
+    vec![Arc::new(ConsentDoor(Arc::clone(shared))), Arc::new(HookDoor(Arc::clone(shared)))]
 }
 
 /// Listens from now on, or tries again until it can: a port that is taken stops no sync.
@@ -72,7 +73,6 @@ async fn listen(shared: &Shared, settings: &PublicSettings) -> Option<PublicList
 
 impl Shared {
     /// Something new came for these connections: whoever uses them looks again.
-    #[allow(dead_code, reason = "for the doors")]
     pub fn news(&self, connections: &BTreeSet<ConnectionName>) {
         let now = self.clock.now();
         for slot in self.slots().values().filter(|slot| slot.shares(connections)) {

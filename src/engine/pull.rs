@@ -20,7 +20,7 @@ use crate::{
     config::{Connection, ConnectionName, Pipeline},
     connector::{CallError, PullCursor, Resource},
     record::{RecordId, Side},
-    store::{Changes, Cursor},
+    store::{Changes, Cursor, News},
     sync::Fresh,
 };
 
@@ -38,6 +38,8 @@ pub(super) type ResourceKey = (ConnectionName, String);
 pub(super) struct Pulled {
     /// The cursor to store when the run has ended.
     pub cursor: Cursor,
+    /// What the system told of and was looked at; forgotten with the cursor.
+    pub told: Vec<News>,
     /// When the pull began, on the monotonic clock: what was read may be older than what is there now.
     pub at: Duration,
     /// How far our clock is ahead of the remote's.
@@ -71,7 +73,7 @@ pub(super) struct PullOrder<'a> {
 
 impl PullOrder<'_> {
     /// The collection, with the members of their own calls that somebody maps who gets the records.
-    fn as_it_is_mapped(&self) -> Resource {
+    pub(super) fn as_it_is_mapped(&self) -> Resource {
         let mut resource = self.resource.clone();
         resource.also.clear();
         for also in self.attached.iter().flat_map(|at| &at.pipeline.end(at.side).resource.also) {
@@ -92,8 +94,9 @@ impl Run<'_> {
         let stored = self.engine.ledger.cursor(&key.0, &key.1).await?;
         let stored = stored.filter(|cursor| cursor.account.is_empty() || cursor.account == account).unwrap_or_default();
         let stored = self.pulled.get(&key).map_or(stored, |pulled| pulled.cursor.clone());
+        let mut told = self.told_of(&key).await?;
         let feed = order.resource.list.as_ref().and_then(|list| list.changed_since.as_ref());
-        let full = order.full || stored.since.is_none() || feed.is_none();
+        let full = order.full || stored.since.is_none() || feed.is_none() || told.is_a_flood();
         let mut position = PullCursor { since: if full { None } else { order.since.or(stored.since) }, page: None };
         let connector = self.connector(&key.0)?;
         let (at, wall) = (self.engine.clock.monotonic(), self.engine.clock.now());
@@ -129,12 +132,16 @@ impl Run<'_> {
             for attached in &order.attached {
                 self.deliver(attached, &page.records, ahead).await?;
             }
+            told.came(&page.records);
             doubts.of(&page);
             crate::crash::point("page-delivered");
             match page.next {
                 Some(next) => position.page = Some(next),
                 None => break,
             }
+        }
+        if let Err(error) = self.look_at_told(order, full, &mut told).await? {
+            return Ok(Err(error));
         }
         for attached in &order.attached {
             self.park_unread(attached, &doubts).await?;
@@ -156,7 +163,9 @@ impl Run<'_> {
             full_at: if full { Some(wall) } else { stored.full_at },
             account,
         };
-        self.pulled.insert(key, Pulled { cursor, at, ahead });
+        let mut looked_at = self.pulled.remove(&key).map(|before| before.told).unwrap_or_default();
+        looked_at.extend(told.done());
+        self.pulled.insert(key, Pulled { cursor, told: looked_at, at, ahead });
         Ok(Ok(()))
     }
 

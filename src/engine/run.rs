@@ -12,6 +12,7 @@ use super::{
     Engine, EngineError, Listing, Meter, Mode, PipelineReport, RunReport, RunRequest, Trouble,
     deliver::{keys_of, keys_of_linked, reindex},
     lookups::{Known, Questions},
+    news,
     plan::KeyCount,
     pull::{Attached, PullOrder, Pulled, ResourceKey},
     step::Newcomer,
@@ -508,6 +509,7 @@ impl Run<'_> {
         if keep_cursors {
             for ((connection, resource), pulled) in &self.pulled {
                 changes.together(|atomic| atomic.cursor(connection, resource, &pulled.cursor));
+                news::forget(&mut changes, &pulled.told);
             }
         }
         let requests = self.engine.requests();

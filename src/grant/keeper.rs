@@ -387,6 +387,16 @@ impl Keeper {
         })
     }
 
+    /// The id of the account that a connection speaks to, as far as that is known.
+    pub async fn account_of(&self, grant: &Grant, connection: &Connection) -> Option<String> {
+        let turn = self.of(grant);
+        // Whoever asks cannot wait until a slow remote has renewed the login.
+        let mut held = turn.try_lock().ok()?;
+        self.load(grant, &mut held).await.ok()?;
+        let kept = held.kept.as_ref()?;
+        choose(kept, connection.name.as_str(), connection.tenant.as_deref()).ok().map(|account| account.id)
+    }
+
     /// How a connection stands; `None` if it does not log in by a grant.
     pub async fn look(&self, connection: &Connection) -> Option<ConnectionNow> {
         let Auth::Grant(grant) = &connection.auth else { return None };

@@ -157,6 +157,7 @@ pub fn manifest(resource: Resource) -> Manifest {
         in_doubt: Duration::from_mins(1),
         timeout: Duration::from_secs(20),
         error_messages: vec![path("$.problem")],
+        webhooks: None,
         resources: [(resource.name.clone(), Arc::new(resource))].into(),
     }
 }
@@ -170,6 +171,7 @@ pub fn connection(base_url: &str, manifest: Manifest) -> Connection {
         tenant: Some("t-1".to_owned()),
         settings: BTreeMap::new(),
         auth: Auth::Bearer(Secret::Known(SecretString::from(CANARY))),
+        webhook_key: None,
         unlimited: false,
     }
 }

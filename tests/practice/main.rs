@@ -2,10 +2,13 @@
 //! real engine, the real store, and HTTP to both practice systems, on a clock that the test moves.
 #![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
+#[path = "../support/browser.rs"]
+mod browser;
 #[path = "../support/example.rs"]
 mod example;
 mod systems;
 
+mod login;
 mod op;
 mod portal;
 mod pp;

@@ -13,8 +13,12 @@ fn every_example_folder_is_sound_and_has_its_page() {
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
         let text = fs::read_to_string(folder.join(format!("{name}.yaml"))).unwrap();
         let variables = text.split("${env:").skip(1).filter_map(|rest| rest.split([':', '}']).next());
-        let known =
-            |name: &str| (name.to_owned(), if name.ends_with("_URL") { "http://127.0.0.1:1" } else { "x" }.to_owned());
+        let known = |name: &str| {
+            (
+                name.to_owned(),
+                if name.ends_with("_URL") || name.ends_with("_LOGIN") { "http://127.0.0.1:1" } else { "x" }.to_owned(),
+            )
+        };
         let env: HashMap<String, String> = variables.map(known).collect();
         let loaded = config::load(&folder, &env);
         assert!(loaded.diagnostics.is_empty(), "{name}:\n{}", loaded.render(false));

@@ -44,6 +44,10 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connect
         tenant: written.tenant.as_ref().map(|tenant| tenant.value.clone()),
         settings,
         auth: auth?,
+        webhook_key: match &written.webhook_key {
+            Some(key) => Some(webhook_key(cx, key, &manifest)?),
+            None => None,
+        },
         unlimited: written.unlimited.as_ref().is_some_and(|unlimited| unlimited.value),
         manifest,
         pinned: written.connector.as_ref().is_some_and(|kind| kind.value.contains('@')),
@@ -235,6 +239,18 @@ fn folder(cx: &Cx<'_>, written: &At<String>) -> Option<Url> {
         );
     }
     made
+}
+
+/// The key of webhooks, of a system that sends some.
+pub(super) fn webhook_key(cx: &Cx<'_>, written: &SecretText, manifest: &Manifest) -> Option<crate::config::Secret> {
+    if manifest.webhooks.is_none() {
+        cx.report.add(
+            error("config::no_webhooks", written.span, format!("`{}` sends no webhooks", manifest.name))
+                .help("remove it; what changes is found by polling"),
+        );
+        return None;
+    }
+    secret(cx, written)
 }
 
 fn secret(cx: &Cx<'_>, written: &SecretText) -> Option<crate::config::Secret> {

@@ -89,6 +89,10 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &GrantW) -> Option<Grant> {
         scopes: scopes.unwrap_or_else(|| login.scopes.clone()),
         redirect,
         flow,
+        webhook_key: match &written.webhook_key {
+            Some(key) => Some(super::connection::webhook_key(cx, key, manifest)?),
+            None => None,
+        },
         login: Arc::new(login),
     })
 }

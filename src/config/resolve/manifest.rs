@@ -7,6 +7,7 @@ mod delete;
 mod fields;
 mod file;
 mod listing;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -51,6 +52,7 @@ pub(crate) fn manifest(name: &At<String>, written: &ManifestW, report: &Report) 
             in_doubt: Duration::from_mins(1),
             timeout: Duration::from_mins(1),
             error_messages: Vec::new(),
+            webhooks: None,
             resources: std::collections::BTreeMap::new(),
         };
         amend(&mut manifest, written, report);
@@ -110,6 +112,9 @@ pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Repor
         if let Some(resource) = resource(&entry.name, &entry.value, report) {
             manifest.resources.insert(entry.name.value.clone(), Arc::new(resource));
         }
+    }
+    if let Some(hooks) = &written.webhooks {
+        manifest.webhooks = webhooks::webhooks(hooks, manifest, report);
     }
     file::check(manifest, written, report);
     check_parents(manifest, written, report);

@@ -27,6 +27,8 @@ written! {
         may unlimited: At<bool>,
         /// The grant that it logs in by, instead of `auth`.
         may grant: At<String>,
+        /// The key of the system's webhooks, where they are signed for this connection alone.
+        may webhook_key: SecretText,
     }
 }
 

@@ -26,6 +26,8 @@ written! {
         may redirect: At<String>,
         /// Addresses, where they are others than the connector's.
         may endpoints: EndpointsW,
+        /// The key that your app's webhooks are signed with.
+        may webhook_key: SecretText,
     }
 }
 

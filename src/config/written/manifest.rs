@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
     At, AuthKindW, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, ListW, MatchW, Named, OneOrMany, Raw,
-    WriteCallW, or_short, or_word, words, written,
+    WebhooksW, WriteCallW, or_short, or_word, words, written,
 };
 use crate::{
     config::{
@@ -49,6 +49,8 @@ written! {
         may timeout: At<Duration>,
         /// Where messages are in an error answer, tried in order.
         may error_messages: OneOrMany<At<Path>>,
+        /// How the system tells of changes.
+        may webhooks: WebhooksW,
         /// Its collections of records.
         may resources: Named<ResourceW>,
     }

@@ -35,6 +35,7 @@ fn connection(name: &str, tenant: &str, limits: &[Limit]) -> Connection {
         in_doubt: MINUTE,
         timeout: MINUTE,
         error_messages: vec![],
+        webhooks: None,
         resources: [].into(),
     };
     Connection {
@@ -45,6 +46,7 @@ fn connection(name: &str, tenant: &str, limits: &[Limit]) -> Connection {
         tenant: Some(tenant.to_owned()),
         settings: [].into(),
         auth: Auth::Bearer(Secret::Known(SecretString::from("canary-token"))),
+        webhook_key: None,
         unlimited: false,
     }
 }

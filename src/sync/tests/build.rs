@@ -72,6 +72,7 @@ fn end(name: &str) -> End {
         in_doubt: Duration::from_mins(1),
         timeout: Duration::from_mins(1),
         error_messages: Vec::new(),
+        webhooks: None,
         resources: BTreeMap::new(),
     };
     let resource = Resource {
@@ -100,6 +101,7 @@ fn end(name: &str) -> End {
         tenant: None,
         settings: BTreeMap::new(),
         auth: Auth::None,
+        webhook_key: None,
         unlimited: true,
     };
     End {

@@ -1,9 +1,12 @@
-//! The practice Xero's authorization server: codes with PKCE, access tokens of 30 minutes, refresh tokens that rotate.
+//! The authorization server of the practice Xero and the practice XPM: codes with PKCE, access tokens of 30 minutes, refresh tokens that rotate.
 //!
 //! As documented, a refresh token that was used can be retried for 30 minutes, and one that is not used ends after 60
 //! days. A strict server, as others are, ends the whole grant when one comes a second time.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use axum::http::Method;
 use base64::{
@@ -15,7 +18,8 @@ use ring::digest::{SHA256, digest};
 use serde_json::json;
 use url::{Url, form_urlencoded};
 
-use crate::sandbox::call::{Answer, Call};
+use super::call::{Answer, Call};
+use crate::clock::Clock;
 
 /// How long an access token lives.
 const ACCESS: TimeDelta = TimeDelta::minutes(30);
@@ -39,71 +43,177 @@ struct Refresh {
     used: Option<DateTime<Utc>>,
 }
 
-/// The authorization server's state: one app, one person who consents to everything.
+/// The account that logins cover, as `/connections` tells.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    /// What names it when it is disconnected.
+    pub(crate) id: String,
+    pub(crate) tenant: String,
+    pub(crate) kind: &'static str,
+    pub(crate) name: &'static str,
+}
+
+/// Who makes a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Nobody whom this server let in.
+    Unknown,
+    /// Somebody whose token ran out.
+    Expired,
+    /// Somebody to whom a person consented.
+    Granted,
+    /// As [`Caller::Granted`], but the account was disconnected.
+    Parted,
+    /// An app that logged in by itself: it knows its account.
+    Own,
+}
+
+/// The authorization server of a practice system, and its hand for tests: one app, one account, one person who consents to
+/// everything.
+#[derive(Clone, Debug)]
+pub struct Logins {
+    state: Arc<Mutex<State>>,
+    account: Account,
+    clock: Clock,
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct Identity {
-    /// Id and secret of the app; without one nobody can log in.
-    pub(crate) app: Option<(String, String)>,
-    /// A refresh token that comes twice ends the grant.
-    pub(crate) strict: bool,
-    /// The account was disconnected by itself.
-    pub(crate) parted: bool,
+struct State {
+    app: Option<(String, String)>,
+    strict: bool,
+    parted: bool,
     codes: BTreeMap<String, Code>,
     access: BTreeMap<String, DateTime<Utc>>,
     refresh: BTreeMap<String, Refresh>,
-    /// Access tokens of apps that log in by themselves: they know their organisation.
+    /// Access tokens of apps that log in by themselves.
     own: Vec<String>,
     made: u64,
-    /// Refresh tokens as they came, in order.
-    pub(crate) refreshed: Vec<String>,
-    /// Refresh tokens that were given back.
-    pub(crate) revoked: Vec<String>,
+    refreshed: Vec<String>,
+    revoked: Vec<String>,
 }
 
-impl Identity {
-    /// Whether this access token is good.
-    pub(crate) fn knows(&self, token: &str, now: DateTime<Utc>) -> bool {
-        self.access.get(token).is_some_and(|until| now < *until)
+impl Logins {
+    pub(crate) fn new(account: Account, clock: Clock) -> Self {
+        Self { state: Arc::default(), account, clock }
     }
 
-    /// Whether it is one of an app that logged in by itself.
-    pub(crate) fn is_own(&self, token: &str) -> bool {
-        self.own.iter().any(|own| own == token)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this access token was good once.
-    pub(crate) fn knew(&self, token: &str) -> bool {
-        self.access.contains_key(token)
+    /// Lets this app ask for logins: a person at the screen consents to whatever it asks. Without one nobody can log in.
+    pub fn let_in(&self, client_id: &str, client_secret: &str) {
+        self.state().app = Some((client_id.to_owned(), client_secret.to_owned()));
     }
 
-    /// Every access token is refused from now on, as after a change of keys.
-    pub(crate) fn expire(&mut self, now: DateTime<Utc>) {
-        self.access.values_mut().for_each(|until| *until = now);
+    /// Whether a refresh token that comes twice ends the whole grant, as strict servers have it. Xero has 30 minutes of
+    /// grace.
+    pub fn strict_refresh(&self, strict: bool) {
+        self.state().strict = strict;
     }
 
-    /// The person withdraws the consent.
-    pub(crate) fn withdraw(&mut self, now: DateTime<Utc>) {
-        self.refresh.clear();
-        self.codes.clear();
-        self.expire(now);
+    /// Every access token that was given is refused from now on.
+    pub fn expire_access(&self) {
+        self.state().expire(self.clock.now());
+    }
+
+    /// The person who consented withdraws that.
+    pub fn withdraw_consent(&self) {
+        self.state().withdraw(self.clock.now());
+    }
+
+    /// The person disconnects the account; the login stays.
+    pub fn part(&self) {
+        self.state().parted = true;
+    }
+
+    /// The refresh tokens that came, in order.
+    #[must_use]
+    pub fn refreshed(&self) -> Vec<String> {
+        self.state().refreshed.clone()
+    }
+
+    /// The tokens that were given back.
+    #[must_use]
+    pub fn revoked(&self) -> Vec<String> {
+        self.state().revoked.clone()
+    }
+
+    /// Who makes this call.
+    pub(crate) fn caller(&self, call: &Call) -> Caller {
+        let state = self.state();
+        let until = bearer(call).and_then(|token| Some((token, *state.access.get(token)?)));
+        match until {
+            None => Caller::Unknown,
+            Some((_, until)) if self.clock.now() >= until => Caller::Expired,
+            Some((token, _)) if state.own.iter().any(|own| own == token) => Caller::Own,
+            Some(_) if state.parted => Caller::Parted,
+            Some(_) => Caller::Granted,
+        }
     }
 
     /// Answers what belongs to the authorization server.
-    pub(crate) fn answer(&mut self, call: &Call, now: DateTime<Utc>) -> Option<Answer> {
+    pub(crate) fn answer(&self, call: &Call) -> Option<Answer> {
+        let now = self.clock.now();
+        if call.path.starts_with("/connections") {
+            let known = matches!(self.caller(call), Caller::Granted | Caller::Parted);
+            return Some(if known { self.accounts(call) } else { Answer::empty(401) });
+        }
+        let mut state = self.state();
         match (call.method.clone(), call.path.as_str()) {
-            (Method::GET, "/identity/connect/authorize") => Some(self.authorize(call, now)),
-            (Method::POST, "/connect/token") => Some(self.token(call, now)),
+            (Method::GET, "/identity/connect/authorize") => Some(state.authorize(call, now)),
+            (Method::POST, "/connect/token") => Some(state.token(call, now)),
             (Method::POST, "/connect/revocation") => {
                 let form = form(call);
-                if !self.is_app(call) {
+                if !state.is_app(call) {
                     return Some(refuse("invalid_client"));
                 }
-                self.revoked.extend(form.get("token").cloned());
-                self.withdraw(now);
+                state.revoked.extend(form.get("token").cloned());
+                state.withdraw(now);
                 Some(Answer::empty(200))
             }
             _ => None,
         }
+    }
+
+    /// The list of accounts, and the end of one.
+    fn accounts(&self, call: &Call) -> Answer {
+        let Account { id, tenant, kind, name } = &self.account;
+        let mut state = self.state();
+        let one = call.path == format!("/connections/{id}");
+        match (&call.method, state.parted) {
+            (&Method::DELETE, false) if one => {
+                state.parted = true;
+                Answer::empty(204)
+            }
+            (&Method::GET, true) if call.path == "/connections" => Answer::json(200, "[]", 0),
+            (&Method::GET, false) if call.path == "/connections" => {
+                let at = format!("{}0", self.clock.now().format("%Y-%m-%dT%H:%M:%S%.6f"));
+                let body = json!([{
+                    "id": id, "tenantId": tenant, "tenantType": kind, "tenantName": name,
+                    "createdDateUtc": at, "updatedDateUtc": at,
+                }]);
+                Answer::json(200, body.to_string(), 1)
+            }
+            _ => Answer::empty(404),
+        }
+    }
+}
+
+/// The bearer token of a call.
+pub(crate) fn bearer(call: &Call) -> Option<&str> {
+    call.header("authorization").and_then(|value| value.strip_prefix("Bearer "))
+}
+
+impl State {
+    fn expire(&mut self, now: DateTime<Utc>) {
+        self.access.values_mut().for_each(|until| *until = now);
+    }
+
+    fn withdraw(&mut self, now: DateTime<Utc>) {
+        self.refresh.clear();
+        self.codes.clear();
+        self.expire(now);
     }
 
     fn authorize(&mut self, call: &Call, now: DateTime<Utc>) -> Answer {
