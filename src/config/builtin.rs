@@ -15,7 +15,10 @@ use super::{
 use crate::connector::Manifest;
 
 /// Name in messages, and text, of each.
-const MANIFESTS: [(&str, &str); 3] = [
+const MANIFESTS: [(&str, &str); 6] = [
+    ("connectors/cliniko.yaml", include_str!("../../connectors/cliniko.yaml")),
+    ("connectors/myob.yaml", include_str!("../../connectors/myob.yaml")),
+    ("connectors/quickbooks.yaml", include_str!("../../connectors/quickbooks.yaml")),
     ("connectors/website.yaml", include_str!("../../connectors/website.yaml")),
     ("connectors/xero.yaml", include_str!("../../connectors/xero.yaml")),
     ("connectors/xpm.yaml", include_str!("../../connectors/xpm.yaml")),
@@ -57,7 +60,7 @@ mod tests {
         let (manifests, diagnostics) = read_all();
         assert_eq!(diagnostics, []);
         let names: Vec<&str> = manifests.keys().map(String::as_str).collect();
-        assert_eq!(names, ["website", "xero", "xpm"]);
+        assert_eq!(names, ["cliniko", "myob", "quickbooks", "website", "xero", "xpm"]);
         let website: Vec<&str> = manifests["website"].resources.keys().map(String::as_str).collect();
         assert_eq!(website, ["contacts", "groups", "invoices", "leads", "payments", "proposals", "receipts", "sales"]);
     }

@@ -35,7 +35,15 @@ fn every_example_folder_is_sound_and_has_its_page() {
         names.push(name);
     }
     names.sort();
-    for wanted in ["website-xero", "website-xpm", "xpm-portal", "xpm-website"] {
+    for wanted in [
+        "website-cliniko",
+        "website-myob",
+        "website-quickbooks",
+        "website-xero",
+        "website-xpm",
+        "xpm-portal",
+        "xpm-website",
+    ] {
         assert!(names.iter().any(|name| name == wanted), "{names:?}");
     }
 }
