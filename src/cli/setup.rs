@@ -266,7 +266,7 @@ impl Office {
     pub async fn ask(&mut self, request: Request) -> Result<Response, CliError> {
         match &mut self.clerk {
             Clerk::Daemon(client) => client.call(&request).await.map_err(lost),
-            Clerk::Here(engine) => Ok(execute(engine, request).await?),
+            Clerk::Here(engine) => Ok(Box::pin(execute(engine, request)).await?),
         }
     }
 

@@ -70,7 +70,7 @@ pub(super) async fn answer(
         | Request::Approve { .. }
         | Request::Reject { .. } => {
             let shared = shared.clone();
-            in_time(Box::pin(async move { change(&shared, request).await })).await
+            in_time(Box::pin(async move { Box::pin(change(&shared, request)).await })).await
         }
     }
 }

@@ -267,9 +267,10 @@ impl Fields<'_, '_> {
             _ => None,
         };
         if let Some((span, key)) = needless {
-            let message = match joined {
-                true => "values are joined or multiplied, not both".to_owned(),
-                false => format!("`{key}` goes with several sources"),
+            let message = if joined {
+                "values are joined or multiplied, not both".to_owned()
+            } else {
+                format!("`{key}` goes with several sources")
             };
             self.report(
                 error("config::misplaced_key", span, message)

@@ -18,6 +18,9 @@ pub(crate) enum Ids {
     Uuid,
 }
 
+/// Works out what a system works out of a record, or refuses it; with the record of before.
+pub(crate) type Finish = fn(&mut Map<String, Value>, Option<&Map<String, Value>>) -> Result<(), Problem>;
+
 /// The shape of a resource.
 pub(crate) struct Shape {
     /// As the manifest calls it.
@@ -39,7 +42,7 @@ pub(crate) struct Shape {
     /// A list whose elements get an id, and where.
     pub(crate) lines: Option<(&'static str, &'static str)>,
     /// Works out what the system works out, and refuses what it refuses; with the record of before.
-    pub(crate) finish: fn(&mut Map<String, Value>, Option<&Map<String, Value>>) -> Result<(), Problem>,
+    pub(crate) finish: Finish,
 }
 
 impl fmt::Debug for Shape {

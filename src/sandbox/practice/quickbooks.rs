@@ -1,4 +1,4 @@
-//! A practice QuickBooks Online (Accounting API v3).
+//! A practice `QuickBooks` Online (Accounting API v3).
 //!
 //! Its quirks: one address makes and changes records, told apart by the id; lists are asked for in a query language and
 //! leave an empty list out; a change needs the last `SyncToken`; what was deleted is told by the change data feed alone,

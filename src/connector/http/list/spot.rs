@@ -52,8 +52,7 @@ impl Spot {
     /// The remote's own page.
     pub(super) fn inner(&self) -> Option<&str> {
         match self {
-            Self::Page { inner, .. } => inner.as_deref(),
-            Self::Deleted(inner) => inner.as_deref(),
+            Self::Page { inner, .. } | Self::Deleted(inner) => inner.as_deref(),
             Self::Portion { .. } => None,
         }
     }
