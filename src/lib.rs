@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod engine;
 pub mod mapping;
 pub mod record;
+pub mod rehearse;
 pub mod sandbox;
 pub mod store;
 pub mod sync;
