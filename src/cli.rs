@@ -9,6 +9,7 @@ mod approve;
 mod args;
 mod configs;
 mod conflicts;
+mod connect;
 mod connectors;
 mod demo;
 
@@ -139,6 +140,9 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         Command::Reject(args) => approve::reject(office, &args.what, out).await,
         Command::Pause(args) => pause::pause(office, args, out).await,
         Command::Resume(args) => pause::resume(office, args, out).await,
+        Command::Connect(args) => connect::connect(office, args, out).await,
+        Command::Disconnect(args) => connect::disconnect(office, args, out).await,
+        Command::Connections => connect::list(office, out).await,
         Command::Run
         | Command::Validate
         | Command::Render(_)

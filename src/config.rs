@@ -36,7 +36,7 @@ pub use effective::{Effective, Effects};
 pub use files::Snapshot;
 pub(crate) use files::is_config;
 pub use load::{Loaded, SETTINGS_FILE, WrittenIn, load, load_snapshot};
-pub use names::{ConnectionName, IntegrationName, NameError, PipelineName};
+pub use names::{ConnectionName, GrantName, IntegrationName, NameError, PipelineName};
 pub use placeholders::{EnvSource, ProcessEnv};
 pub use render::render;
 pub use render_client::{RenderError, render_client};

@@ -7,14 +7,17 @@
 //! - [`protocol`] is what commands and daemon say to each other over the unix socket; [`execute()`] carries a request
 //!   out, here and in a command that finds no daemon ([`Client`]).
 //! - [`reload`] follows the files of the configuration and lets edited integrations take over, one by one.
+//! - `public` says which doors the public listener has ([`crate::public`]), and what news at them mean.
 //! - [`serve`] connects all this to the signals of an operating system.
 
 mod answer;
 mod client;
+mod consent;
 mod control;
 mod drive;
 mod execute;
 mod gate;
+mod grants;
 mod health;
 pub mod log_level;
 mod outlook;
@@ -22,6 +25,7 @@ mod paused;
 mod person;
 mod prober;
 pub mod protocol;
+mod public;
 pub mod reload;
 mod run;
 pub mod schedule;
@@ -38,6 +42,7 @@ pub use control::{Daemon, DaemonSettings, Handle};
 pub use execute::execute;
 pub use paused::Pause;
 pub use person::own_name;
+pub use public::PublicNow;
 pub use signals::{Signals, Stopped, serve};
 pub use socket::SocketError;
 pub use status::{ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, WaitReason};

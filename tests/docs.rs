@@ -30,7 +30,7 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
 #[test]
 fn every_configuration_in_the_documentation_is_sound() {
     let mut checked = 0;
-    for name in ["README.md", "docs/getting-started.md", "docs/deletions.md"] {
+    for name in ["README.md", "docs/getting-started.md", "docs/deletions.md", "docs/grants.md"] {
         let text = read(name);
         for yaml in blocks(&text, "yaml") {
             let dir = tempfile::tempdir().unwrap();
@@ -38,15 +38,16 @@ fn every_configuration_in_the_documentation_is_sound() {
             for toml in blocks(&text, "toml") {
                 fs::write(dir.path().join("reconciled.toml"), toml).unwrap();
             }
-            let env: HashMap<String, String> =
-                ["SHOP_TOKEN", "SITE_TOKEN", "XERO_TOKEN"].map(|name| (name.to_owned(), "t".to_owned())).into();
+            let env: HashMap<String, String> = ["SHOP_TOKEN", "SITE_TOKEN", "XERO_TOKEN", "XERO_ID", "XERO_SECRET"]
+                .map(|name| (name.to_owned(), "t".to_owned()))
+                .into();
             let loaded = config::load(dir.path(), &env);
             assert!(loaded.diagnostics.is_empty(), "{name}:\n{}", loaded.render(false));
             assert!(loaded.config.pipelines().count() > 0, "{name}");
             checked += 1;
         }
     }
-    assert_eq!(checked, 3);
+    assert_eq!(checked, 4);
 }
 
 #[test]

@@ -87,6 +87,12 @@ pub enum Command {
     Pause(NamesArgs),
     /// Let what was paused go on
     Resume(NamesArgs),
+    /// Have the owner of an account consent to a login
+    Connect(ConnectArgs),
+    /// Give a login back: tokens are revoked and erased, pipelines stop, links are kept
+    Disconnect(DisconnectArgs),
+    /// List the connections that log in by consent, and what to do about them
+    Connections,
     /// Show or change how much the running daemon logs
     LogLevel(LogLevelArgs),
     /// Have the daemon take over the edited configuration, and say what came of every file
@@ -243,6 +249,29 @@ pub struct MatchArgs {
     /// Print the list as CSV
     #[arg(long, conflicts_with = "json", requires = "report")]
     pub csv: bool,
+}
+
+/// `connect`.
+#[derive(Debug, Args)]
+pub struct ConnectArgs {
+    /// The grant, or a connection that logs in by one
+    pub what: String,
+    /// Print a link that works once, for the owner of the account
+    #[arg(long, conflicts_with = "paste")]
+    pub link: bool,
+    /// Paste the address at which a browser elsewhere ends
+    #[arg(long)]
+    pub paste: bool,
+}
+
+/// `disconnect`.
+#[derive(Debug, Args)]
+pub struct DisconnectArgs {
+    /// The connection, or the grant for all of its connections
+    pub what: String,
+    /// The whole grant, although a connection is named
+    #[arg(long)]
+    pub grant: bool,
 }
 
 /// `links …`.

@@ -66,7 +66,8 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
         tracing::warn!(event = "config.empty", "{text}");
         out.talk(&text);
     }
-    let connect = setup::connect(&clock, Priority::Automatic);
+    let keeper = setup::keeper(&config, &store, &clock);
+    let connect = setup::connect(Some(keeper), &clock, Priority::Automatic);
     let connectors = setup::connectors_by(&connect, &config, out);
     let settings = DaemonSettings::from(&config.settings);
     let engine = setup::engine(config, store, connectors, clock)?;

@@ -21,7 +21,8 @@ use crate::{
         reload::{Connect, offline},
     },
     engine::{Connectors, Engine, Listed, Listing, Meter, RunReport, RunRequest},
-    store::{Ledger, SledStore, StoreError},
+    grant::{Keeper, Vault},
+    store::{Ledger, SledStore, Store, StoreError},
 };
 
 /// How often a run in this process tells how far it is.
@@ -106,8 +107,14 @@ pub fn open_store(config: &Config) -> Result<Arc<SledStore>, CliError> {
 
 /// Connectors for every connection; one that cannot be made is told and left out.
 #[must_use]
-pub fn connectors(config: &Config, clock: &Clock, priority: Priority, out: &Output) -> Connectors {
-    connectors_by(&connect(clock, priority), config, out)
+pub fn connectors(
+    config: &Config,
+    store: &Arc<SledStore>,
+    clock: &Clock,
+    priority: Priority,
+    out: &Output,
+) -> Connectors {
+    connectors_by(&connect(Some(keeper(config, store, clock)), clock, priority), config, out)
 }
 
 /// As [`connectors`], made in this way.
@@ -125,9 +132,17 @@ pub fn connectors_by(connect: &Connect, config: &Config, out: &Output) -> Connec
     made
 }
 
-/// A way to make connectors that share their limits, whenever they are made.
+/// Who keeps the grants of a store.
 #[must_use]
-pub fn connect(clock: &Clock, priority: Priority) -> Connect {
+pub fn keeper(config: &Config, store: &Arc<SledStore>, clock: &Clock) -> Arc<Keeper> {
+    let vault = Vault::new(config.settings.tokens_key.clone());
+    Arc::new(Keeper::new(Arc::clone(store) as Arc<dyn Store>, vault, clock.clone()))
+}
+
+/// A way to make connectors that share their limits and their grants, whenever they are made. Without a keeper nobody can
+/// log in by a grant.
+#[must_use]
+pub fn connect(keeper: Option<Arc<Keeper>>, clock: &Clock, priority: Priority) -> Connect {
     let (limits, clock) = (Arc::new(LimitRegistry::new(clock.clone())), clock.clone());
     Arc::new(move |connection| {
         if connection.manifest.is_of_files() {
@@ -136,7 +151,12 @@ pub fn connect(clock: &Clock, priority: Priority) -> Connect {
         }
         let made = HttpConnector::new(Arc::clone(connection), clock.clone(), &limits);
         let made = made.map_err(|error| error.to_string())?;
-        Ok(Arc::new(made.with_priority(priority)) as Arc<dyn Connector>)
+        let made = made.with_priority(priority);
+        let made = match &keeper {
+            Some(keeper) => made.with_grants(Arc::clone(keeper)),
+            None => made,
+        };
+        Ok(Arc::new(made) as Arc<dyn Connector>)
     })
 }
 
@@ -201,7 +221,7 @@ impl Office {
             Err(ClientError::NoDaemon { .. }) => {
                 let config = Arc::new(usable(loaded, out)?.config);
                 let store = open_store(&config)?;
-                let connectors = connectors(&config, &clock, Priority::Manual, out);
+                let connectors = connectors(&config, &store, &clock, Priority::Manual, out);
                 let engine = engine(Arc::clone(&config), store, connectors, clock.clone())?;
                 let path = config.settings.state_dir.clone();
                 let settled = offline::settle_moves(&engine.ledger, &config).await;

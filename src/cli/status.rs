@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     daemon::{
-        ConnectionTrouble, IntegrationNow, Pause, Phase, WaitReason,
+        ConnectionTrouble, IntegrationNow, Pause, Phase, PublicNow, WaitReason,
         protocol::{Request, Response, Status},
         reload::ConfigNow,
     },
@@ -36,6 +36,14 @@ pub async fn run(office: &mut Office, out: &Output) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
+fn public_text(public: &PublicNow, paint: Paint) -> String {
+    match (&public.failing, &public.url) {
+        (Some(cause), _) => paint.red(&wrap(&format!("! no hook, inbox or login can come in: {}", one_line(cause)), 0)),
+        (None, Some(url)) => format!("listening for the world at {}, reached as {url}\n", public.address),
+        (None, None) => format!("listening for the world at {}\n", public.address),
+    }
+}
+
 /// How everything stands, in words.
 #[must_use]
 pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
@@ -52,11 +60,15 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
                 let text = format!("! the store fails, so nothing is written to any system: {}", one_line(cause));
                 out.push_str(&paint.red(&wrap(&text, 0)));
             }
+            if let Some(public) = &daemon.public {
+                out.push_str(&public_text(public, paint));
+            }
             if let Some(config) = &daemon.config {
                 out.push_str(&config_text(config, now, paint));
             }
         }
     }
+    out.push_str(&super::connect::todo(&status.connections, paint));
     if status.integrations.is_empty() {
         out.push_str("there is no integration\n");
         if let Some(config) = status.daemon.as_ref().and_then(|daemon| daemon.config.as_ref()) {

@@ -20,7 +20,7 @@ use crate::{
     config::{ConnectionName, Cost, CostLine, IntegrationName, PipelineName},
     connector::Requests,
     daemon::{
-        ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, WaitReason,
+        ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, PublicNow, WaitReason,
         protocol::Status,
         reload::{ConfigDiff, DiffKind, IntegrationDiff},
     },
@@ -280,6 +280,7 @@ fn a_status() -> Status {
             last_why: Some("window closed".to_owned()),
         }],
         paused: Vec::new(),
+        connections: Vec::new(),
         edits: Vec::new(),
     }
 }
@@ -300,6 +301,11 @@ fn a_status_of_a_daemon_at_work() {
         stopping: false,
         store_failing: Some("the store failed to flush: No space left on device".to_owned()),
         config: None,
+        public: Some(PublicNow {
+            address: "127.0.0.1:8443".parse().unwrap(),
+            url: Some("https://sync.example/".to_owned()),
+            failing: None,
+        }),
         integrations: vec![IntegrationNow {
             running: "0123456789ab".into(),
             on_disk: Some("0123456789ab".into()),
@@ -328,7 +334,13 @@ fn a_status_of_a_daemon_at_work() {
 
 #[test]
 fn a_status_of_nothing() {
-    let status = Status { daemon: None, integrations: Vec::new(), paused: Vec::new(), edits: Vec::new() };
+    let status = Status {
+        daemon: None,
+        integrations: Vec::new(),
+        paused: Vec::new(),
+        edits: Vec::new(),
+        connections: Vec::new(),
+    };
     insta::assert_snapshot!(status::render(&status, now(), Paint::Plain));
 }
 

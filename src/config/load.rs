@@ -17,7 +17,9 @@ use super::{
     source::Span,
     templates::Templates,
     tree::{Node, NodeValue},
-    written::{At, ConnectionW, Decode as _, Entry, IntegrationW, Later, ManifestW, Named, PipelineW, TableW, TopW},
+    written::{
+        At, ConnectionW, Decode as _, Entry, GrantW, IntegrationW, Later, ManifestW, Named, PipelineW, TableW, TopW,
+    },
 };
 use crate::connector::Manifest;
 
@@ -144,6 +146,7 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         env,
         config_dir: dir,
         manifests: manifests(&written.connectors, &report),
+        grants: BTreeMap::new(),
         connections: BTreeMap::new(),
         tables: BTreeMap::new(),
         pipelines: defined.values().flat_map(|(_, pipelines)| pipelines.iter().cloned()).collect(),
@@ -152,6 +155,15 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
     for name in &written.failed[2] {
         cx.manifests.insert(name.clone(), None);
     }
+    cx.grants = written
+        .grants
+        .iter()
+        .map(|entry| {
+            let made = resolve::grant(&cx, &entry.name, &entry.value).filter(|_| entry.errors == 0);
+            (entry.name.value.clone(), made.map(Arc::new))
+        })
+        .chain(written.failed[3].iter().map(|name| (name.clone(), None)))
+        .collect();
     cx.connections = written
         .connections
         .iter()
@@ -234,12 +246,13 @@ pub(super) fn read_tree(
 #[derive(Default)]
 struct Written {
     connectors: Vec<Entry<ManifestW>>,
+    grants: Vec<Entry<GrantW>>,
     connections: Vec<Entry<ConnectionW>>,
     tables: Vec<Entry<TableW>>,
     integrations: Vec<Entry<IntegrationW>>,
     pipelines: Vec<Entry<PipelineW>>,
-    /// Connections, tables and connectors of which nothing could be read.
-    failed: [Vec<String>; 3],
+    /// Connections, tables, connectors and grants of which nothing could be read.
+    failed: [Vec<String>; 4],
     /// The file of each integration and the full names of its pipelines, by name.
     integrations_in: BTreeMap<String, (String, BTreeSet<String>)>,
     /// Integrations without any pipeline.
@@ -252,7 +265,7 @@ struct Written {
 
 impl Written {
     fn add(&mut self, top: TopW, file: &str, report: &Report) {
-        for (later, what) in [(&top.grants, "grants"), (&top.notifications, "notifications")] {
+        for (later, what) in [(&top.notifications, "notifications")] {
             if let Some(Later { span }) = later {
                 report.add(
                     error("config::not_in_this_version", *span, format!("`{what}` is not in this version"))
@@ -264,6 +277,7 @@ impl Written {
             names_failed(top.connections.as_ref()),
             names_failed(top.tables.as_ref()),
             names_failed(top.connectors.as_ref()),
+            names_failed(top.grants.as_ref()),
         ]
         .into_iter()
         .enumerate()
@@ -273,6 +287,7 @@ impl Written {
         self.place(&top, file);
         let (names, twice) = (&mut self.names, &mut self.twice);
         self.connectors.extend(unique(top.connectors, "connector", names, twice, report));
+        self.grants.extend(unique(top.grants, "grant", names, twice, report));
         self.connections.extend(unique(top.connections, "connection", names, twice, report));
         self.tables.extend(unique(top.tables, "table", names, twice, report));
         self.integrations.extend(unique(top.integrations, "integration", names, twice, report));
@@ -282,7 +297,7 @@ impl Written {
 
     /// What a file defined when it could be read. What is defined in another file by now is there.
     fn remember(&mut self, raw: &RawNames, file: &str) {
-        for (at, kind) in [(0, "connection"), (1, "table"), (2, "connector")] {
+        for (at, kind) in [(0, "connection"), (1, "table"), (2, "connector"), (3, "grant")] {
             let missing = raw.parts[at].iter().filter(|name| !self.names.contains_key(&(kind, (*name).clone())));
             let missing: Vec<String> = missing.cloned().collect();
             self.failed[at].extend(missing);
@@ -332,6 +347,7 @@ impl Written {
         let twice = std::mem::take(&mut self.twice);
         let is_twin = |kind: &'static str, name: &At<String>| twice.contains(&(kind, name.value.clone()));
         self.connections.retain(|entry| !is_twin("connection", &entry.name));
+        self.grants.retain(|entry| !is_twin("grant", &entry.name));
         self.tables.retain(|entry| !is_twin("table", &entry.name));
         self.connectors.retain(|entry| !is_twin("connector", &entry.name));
         self.integrations.retain(|entry| !is_twin("integration", &entry.name));
@@ -341,6 +357,7 @@ impl Written {
                 "connection" => self.failed[0].push(name),
                 "table" => self.failed[1].push(name),
                 "connector" => self.failed[2].push(name),
+                "grant" => self.failed[3].push(name),
                 // An integration that is placed and not made is one with mistakes.
                 _ => {}
             }
@@ -351,8 +368,8 @@ impl Written {
 /// The names in a file, taken from its keys before anything is made of them.
 #[derive(Default)]
 struct RawNames {
-    /// Connections, tables, connectors.
-    parts: [Vec<String>; 3],
+    /// Connections, tables, connectors, grants.
+    parts: [Vec<String>; 4],
     integrations: Vec<String>,
 }
 
@@ -363,7 +380,7 @@ impl RawNames {
             entries.map(|(key, _)| key.text.clone()).collect()
         };
         let Some(root) = node.map() else { return Self::default() };
-        let parts = ["connections", "tables", "connectors"].map(|kind| keys(root.get(kind)));
+        let parts = ["connections", "tables", "connectors", "grants"].map(|kind| keys(root.get(kind)));
         let mut integrations = keys(root.get("integrations"));
         integrations.extend(keys(root.get("pipelines")));
         let templates = root.get("templates").and_then(Node::map).into_iter().flat_map(|map| &map.entries);

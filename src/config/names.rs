@@ -88,6 +88,10 @@ name!(
     ConnectionName, 2
 );
 name!(
+    /// The name of a grant: a login that a person consented to.
+    GrantName, 1
+);
+name!(
     /// The name of an integration: the unit a person switches on and off.
     IntegrationName, 1
 );

@@ -222,7 +222,8 @@ pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
         NodeValue::Scalar(scalar) => {
             let placeholder =
                 scalar.text.starts_with("${") && scalar.text.ends_with('}') && !scalar.text.contains("}${");
-            if (inside && !placeholder && !scalar.text.is_empty()) || has_login(&scalar.text) {
+            let address = ["https://", "http://"].iter().any(|scheme| scalar.text.starts_with(scheme));
+            if (inside && !placeholder && !address && !scalar.text.is_empty()) || has_login(&scalar.text) {
                 sources.hide(node.span);
             }
         }
@@ -233,7 +234,8 @@ pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
                 let within = match name {
                     // A manifest tells only what kind of login there is.
                     "connectors" => continue,
-                    "user" | "username" | "name" | "connector" | "kind" | "type" | "client_id" => false,
+                    "user" | "username" | "name" | "connector" | "kind" | "type" | "client_id" | "scopes" | "flow"
+                    | "redirect" | "endpoints" => false,
                     "auth" | "grants" | "token" | "password" | "secret" | "client_secret" | "api_key" => true,
                     _ => inside,
                 };

@@ -5,6 +5,7 @@ mod elements;
 mod ends;
 mod field;
 mod filter;
+mod grant;
 mod hash;
 mod integration;
 mod manifest;
@@ -26,6 +27,7 @@ use std::{
 };
 
 pub(crate) use connection::connection;
+pub(crate) use grant::grant;
 pub(crate) use hash::node_hash;
 pub(crate) use integration::{Draft, integration, top_level};
 pub(crate) use manifest::{amend, manifest};
@@ -48,6 +50,8 @@ pub(crate) struct Cx<'a> {
     pub config_dir: &'a Path,
     /// Connectors by name; `None` for those with mistakes.
     pub manifests: BTreeMap<String, Option<Arc<Manifest>>>,
+    /// Grants by name; `None` for those with mistakes.
+    pub grants: BTreeMap<String, Option<Arc<super::Grant>>>,
     /// Connections by name; `None` for those with mistakes.
     pub connections: BTreeMap<String, Option<Arc<Connection>>>,
     /// Tables by name; `None` for those with mistakes.

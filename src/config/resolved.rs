@@ -4,6 +4,7 @@ mod connection;
 mod elements;
 mod field;
 mod filter;
+mod grant;
 mod integration;
 mod pipeline;
 mod settings;
@@ -16,12 +17,13 @@ pub use field::{
     Content, Each, Expectation, Field, FieldEnd, FieldId, Flow, Join, Lookup, Table, Transform, UnknownKey, WriteWhen,
 };
 pub use filter::{DateBound, Filter, Operator, Test};
+pub use grant::{Grant, GrantFlow};
 pub use integration::{ApplyMode, Cron, Debounce, Integration, Schedule, Spread};
 pub use pipeline::{
     Amount, Blanks, CoWriter, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep,
     KeyPair, KnownConstant, OnLeave, Pipeline, Then, Tier, Unique,
 };
-pub use settings::{BackupSettings, HistorySettings, ReloadSettings, RunSettings, Settings};
+pub use settings::{BackupSettings, HistorySettings, PublicSettings, ReloadSettings, RunSettings, Settings};
 
 use super::{ConnectionName, IntegrationName, PipelineName};
 

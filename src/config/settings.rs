@@ -6,14 +6,15 @@ use std::{
 };
 
 use toml::de::{DeTable, DeValue};
+use url::Url;
 
 use super::{
-    BackupSettings, HistorySettings, ReloadSettings, RunSettings, Settings,
+    BackupSettings, HistorySettings, PublicSettings, ReloadSettings, RunSettings, Settings,
     diagnostic::{Report, error},
     placeholders::{self, EnvSource},
     source::Span,
     tree::{Key, Map, Node, NodeValue, Scalar},
-    written::{At, BackupW, Decode as _, HistoryW, ReloadW, RunsW, SettingsW},
+    written::{At, BackupW, Decode as _, HistoryW, ListenW, ReloadW, RunsW, SettingsW},
 };
 
 /// The settings of a folder: `reconciled.toml` over the defaults. What holds a mistake is left at its default, so nothing may run on them then.
@@ -24,12 +25,6 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
         SettingsW::decode(&node, report)
     });
     let written = decoded.unwrap_or_default();
-    if let Some(later) = &written.listen {
-        report.add(
-            error("config::not_in_this_version", later.span, "listening is not in this version")
-                .help("remove [listen]; commands reach the daemon over its unix socket"),
-        );
-    }
     // Of several folders systemd gives the first is ours.
     let folder = |name: &str, default: &str| {
         let given = env.var(name).filter(|value| !value.is_empty());
@@ -45,7 +40,11 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
         );
     }
     let state_dir = written.state_dir.as_ref().map_or_else(|| folder("STATE_DIRECTORY", "/var/lib/reconciled"), path);
+    let public = written.listen.as_ref().and_then(|listen| public(listen, report));
+    let key = written.tokens.as_ref().and_then(|tokens| tokens.key.as_ref());
     Settings {
+        tokens_key: key.and_then(|key| placeholders::secret(&key.scalar, key.span, env, dir, report)),
+        public,
         config_dir: dir.to_owned(),
         history: history(written.history.as_ref()),
         backup: backup(written.backup.as_ref(), &state_dir, dir),
@@ -65,6 +64,48 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
         reload: reload(written.reload.as_ref()),
         runs: runs(written.runs.as_ref()),
     }
+}
+
+/// The public listener: where it is, and where it is reached.
+fn public(written: &ListenW, report: &Report) -> Option<PublicSettings> {
+    let later = [
+        (&written.admin, "`admin` is not in this version", "remove it; commands reach the daemon over its unix socket"),
+        (&written.trusted_proxies, "`trusted_proxies` is not in this version", "remove it; no address is believed"),
+    ];
+    for (later, what, help) in later {
+        if let Some(later) = later {
+            report.add(error("config::not_in_this_version", later.span, what).help(help));
+        }
+    }
+    let url = written.public_url.as_ref().and_then(|at| public_url(at, report));
+    let Some(listen) = &written.public else {
+        if let Some(at) = written.public_url.as_ref().filter(|_| !written.broken.contains(&"public")) {
+            report.add(
+                error("config::missing_key", at.span, "`public_url` leads to nothing: nothing listens")
+                    .help("add public = \"127.0.0.1:8443\", to which your proxy hands on"),
+            );
+        }
+        return None;
+    };
+    Some(PublicSettings { listen: listen.value, url })
+}
+
+fn public_url(written: &At<String>, report: &Report) -> Option<Url> {
+    let url = Url::parse(&written.value).ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    if url.is_none() {
+        report.add(
+            error("config::bad_url", written.span, "this is not where a web server is reached")
+                .help("write the whole address, with a path if your proxy uses one: https://sync.example"),
+        );
+    }
+    url
 }
 
 fn runs(written: Option<&RunsW>) -> RunSettings {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::Resource;
-use crate::record::RecordId;
+use crate::{grant::Keeper, record::RecordId};
 
 /// A record as a remote gave it, decoded: stamps are RFC 3339, dates `YYYY-MM-DD`, decimals keep their text.
 #[derive(Clone, Debug)]
@@ -233,6 +233,11 @@ pub trait Connector: Send + Sync {
     ///
     /// As [`CallError`] says; the difference between "not done" and "unknown" decides about duplicates.
     async fn send(&self, resource: &Resource, call: &PreparedCall) -> Result<Answer, CallError>;
+
+    /// Whoever keeps the login, where it is one that people consent to.
+    fn keeper(&self) -> Option<Arc<Keeper>> {
+        None
+    }
 
     /// Requests made so far.
     fn requests(&self) -> Requests;

@@ -21,7 +21,7 @@ use super::{
     Answer, CallError, Connector, LimitRegistry, Limits, Page, PreparedCall, Priority, PullCursor, RemoteRecord,
     Requests, Resource, WriteItem, WriteKind,
 };
-use crate::{clock::Clock, config::Connection, record::RecordId};
+use crate::{clock::Clock, config::Connection, grant::Keeper, record::RecordId};
 
 mod address;
 mod also;
@@ -40,6 +40,15 @@ mod resolve;
 mod sent;
 mod tls;
 mod transport;
+
+/// A client for an address outside of any connection: an authorization server.
+///
+/// # Errors
+///
+/// When the system's certificates cannot be read.
+pub(crate) fn http_client(url: &url::Url) -> Result<reqwest::Client, String> {
+    transport::client(url)
+}
 
 /// Largest body that is read, unless [`HttpConnector::with_max_body`] says otherwise: 64 MiB. XPM's whole-list
 /// answers of about 50 MB are the largest known.
@@ -66,6 +75,7 @@ pub struct HttpConnector {
     limits: Limits,
     max_body: usize,
     large: usize,
+    grants: Option<Arc<Keeper>>,
 }
 
 #[derive(Debug)]
@@ -121,13 +131,19 @@ impl HttpConnector {
             reads: AtomicU64::new(0),
             writes: AtomicU64::new(0),
         };
-        Ok(Self { shared: Arc::new(shared), limits, max_body: MAX_BODY, large: LARGE })
+        Ok(Self { shared: Arc::new(shared), limits, max_body: MAX_BODY, large: LARGE, grants: None })
     }
 
     /// The same connector for calls of another priority.
     #[must_use]
     pub fn with_priority(&self, priority: Priority) -> Self {
         Self { limits: self.limits.with_priority(priority), ..self.clone() }
+    }
+
+    /// Logs in by what this keeper has, where the connection names a grant.
+    #[must_use]
+    pub fn with_grants(self, keeper: Arc<Keeper>) -> Self {
+        Self { grants: Some(keeper), ..self }
     }
 
     /// Reads no body larger than this many bytes.
@@ -189,6 +205,10 @@ impl Connector for HttpConnector {
 
     async fn send(&self, resource: &Resource, call: &PreparedCall) -> Result<Answer, CallError> {
         self.send_prepared(resource, call).await
+    }
+
+    fn keeper(&self) -> Option<Arc<Keeper>> {
+        self.grants.clone()
     }
 
     fn requests(&self) -> Requests {

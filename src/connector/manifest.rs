@@ -8,6 +8,7 @@ use serde_json::Value;
 
 pub use self::{
     file_table::{FileFormat, FileTable, Group, Holds},
+    oauth::{Accounts, ClientAuth, OAuth},
     reading::{
         ChangedSince, DeletedFeed, Detail, GetOne, List, PageEnd, PageSize, Paging, Parents, Place, SinceFormat,
         SincePlace, ThenCursor, Windows,
@@ -17,6 +18,7 @@ pub use self::{
 use crate::record::{Canon, Kind, Path};
 
 mod file_table;
+mod oauth;
 mod reading;
 mod wire;
 
@@ -94,6 +96,8 @@ pub enum AuthKind {
     Basic,
     /// A key in this header.
     Header(String),
+    /// A login that a person consents to.
+    OAuth2(Box<OAuth>),
 }
 
 /// One limit.

@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, convert::Infallible, future::Future, sync::Arc,
 use tokio::sync::mpsc;
 
 use super::{
+    consent,
     control::{Shared, Stop},
     execute::{self, execute},
-    gate, log_level,
+    gate, grants, log_level,
     paused::{self, Pause},
     protocol::{DEADLINE, Failure, FailureKind, Progress, Request, Response, Status, chain},
     reload::{Compared, last_good},
@@ -40,6 +41,11 @@ pub(super) async fn answer(
         Request::Pause { what, by } => pause(shared, what, by).await,
         Request::Resume { what } => resume(shared, what).await,
         Request::LogLevel { directive } => log_level::change(directive.as_deref()).map(Response::LogLevel),
+        Request::ConnectLink { what } => consent::link(shared, &what),
+        Request::ConnectBegin { .. } | Request::ConnectFinish { .. } | Request::Disconnect { .. } => {
+            let shared = shared.clone();
+            in_time(Box::pin(async move { grants::answer(&shared, request).await })).await
+        }
         Request::Reload { wait, force } => {
             shared.asks.now(wait, force).await.map(|report| Response::Reloaded(Box::new(report)))
         }
@@ -188,10 +194,22 @@ async fn status(shared: &Arc<Shared>) -> Response {
     let remembered = in_time(Box::pin(async move { execute(&engine, Request::Status).await })).await;
     let mut status = match remembered {
         Ok(Response::Status(status)) => *status,
-        Ok(_) => Status { daemon: None, integrations: Vec::new(), paused: Vec::new(), edits: Vec::new() },
+        Ok(_) => Status {
+            daemon: None,
+            integrations: Vec::new(),
+            paused: Vec::new(),
+            edits: Vec::new(),
+            connections: Vec::new(),
+        },
         Err(failure) => {
             tracing::warn!(event = "status.incomplete", error = %failure);
-            Status { daemon: None, integrations: Vec::new(), paused: Vec::new(), edits: Vec::new() }
+            Status {
+                daemon: None,
+                integrations: Vec::new(),
+                paused: Vec::new(),
+                edits: Vec::new(),
+                connections: Vec::new(),
+            }
         }
     };
     let slots = shared.slots();

@@ -15,9 +15,12 @@ use tokio::{
 
 use super::{
     answer,
+    consent::Links,
+    grants,
     health::{self, Health},
     paused, prober,
     protocol::{Failure, Progress, Request, Response},
+    public::{self, PublicNow},
     reload::{self, Asks, ConfigNow, Reloading},
     slot::{Slot, Version},
     snapshots,
@@ -91,6 +94,10 @@ pub(super) struct Shared {
     pub env: Option<Arc<dyn EnvSource + Send + Sync>>,
     /// How the configuration stands; `None` where nothing is reloaded.
     pub config_now: Mutex<Option<ConfigNow>>,
+    /// How the public listener stands; `None` where there is none.
+    public: Mutex<Option<PublicNow>>,
+    /// One-time links that wait for somebody.
+    pub links: Links,
     tasks: Mutex<Tasks>,
 }
 
@@ -116,6 +123,9 @@ impl Shared {
         };
         if let Some(new) = new {
             // Runs on the old one end with its error; none of them can write anything more.
+            if let Some(keeper) = grants::keeper(&self.engine()) {
+                keeper.use_store(Arc::clone(&new));
+            }
             self.replace_engine(|engine| engine.ledger = Ledger::new(new));
         }
         let pauses: Vec<_> = self.slots().values().filter_map(|slot| slot.pauses()).collect();
@@ -252,7 +262,18 @@ impl Shared {
             store_failing: self.health.message(),
             integrations: self.slots().values().map(|slot| slot.now(probe)).collect(),
             config: self.config_now.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            public: self.public(),
         }
+    }
+
+    /// How the public listener stands; `None` where there is none.
+    pub fn public(&self) -> Option<PublicNow> {
+        self.public.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes how the public listener stands.
+    pub fn set_public(&self, now: PublicNow) {
+        *self.public.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 
     /// Has the configuration looked at again soon, also where no file changed: what was held may be allowed now.
@@ -327,6 +348,8 @@ impl Daemon {
             judged: watch::Sender::new(0),
             env: reloading.as_ref().map(|reloading| Arc::clone(&reloading.env)),
             config_now: Mutex::default(),
+            public: Mutex::default(),
+            links: Links::default(),
             engine: RwLock::new(engine),
             settings: RwLock::new(settings),
             tasks: Mutex::default(),
@@ -336,6 +359,11 @@ impl Daemon {
             shared.tasks().reloader = Some(tokio::spawn(reloader));
             let snapshots = tokio::spawn(snapshots::work(Arc::clone(&shared)));
             shared.tasks().workers.push(snapshots);
+        }
+        let public = shared.engine().config.settings.public.clone();
+        if let Some(settings) = public {
+            let public = public::begin(&shared, settings).await;
+            shared.tasks().workers.push(public);
         }
         let prober = tokio::spawn(prober::work(Arc::clone(&shared)));
         shared.tasks().workers.push(prober);

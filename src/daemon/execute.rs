@@ -1,6 +1,7 @@
 //! Carrying out a request: the daemon does it for its clients, and a command does it itself when no daemon runs.
 
 use super::{
+    grants,
     paused::{self, Pause},
     protocol::{Failure, FailureKind, Request, Response, Status, chain},
     reload::{
@@ -30,6 +31,7 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
             integrations: desk.status().await?,
             paused: paused::all(&engine.ledger).await.map_err(|error| store(&error))?.into_values().collect(),
             edits: held::all(&engine.ledger).await.map_err(|error| store(&error))?,
+            connections: grants::all(engine).await,
         })),
         Request::Run(request) => Response::Run(Box::new(engine.run(request).await?)),
         Request::Explain { pipeline, record } => Response::Explained(desk.explain(&pipeline, &record).await?),
@@ -81,6 +83,12 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
             let ended = paused::ended(&all, integration, &what)?;
             paused::forget(&engine.ledger, &ended).await.map_err(|error| store(&error))?;
             Response::Resumed(ended)
+        }
+        Request::ConnectBegin { .. } | Request::ConnectFinish { .. } | Request::Disconnect { .. } => {
+            grants::carry_out(engine, request).await?
+        }
+        Request::ConnectLink { .. } => {
+            return Err(Failure::new(FailureKind::NotPossible, "no daemon runs, so nobody would answer at a link"));
         }
         Request::LogLevel { .. } => {
             return Err(Failure::new(FailureKind::NotPossible, "no daemon runs, so there is no log to change"));

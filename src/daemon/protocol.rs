@@ -22,6 +22,7 @@ use crate::{
         ConflictItem, DeskError, EngineError, Explanation, IntegrationStatus, Listed, ParkedItem, Reading, RunReport,
         RunRequest,
     },
+    grant::{ConnectionNow, Consented},
     record::{RecordId, Side},
     store::{HeldRun, RunRecord},
     sync::Link,
@@ -147,6 +148,32 @@ pub enum Request {
     Resume {
         /// An integration, or one of its pipelines.
         what: String,
+    },
+    /// Begins a consent.
+    ConnectBegin {
+        /// A grant, or a connection that logs in by one.
+        what: String,
+        /// Where it leads back to; as configured unless given.
+        #[serde(default)]
+        redirect: Option<String>,
+    },
+    /// Ends a consent.
+    ConnectFinish {
+        /// What the remote put into the address that it led back to.
+        parameters: Vec<(String, String)>,
+    },
+    /// Makes a one-time link for the owner of an account.
+    ConnectLink {
+        /// As of [`Request::ConnectBegin`].
+        what: String,
+    },
+    /// Disconnects.
+    Disconnect {
+        /// As of [`Request::ConnectBegin`].
+        what: String,
+        /// The whole grant, whatever was named.
+        #[serde(default)]
+        whole: bool,
     },
     /// Changes how much the daemon logs, until its end.
     LogLevel {
@@ -283,6 +310,21 @@ pub enum Response {
     Paused(Pause),
     /// To [`Request::Resume`]: the pauses that ended.
     Resumed(Vec<Pause>),
+    /// To [`Request::ConnectBegin`].
+    Consent {
+        /// The grant.
+        grant: String,
+        /// Where a person consents.
+        url: String,
+        /// Where that leads back to.
+        redirect: String,
+    },
+    /// To [`Request::ConnectFinish`].
+    Consented(Consented),
+    /// To [`Request::ConnectLink`].
+    ConnectLink(String),
+    /// To [`Request::Disconnect`]: what was done.
+    Disconnected(String),
     /// To [`Request::LogLevel`]: the filter as it is now.
     LogLevel(String),
     /// To [`Request::ConfigDiff`].
@@ -305,6 +347,9 @@ pub struct Status {
     /// Edits of the configuration that are held.
     #[serde(default)]
     pub edits: Vec<HeldEdit>,
+    /// Connections that log in by a grant.
+    #[serde(default)]
+    pub connections: Vec<ConnectionNow>,
 }
 
 /// Why a request has no answer.

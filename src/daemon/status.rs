@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::reload::ConfigNow;
+use super::{PublicNow, reload::ConfigNow};
 use crate::{
     config::{ConnectionName, IntegrationName},
     engine::Mode,
@@ -171,4 +171,7 @@ pub struct DaemonStatus {
     /// How the configuration stands; `None` where nothing is reloaded.
     #[serde(default)]
     pub config: Option<ConfigNow>,
+    /// How the public listener stands; `None` where there is none.
+    #[serde(default)]
+    pub public: Option<PublicNow>,
 }

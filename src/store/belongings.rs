@@ -27,8 +27,8 @@ const fn places(space: Space) -> &'static [usize] {
         | Space::Pipeline => &[0],
         Space::Reference => &[0, 1],
         Space::Wait => &[0, 2],
-        // Intents name it in their values; the others speak of the store, of connections and of integrations.
-        Space::Intent | Space::Meta | Space::Cursor | Space::Run => &[],
+        // Intents name it in their values; the others speak of the store, of connections, of integrations and of grants.
+        Space::Intent | Space::Meta | Space::Cursor | Space::Run | Space::Grant => &[],
     }
 }
 

@@ -36,11 +36,13 @@ pub enum Space {
     Before = b'b',
     /// Who waits for a record to be linked: awaited pipeline, awaited id, waiting pipeline, side, id.
     Wait = b'w',
+    /// Logins that people consented to, sealed: grant.
+    Grant = b'g',
 }
 
 impl Space {
     /// Every space, for export.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Meta,
         Self::Pipeline,
         Self::Link,
@@ -56,6 +58,7 @@ impl Space {
         Self::Held,
         Self::Before,
         Self::Wait,
+        Self::Grant,
     ];
 
     /// The name in an export, in kebab case. Part of the export's format: never change one.
@@ -77,6 +80,7 @@ impl Space {
             Self::Held => "held",
             Self::Before => "before",
             Self::Wait => "wait",
+            Self::Grant => "grant",
         }
     }
 

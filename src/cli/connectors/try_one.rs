@@ -12,7 +12,7 @@ use crate::{
         text::Paint,
     },
     clock::Clock,
-    config::{Config, Connection},
+    config::{Auth, Config, Connection},
     connector::{Page, Priority, PullCursor, Resource},
 };
 
@@ -24,7 +24,13 @@ use crate::{
 pub(super) async fn run(dir: &Path, named: (&str, &str), limit: usize, out: &Output) -> Result<Exit, CliError> {
     let loaded = setup::load(dir, out)?;
     let (connection, resource) = find(&loaded.config, named)?;
-    let connect = setup::connect(&Clock::system(), Priority::Manual);
+    let clock = Clock::system();
+    let keeper = match &connection.auth {
+        // Its tokens are in the store.
+        Auth::Grant(_) => Some(setup::keeper(&loaded.config, &setup::open_store(&loaded.config)?, &clock)),
+        _ => None,
+    };
+    let connect = setup::connect(keeper, &clock, Priority::Manual);
     let connector = connect(connection).map_err(CliError::Other)?;
     let resource = connector.resource(&resource.name).ok_or_else(|| unknown(named, connection))?;
     if resource.list.is_none() {

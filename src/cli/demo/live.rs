@@ -53,7 +53,8 @@ pub(super) async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError>
     let boot = boot(&snapshot, &ProcessEnv, &Ledger::new(store.clone()), clock.now()).await;
     let boot = boot.map_err(|source| CliError::Store { path: loaded.config.settings.state_dir.clone(), source })?;
     let config = Arc::clone(&boot.config);
-    let connect = setup::connect(&clock, Priority::Automatic);
+    let keeper = setup::keeper(&config, &store, &clock);
+    let connect = setup::connect(Some(keeper), &clock, Priority::Automatic);
     let connectors = setup::connectors_by(&connect, &config, out);
     let settings = DaemonSettings::from(&config.settings);
     let engine = setup::engine(config, store, connectors, clock)?;

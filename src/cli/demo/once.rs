@@ -73,7 +73,7 @@ pub(super) async fn run(dir: Option<&Path>, out: &Output) -> Result<Exit, CliErr
     folder.write(&systems)?;
     let config = std::sync::Arc::new(setup::load(&folder.path, out)?.config);
     let store = setup::open_store(&config)?;
-    let connectors = setup::connectors(&config, &clock, Priority::Manual, out);
+    let connectors = setup::connectors(&config, &store, &clock, Priority::Manual, out);
     let mut stage = Play {
         office: Office::here(setup::engine(config, store, connectors, clock.clone())?),
         integration: IntegrationName::parse("demo").map_err(|error| CliError::Other(error.to_string()))?,

@@ -31,16 +31,13 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connect
             None
         }
     };
-    if let Some(grant) = &written.grant {
-        cx.report.add(
-            error("config::not_in_this_version", grant.span, "grants are not in this version")
-                .help("give the login here: auth: { token: \"${env:NAME}\" }"),
-        );
-    }
     let manifest = manifest(cx, written.connector.as_ref()?)?;
     let (settings, lacking) = cx.report.watch(|| settings(cx, name, written, &manifest));
     let base_url = base_url(cx, name, written, &manifest, &settings, lacking);
-    let auth = auth(cx, name, written, &manifest);
+    let auth = match &written.grant {
+        Some(grant) => by_grant(cx, grant, written, &manifest),
+        None => auth(cx, name, written, &manifest),
+    };
     Some(Connection {
         name: parsed?,
         base_url: base_url?,
@@ -258,7 +255,7 @@ fn auth(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Manife
         if written.broken.contains(&"auth") {
             return None;
         }
-        if manifest.auth.is_empty() || manifest.auth.contains(&AuthKind::None) || written.grant.is_some() {
+        if manifest.auth.is_empty() || manifest.auth.contains(&AuthKind::None) {
             return Some(Auth::None);
         }
         cx.report.add(
@@ -312,11 +309,43 @@ fn auth(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Manife
     }
 }
 
+/// The grant that a connection logs in by.
+fn by_grant(cx: &Cx<'_>, grant: &At<String>, written: &ConnectionW, manifest: &Manifest) -> Option<Auth> {
+    if let Some(auth) = &written.auth {
+        cx.report.add(
+            error("config::bad_auth", auth.span, "a connection logs in by a grant or by `auth`, not by both")
+                .also(grant.span, "the grant is named here")
+                .help("remove one of them"),
+        );
+        return None;
+    }
+    if !manifest.auth.iter().any(|kind| matches!(kind, AuthKind::OAuth2(_))) {
+        let forms: Vec<String> = manifest.auth.iter().map(form).collect();
+        cx.report.add(
+            error("config::bad_auth", grant.span, format!("`{}` has no logins by consent", manifest.name))
+                .help(format!("`{}` takes {}", manifest.name, forms.join(" or "))),
+        );
+        return None;
+    }
+    let Some(known) = cx.grants.get(&grant.value) else {
+        cx.report.add(
+            error("config::unknown_grant", grant.span, format!("there is no grant `{}`", grant.value))
+                .label("not known")
+                .help(format!("add grants: {{ {}: {{ connector: {}, client_id: … }} }}", grant.value, manifest.name))
+                .maybe_help(suggest(&grant.value, cx.grants.keys().map(String::as_str))),
+        );
+        return None;
+    };
+    // One with mistakes was reported where it is written.
+    known.as_ref().map(|grant| Auth::Grant(Arc::clone(grant)))
+}
+
 fn form(kind: &AuthKind) -> String {
     match kind {
         AuthKind::None => "no login".to_owned(),
         AuthKind::Bearer => "auth: { token: \"${env:NAME}\" }".to_owned(),
         AuthKind::Basic => "auth: { user: …, password: \"${env:NAME}\" }".to_owned(),
+        AuthKind::OAuth2(_) => "a grant, as grant: NAME".to_owned(),
         AuthKind::Header(_) => "auth: { header: \"${env:NAME}\" }".to_owned(),
     }
 }

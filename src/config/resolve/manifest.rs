@@ -2,6 +2,7 @@
 
 mod answers;
 mod calls;
+
 mod delete;
 mod fields;
 mod file;
@@ -184,6 +185,8 @@ fn check_settings(manifest: &Manifest, written: &ManifestW, report: &Report) {
     }
 }
 
+pub(super) use calls::pairs;
+
 pub(super) fn entries<T>(named: Option<&Named<T>>) -> impl Iterator<Item = &crate::config::written::Entry<T>> {
     named.into_iter().flat_map(|named| &named.entries)
 }
@@ -216,6 +219,7 @@ fn auth_kind(written: &crate::config::written::AuthKindW, report: &Report) -> Op
         AuthWordW::None => AuthKind::None,
         AuthWordW::Bearer => AuthKind::Bearer,
         AuthWordW::Basic => AuthKind::Basic,
+        AuthWordW::OAuth2 => super::grant::oauth(written)?,
         AuthWordW::Header => {
             let Some(header) = &written.header else {
                 report.add(

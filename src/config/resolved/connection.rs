@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use secrecy::SecretString;
 use url::Url;
 
+use super::Grant;
 use crate::{config::ConnectionName, connector::Manifest};
 
 /// One account on one system, as configured.
@@ -50,6 +51,23 @@ pub enum Secret {
     },
 }
 
+impl Secret {
+    /// Reads it. The error says what is missing and what to do.
+    pub(crate) async fn reveal(&self) -> Result<SecretString, String> {
+        match self {
+            Self::Known(text) => Ok(text.clone()),
+            Self::Missing { what } => Err(format!("{what} is not set; set it where reconciled is started")),
+            Self::File(path) => {
+                let text = tokio::fs::read_to_string(path).await;
+                let text =
+                    text.map_err(|error| format!("the secret file {} cannot be read: {error}", path.display()))?;
+                let line = text.strip_suffix('\n').unwrap_or(&text);
+                Ok(SecretString::from(line.strip_suffix('\r').unwrap_or(line).to_owned()))
+            }
+        }
+    }
+}
+
 /// How a connection logs in.
 #[derive(Clone, Debug)]
 pub enum Auth {
@@ -64,6 +82,8 @@ pub enum Auth {
         /// Password or key.
         password: Secret,
     },
+    /// By a login that a person consented to.
+    Grant(Arc<Grant>),
     /// A header that holds a key.
     Header {
         /// Header name.

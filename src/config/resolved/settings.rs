@@ -1,6 +1,10 @@
 //! `reconciled.toml`: the daemon's own settings.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use url::Url;
+
+use super::Secret;
 
 /// Where the daemon keeps things and how it talks.
 #[derive(Clone, Debug)]
@@ -25,6 +29,19 @@ pub struct Settings {
     pub backup: BackupSettings,
     /// Which finished runs are kept.
     pub runs: RunSettings,
+    /// The public listener, if there is to be one.
+    pub public: Option<PublicSettings>,
+    /// The key that tokens are sealed with, if there is one.
+    pub tokens_key: Option<Secret>,
+}
+
+/// The listener for webhooks, inboxes and logins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicSettings {
+    /// Where it listens, in plain HTTP.
+    pub listen: SocketAddr,
+    /// Where the world reaches it, through a proxy that speaks HTTPS.
+    pub url: Option<Url>,
 }
 
 /// How long before-images are kept.

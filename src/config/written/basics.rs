@@ -1,6 +1,6 @@
 //! Scalars of every kind, decoded from their text as written.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, time::Duration};
 
 use chrono::NaiveDate;
 use chrono_tz::Tz;
@@ -140,6 +140,17 @@ impl FromText for bool {
     }
     fn schema() -> Schema {
         or_placeholder(&json_schema!({ "type": "boolean" }))
+    }
+}
+
+impl FromText for SocketAddr {
+    const WANTED: &'static str = "an address with a port";
+    const HELP: &'static str = "write it as 127.0.0.1:8443, or [::1]:8443";
+    fn from_text(text: &str, _: bool) -> Result<Self, (String, usize)> {
+        text.parse().map_err(|_| (String::new(), 0))
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "examples": ["127.0.0.1:8443"] })
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{At, Decode, Later, Named, SecretText, written};
+use super::{At, Decode, Named, SecretText, written};
 use crate::config::{
     diagnostic::Report,
     tree::{Node, NodeValue},
@@ -25,8 +25,8 @@ written! {
         may settings: Named<At<String>>,
         /// Ignore the connector's limits (for practice systems).
         may unlimited: At<bool>,
-        /// A shared login. Not in this version.
-        may grant: Later,
+        /// The grant that it logs in by, instead of `auth`.
+        may grant: At<String>,
     }
 }
 

@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    At, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, ListW, MatchW, Named, OneOrMany, Raw, WriteCallW,
-    or_short, or_word, words, written,
+    At, AuthKindW, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, ListW, MatchW, Named, OneOrMany, Raw,
+    WriteCallW, or_short, or_word, words, written,
 };
 use crate::{
     config::{
@@ -98,16 +98,7 @@ written! {
 
 words! {
     /// Kinds of login.
-    AuthWordW as "kind of login" { None = "none", Bearer = "bearer", Basic = "basic", Header = "header", }
-}
-written! {
-    /// A kind of login.
-    AuthKindW as "auth" {
-        /// none, bearer, basic or header.
-        need kind: At<AuthWordW>,
-        /// The header of a header login.
-        may header: At<String>,
-    }
+    AuthWordW as "kind of login" { None = "none", Bearer = "bearer", Basic = "basic", Header = "header", OAuth2 = "oauth2", }
 }
 
 words! {

@@ -1,14 +1,16 @@
 //! The maps a file may hold.
 
-use super::{At, ConnectionW, IntegrationW, Later, ManifestW, Named, PipelineW, TableW, TemplateW, written};
+use super::{
+    At, ConnectionW, GrantW, IntegrationW, Later, ManifestW, Named, PipelineW, SecretText, TableW, TemplateW, written,
+};
 
 written! {
     /// A configuration file of reconciled. Every file may hold any of these maps; files are only containers.
     TopW as "a configuration file" {
         /// How to speak to other kinds of systems than those built in.
         may connectors: Named<ManifestW>,
-        /// Logins shared by connections. Not in this version.
-        may grants: Later,
+        /// Logins that people consent to; connections name them.
+        may grants: Named<GrantW>,
         /// Accounts on systems.
         may connections: Named<ConnectionW>,
         /// Lookup tables.
@@ -45,8 +47,32 @@ written! {
         may backup: BackupW,
         /// Which finished runs are kept for `runs`.
         may runs: RunsW,
-        /// Where to listen. Not in this version.
-        may listen: Later,
+        /// Where to listen.
+        may listen: ListenW,
+        /// How tokens are kept.
+        may tokens: TokensW,
+    }
+}
+
+written! {
+    /// How the tokens of grants are kept.
+    TokensW as "tokens" {
+        /// The key they are sealed with: 32 bytes in base64 (`openssl rand -base64 32`), from a file or credential.
+        may key: SecretText,
+    }
+}
+
+written! {
+    /// Where the daemon listens. It speaks plain HTTP; put a proxy that speaks HTTPS before it.
+    ListenW as "listen" {
+        /// Address and port for webhooks, inboxes and logins: 127.0.0.1:8443. Default: none.
+        may public: At<std::net::SocketAddr>,
+        /// Where the world reaches it: `https://sync.example`.
+        may public_url: At<String>,
+        /// Dashboard and API. Not in this version.
+        may admin: Later,
+        /// Proxies that are believed. Not in this version.
+        may trusted_proxies: Later,
     }
 }
 

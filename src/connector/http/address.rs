@@ -59,6 +59,14 @@ pub(super) fn fill(text: &str, connection: &Connection) -> Option<String> {
     fill_with(text, connection, str::to_owned)
 }
 
+/// As [`fill`], with the account that the login found.
+pub(super) fn fill_as(text: &str, connection: &Connection, account: Option<&str>) -> Option<String> {
+    match account {
+        Some(account) => fill(&text.replace("${tenant}", account), connection),
+        None => fill(text, connection),
+    }
+}
+
 /// As [`fill`], for a path: what is put in is percent-encoded.
 pub(super) fn fill_path(text: &str, connection: &Connection) -> Option<String> {
     fill_with(text, connection, encoded)

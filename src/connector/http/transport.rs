@@ -14,7 +14,10 @@ use reqwest::{
 use url::Url;
 
 use super::{HttpConnector, address, body, login::Login, messages, resolve, tls};
-use crate::{config::Connection, connector::CallError};
+use crate::{
+    config::{Auth, Connection},
+    connector::CallError,
+};
 
 /// Time to reach the server.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -74,12 +77,25 @@ pub(super) fn client(base: &Url) -> Result<Client, String> {
 }
 
 impl HttpConnector {
-    /// Makes one request, once, when the limits let it.
+    /// Makes one request, once, when the limits let it. Where the remote does not take a token that was granted, and so
+    /// did nothing, it is made again with a new one.
     pub(super) async fn once(&self, out: &Outgoing<'_>) -> Result<Reply, Fault> {
+        let reply = self.try_once(out).await?;
+        let (401, Auth::Grant(grant), Some(keeper), Some(session)) =
+            (reply.status, &self.shared.connection.auth, &self.grants, &reply.login.session)
+        else {
+            return Ok(reply);
+        };
+        keeper.refused(grant, &session.token).await;
+        self.try_once(out).await
+    }
+
+    async fn try_once(&self, out: &Outgoing<'_>) -> Result<Reply, Fault> {
         let connection = &self.shared.connection;
-        let login = Login::read(connection).await.map_err(Fault::Call)?;
+        let login = Login::read(connection, self.grants.as_deref()).await.map_err(Fault::Call)?;
+        let account = login.session.as_ref().and_then(|session| session.account.as_deref());
         let url = address::below(&connection.base_url, out.target).map_err(Fault::NotSent)?;
-        let mut headers = static_headers(connection).map_err(Fault::NotSent)?;
+        let mut headers = static_headers(connection, account).map_err(Fault::NotSent)?;
         for (name, value) in out.headers {
             add(&mut headers, name, value).map_err(Fault::NotSent)?;
         }
@@ -202,10 +218,10 @@ impl Reply {
 }
 
 /// The manifest's headers, those left out whose value the connection does not give.
-fn static_headers(connection: &Connection) -> Result<HeaderMap, String> {
+fn static_headers(connection: &Connection, account: Option<&str>) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in &connection.manifest.headers {
-        if let Some(value) = address::fill(value, connection) {
+        if let Some(value) = address::fill_as(value, connection, account) {
             add(&mut headers, name, &value)?;
         }
     }

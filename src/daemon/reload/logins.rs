@@ -32,6 +32,13 @@ impl Logins {
         match &connection.auth {
             Auth::None => 0_u8.hash(&mut hasher),
             Auth::Bearer(token) => secret(token, &mut hasher),
+            Auth::Grant(grant) => {
+                (grant.name.as_str(), &grant.client_id, &grant.scopes, grant.flow).hash(&mut hasher);
+                format!("{:?} {}", grant.login, grant.redirect).hash(&mut hasher);
+                if let Some(client) = &grant.client_secret {
+                    secret(client, &mut hasher);
+                }
+            }
             Auth::Basic { user, password } => {
                 user.hash(&mut hasher);
                 secret(password, &mut hasher);

@@ -293,6 +293,7 @@ impl Reloader {
             ("state_dir", old.state_dir != new.state_dir),
             ("socket", old.socket != new.socket),
             ("log", old.log != new.log),
+            ("listen", old.public != new.public),
             ("store.cache_mib", old.store_cache_bytes != new.store_cache_bytes),
             ("history", old.history != new.history),
             ("backup", backup(old) != backup(new)),

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{
     contacts::BY_NUMBER as CONTACT_NUMBER,
     envelope::{as_xml, envelope, malformed, not_found, problem, validation},
+    identity::Identity,
     limits::{Meter, XeroLimits, too_many},
     list::{Query, unreadable},
     org::{Kind, Mode, Org, Rejected, Taken, Who, Write},
@@ -42,6 +43,7 @@ pub(crate) struct State {
     pub(crate) org: Org,
     token: String,
     expired: Option<String>,
+    pub(crate) identity: Identity,
     meter: Meter,
     replays: Replays,
 }
@@ -50,7 +52,8 @@ impl Service {
     pub(crate) fn new(clock: Clock, token: String, tenant: String, limits: XeroLimits, seed: u64) -> Self {
         let org = Org::new(seed, clock.now());
         let meter = Meter::new(limits, seed);
-        let state = State { org, token, expired: None, meter, replays: Replays::default() };
+        let state =
+            State { org, token, expired: None, identity: Identity::default(), meter, replays: Replays::default() };
         Self { clock, tenant, state: Mutex::new(state) }
     }
 
@@ -68,9 +71,11 @@ impl Service {
     }
 
     fn check_caller(&self, state: &State, call: &Call, now: DateTime<Utc>) -> Result<(), Answer> {
-        let token = call.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
-        if token != Some(state.token.as_str()) {
-            let expired = token.is_some() && token == state.expired.as_deref();
+        let token = bearer(call);
+        let granted = token.is_some_and(|token| state.identity.knows(token, now));
+        if token != Some(state.token.as_str()) && !granted {
+            let former = token.is_some_and(|token| state.identity.knew(token));
+            let expired = former || (token.is_some() && token == state.expired.as_deref());
             let detail = if expired {
                 format!("TokenExpired: token expired at {}", now.format("%m/%d/%Y %H:%M:%S"))
             } else {
@@ -78,14 +83,18 @@ impl Service {
             };
             return Err(problem(401, None, &detail));
         }
-        if call.header("xero-tenant-id") != Some(self.tenant.as_str()) {
+        // A custom connection needs no tenant.
+        if call.header("xero-tenant-id").is_none() && token.is_some_and(|token| state.identity.is_own(token)) {
+            return Ok(());
+        }
+        if call.header("xero-tenant-id") != Some(self.tenant.as_str()) || (granted && state.identity.parted) {
             return Err(problem(403, None, "AuthenticationUnsuccessful"));
         }
         Ok(())
     }
 
     fn connections(&self, state: &State, now: DateTime<Utc>) -> Answer {
-        let at = now.format("%Y-%m-%dT%H:%M:%S%.7f").to_string();
+        let at = format!("{}0", now.format("%Y-%m-%dT%H:%M:%S%.6f"));
         let body = json!([{
             "id": state.org.settings.organisation.to_string(),
             "tenantId": self.tenant,
@@ -98,10 +107,30 @@ impl Service {
     }
 }
 
+fn bearer(call: &Call) -> Option<&str> {
+    call.header("authorization").and_then(|value| value.strip_prefix("Bearer "))
+}
+
 impl System for Service {
     fn answer(&self, call: &Call) -> Answer {
         let now = self.clock.now();
         let mut state = self.state();
+        if let Some(answer) = state.identity.answer(call, now) {
+            return answer;
+        }
+        if call.path.starts_with("/connections") && !bearer(call).is_some_and(|token| state.identity.knows(token, now))
+        {
+            return problem(401, None, "AuthenticationUnsuccessful");
+        }
+        let id = state.org.settings.organisation.to_string();
+        if call.method == Method::DELETE && call.path == format!("/connections/{id}") {
+            let known = !state.identity.parted;
+            state.identity.parted = true;
+            return if known { Answer::empty(204) } else { problem(404, None, "NotFound") };
+        }
+        if call.path == "/connections" && state.identity.parted {
+            return Answer::json(200, "[]", 0);
+        }
         if call.path == "/connections" {
             return self.connections(&state, now);
         }

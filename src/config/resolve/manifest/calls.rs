@@ -19,7 +19,7 @@ pub(super) fn whole() -> Option<Path> {
     Path::parse("$").ok()
 }
 
-pub(super) fn pairs(named: Option<&Named<At<String>>>) -> Vec<(String, String)> {
+pub(in crate::config::resolve) fn pairs(named: Option<&Named<At<String>>>) -> Vec<(String, String)> {
     entries(named).map(|entry| (entry.name.value.clone(), entry.value.value.clone())).collect()
 }
 

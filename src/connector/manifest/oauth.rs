@@ -1,0 +1,56 @@
+//! How a system's OAuth 2 logins are made.
+
+use std::time::Duration;
+
+use crate::record::Path;
+
+/// How to log in by OAuth 2.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuth {
+    /// Where a person consents.
+    pub authorize: Option<String>,
+    /// Query parameters of that address besides the usual ones.
+    pub authorize_query: Vec<(String, String)>,
+    /// Where codes and refresh tokens are changed for tokens.
+    pub token: Option<String>,
+    /// Where tokens are given back.
+    pub revoke: Option<String>,
+    /// How the client shows who it is.
+    pub client: ClientAuth,
+    /// What is asked for unless the grant says otherwise.
+    pub scopes: Vec<String>,
+    /// The word before an access token.
+    pub scheme: String,
+    /// How long a refresh token lives that is not used.
+    pub refresh_lives: Option<Duration>,
+    /// How to learn which accounts a login covers.
+    pub accounts: Option<Accounts>,
+}
+
+/// How a client shows who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `Authorization: Basic …`.
+    Basic,
+    /// In the form.
+    Body,
+}
+
+/// How to learn which accounts a login covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accounts {
+    /// Where they are listed.
+    pub url: String,
+    /// Where the list is in the answer; the whole answer unless given.
+    pub items: Option<Path>,
+    /// Where the id is, the one that requests carry.
+    pub id: Path,
+    /// Where the name is.
+    pub name: Option<Path>,
+    /// Only those with this value there.
+    pub only: Option<(Path, String)>,
+    /// Where the id is by which one is disconnected, if it is another.
+    pub handle: Option<Path>,
+    /// What to DELETE to disconnect one, with `{id}`.
+    pub remove: Option<String>,
+}

@@ -1,0 +1,141 @@
+//! An office with a login for a practice Xero.
+
+use std::{collections::HashMap, fs, sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use reconciled::{
+    clock::Clock,
+    config::{Auth, Config, Connection, ConnectionName, Grant, load},
+    connector::{CallError, Connector, HttpConnector, LimitRegistry, Page, PullCursor},
+    grant::{ConnectionNow, Consented, GrantError, Keeper, Vault},
+    sandbox::{Xero, XeroOptions},
+    store::MemoryStore,
+};
+use secrecy::SecretString;
+use serde_json::json;
+use tempfile::TempDir;
+use url::Url;
+
+/// 32 bytes of nothing.
+const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+pub fn start() -> DateTime<Utc> {
+    "2026-06-01T00:00:00Z".parse().unwrap()
+}
+
+/// The practice Xero and what speaks to it. The store can be another after a crash.
+pub struct Office {
+    pub clock: Clock,
+    pub xero: Xero,
+    pub store: Arc<MemoryStore>,
+    pub keeper: Arc<Keeper>,
+    pub config: Config,
+    limits: Arc<LimitRegistry>,
+    _folder: TempDir,
+}
+
+impl Office {
+    pub async fn new() -> Self {
+        Self::with("").await
+    }
+
+    /// With further lines in the grant.
+    pub async fn with(grant: &str) -> Self {
+        let clock = Clock::manual(start());
+        let xero = Xero::start(XeroOptions::new(clock.clone()).unlimited()).await.unwrap();
+        xero.let_in("app", "canary-app-secret");
+        xero.insert("Contacts", json!({ "Name": "Kea" })).unwrap();
+        let (folder, host, url) = (TempDir::new().unwrap(), xero.host(), xero.url());
+        let yaml = format!(
+            "grants:\n  office:\n    connector: xero\n    client_id: app\n    client_secret: canary-app-secret\n{grant}\
+             \x20   endpoints:\n      authorize: {host}/identity/connect/authorize\n      token: {host}/connect/token\n\
+             \x20     revoke: {host}/connect/revocation\n      accounts: {host}/connections\n\
+             \x20     remove: \"{host}/connections/{{id}}\"\n\
+             connections:\n  acme: {{ connector: xero, base_url: \"{url}\", grant: office, unlimited: true }}\n\
+             \x20 other: {{ connector: xero, base_url: \"{url}\", grant: office, unlimited: true, tenant: Practice Company (NZ) }}\n"
+        );
+        fs::write(folder.path().join("x.yaml"), yaml).unwrap();
+        let loaded = load(folder.path(), &HashMap::<String, String>::new());
+        assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
+        let store = Arc::new(MemoryStore::new());
+        let keeper = keeper(&store, &clock);
+        let limits = Arc::new(LimitRegistry::new(clock.clone()));
+        Self { clock, xero, store, keeper, config: loaded.config, limits, _folder: folder }
+    }
+
+    /// With a person's consent.
+    pub async fn connected() -> Self {
+        let office = Self::new().await;
+        let consented = office.consent(None).await.unwrap();
+        assert_eq!(consented.accounts.len(), 1, "{consented:?}");
+        office
+    }
+
+    /// The process begins anew on this store.
+    pub fn restart(&mut self, store: MemoryStore) {
+        self.store = Arc::new(store);
+        self.keeper = keeper(&self.store, &self.clock);
+    }
+
+    pub fn connection(&self, name: &str) -> Arc<Connection> {
+        Arc::clone(&self.config.connections[&ConnectionName::parse(name).unwrap()])
+    }
+
+    pub fn grant(&self) -> Arc<Grant> {
+        let Auth::Grant(grant) = &self.connection("acme").auth else { panic!("no grant") };
+        Arc::clone(grant)
+    }
+
+    /// A person opens the address and consents; their browser follows where it leads.
+    pub async fn consent(&self, back: Option<&str>) -> Result<Consented, GrantError> {
+        let redirect = Url::parse("http://localhost:8765/callback").unwrap();
+        let url = self.keeper.begin(&self.grant(), redirect, back.map(str::to_owned)).await?;
+        self.keeper.finish(&follow(&url).await).await
+    }
+
+    pub fn connector(&self, name: &str) -> HttpConnector {
+        let made = HttpConnector::new(self.connection(name), self.clock.clone(), &self.limits).unwrap();
+        made.with_grants(Arc::clone(&self.keeper))
+    }
+
+    /// Reads a page of contacts.
+    pub async fn read(&self, name: &str) -> Result<Page, CallError> {
+        let connector = self.connector(name);
+        let resource = connector.resource("contacts").unwrap();
+        connector.pull(resource, &PullCursor { since: None, page: None }).await
+    }
+
+    pub async fn look(&self, name: &str) -> ConnectionNow {
+        self.keeper.look(&self.connection(name)).await.unwrap()
+    }
+
+    pub async fn disconnect(&self, name: Option<&str>) -> String {
+        let others = ["acme".to_owned(), "other".to_owned()];
+        self.keeper.disconnect(&self.grant(), name, &others).await.unwrap()
+    }
+
+    /// The access token runs out.
+    pub fn later(&self) {
+        self.clock.advance(Duration::from_secs(31 * 60));
+    }
+}
+
+fn keeper(store: &Arc<MemoryStore>, clock: &Clock) -> Arc<Keeper> {
+    let vault = Vault::new(Some(reconciled::config::Secret::Known(SecretString::from(KEY))));
+    Arc::new(Keeper::new(store.clone(), vault, clock.clone()))
+}
+
+/// Follows a consent to where it leads back, and gives what is in that address.
+pub async fn follow(url: &Url) -> Vec<(String, String)> {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let client = client.tls_backend_preconfigured(tls()).no_proxy().build().unwrap();
+    let answer = client.get(url.clone()).send().await.unwrap();
+    let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
+    back.query_pairs().into_owned().collect()
+}
+
+fn tls() -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+}
