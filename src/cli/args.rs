@@ -464,7 +464,7 @@ pub struct TestArgs {
     /// Only tests whose name holds this
     #[arg(long, value_name = "TEXT")]
     pub only: Option<String>,
-    /// Write the results to this file, too, as JUnit XML
+    /// Write the results to this file, too, as `JUnit` XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     compare::{Difference, differences, leaves, pair, shown},
     failure::{Failure, Line},
-    scenario::{ExpectedParked, ExpectedRecords, ExpectedWrite, ExpectedWrites, Listed},
+    scenario::{ExpectedParked, ExpectedRecords, ExpectedWrite, ExpectedWrites, Listed, WritesTo},
     system::Written,
 };
 use crate::{
@@ -124,13 +124,13 @@ pub(super) fn writes(
             let named = expected
                 .by_spot
                 .iter()
-                .any(|(_, spot, ..)| spot.connection == *connection && spot.resource.name == write.resource);
+                .any(|WritesTo { spot, .. }| spot.connection == *connection && spot.resource.name == write.resource);
             if !named {
                 rest.push((shown_as(connection, &write.resource), write));
             }
         }
     }
-    for (place, spot, count, wanted) in &expected.by_spot {
+    for WritesTo { place, spot, count, writes: wanted } in &expected.by_spot {
         let all = found.get(&spot.connection).into_iter().flatten();
         let there: Vec<&Written> = all.filter(|write| write.resource == spot.resource.name).collect();
         if wanted.is_empty() {

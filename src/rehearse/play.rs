@@ -16,7 +16,7 @@ use super::{
     coverage::{Look, Used},
     failure::{Failure, Line},
     life::{Ended, Life},
-    scenario::{Act, Clocks, Expect, ExpectedParked, Listed, Scenario, Spot, Step},
+    scenario::{Act, Clocks, Expect, ExpectedParked, Listed, Scenario, Spot, Step, Wanted},
     suite::Ground,
     system::{System, Written},
 };
@@ -352,15 +352,15 @@ impl<'s> Stage<'s> {
                 Ok(())
             }
             Act::Config { file, replace, with } => self.edit_config(place, (file, replace, with)),
-            Act::Approve(what) => self.answer(Request::Approve { what: what.clone(), except: Vec::new() }),
-            Act::Reject(what) => self.answer(Request::Reject { what: what.clone() }),
-            Act::Resolve { pipeline, record, field, winner } => self.answer(Request::ConflictResolve {
+            Act::Approve(what) => self.answer(&Request::Approve { what: what.clone(), except: Vec::new() }),
+            Act::Reject(what) => self.answer(&Request::Reject { what: what.clone() }),
+            Act::Resolve { pipeline, record, field, winner } => self.answer(&Request::ConflictResolve {
                 pipeline: pipeline.clone(),
                 record: record.clone(),
                 field: field.clone(),
                 winner: *winner,
             }),
-            Act::Retry(pipeline) => self.answer(Request::ParkedRetry { pipeline: pipeline.clone(), record: None }),
+            Act::Retry(pipeline) => self.answer(&Request::ParkedRetry { pipeline: pipeline.clone(), record: None }),
             Act::Expect(expect) => self.expect(expect),
         }
     }
@@ -372,7 +372,7 @@ impl<'s> Stage<'s> {
     }
 
     /// What a person asks for; it takes effect at once. An edit of the configuration that is allowed now takes over.
-    fn answer(&mut self, request: Request) -> Result<(), Ended> {
+    fn answer(&mut self, request: &Request) -> Result<(), Ended> {
         let decides = matches!(request, Request::Approve { .. } | Request::Reject { .. });
         self.on(|life| life.person(request.clone()))?;
         if decides && self.scenario.edits_the_configuration() {
@@ -447,22 +447,18 @@ impl<'s> Stage<'s> {
             let failures = check::writes(expected, &found, named);
             self.failures.extend(failures);
         }
-        if let Some(expected) = &expect.parked {
-            self.parked_told = true;
-            if let Some(Listed { place, items }) = expected {
-                self.parked_are(place, items)?;
-            }
+        self.parked_told |= !matches!(expect.parked, Wanted::Unsaid);
+        if let Wanted::These(Listed { place, items }) = &expect.parked {
+            self.parked_are(place, items)?;
         }
-        if let Some(expected) = &expect.held {
-            self.held_told = true;
-            if let Some(listed) = expected {
-                let found = self.on(Life::held)?;
-                self.failures.extend(check::held(listed, &found));
-            }
+        self.held_told |= !matches!(expect.held, Wanted::Unsaid);
+        if let Wanted::These(listed) = &expect.held {
+            let found = self.on(Life::held)?;
+            self.failures.extend(check::held(listed, &found));
         }
-        if let Some(expected) = &expect.runs {
+        if !matches!(expect.runs, Wanted::Unsaid) {
             let found = self.new_runs()?;
-            if let Some(listed) = expected {
+            if let Wanted::These(listed) = &expect.runs {
                 self.failures.extend(check::runs(listed, &found));
             }
         }

@@ -45,19 +45,13 @@ impl Shape {
         let (report, mut sources) = (Report::default(), Sources::default());
         let file = sources.add(name.to_owned(), text);
         let node = parse::parse(file, text, &report);
-        let written = match node.filter(|node| !node.is_null()) {
-            Some(node) => TestFileW::decode(&node, &report),
-            None => {
-                if report.errors() == 0 {
-                    let span = Span { file, start: 0, end: 0 };
-                    report.add(
-                        error("test::empty", span, "there is no test in this file")
-                            .help("write tests: { NAME: { … } }"),
-                    );
-                }
-                None
-            }
-        };
+        let node = node.filter(|node| !node.is_null());
+        if node.is_none() && report.errors() == 0 {
+            let span = Span { file, start: 0, end: 0 };
+            report
+                .add(error("test::empty", span, "there is no test in this file").help("write tests: { NAME: { … } }"));
+        }
+        let written = node.and_then(|node| TestFileW::decode(&node, &report));
         Self { name: name.to_owned(), written, sources, report }
     }
 

@@ -156,10 +156,21 @@ pub(super) struct Trouble {
 pub(super) struct Expect {
     pub records: Vec<ExpectedRecords>,
     pub writes: Option<ExpectedWrites>,
-    /// `Some(None)`: whatever there is.
-    pub parked: Option<Option<Listed<ExpectedParked>>>,
-    pub held: Option<Option<Listed<PipelineName>>>,
-    pub runs: Option<Option<Listed<String>>>,
+    pub parked: Wanted<ExpectedParked>,
+    pub held: Wanted<PipelineName>,
+    pub runs: Wanted<String>,
+}
+
+/// What is wanted of a list.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Wanted<T> {
+    /// Nothing is said.
+    #[default]
+    Unsaid,
+    /// Whatever there is.
+    Any,
+    /// Exactly these.
+    These(Listed<T>),
 }
 
 /// Things with the place of each, and of the list.
@@ -183,7 +194,16 @@ pub(super) struct ExpectedRecords {
 #[derive(Clone, Debug)]
 pub(super) struct ExpectedWrites {
     pub place: Place,
-    pub by_spot: Vec<(Place, Spot, usize, Vec<(Place, ExpectedWrite)>)>,
+    pub by_spot: Vec<WritesTo>,
+}
+
+/// What must have been written to one resource.
+#[derive(Clone, Debug)]
+pub(super) struct WritesTo {
+    pub place: Place,
+    pub spot: Spot,
+    pub count: usize,
+    pub writes: Vec<(Place, ExpectedWrite)>,
 }
 
 /// A write.

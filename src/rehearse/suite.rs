@@ -98,24 +98,22 @@ pub fn find(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
 pub fn read(dir: &Path, texts: &[(String, String)]) -> Suites {
     let snapshot = Arc::new(Snapshot::read(dir));
     let mut files = Vec::new();
-    let mut loaded: BTreeMap<Vec<(String, String)>, (Arc<Config>, Arc<StandIns>)> = BTreeMap::new();
+    let mut loaded: BTreeMap<Vec<(String, String)>, Ground> = BTreeMap::new();
     for (name, text) in texts {
         let shape = Shape::of(name, text);
         let mut given = shape.env();
         given.sort();
-        let (config, env) = match loaded.get(&given) {
-            Some(known) => known.clone(),
-            None => {
-                let env = Arc::new(StandIns::new(given.iter().cloned()));
-                let found = config::load_snapshot(&snapshot, env.as_ref(), &BTreeMap::new());
-                if found.has_errors() {
-                    return Suites { files: Vec::new(), broken: Some(Box::new(found)) };
-                }
-                loaded.entry(given).or_insert((Arc::new(found.config), env)).clone()
+        if !loaded.contains_key(&given) {
+            let env = Arc::new(StandIns::new(given.iter().cloned()));
+            let found = config::load_snapshot(&snapshot, env.as_ref(), &BTreeMap::new());
+            if found.has_errors() {
+                return Suites { files: Vec::new(), broken: Some(Box::new(found)) };
             }
-        };
-        let Read { scenarios, diagnostics, sources } = shape.in_config(&config);
-        let ground = Ground { config, snapshot: Arc::clone(&snapshot), env };
+            let ground = Ground { config: Arc::new(found.config), snapshot: Arc::clone(&snapshot), env };
+            loaded.insert(given.clone(), ground);
+        }
+        let Some(ground) = loaded.get(&given).cloned() else { continue };
+        let Read { scenarios, diagnostics, sources } = shape.in_config(&ground.config);
         files.push(Suite { file: name.clone(), ground, scenarios, diagnostics, sources });
     }
     Suites { files, broken: None }

@@ -71,7 +71,6 @@ impl Meaning<'_> {
             Value::Null
         };
         match kind {
-            Kind::Text | Kind::Id => Value::String(text.to_owned()),
             Kind::Boolean => match text {
                 "true" => Value::Bool(true),
                 "false" => Value::Bool(false),
@@ -99,7 +98,7 @@ impl Meaning<'_> {
                 (_, Some(number)) => Value::Number(number),
                 _ => Value::String(text.to_owned()),
             },
-            Kind::Any => Value::String(text.to_owned()),
+            Kind::Text | Kind::Id | Kind::Any => Value::String(text.to_owned()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Results as JUnit XML, for build servers.
+//! Results as `JUnit` XML, for build servers.
 
 use std::collections::BTreeMap;
 
@@ -59,8 +59,8 @@ fn case(writer: &mut Writer<Vec<u8>>, test: &TestResult) -> std::io::Result<()> 
         for failure in &test.failures {
             let element =
                 writer.create_element("failure").with_attribute(("message", clean(&failure.message).as_str()));
-            let text = clean(&failure.render());
-            element.write_inner_content(|writer| writer.write_event(Event::Text(BytesText::new(&text))))?;
+            let told = clean(&failure.render());
+            element.write_inner_content(|writer| writer.write_event(Event::Text(BytesText::new(&told))))?;
         }
         Ok(())
     })?;

@@ -2,7 +2,9 @@
 
 use super::{
     super::{
-        scenario::{Expect, ExpectedParked, ExpectedRecords, ExpectedWrite, ExpectedWrites, Listed, Spot},
+        scenario::{
+            Expect, ExpectedParked, ExpectedRecords, ExpectedWrite, ExpectedWrites, Listed, Spot, Wanted, WritesTo,
+        },
         written::{AmountOfW, ExpectW, ParkedW, RecordW, SomeW, WriteW, WritesW},
     },
     One,
@@ -29,24 +31,28 @@ impl One<'_> {
         Expect {
             records,
             writes: written.writes.as_ref().map(|writes| self.expected_writes(writes, key("writes"))),
-            parked: written.parked.as_ref().map(|parked| {
-                self.some(parked, key("parked"), |parked| Some((parked.span, self.expected_parked(parked)?)))
+            parked: self.wanted(written.parked.as_ref(), key("parked"), |parked| {
+                Some((parked.span, self.expected_parked(parked)?))
             }),
-            held: written
-                .held
-                .as_ref()
-                .map(|held| self.some(held, key("held"), |name| Some((name.span, self.names.pipeline(name)?)))),
-            runs: written
-                .runs
-                .as_ref()
-                .map(|runs| self.some(runs, key("runs"), |run| Some((run.span, run.value.clone())))),
+            held: self.wanted(written.held.as_ref(), key("held"), |name| Some((name.span, self.names.pipeline(name)?))),
+            runs: self.wanted(written.runs.as_ref(), key("runs"), |run| Some((run.span, run.value.clone()))),
         }
     }
 
-    fn some<W, T>(&self, written: &SomeW<W>, span: Span, read: impl Fn(&W) -> Option<(Span, T)>) -> Option<Listed<T>> {
-        let SomeW::These(these) = written else { return None };
-        let items = these.iter().filter_map(read).map(|(span, item)| (self.place(span), item)).collect();
-        Some(Listed { place: self.place(span), items })
+    fn wanted<W, T>(
+        &self,
+        written: Option<&SomeW<W>>,
+        span: Span,
+        read: impl Fn(&W) -> Option<(Span, T)>,
+    ) -> Wanted<T> {
+        match written {
+            None => Wanted::Unsaid,
+            Some(SomeW::Any) => Wanted::Any,
+            Some(SomeW::These(these)) => {
+                let items = these.iter().filter_map(read).map(|(span, item)| (self.place(span), item)).collect();
+                Wanted::These(Listed { place: self.place(span), items })
+            }
+        }
     }
 
     fn these(&self, spot: &Spot, records: &[RecordW]) -> Vec<(Place, serde_json::Value)> {
@@ -79,7 +85,7 @@ impl One<'_> {
                     (writes.len(), writes.iter().filter_map(read).collect())
                 }
             };
-            by_spot.push((self.place(entry.name.span), spot, count, writes));
+            by_spot.push(WritesTo { place: self.place(entry.name.span), spot, count, writes });
         }
         ExpectedWrites { place: self.place(span), by_spot }
     }

@@ -61,7 +61,7 @@ impl<'a> Names<'a> {
         names
     }
 
-    fn unknown(&self, what: &str, written: &At<String>, known: Vec<&str>) -> Finding {
+    fn unknown(what: &str, written: &At<String>, known: Vec<&str>) -> Finding {
         error("test::unknown_name", written.span, format!("there is no {what} `{}`", written.value))
             .label("not known")
             .maybe_help(suggest(&written.value, known))
@@ -71,7 +71,7 @@ impl<'a> Names<'a> {
         let found = self.resources.get(&written.value);
         if found.is_none() {
             let used = self.used.iter().map(String::as_str).collect();
-            self.report.add(self.unknown("resource", written, used));
+            self.report.add(Self::unknown("resource", written, used));
         }
         found.map(|(connection, resource)| Spot {
             connection: connection.clone(),
@@ -103,7 +103,7 @@ impl<'a> Names<'a> {
                 return None;
             }
             let used = self.used.iter().map(String::as_str).collect();
-            self.report.add(self.unknown("record", written, used));
+            self.report.add(Self::unknown("record", written, used));
             return None;
         };
         let spot = self.resource(&At { value: name.clone(), span: written.span })?;
@@ -114,7 +114,7 @@ impl<'a> Names<'a> {
         let found = self.connections.get(&written.value);
         if found.is_none() {
             let known = self.connections.keys().map(String::as_str).collect();
-            self.report.add(self.unknown("connection", written, known));
+            self.report.add(Self::unknown("connection", written, known));
         }
         found.cloned()
     }
@@ -132,7 +132,7 @@ impl<'a> Names<'a> {
         let found = self.pipelines.get(&written.value);
         if found.is_none() {
             let known = self.pipelines.keys().map(String::as_str).collect();
-            self.report.add(self.unknown("pipeline", written, known));
+            self.report.add(Self::unknown("pipeline", written, known));
         }
         found.cloned()
     }

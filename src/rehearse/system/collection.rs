@@ -74,8 +74,8 @@ impl Collection {
     /// A person's edit. The feed does not tell of values that the manifest says it misses.
     pub fn edit(&mut self, resource: &Resource, id: &RecordId, values: &Value, now: DateTime<Utc>) -> Option<()> {
         let stored = self.records.get_mut(id)?;
-        let misses = resource.list.as_ref().and_then(|list| list.changed_since.as_ref()).map(|since| &since.misses);
-        let missed = |name: &String| misses.is_some_and(|misses| misses.iter().any(|missed| missed == name));
+        let feed = resource.list.as_ref().and_then(|list| list.changed_since.as_ref());
+        let missed = |name: &String| feed.is_some_and(|feed| feed.misses.contains(name));
         let silent = values.as_object().is_some_and(|values| !values.is_empty() && values.keys().all(missed));
         overwrite(&mut stored.body, values);
         stored.changed(resource, id, (!silent).then_some(now));
@@ -190,7 +190,8 @@ fn number_parts(body: &mut Value, table: &FieldTable, under: &str) {
             if item.get(member).is_some_and(|id| !id.is_null()) {
                 continue;
             }
-            let id = (1..).map(|number: usize| format!("{under}-{number}")).find(|id| !known.contains(id));
+            let most = known.len() + 1;
+            let id = (1..=most).map(|number| format!("{under}-{number}")).find(|id| !known.contains(id));
             let Some(id) = id else { continue };
             known.insert(id.clone());
             item.insert(member.clone(), Value::String(id));
