@@ -27,6 +27,7 @@ mod output;
 mod parked;
 mod pause;
 mod plan;
+mod rehearse;
 mod reload;
 mod render;
 mod report;
@@ -91,8 +92,9 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Validate => return validate::run(dir, out),
         Command::Render(args) => return render::run(dir, args, out),
         Command::Connectors(args) => return connectors::run(dir, args, out).await,
-        Command::Schema => {
-            out.json(&crate::config::config_schema());
+        Command::Schema(args) => {
+            let schema = if args.tests { crate::rehearse::test_schema() } else { crate::config::config_schema() };
+            out.json(&schema);
             return Ok(Exit::Done);
         }
         Command::Completions(args) => {
@@ -100,6 +102,11 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
             return Ok(Exit::Done);
         }
         _ => {}
+    }
+    if let Command::Test(args) = &line.command {
+        // What goes wrong in a test is what it is about; a log of it would only be in the way.
+        log("RECONCILED_LOG", "off");
+        return rehearse::run(dir, args, out);
     }
     log("RECONCILED_LOG", "error");
     match &line.command {
@@ -140,7 +147,8 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         | Command::Validate
         | Command::Render(_)
         | Command::Connectors(_)
-        | Command::Schema
+        | Command::Schema(_)
+        | Command::Test(_)
         | Command::Completions(_)
         | Command::Demo(_)
         | Command::Reload(_)

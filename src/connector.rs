@@ -17,6 +17,7 @@ pub use api::{
     WriteItem, WriteKind,
 };
 pub use file::{FileConnector, FileError};
+pub(crate) use http::extract::{id_of, label};
 pub(crate) use http::http_client;
 pub use http::{HttpConnector, HttpError};
 pub use limits::{LONGEST_WAIT, LimitRegistry, Limits, Permit, Priority};

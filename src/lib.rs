@@ -13,6 +13,7 @@ pub mod grant;
 pub mod mapping;
 pub mod public;
 pub mod record;
+pub mod rehearse;
 pub mod sandbox;
 pub mod store;
 pub mod sync;

@@ -71,12 +71,14 @@ pub enum Command {
     Export(FileArgs),
     /// Read everything that is remembered from a file
     Import(ImportArgs),
+    /// Play the tests of the configuration (`*.test.yaml`) between systems in memory
+    Test(TestArgs),
     /// Show an integration with everything of its template filled in
     Render(RenderArgs),
     /// List the connectors and their resources, or try one
     Connectors(ConnectorsArgs),
-    /// Print the JSON Schema of the configuration, for editors
-    Schema,
+    /// Print the JSON Schema of the configuration, or of files of tests, for editors
+    Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Try it on two practice systems on this machine
@@ -451,4 +453,26 @@ pub struct RenderArgs {
     /// Leave out where each value came from
     #[arg(long)]
     pub plain: bool,
+}
+
+/// `test`.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Files of tests, or folders with some; without any, those in the configuration folder
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Only tests whose name holds this
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// Write the results to this file, too, as `JUnit` XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+}
+
+/// `schema`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct SchemaArgs {
+    /// Of files of tests (`*.test.yaml`)
+    #[arg(long)]
+    pub tests: bool,
 }

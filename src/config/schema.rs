@@ -16,16 +16,17 @@ written! {
 /// The schema of a configuration file.
 #[must_use]
 pub fn config_schema() -> Value {
-    root::<TopW>("reconciled configuration")
+    schema_of::<TopW>("reconciled configuration")
 }
 
 /// The schema of a file with connector manifests only.
 #[must_use]
 pub fn connector_schema() -> Value {
-    root::<ConnectorFileW>("reconciled connector")
+    schema_of::<ConnectorFileW>("reconciled connector")
 }
 
-fn root<T: schemars::JsonSchema>(title: &str) -> Value {
+/// The schema of a written type.
+pub(crate) fn schema_of<T: schemars::JsonSchema>(title: &str) -> Value {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
     schema.insert("title".to_owned(), title.into());
     schema.to_value()

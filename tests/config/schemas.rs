@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use reconciled::config::{config_schema, connector_schema};
+use reconciled::{
+    config::{config_schema, connector_schema},
+    rehearse::test_schema,
+};
 use serde_json::Value;
 
 use super::root;
@@ -26,6 +29,7 @@ fn current(name: &str, schema: &Value) {
 fn the_schemas_are_current() {
     current("config.schema.json", &config_schema());
     current("connector.schema.json", &connector_schema());
+    current("test.schema.json", &test_schema());
 }
 
 fn yaml(path: &Path) -> Value {
@@ -53,9 +57,13 @@ fn what_the_decoder_takes_fits_the_schema() {
     let files: Vec<_> =
         ["tests/configs/valid", "examples/configs"].iter().flat_map(|dir| yaml_files(&root().join(dir))).collect();
     assert!(files.len() >= 5, "the folders went missing");
+    let tests = jsonschema::validator_for(&test_schema()).unwrap();
     for file in files {
-        let errors: Vec<String> =
-            config.iter_errors(&yaml(&file)).map(|error| format!("{} at {}", error, error.instance_path())).collect();
+        let is_test = file.to_str().unwrap().ends_with(".test.yaml");
+        let errors: Vec<String> = if is_test { &tests } else { &config }
+            .iter_errors(&yaml(&file))
+            .map(|error| format!("{} at {}", error, error.instance_path()))
+            .collect();
         assert!(errors.is_empty(), "{}: {errors:#?}", file.display());
     }
     let connector = jsonschema::validator_for(&connector_schema()).unwrap();

@@ -139,7 +139,7 @@ impl FromText for bool {
         }
     }
     fn schema() -> Schema {
-        json_schema!({ "type": "boolean" })
+        or_placeholder(&json_schema!({ "type": "boolean" }))
     }
 }
 
@@ -161,7 +161,7 @@ impl FromText for u64 {
         text.parse().map_err(|_| (String::new(), 0))
     }
     fn schema() -> Schema {
-        json_schema!({ "type": "integer", "minimum": 0 })
+        or_placeholder(&json_schema!({ "type": "integer", "minimum": 0 }))
     }
 }
 
@@ -172,7 +172,7 @@ impl FromText for u32 {
         text.parse().map_err(|_| (String::new(), 0))
     }
     fn schema() -> Schema {
-        json_schema!({ "type": "integer", "minimum": 0 })
+        or_placeholder(&json_schema!({ "type": "integer", "minimum": 0 }))
     }
 }
 
@@ -386,6 +386,11 @@ pub(crate) fn not_a_word(what: &str, found: &str, span: Span, words: &[&str], re
     );
 }
 
+/// What a placeholder may stand for (`${params.x}`, `${env:X}`), which an editor cannot know.
+pub(crate) fn or_placeholder(schema: &Schema) -> Schema {
+    json_schema!({ "anyOf": [schema, { "type": "string", "pattern": "\\$\\{" }] })
+}
+
 /// Declares a choice of words.
 macro_rules! words {
     ($(#[doc = $doc:literal])* $name:ident as $what:literal { $( $variant:ident = $word:literal, )* }) => {
@@ -421,7 +426,7 @@ macro_rules! words {
             fn inline_schema() -> bool { true }
             fn schema_name() -> std::borrow::Cow<'static, str> { $what.into() }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "enum": $name::WORDS })
+                $crate::config::written::or_placeholder(&schemars::json_schema!({ "enum": $name::WORDS }))
             }
         }
     };

@@ -50,7 +50,7 @@ pub(super) fn etag(resource: &Resource, reply: &Reply) -> Option<String> {
 }
 
 /// The id a value stands for; an id of zeros is how Xero says that there is none.
-pub(in crate::connector) fn id_of(value: &Value) -> Option<RecordId> {
+pub(crate) fn id_of(value: &Value) -> Option<RecordId> {
     let text = text_of(value)?;
     let zeros = text.len() == 36 && text.bytes().all(|byte| matches!(byte, b'0' | b'-'));
     (!text.trim().is_empty() && !zeros).then(|| RecordId::from(text))
@@ -65,7 +65,7 @@ fn text_of(value: &Value) -> Option<String> {
 }
 
 /// The record's name for people.
-pub(in crate::connector) fn label(template: &LabelTemplate, body: &Value, id: &RecordId) -> String {
+pub(crate) fn label(template: &LabelTemplate, body: &Value, id: &RecordId) -> String {
     let mut text = String::new();
     for part in &template.parts {
         match part {

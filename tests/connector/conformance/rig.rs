@@ -30,6 +30,9 @@ pub enum System {
     Myob,
 }
 
+/// A field, and a value for it.
+pub type Ignored = (&'static str, fn() -> Value);
+
 /// What the suite must know of a system.
 pub struct Known {
     /// The connector.
@@ -45,7 +48,7 @@ pub struct Known {
     /// What the connection is given besides its address; `TOKEN` and `TENANT` stand for what they say.
     pub connection: &'static str,
     /// A field that a write does not change, and a value for it.
-    pub ignored: Option<(&'static str, fn() -> Value)>,
+    pub ignored: Option<Ignored>,
     /// Answers to a list that are none.
     pub odd: [&'static str; 4],
 }
