@@ -1,4 +1,12 @@
 //! What the documentation shows must be true.
+#![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
+
+#[path = "docs/guide.rs"]
+mod guide;
+#[path = "docs/links.rs"]
+mod links;
+#[path = "docs/reference.rs"]
+mod reference;
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -48,6 +56,22 @@ fn every_configuration_in_the_documentation_is_sound() {
         }
     }
     assert_eq!(checked, 4);
+}
+
+#[test]
+fn the_notifications_of_the_documentation_are_sound() {
+    let dir = tempfile::tempdir().unwrap();
+    let shown = blocks(&read("docs/notifications.md"), "yaml");
+    assert_eq!(shown.len(), 1);
+    let pipeline = blocks(&read("README.md"), "yaml").remove(0);
+    fs::write(dir.path().join("pipeline.yaml"), pipeline).unwrap();
+    fs::write(dir.path().join("shown.yaml"), &shown[0]).unwrap();
+    let env: HashMap<String, String> =
+        ["SITE_TOKEN", "XERO_TOKEN"].map(|name| (name.to_owned(), "t".to_owned())).into();
+    let loaded = config::load(dir.path(), &env);
+    assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
+    let names: Vec<&str> = loaded.config.notifications.keys().map(String::as_str).collect();
+    assert_eq!(names, ["clerk", "office", "phone"]);
 }
 
 #[test]

@@ -37,6 +37,15 @@ pub fn load(dir: &Path, out: &Output) -> Result<Loaded, CliError> {
     usable(read(dir, out)?, out)
 }
 
+/// Reads the configuration for a command that only needs its settings: every other mistake is of no concern.
+///
+/// # Errors
+///
+/// When nobody can say where the store is.
+pub fn load_settings(dir: &Path, out: &Output) -> Result<Config, CliError> {
+    Ok(read(dir, out)?.config)
+}
+
 /// Reads the configuration, whatever mistakes it has, but for those in its settings: nobody may work on another state
 /// folder than the one that is meant.
 fn read(dir: &Path, out: &Output) -> Result<Loaded, CliError> {

@@ -177,11 +177,11 @@ fn every_help() {
         let path =
             if path.is_empty() { command.get_name().to_owned() } else { format!("{path} {}", command.get_name()) };
         let _ = writeln!(out, "==== {path}\n{}", command.render_help());
-        for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
+        for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set()) {
             add(sub, &path, out);
         }
     }
-    let mut command = CommandLine::command();
+    let mut command = super::examples::with_examples(CommandLine::command());
     command.build();
     let mut out = String::new();
     add(&mut command, "", &mut out);

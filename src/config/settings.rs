@@ -32,6 +32,7 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
         first.unwrap_or_else(|| PathBuf::from(default))
     };
     let path = |at: &At<String>| dir.join(&at.value);
+    let own = instance(dir);
     let log = written.log.as_ref().map_or_else(|| "info".to_owned(), |at| at.value.clone());
     if let (Some(at), Err(cause)) = (&written.log, tracing_subscriber::EnvFilter::try_new(&log)) {
         report.add(
@@ -39,7 +40,8 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
                 .help("write info, debug, or info,reconciled=debug"),
         );
     }
-    let state_dir = written.state_dir.as_ref().map_or_else(|| folder("STATE_DIRECTORY", "/var/lib/reconciled"), path);
+    let state_dir =
+        written.state_dir.as_ref().map_or_else(|| folder("STATE_DIRECTORY", &format!("/var/lib/{own}")), path);
     let public = written.listen.as_ref().and_then(|listen| public(listen, report));
     let key = written.tokens.as_ref().and_then(|tokens| tokens.key.as_ref());
     Settings {
@@ -52,7 +54,7 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
         socket: written
             .socket
             .as_ref()
-            .map_or_else(|| folder("RUNTIME_DIRECTORY", "/run/reconciled").join("reconciled.sock"), path),
+            .map_or_else(|| folder("RUNTIME_DIRECTORY", &format!("/run/{own}")).join("reconciled.sock"), path),
         log,
         stop_deadline: written.stop_deadline.as_ref().map_or(Duration::from_secs(20), |at| at.value),
         store_cache_bytes: written
@@ -64,6 +66,15 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
         reload: reload(written.reload.as_ref()),
         runs: runs(written.runs.as_ref()),
     }
+}
+
+/// The name of an instance, which its folders share: `/etc/reconciled-acme` keeps its state in `/var/lib/reconciled-acme`. A
+/// command that names only the configuration must never reach the daemon of another one.
+fn instance(dir: &Path) -> &str {
+    const NAME: &str = "reconciled";
+    let inside = dir.parent() == Some(Path::new("/etc"));
+    let name = dir.file_name().and_then(|name| name.to_str()).filter(|_| inside);
+    name.filter(|name| name.strip_prefix(NAME).is_some_and(|rest| rest.starts_with('-'))).unwrap_or(NAME)
 }
 
 /// The public listener: where it is, and where it is reached.
@@ -206,5 +217,37 @@ fn node(file: u32, value: &DeValue<'_>) -> NodeValue {
                 .collect(),
         ),
         DeValue::Table(table) => NodeValue::Map(map(file, table)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_has_folders_of_its_own() {
+        for (dir, expected) in [
+            ("/etc/reconciled", "reconciled"),
+            ("/etc/reconciled-acme", "reconciled-acme"),
+            ("/etc/reconciled-acme/", "reconciled-acme"),
+            ("/etc/reconciledx", "reconciled"),
+            ("/srv/reconciled-acme", "reconciled"),
+        ] {
+            assert_eq!(instance(Path::new(dir)), expected, "{dir}");
+        }
+    }
+
+    #[test]
+    fn defaults_follow_the_instance_and_systemd_goes_before_them() {
+        let report = Report::default();
+        let none = std::collections::HashMap::<String, String>::new();
+        let made = settings(Path::new("/etc/reconciled-acme"), None, &none, &report);
+        assert_eq!(made.state_dir, Path::new("/var/lib/reconciled-acme"));
+        assert_eq!(made.socket, Path::new("/run/reconciled-acme/reconciled.sock"));
+        let given = std::collections::HashMap::from([("STATE_DIRECTORY".to_owned(), "/var/lib/other".to_owned())]);
+        assert_eq!(
+            settings(Path::new("/etc/reconciled-acme"), None, &given, &report).state_dir,
+            Path::new("/var/lib/other")
+        );
     }
 }

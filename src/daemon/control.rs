@@ -18,6 +18,7 @@ use super::{
     consent::Links,
     grants,
     health::{self, Health},
+    notices::{self, Board},
     paused, prober,
     protocol::{Failure, Progress, Request, Response},
     public::{self, PublicNow},
@@ -83,6 +84,8 @@ pub(super) struct Shared {
     pub started: DateTime<Utc>,
     slots: RwLock<Arc<Slots>>,
     pub health: Health,
+    /// How those stand who are told what goes wrong.
+    pub board: Board,
     pub stop: watch::Sender<Stop>,
     locks: Mutex<BTreeMap<ConnectionName, Arc<tokio::sync::Mutex<()>>>>,
     pub stirred: watch::Sender<u64>,
@@ -342,6 +345,7 @@ impl Daemon {
             locks: Mutex::default(),
             slots: RwLock::new(Arc::new(slots)),
             health: Health::default(),
+            board: Board::default(),
             stop: watch::Sender::new(Stop::Running),
             stirred,
             asks,
@@ -359,6 +363,8 @@ impl Daemon {
             shared.tasks().reloader = Some(tokio::spawn(reloader));
             let snapshots = tokio::spawn(snapshots::work(Arc::clone(&shared)));
             shared.tasks().workers.push(snapshots);
+            let notices = tokio::spawn(notices::work(Arc::clone(&shared)));
+            shared.tasks().workers.push(notices);
         }
         let public = shared.engine().config.settings.public.clone();
         if let Some(settings) = public {

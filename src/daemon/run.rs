@@ -143,10 +143,24 @@ pub(super) async fn run(
     slot.with(|state| {
         state.phase = Phase::Waiting;
         state.failure = outcome.as_ref().err().map(|error| chain(error));
+        state.failed_in_row = match failed(&request, &outcome) {
+            Some(true) => state.failed_in_row.saturating_add(1),
+            Some(false) => 0,
+            None => state.failed_in_row,
+        };
         state.unsure |= outcome.is_err();
     });
     drop((turn, locks));
     outcome
+}
+
+/// Whether a run failed; `None` where it tells nothing: it was cut short by the daemon, or was no run that writes.
+fn failed(request: &RunRequest, outcome: &Result<RunReport, RunError>) -> Option<bool> {
+    match outcome {
+        Err(RunError::Stopping | RunError::Replaced | RunError::Removed(_)) => None,
+        Err(_) => Some(true),
+        Ok(report) => (request.mode == Mode::Sync).then(|| report.exit_code() == 1),
+    }
 }
 
 /// What a run began with.

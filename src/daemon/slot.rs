@@ -83,6 +83,10 @@ pub(super) struct State {
     pub troubles: BTreeMap<ConnectionName, ConnectionTrouble>,
     /// Why the last run could not be carried to its end.
     pub failure: Option<String>,
+    /// How many runs in a row failed.
+    pub failed_in_row: u32,
+    /// Connections that runs have used since the start.
+    pub heard: BTreeSet<ConnectionName>,
     /// A run or poll broke off in the middle: what it left behind has to be looked for.
     pub unsure: bool,
     /// Runs so far: two that begin at the same instant still make calls of different keys.
@@ -120,6 +124,8 @@ impl Slot {
             phase: Phase::Waiting,
             troubles: BTreeMap::new(),
             failure: None,
+            failed_in_row: 0,
+            heard: BTreeSet::new(),
             unsure: false,
             runs: 0,
             pauses: Pauses::new(),
@@ -225,6 +231,7 @@ impl Slot {
     /// Notes which connections did their part and which did not.
     pub fn note_troubles(&self, used: &BTreeSet<ConnectionName>, troubles: &[Trouble], now: DateTime<Utc>) {
         self.with(|state| {
+            state.heard.extend(used.iter().cloned());
             state.troubles.retain(|name, _| !used.contains(name) || troubles.iter().any(|t| t.connection == *name));
             for trouble in troubles {
                 let (since, attempts) =

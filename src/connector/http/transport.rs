@@ -60,7 +60,7 @@ pub(super) enum Fault {
 }
 
 /// The client of a connection.
-pub(super) fn client(base: &Url) -> Result<Client, String> {
+pub(crate) fn client(base: &Url) -> Result<Client, String> {
     let tls = if base.scheme() == "https" { tls::system()? } else { tls::none()? };
     let builder = Client::builder()
         .tls_backend_preconfigured(tls)
