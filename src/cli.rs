@@ -5,6 +5,7 @@
 //! progress to standard error. Everything that people read is made by pure `render` functions from plain reports.
 //! Exit codes are an API: `docs/commands.md`.
 
+mod access;
 mod approve;
 mod args;
 mod checkup;
@@ -36,7 +37,7 @@ mod plan;
 mod rehearse;
 mod reload;
 mod render;
-mod report;
+pub(crate) mod report;
 mod revert;
 
 mod run;
@@ -46,7 +47,7 @@ mod status;
 mod sync;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 mod transfer;
 mod validate;
 
@@ -99,6 +100,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Validate(args) => return validate::run(dir, args, out).await,
         Command::Render(args) => return render::run(dir, args, out),
         Command::Connectors(args) => return connectors::run(dir, args, out).await,
+        Command::Access(command) => return access::run(command, out),
         Command::Schema(args) => {
             let schema = if args.tests { crate::rehearse::test_schema() } else { crate::config::config_schema() };
             out.json(&schema);
@@ -166,6 +168,7 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         | Command::Demo(_)
         | Command::Reload(_)
         | Command::LogLevel(_)
+        | Command::Access(_)
         | Command::Edit(_)
         | Command::Config(_)
         | Command::Export(_)

@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     answer,
     consent::Links,
+    counts::Counters,
     grants,
     health::{self, Health},
     notices::{self, Board},
@@ -101,6 +102,8 @@ pub(super) struct Shared {
     public: Mutex<Option<PublicNow>>,
     /// One-time links that wait for somebody.
     pub links: Links,
+    /// What was done, counted.
+    pub counts: Counters,
     tasks: Mutex<Tasks>,
 }
 
@@ -356,6 +359,7 @@ impl Daemon {
             links: Links::default(),
             engine: RwLock::new(engine),
             settings: RwLock::new(settings),
+            counts: Counters::default(),
             tasks: Mutex::default(),
         });
         if let Some(reloading) = reloading {
