@@ -42,6 +42,8 @@ pub(super) const fn need(request: &Request) -> Role {
         | Request::Disconnect { .. }
         | Request::LogLevel { .. }
         | Request::LastGood { .. }
+        | Request::Notifications
+        | Request::NotificationTest { .. }
         | Request::Reload { .. } => Role::Admin,
     }
 }
@@ -118,6 +120,8 @@ pub(super) async fn permit(daemon: &Handle, (role, scope): (Role, &Scope), reque
         | Request::LogLevel { .. }
         | Request::ConfigDiff { .. }
         | Request::LastGood { .. }
+        | Request::Notifications
+        | Request::NotificationTest { .. }
         | Request::Reload { .. } => {
             let text = "this is of the daemon as a whole; you may see only some of its integrations";
             return Err(Failure::new(FailureKind::NotPossible, text));

@@ -43,8 +43,8 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// the proxy heard of: whatever stands before that anybody can write.
 pub(super) fn address(headers: &HeaderMap, peer: SocketAddr, proxied: bool) -> IpAddr {
     let told = || {
-        let all = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-        all.last()?.rsplit(',').next()?.trim().parse().ok()
+        let mut all = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        all.next_back()?.rsplit(',').next()?.trim().parse().ok()
     };
     if proxied && peer.ip().is_loopback() { told().unwrap_or(peer.ip()) } else { peer.ip() }
 }

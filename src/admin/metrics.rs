@@ -1,4 +1,4 @@
-//! Numbers for Prometheus, in the text format of OpenMetrics.
+//! Numbers for Prometheus, in the text format of `OpenMetrics`.
 //!
 //! What is counted is counted by the daemon ([`crate::daemon::counts`]); everything else is read from its status when somebody
 //! asks. No number is about one record, and no label names one.

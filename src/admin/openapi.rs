@@ -7,7 +7,7 @@ use super::{
     api::{BELOW, Kind, Method, Param, ROUTES, Route},
 };
 
-/// The document (OpenAPI 3.1), as served at `/api/v1/openapi.json`.
+/// The document (`OpenAPI` 3.1), as served at `/api/v1/openapi.json`.
 #[must_use]
 pub fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();

@@ -130,18 +130,14 @@ impl Lobby {
         let check = tokio::task::spawn_blocking(move || proof::is_password(&password, hash.expose_secret()));
         let good = check.await.unwrap_or(false);
         drop(turn);
-        match account.filter(|_| good) {
-            Some(account) => {
-                self.throttle.succeeded(&address, name);
-                tracing::info!(event = "console.login", name, from = address);
-                Ok(account.clone())
-            }
-            None => {
-                self.throttle.failed(&address, name, now);
-                tracing::warn!(event = "console.login_failed", name, from = address);
-                Err("That name and password do not belong together.".to_owned())
-            }
-        }
+        let Some(account) = account.filter(|_| good) else {
+            self.throttle.failed(&address, name, now);
+            tracing::warn!(event = "console.login_failed", name, from = address);
+            return Err("That name and password do not belong together.".to_owned());
+        };
+        self.throttle.succeeded(&address, name);
+        tracing::info!(event = "console.login", name, from = address);
+        Ok(account.clone())
     }
 
     /// Carries out what a visitor asks, if they may; remembers it if it changes something.

@@ -35,11 +35,16 @@ impl One {
     /// What is wrong.
     pub fn sentence(&self, now: DateTime<Utc>) -> String {
         if let Some(todo) = self.login.as_ref().filter(|login| login.state != ConnectionState::Connected) {
-            return todo.todo.as_deref().map(super::card::capital).unwrap_or_else(|| match todo.state {
-                ConnectionState::NeedsConsent => "Nobody has agreed to it yet.".to_owned(),
-                ConnectionState::Disconnected => "A person disconnected it.".to_owned(),
-                ConnectionState::Broken | ConnectionState::Connected => "Its login does not work any more.".to_owned(),
-            });
+            return todo.todo.as_deref().map_or_else(
+                || match todo.state {
+                    ConnectionState::NeedsConsent => "Nobody has agreed to it yet.".to_owned(),
+                    ConnectionState::Disconnected => "A person disconnected it.".to_owned(),
+                    ConnectionState::Broken | ConnectionState::Connected => {
+                        "Its login does not work any more.".to_owned()
+                    }
+                },
+                super::card::capital,
+            );
         }
         self.trouble.as_ref().map_or_else(String::new, |trouble| {
             format!("{} Since {}.", super::card::capital(&one_line(&trouble.message)), ago(now, trouble.since))

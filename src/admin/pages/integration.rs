@@ -93,7 +93,7 @@ fn progress(now: &IntegrationNow) -> Markup {
 
 /// What else it waits for, and what is wrong.
 fn more(frame: &Frame, now: &IntegrationNow) -> Markup {
-    let rest = if now.phase == Phase::Waiting { 1 } else { 0 };
+    let rest = usize::from(now.phase == Phase::Waiting);
     html! {
         @for trouble in &now.troubles {
             p.bad.banner {

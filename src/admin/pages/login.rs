@@ -19,7 +19,7 @@ pub(super) async fn show(State(lobby): State<Arc<Lobby>>, Query(asked): Asked) -
     if lobby.settings.open.is_some() {
         return Redirect::to(&format!("{}/", lobby.base)).into_response();
     }
-    let back = asked.get("back").map(String::as_str).unwrap_or("/");
+    let back = asked.get("back").map_or("/", String::as_str);
     Html(form(&lobby, act::own_path(back), None).into_string()).into_response()
 }
 

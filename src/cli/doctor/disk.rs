@@ -76,7 +76,7 @@ fn judge_room(free: u64) -> Finding {
     let text = format!("{} MiB free for the state", free >> 20);
     match free {
         ..LITTLE => Finding::bad("disk", text, "make room; the daemon goes on by itself then"),
-        ..SOME => Finding::warning("disk", text, "make room before it is full"),
+        LITTLE..SOME => Finding::warning("disk", text, "make room before it is full"),
         _ => Finding::ok("disk", text),
     }
 }

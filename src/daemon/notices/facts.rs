@@ -1,4 +1,5 @@
 //! How everything stands, as what is wrong, fine, or not known.
+#![expect(clippy::option_option, reason = "whether anything is expected to be verified, and when it was")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
