@@ -16,10 +16,12 @@ use crate::{
     sync::{Born, Context, Fresh, Link, ParkCode, Why, decide_link, link_matched},
 };
 
+mod around;
 mod find;
 mod history;
 mod status;
 
+pub use around::Behind;
 pub use find::{Explanation, FieldExplanation, Whereabouts};
 pub use history::BeforeImage;
 pub use status::{IntegrationStatus, PipelineStatus};
@@ -63,6 +65,20 @@ pub struct ParkedItem {
     pub parked: Parked,
     /// What to do about it.
     pub remedy: String,
+    /// The record it is linked with, on the other side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked_with: Option<RecordId>,
+    /// Records that wait for this one to be linked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<Behind>,
+    /// How many more do.
+    #[serde(default, skip_serializing_if = "is_none_more")]
+    pub more_behind: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none_more(more: &usize) -> bool {
+    *more == 0
 }
 
 /// A field whose sides disagree, for a person to decide.
@@ -123,6 +139,9 @@ impl<'e> Desk<'e> {
                         id: id.clone(),
                         remedy: parked.code.remedy().to_owned(),
                         parked,
+                        linked_with: None,
+                        behind: Vec::new(),
+                        more_behind: 0,
                     }));
                 }
                 match next {
