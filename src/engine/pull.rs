@@ -94,7 +94,7 @@ impl Run<'_> {
         let stored = self.engine.ledger.cursor(&key.0, &key.1).await?;
         let stored = stored.filter(|cursor| cursor.account.is_empty() || cursor.account == account).unwrap_or_default();
         let stored = self.pulled.get(&key).map_or(stored, |pulled| pulled.cursor.clone());
-        let mut told = self.told_of(&key).await?;
+        let mut told = Box::pin(self.told_of(&key)).await?;
         let feed = order.resource.list.as_ref().and_then(|list| list.changed_since.as_ref());
         let full = order.full || stored.since.is_none() || feed.is_none() || told.is_a_flood();
         let mut position = PullCursor { since: if full { None } else { order.since.or(stored.since) }, page: None };
@@ -140,7 +140,7 @@ impl Run<'_> {
                 None => break,
             }
         }
-        if let Err(error) = self.look_at_told(order, full, &mut told).await? {
+        if let Err(error) = Box::pin(self.look_at_told(order, full, &mut told)).await? {
             return Ok(Err(error));
         }
         for attached in &order.attached {
