@@ -16,6 +16,7 @@
 
 mod account;
 mod apply;
+mod before;
 mod constants;
 mod deletion;
 mod deliver;

@@ -85,6 +85,8 @@ pub struct WriteItem {
     pub body: Value,
     /// The version the plan was made from.
     pub version: Option<String>,
+    /// The record as it was read right before, decoded, where the call needs it ([`super::Write::replaces`]).
+    pub now: Option<Value>,
 }
 
 /// A call ready to be sent, less the login. Stored in an intent, so that exactly these bytes can be sent again.

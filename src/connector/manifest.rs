@@ -314,6 +314,8 @@ pub enum WireFormat {
     YesNo,
     /// `true` and `false` as text.
     TrueFalse,
+    /// An address whose last part is the id (Cliniko).
+    LinkId,
 }
 
 /// How to write records.
@@ -325,6 +327,9 @@ pub struct Write {
     pub path: String,
     /// The call only ever creates (or only ever updates): it can never do the other by mistake.
     pub only: bool,
+    /// Of an update: the remote keeps nothing that is not sent, so the record goes back whole, as it was read right
+    /// before ([`super::WriteItem::now`]), with the values to write laid over it.
+    pub replaces: bool,
     /// Where an update puts the id into the item's body; `None` where it is in the path.
     pub id_in_body: Option<Path>,
     /// Several records a call.
@@ -489,4 +494,16 @@ pub struct GoneWhen {
     pub path: Path,
     /// Values that mean gone.
     pub values: Vec<Value>,
+    /// Any value at all means gone: the instant of a deletion.
+    pub filled: bool,
+}
+
+impl GoneWhen {
+    /// Whether a decoded record says so.
+    #[must_use]
+    pub fn says(&self, record: &Value) -> bool {
+        let blank = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+        let says = |value: &Value| self.values.contains(value) || (self.filled && !blank(value));
+        self.path.find(record).is_some_and(says)
+    }
 }

@@ -47,7 +47,7 @@ impl Run<'_> {
             let writes_now = decide_link(&context, link).writes;
             let Some(write) = writes_now.into_iter().find(|write| write.delete && write.side == side) else { continue };
             let (id, version) = (Some(link.id(side).clone()), link.mark(side).version.clone());
-            writes.push(WriteItem { id, body: record.body, version });
+            writes.push(WriteItem { id, body: record.body, version, now: None });
             kept.push(Item { write, ..item });
         }
         Ok((kept, writes))

@@ -308,12 +308,32 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
     let list = written.list.as_ref().and_then(|list| listing::list(list, &fields, &id, report));
     let create = written.create.as_ref().and_then(|write| calls::write(write, true, report));
     let update = written.update.as_ref().and_then(|write| calls::write(write, false, report));
+    if let (Some(flag), None, true) = (
+        written.update.as_ref().and_then(|update| update.replaces.as_ref()),
+        &written.get,
+        update.as_ref().is_some_and(|update| update.replaces),
+    ) {
+        report.add(
+            error(
+                "config::missing_key",
+                flag.span,
+                "an update that replaces the record reads it before, and there is no `get`",
+            )
+            .help("add get: \"/contacts/{id}\""),
+        );
+    }
     let delete = written.delete.as_ref().and_then(|delete| delete::delete(delete, written, &fields, report));
     let label = written.label.as_ref().map(|label| self::label(label, report)).unwrap_or_default();
     let gone_when = written.gone_when.as_ref().and_then(|gone| {
         let path = gone.path.as_ref()?;
-        let values = calls::values(gone.equals.as_ref(), gone.is_in.as_ref(), gone.span, report);
-        Some(GoneWhen { path: path.value.clone(), values })
+        let filled = gone.blank.as_ref().is_some_and(|blank| !blank.value);
+        let named = !filled || gone.equals.is_some() || gone.is_in.is_some();
+        let values = if named {
+            calls::values(gone.equals.as_ref(), gone.is_in.as_ref(), gone.span, report)
+        } else {
+            Vec::new()
+        };
+        Some(GoneWhen { path: path.value.clone(), values, filled })
     });
     let also = entries(written.also.as_ref()).filter_map(|entry| also(entry, &fields, report)).collect();
     let resource = Resource {

@@ -161,10 +161,7 @@ fn join(group: Option<&Group>, first: &mut Draft, mut draft: Draft, id: &RecordI
 /// A record with its version: what it holds.
 pub(super) fn remote(resource: &Resource, body: Value) -> Option<RemoteRecord> {
     let id = resource.id.find(&body).and_then(id_of)?;
-    let gone = resource
-        .gone_when
-        .as_ref()
-        .is_some_and(|gone| gone.path.find(&body).is_some_and(|value| gone.values.contains(value)));
+    let gone = resource.gone_when.as_ref().is_some_and(|gone| gone.says(&body));
     let stamp = resource.updated_at.as_ref().and_then(|path| path.find(&body)?.as_str());
     let updated_at = stamp.and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
     Some(RemoteRecord {

@@ -117,6 +117,7 @@ fn update() -> Write {
         method: "PATCH".to_owned(),
         path: "/contacts/{id}".to_owned(),
         only: true,
+        replaces: false,
         id_in_body: None,
         batch: None,
         body: None,

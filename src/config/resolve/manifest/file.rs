@@ -92,6 +92,7 @@ pub(super) fn resource(made: Resource, written: &ResourceW, file: &FileW, report
             method: method.to_owned(),
             path: table.path.clone(),
             only: true,
+            replaces: false,
             id_in_body: Some(made.id.clone()),
             batch: Some(batch(&whole)),
             body: None,
