@@ -10,8 +10,12 @@
 mod books;
 mod cliniko;
 mod desk;
+mod eventbrite;
+mod gosweetspot;
 mod myob;
 mod quickbooks;
+mod simpro;
+mod zoho;
 
 use std::{
     io,
@@ -34,18 +38,30 @@ use crate::clock::Clock;
 pub enum PracticeKind {
     /// Cliniko's v1.
     Cliniko,
+    /// Eventbrite's v3.
+    Eventbrite,
+    /// `GoSweetSpot`'s freight API.
+    GoSweetSpot,
     /// MYOB's `AccountRight` Live.
     Myob,
     /// `QuickBooks` Online's Accounting API v3.
     QuickBooks,
+    /// `simPRO` Premium's REST v1.0.
+    Simpro,
+    /// Zoho CRM's v8.
+    ZohoCrm,
 }
 
 impl PracticeKind {
     fn api(self) -> Box<dyn Api> {
         match self {
             Self::Cliniko => Box::new(cliniko::Cliniko),
+            Self::Eventbrite => Box::new(eventbrite::Eventbrite),
+            Self::GoSweetSpot => Box::new(gosweetspot::GoSweetSpot),
             Self::Myob => Box::new(myob::Myob),
             Self::QuickBooks => Box::new(quickbooks::QuickBooks),
+            Self::Simpro => Box::new(simpro::Simpro),
+            Self::ZohoCrm => Box::new(zoho::Zoho),
         }
     }
 }

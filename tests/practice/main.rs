@@ -10,10 +10,13 @@ mod office;
 mod systems;
 
 mod cliniko;
-mod login;
+mod eventbrite;
+mod gosweetspot;
 mod myob;
 mod op;
 mod portal;
 mod pp;
 mod quickbooks;
+mod simpro;
 mod validate;
+mod zoho;

@@ -16,9 +16,11 @@ pub(crate) enum Ids {
     Text,
     /// UUIDs.
     Uuid,
+    /// What the caller says.
+    Given,
 }
 
-/// Works out what a system works out of a record, or refuses it; with the record of before.
+/// A rule for a record, and for how it was before.
 pub(crate) type Finish = fn(&mut Map<String, Value>, Option<&Map<String, Value>>) -> Result<(), Problem>;
 
 /// The shape of a resource.
@@ -160,6 +162,7 @@ impl Books {
     /// Makes a record, and gives its id.
     pub(crate) fn make(&mut self, shape: &'static Shape, body: Value, now: DateTime<Utc>) -> Result<String, Problem> {
         let Value::Object(mut body) = body else { return Err(Problem::Other("a record is an object".to_owned())) };
+        let given = body.get(shape.id).and_then(Value::as_str).map(str::to_owned);
         body.retain(|name, _| !shape.read_only.contains(&name.as_str()) && name != shape.id);
         let number = self.all(shape).len() + 1;
         let (id, value) = match shape.ids {
@@ -168,6 +171,13 @@ impl Books {
             Ids::Uuid => {
                 let uuid = Uuid::from_u64_pair(self.ids.u64(..), self.ids.u64(..)).to_string();
                 (uuid.clone(), Value::from(uuid))
+            }
+            Ids::Given => {
+                let id = given.filter(|id| !id.is_empty()).ok_or(Problem::Missing(shape.id))?;
+                if self.find(shape, &id).is_some() {
+                    return Err(Problem::Taken(shape.id));
+                }
+                (id.clone(), Value::from(id))
             }
         };
         body.insert(shape.id.to_owned(), value);

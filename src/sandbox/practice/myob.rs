@@ -46,7 +46,11 @@ static SHAPES: [Shape; 5] = [
         name: "payments",
         called: "Sale/CustomerPayment",
         required: &["Customer", "Invoices"],
-        finish: payment,
+        finish: |body, _| {
+            let applied = sum(body, "Invoices", "AmountApplied");
+            put(body, "AmountReceived", applied);
+            Ok(())
+        },
         ..LISTED
     },
     Shape { name: "accounts", called: "GeneralLedger/Account", unique: &["DisplayID"], ..LISTED },
@@ -84,13 +88,6 @@ fn invoice(body: &mut Map<String, Value>, before: Option<&Map<String, Value>>) -
         put(body, name, total.clone());
     }
     put(body, "Status", Value::from("Open"));
-    Ok(())
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the form of all of them")]
-fn payment(body: &mut Map<String, Value>, _: Option<&Map<String, Value>>) -> Result<(), Problem> {
-    let applied = sum(body, "Invoices", "AmountApplied");
-    put(body, "AmountReceived", applied);
     Ok(())
 }
 

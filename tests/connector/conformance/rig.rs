@@ -28,10 +28,11 @@ pub enum System {
     QuickBooks,
     Cliniko,
     Myob,
+    ZohoCrm,
+    Simpro,
+    Eventbrite,
+    GoSweetSpot,
 }
-
-/// A field, and a value for it.
-pub type Ignored = (&'static str, fn() -> Value);
 
 /// What the suite must know of a system.
 pub struct Known {
@@ -48,10 +49,13 @@ pub struct Known {
     /// What the connection is given besides its address; `TOKEN` and `TENANT` stand for what they say.
     pub connection: &'static str,
     /// A field that a write does not change, and a value for it.
-    pub ignored: Option<Ignored>,
+    pub ignored: Option<(&'static str, fn() -> Value)>,
     /// Answers to a list that are none.
     pub odd: [&'static str; 4],
 }
+
+/// Numbers that callers make up.
+static NUMBER: AtomicU64 = AtomicU64::new(1);
 
 const JSON_ODD: [&str; 4] = ["[]", "{}", "7", "{\"error\":[]}"];
 
@@ -134,6 +138,51 @@ impl System {
                 odd: ["{\"Items\":{\"a\":1}}", "{\"Items\":[{\"CompanyName\":\"x\"}]}", "[]", "{}"],
                 ..plain
             },
+            Self::ZohoCrm => Known {
+                connector: "zoho-crm",
+                resource: "contacts",
+                name: "Last_Name",
+                connection: "auth: { header: TOKEN }",
+                ignored: Some(("Created_Time", || json!("2026-01-01T00:00:00Z"))),
+                odd: ["{\"data\":{\"a\":1},\"info\":{}}", "{\"data\":[{\"Last_Name\":\"x\"}],\"info\":{}}", "[]", "{}"],
+                ..plain
+            },
+            Self::Simpro => Known {
+                connector: "simpro",
+                resource: "individuals",
+                name: "FamilyName",
+                besides: || json!({ "GivenName": "Rua" }),
+                connection: "tenant: \"TENANT\", settings: { build: kea }, auth: { token: TOKEN }",
+                ignored: Some(("DateModified", || json!("2026-01-01T00:00:00Z"))),
+                odd: ["{}", "{\"a\":[]}", "[7]", "[{\"FamilyName\":\"x\"}]"],
+                ..plain
+            },
+            Self::Eventbrite => Known {
+                connector: "eventbrite",
+                resource: "orders",
+                name: "name",
+                odd: [
+                    "{\"orders\":{\"a\":1},\"pagination\":{}}",
+                    "{\"orders\":[{\"name\":\"x\"}],\"pagination\":{}}",
+                    "[]",
+                    "{}",
+                ],
+                ..plain
+            },
+            Self::GoSweetSpot => Known {
+                connector: "gosweetspot",
+                resource: "orders",
+                name: "consignee",
+                besides: || json!({ "packingslipno": format!("T-{}", NUMBER.fetch_add(1, Ordering::Relaxed)) }),
+                connection: "settings: { contact: me@office.example }, auth: { header: TOKEN }",
+                odd: [
+                    "{\"Results\":{\"a\":1},\"Pages\":1}",
+                    "{\"Results\":[{\"consignee\":\"x\"}],\"Pages\":1}",
+                    "[]",
+                    "{}",
+                ],
+                ..plain
+            },
         }
     }
 
@@ -141,6 +190,10 @@ impl System {
         match self {
             Self::QuickBooks => PracticeKind::QuickBooks,
             Self::Cliniko => PracticeKind::Cliniko,
+            Self::ZohoCrm => PracticeKind::ZohoCrm,
+            Self::Simpro => PracticeKind::Simpro,
+            Self::Eventbrite => PracticeKind::Eventbrite,
+            Self::GoSweetSpot => PracticeKind::GoSweetSpot,
             Self::Website | Self::Xero | Self::Xpm | Self::Myob => PracticeKind::Myob,
         }
     }
@@ -277,8 +330,8 @@ impl Rig {
     }
 
     /// A record made by a call, as it is read where the answer does not hold it.
-    pub async fn made(&self, name: &str) -> RemoteRecord {
-        self.told(self.write_one(CREATE, new_item(self.body(name))).await).await
+    pub async fn made(&self, body: Value) -> RemoteRecord {
+        self.told(self.write_one(CREATE, new_item(body)).await).await
     }
 
     /// What was written.
