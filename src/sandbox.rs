@@ -12,6 +12,7 @@
 mod call;
 mod faults;
 mod log;
+mod logins;
 mod practice;
 mod seed;
 mod server;
@@ -28,6 +29,7 @@ use crate::clock::Clock;
 
 pub use faults::{Fault, FaultRule, Faults};
 pub use log::{Counts, LogEntry, RequestLog};
+pub use logins::Logins;
 pub use practice::{PracticeKind, PracticeOptions, PracticeSystem};
 pub use seed::{Oddity, SeedPlan, Seeded, income_account, seed};
 pub use website::{Website, WebsiteOptions};
