@@ -53,6 +53,7 @@ fn every_example_folder_is_sound_and_has_its_page() {
     }
     names.sort();
     for wanted in [
+        "agency",
         "eventbrite-website",
         "website-cliniko",
         "website-gosweetspot",
