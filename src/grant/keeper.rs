@@ -31,6 +31,8 @@ const PATIENCE: TimeDelta = TimeDelta::minutes(15);
 const REST: Duration = Duration::from_secs(10);
 /// When a login that ends unless it is used is told to people.
 const WARN: TimeDelta = TimeDelta::days(14);
+/// How long a look waits for somebody who speaks to the remote.
+const LOOK: Duration = Duration::from_millis(500);
 /// Most consents that are waited for at once.
 const WAITING: usize = 64;
 
@@ -411,7 +413,17 @@ impl Keeper {
     pub async fn look(&self, connection: &Connection) -> Option<ConnectionNow> {
         let Auth::Grant(grant) = &connection.auth else { return None };
         let turn = self.of(grant);
-        let mut held = turn.lock().await;
+        let Ok(mut held) = tokio::time::timeout(LOOK, turn.lock()).await else {
+            let todo = "nothing: the login is being renewed, and the remote takes its time";
+            return Some(ConnectionNow {
+                connection: connection.name.clone(),
+                grant: grant.name.to_string(),
+                state: ConnectionState::Connected,
+                account: None,
+                todo: Some(todo.to_owned()),
+                expires: None,
+            });
+        };
         let loaded = self.load(grant, &mut held).await;
         let name = connection.name.as_str();
         let (mut state, mut todo) = (ConnectionState::Connected, None);

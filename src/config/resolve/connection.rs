@@ -36,7 +36,7 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connect
     let base_url = base_url(cx, name, written, &manifest, &settings, lacking);
     let (auth, beside) = match &written.grant {
         Some(grant) => (by_grant(cx, grant, written, &manifest), beside(cx, written, &manifest)),
-        None => (auth(cx, name, written, &manifest), Some(None)),
+        None => (auth(cx, name, written, &manifest), Ok(None)),
     };
     Some(Connection {
         name: parsed?,
@@ -44,7 +44,7 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connect
         tenant: written.tenant.as_ref().map(|tenant| tenant.value.clone()),
         settings,
         auth: auth?,
-        beside: beside?,
+        beside: beside.ok()?,
         webhook_key: match &written.webhook_key {
             Some(key) => Some(webhook_key(cx, key, &manifest)?),
             None => None,
@@ -365,17 +365,21 @@ fn beside_header(manifest: &Manifest) -> Option<&str> {
     })
 }
 
-/// What a connection gives beside its grant. `None` when it holds mistakes.
-fn beside(cx: &Cx<'_>, written: &ConnectionW, manifest: &Manifest) -> Option<Option<(String, crate::config::Secret)>> {
-    let (Some(auth), Some(name)) = (&written.auth, beside_header(manifest)) else { return Some(None) };
+/// What a connection gives beside its grant. `Err` when it holds mistakes, which were reported.
+fn beside(
+    cx: &Cx<'_>,
+    written: &ConnectionW,
+    manifest: &Manifest,
+) -> Result<Option<(String, crate::config::Secret)>, ()> {
+    let (Some(auth), Some(name)) = (&written.auth, beside_header(manifest)) else { return Ok(None) };
     match &auth.header {
         Some(HeaderAuthW::Value(value)) if auth.token.is_none() && auth.user.is_none() => {
-            secret(cx, value).map(|value| Some((name.to_owned(), value)))
+            secret(cx, value).map(|value| Some((name.to_owned(), value))).ok_or(())
         }
         _ => {
             let text = format!("beside a grant, `{}` takes the key of `{name}` alone", manifest.name);
             cx.report.add(error("config::bad_auth", auth.span, text).help("write auth: { header: \"${env:NAME}\" }"));
-            None
+            Err(())
         }
     }
 }
