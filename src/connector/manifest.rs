@@ -8,7 +8,7 @@ use serde_json::Value;
 
 pub use self::{
     file_table::{FileFormat, FileTable, Group, Holds},
-    oauth::{Accounts, ClientAuth, OAuth},
+    oauth::{AccountIn, Accounts, ClientAuth, HostIn, OAuth},
     reading::{
         ChangedSince, DeletedFeed, Detail, GetOne, List, PageEnd, PageSize, Paging, Parents, Place, SinceFormat,
         SincePlace, ThenCursor, Windows,
@@ -100,6 +100,8 @@ pub enum AuthKind {
     Basic,
     /// A key in this header.
     Header(String),
+    /// A key in this header, beside a login by consent (MYOB's company file).
+    Beside(String),
     /// A login that a person consents to.
     OAuth2(Box<OAuth>),
 }

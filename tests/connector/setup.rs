@@ -172,6 +172,7 @@ pub fn connection(base_url: &str, manifest: Manifest) -> Connection {
         tenant: Some("t-1".to_owned()),
         settings: BTreeMap::new(),
         auth: Auth::Bearer(Secret::Known(SecretString::from(CANARY))),
+        beside: None,
         webhook_key: None,
         unlimited: false,
     }

@@ -103,6 +103,29 @@ async fn a_lost_answer_of_a_strict_remote_ends_in_please_authorise_again() {
 }
 
 #[tokio::test]
+async fn how_a_connection_stands_is_told_also_while_a_slow_remote_renews_it() {
+    let office = Office::connected().await;
+    office.later();
+    office.xero.faults().once(Fault::SlowAfter(Duration::from_secs(3)), "POST", "/connect/token");
+    let asked = || office.xero.log().entries().iter().filter(|entry| entry.path == "/connect/token").count();
+    let before = asked();
+    let mut read = std::pin::pin!(office.read("acme"));
+    let look = async {
+        while asked() == before {
+            tokio::task::yield_now().await;
+        }
+        office.look("acme").await
+    };
+    let now = tokio::select! {
+        biased;
+        now = look => now,
+        _ = &mut read => panic!("it waited for the remote"),
+    };
+    assert!(now.todo.unwrap().contains("is being renewed"));
+    read.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_server_that_fails_passes_by_itself_and_breaks_nothing() {
     let office = Office::connected().await;
     office.later();

@@ -3,6 +3,7 @@
 
 #[path = "../support/browser.rs"]
 mod browser;
+mod captured;
 mod crash;
 mod hooks;
 mod life;

@@ -34,9 +34,9 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connect
     let manifest = manifest(cx, written.connector.as_ref()?)?;
     let (settings, lacking) = cx.report.watch(|| settings(cx, name, written, &manifest));
     let base_url = base_url(cx, name, written, &manifest, &settings, lacking);
-    let auth = match &written.grant {
-        Some(grant) => by_grant(cx, grant, written, &manifest),
-        None => auth(cx, name, written, &manifest),
+    let (auth, beside) = match &written.grant {
+        Some(grant) => (by_grant(cx, grant, written, &manifest), beside(cx, written, &manifest)),
+        None => (auth(cx, name, written, &manifest), Ok(None)),
     };
     Some(Connection {
         name: parsed?,
@@ -44,6 +44,7 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connect
         tenant: written.tenant.as_ref().map(|tenant| tenant.value.clone()),
         settings,
         auth: auth?,
+        beside: beside.ok()?,
         webhook_key: match &written.webhook_key {
             Some(key) => Some(webhook_key(cx, key, &manifest)?),
             None => None,
@@ -327,7 +328,7 @@ fn auth(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Manife
 
 /// The grant that a connection logs in by.
 fn by_grant(cx: &Cx<'_>, grant: &At<String>, written: &ConnectionW, manifest: &Manifest) -> Option<Auth> {
-    if let Some(auth) = &written.auth {
+    if let Some(auth) = written.auth.as_ref().filter(|_| beside_header(manifest).is_none()) {
         cx.report.add(
             error("config::bad_auth", auth.span, "a connection logs in by a grant or by `auth`, not by both")
                 .also(grant.span, "the grant is named here")
@@ -356,12 +357,40 @@ fn by_grant(cx: &Cx<'_>, grant: &At<String>, written: &ConnectionW, manifest: &M
     known.as_ref().map(|grant| Auth::Grant(Arc::clone(grant)))
 }
 
+/// The header that a connection may give beside its grant.
+fn beside_header(manifest: &Manifest) -> Option<&str> {
+    manifest.auth.iter().find_map(|kind| match kind {
+        AuthKind::Beside(name) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+/// What a connection gives beside its grant. `Err` when it holds mistakes, which were reported.
+fn beside(
+    cx: &Cx<'_>,
+    written: &ConnectionW,
+    manifest: &Manifest,
+) -> Result<Option<(String, crate::config::Secret)>, ()> {
+    let (Some(auth), Some(name)) = (&written.auth, beside_header(manifest)) else { return Ok(None) };
+    match &auth.header {
+        Some(HeaderAuthW::Value(value)) if auth.token.is_none() && auth.user.is_none() => {
+            secret(cx, value).map(|value| Some((name.to_owned(), value))).ok_or(())
+        }
+        _ => {
+            let text = format!("beside a grant, `{}` takes the key of `{name}` alone", manifest.name);
+            cx.report.add(error("config::bad_auth", auth.span, text).help("write auth: { header: \"${env:NAME}\" }"));
+            Err(())
+        }
+    }
+}
+
 fn form(kind: &AuthKind) -> String {
     match kind {
         AuthKind::None => "no login".to_owned(),
         AuthKind::Bearer => "auth: { token: \"${env:NAME}\" }".to_owned(),
         AuthKind::Basic => "auth: { user: …, password: \"${env:NAME}\" }".to_owned(),
         AuthKind::OAuth2(_) => "a grant, as grant: NAME".to_owned(),
+        AuthKind::Beside(_) => "beside a grant, auth: { header: \"${env:NAME}\" }".to_owned(),
         AuthKind::Header(_) => "auth: { header: \"${env:NAME}\" }".to_owned(),
     }
 }

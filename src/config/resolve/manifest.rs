@@ -224,7 +224,7 @@ fn auth_kind(written: &crate::config::written::AuthKindW, report: &Report) -> Op
         AuthWordW::None => AuthKind::None,
         AuthWordW::Bearer => AuthKind::Bearer,
         AuthWordW::Basic => AuthKind::Basic,
-        AuthWordW::OAuth2 => super::grant::oauth(written)?,
+        AuthWordW::OAuth2 => super::grant::oauth(written, report)?,
         AuthWordW::Header => {
             let Some(header) = &written.header else {
                 report.add(
@@ -233,7 +233,11 @@ fn auth_kind(written: &crate::config::written::AuthKindW, report: &Report) -> Op
                 );
                 return None;
             };
-            AuthKind::Header(header.value.clone())
+            if written.beside.as_ref().is_some_and(|beside| beside.value) {
+                AuthKind::Beside(header.value.clone())
+            } else {
+                AuthKind::Header(header.value.clone())
+            }
         }
     })
 }

@@ -25,6 +25,8 @@ pub struct Connection {
     pub settings: BTreeMap<String, String>,
     /// How to log in.
     pub auth: Auth,
+    /// A header and its key, sent beside a grant's.
+    pub beside: Option<(String, Secret)>,
     /// The key of the system's webhooks, where they are for this connection alone.
     pub webhook_key: Option<Secret>,
     /// Whether the account's limits are ignored (a practice system with limits off).

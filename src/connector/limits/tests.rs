@@ -46,6 +46,7 @@ fn connection(name: &str, tenant: &str, limits: &[Limit]) -> Connection {
         tenant: Some(tenant.to_owned()),
         settings: [].into(),
         auth: Auth::Bearer(Secret::Known(SecretString::from("canary-token"))),
+        beside: None,
         webhook_key: None,
         unlimited: false,
     }

@@ -48,6 +48,10 @@ impl Logins {
                 secret(value, &mut hasher);
             }
         }
+        if let Some((name, value)) = &connection.beside {
+            name.hash(&mut hasher);
+            secret(value, &mut hasher);
+        }
         if let Some(key) = &connection.webhook_key {
             secret(key, &mut hasher);
         }

@@ -101,6 +101,7 @@ fn end(name: &str) -> End {
         tenant: None,
         settings: BTreeMap::new(),
         auth: Auth::None,
+        beside: None,
         webhook_key: None,
         unlimited: true,
     };
