@@ -22,6 +22,7 @@ mod deliver;
 mod desk;
 mod effect;
 mod elements;
+mod lag;
 mod listing;
 mod lookups;
 mod meter;

@@ -7,6 +7,7 @@ mod history;
 mod holds;
 mod keys;
 mod runs;
+mod settling;
 
 use std::sync::Arc;
 
