@@ -124,12 +124,24 @@ pub fn cut(text: &str, width: usize) -> String {
     kept
 }
 
-/// Breaks a text at spaces so that each line, indented, fits [`WIDTH`]. Lines after the first hang by two columns.
+/// Breaks a text at spaces so that each line, indented, fits [`WIDTH`]. Lines after the first hang by two columns. What
+/// stands between backticks is one piece, if a line can hold it: a command is there to be copied.
 #[must_use]
 pub fn wrap(text: &str, indent: usize) -> String {
     let room = |line: usize| WIDTH.saturating_sub(indent + if line == 0 { 0 } else { 2 }).max(20);
     let mut lines: Vec<String> = Vec::new();
+    let mut pieces: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
+        let is_open = |piece: &String| piece.matches('`').count() % 2 == 1;
+        match pieces.last_mut().filter(|piece| is_open(piece) && piece.width() + 1 + word.width() <= room(1)) {
+            Some(piece) => {
+                piece.push(' ');
+                piece.push_str(word);
+            }
+            None => pieces.push(word.to_owned()),
+        }
+    }
+    for word in &pieces {
         let number = lines.len().saturating_sub(1);
         match lines.last_mut() {
             Some(line) if line.width() + 1 + word.width() <= room(number) => {
@@ -244,6 +256,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_command_stays_on_one_line() {
+        let filler = "word ".repeat(17);
+        let text = wrap(&format!("{filler}then `reconciled approve 738739`, or not"), 4);
+        assert!(text.contains("\n      `reconciled approve 738739`, or not\n"), "{text}");
+        // A backtick without its other half, or one around more than a line can hold, breaks as anything else.
+        for text in [format!("a lonely ` {filler}{filler}"), format!("`{filler}{filler}` end")] {
+            let wrapped = wrap(&text, 4);
+            assert!(wrapped.lines().all(|line| line.width() <= WIDTH), "{wrapped}");
+            assert_eq!(wrapped.split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn numbers_have_separators() {

@@ -1,9 +1,9 @@
 //! Random edits of many files, under load, with kills: what runs is always the last good set.
 //!
 //! What should run is known from the edits themselves, by rules that are not the program's code: a sound definition that
-//! is the only readable one of its name runs; what is mistaken, empty, cannot be read or is defined twice goes on as it
-//! was; what no file defines any more does not run, unless there is a file that nobody can read, into which it may have
-//! moved. `RECONCILED_FUZZ_SEED` and `RECONCILED_FUZZ_STEPS` choose the edits.
+//! is the only readable one of its name runs; what is mistaken, cannot be read or is defined twice goes on as it was, and
+//! so does what runs from a file that was emptied; what no file defines any more does not run, unless there is a file that
+//! nobody can read, into which it may have moved. `RECONCILED_FUZZ_SEED` and `RECONCILED_FUZZ_STEPS` choose the edits.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -48,6 +48,8 @@ struct Fuzz {
     random: fastrand::Rng,
     files: BTreeMap<String, File>,
     running: BTreeMap<String, String>,
+    /// The file that each one runs from.
+    homes: BTreeMap<String, String>,
     /// The number of each meaning that was seen.
     numbers: BTreeMap<(String, String), String>,
     marks: u32,
@@ -152,6 +154,9 @@ impl Fuzz {
                 self.trace.push(format!("{name}: renamed to {to}"));
                 fs::rename(self.live.file(name), self.live.file(&to)).unwrap();
                 self.files.remove(name);
+                for home in self.homes.values_mut().filter(|home| *home == name) {
+                    home.clone_from(&to);
+                }
                 self.files.insert(to, file);
                 return;
             }
@@ -185,10 +190,14 @@ impl Fuzz {
 
     /// What should run after these edits.
     fn expect(&mut self) {
-        let mut claims: BTreeMap<&String, Vec<(&String, &State)>> = BTreeMap::new();
-        for file in self.files.values() {
+        let mut claims: BTreeMap<&String, Vec<(&String, &String, &State)>> = BTreeMap::new();
+        for (path, file) in &self.files {
             for (name, mark) in &file.defines {
-                claims.entry(name).or_default().push((mark, &file.state));
+                // An emptied file stops nothing that runs from it. A second definition that was refused never ran, so
+                // that emptying its file saves nothing, should the first one be removed.
+                if file.state != State::Empty || self.homes.get(name) == Some(path) {
+                    claims.entry(name).or_default().push((path, mark, &file.state));
+                }
             }
         }
         // What was in a file that is gone may have moved into one that nobody can read: it goes on until that is known.
@@ -196,9 +205,10 @@ impl Fuzz {
         self.running.retain(|name, _| unread || claims.contains_key(name));
         for (name, mut claims) in claims {
             // What a file defined that nobody can read now may have moved; what can be read is written there.
-            claims.retain(|(_, state)| matches!(state, State::Sound | State::Mistaken));
-            if let [(mark, State::Sound)] = claims.as_slice() {
+            claims.retain(|(_, _, state)| matches!(state, State::Sound | State::Mistaken));
+            if let [(path, mark, State::Sound)] = claims.as_slice() {
                 self.running.insert(name.clone(), (*mark).clone());
+                self.homes.insert(name.clone(), (*path).clone());
             }
         }
     }
@@ -232,8 +242,9 @@ async fn whatever_is_edited_what_runs_is_the_last_good_set() {
     fs::write(home.path().join("etc/connections.yaml"), connections).unwrap();
     let live = Live::on(home).await;
     let random = fastrand::Rng::with_seed(seed);
-    let (files, running, numbers) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    let mut fuzz = Fuzz { live, random, files, running, numbers, marks: 0, fresh: 0, broke: false, trace: Vec::new() };
+    let (files, running, homes, numbers) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut fuzz =
+        Fuzz { live, random, files, running, homes, numbers, marks: 0, fresh: 0, broke: false, trace: Vec::new() };
     for step in 0..steps {
         fuzz.trace.push(format!("step {step}"));
         // The load: runs that are under way, and questions.

@@ -13,8 +13,8 @@
 //! | a stuck remote: others take over at once, the stuck one at its deadline | `swap::a_stuck_remote_delays_nobody_…` |
 //! | an emptied or unmounted folder stops nothing | `last_good::a_folder_that_is_emptied_…`, `…many_files_that_vanish_…` |
 //! | a removed file stops what it defined; what it remembered is kept for 30 days, and forgotten here alone | `swap::what_is_removed_runs_no_more_…`, `moved::what_was_removed_…` |
-//! | a definition that moves to another file, or says `moved_from`, is the same one | `patterns::a_file_renamed_…`, `moved`, `fuzz` |
-//! | an edit is judged by its effect, and an approval is for exactly what was shown | `judged` |
+//! | a definition that moves to another file, or says `moved_from`, is the same one | `patterns::a_file_renamed_…`, `whole`, `moved` (in-process), `fuzz` |
+//! | an edit is judged by its effect, and an approval is for exactly what was shown | `judged`, in-process; `whole` |
 //! | `edit`, `config diff`, `config restore` | `editing` |
 //! | a start with no configuration, and with no folder | `life::a_start_with_no_configuration_…`, `life::a_folder_that_is_not_there_…` |
 //! | one edit among a thousand pipelines restarts one | `many` |
@@ -49,3 +49,4 @@ mod support;
 mod swap;
 #[path = "../support/mod.rs"]
 mod systems;
+mod whole;
