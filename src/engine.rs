@@ -23,6 +23,7 @@ mod deliver;
 mod desk;
 mod effect;
 mod elements;
+mod lag;
 mod listing;
 mod lookups;
 mod meter;

@@ -33,7 +33,7 @@ pub mod transfer;
 pub use self::sled::SledStore;
 pub use belongings::{Moved, finish_moves, move_pipeline};
 pub use entry::{
-    Approval, Choice, Cursor, Due, HeldRun, Hold, Intent, IntentItem, Parked, PipelineState, RunRecord, Stage,
+    Approval, Choice, Cursor, Due, HeldRun, Hold, Intent, IntentItem, Parked, PipelineState, RunRecord, Settling, Stage,
 };
 pub use history::{Overwritten, OverwrittenItem, run_id};
 pub use key::{Key, Space};

@@ -55,6 +55,8 @@ pub struct Manifest {
     pub retry_when: Vec<AnswerMatch>,
     /// How long a call that timed out may still take effect.
     pub in_doubt: Duration,
+    /// How long a reading may show a record as it was before a write. Zero where writes are seen at once.
+    pub lag: Duration,
     /// Longest time to wait for an answer.
     pub timeout: Duration,
     /// Where messages are in an error answer, tried in order.

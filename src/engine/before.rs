@@ -74,6 +74,9 @@ impl Run<'_> {
         if self.troubles.len() > known {
             return Ok(None);
         }
-        Ok(self.engine.ledger.link(&pipeline.name, Side::Source, &link.source).await?)
+        let link = self.engine.ledger.link(&pipeline.name, Side::Source, &link.source).await?;
+        // Where what was read may be older than our last write, its version is not known, and nothing is written over it.
+        let lags = !pipeline.end(side).connection.manifest.lag.is_zero();
+        Ok(link.filter(|link| !lags || link.mark(side).version.is_some()))
     }
 }

@@ -126,10 +126,14 @@ impl Run<'_> {
             ids.iter().zip(&links).filter(|(_, link)| link.is_none()).map(|(id, _)| id.clone()).collect();
         let mut remembered = self.engine.ledger.fresh(&pipeline.name, side, &unlinked).await?.into_iter();
         let in_run = self.is_planned(&pipeline.name);
+        let old = self.may_be_old(&pipeline, side, &ids).await?;
         let mut changes = Changes::new();
         let mut moved = 0_u64;
-        for (observation, link) in observations.into_iter().zip(links) {
+        for ((observation, link), old) in observations.into_iter().zip(links).zip(old) {
             let told = if let Some(link) = link {
+                if old {
+                    continue;
+                }
                 self.deliver_linked(&mut changes, attached, link, &observation).await?
             } else {
                 let old = remembered.next().flatten();
@@ -421,6 +425,9 @@ impl Run<'_> {
         id: &RecordId,
     ) -> Result<(), EngineError> {
         let Some(mut link) = self.engine.ledger.link(&pipeline.name, side, id).await? else { return Ok(()) };
+        if self.may_be_old(pipeline, side, std::slice::from_ref(id)).await?.contains(&true) {
+            return Ok(());
+        }
         let old_keys = keys_of_linked(pipeline, &link);
         link.marks[side.index()].gone = true;
         link.revision += 1;

@@ -156,7 +156,8 @@ impl Run<'_> {
                 self.mark_read_in_full(attached, records).await?;
             }
         }
-        let overlap = feed.map_or(Duration::ZERO, |feed| feed.overlap);
+        // What a replica that is behind does not show yet is asked for once more.
+        let overlap = feed.map_or(Duration::ZERO, |feed| feed.overlap).max(order.connection.manifest.lag);
         let overlap = TimeDelta::from_std(overlap).unwrap_or_else(|_| TimeDelta::hours(1));
         let cursor = Cursor {
             since: began.map(|began| began - overlap),
@@ -257,6 +258,9 @@ impl Run<'_> {
     /// A linked record that cannot be read by id was not listed: the second time in a row it is gone.
     async fn note_missing(&mut self, pipeline: &Pipeline, side: Side, id: &RecordId) -> Result<(), EngineError> {
         let Some(mut link) = self.engine.ledger.link(&pipeline.name, side, id).await? else { return Ok(()) };
+        if self.may_be_old(pipeline, side, std::slice::from_ref(id)).await?.contains(&true) {
+            return Ok(());
+        }
         if link.mark(side).missing {
             return self.mark_gone(pipeline, side, id).await;
         }

@@ -99,7 +99,8 @@ impl Run<'_> {
             return self.send_again(&pipeline, number, intent, &to).await;
         }
         let ended = self.ended_at_the_latest(number, intent, to.timeout).await?;
-        let doubt = TimeDelta::from_std(end.connection.manifest.in_doubt).unwrap_or(TimeDelta::MAX);
+        let doubt = TimeDelta::from_std(end.connection.manifest.in_doubt + end.connection.manifest.lag);
+        let doubt = doubt.unwrap_or(TimeDelta::MAX);
         if now - ended < doubt {
             self.leave_open(&pipeline, intent);
             return Ok(());

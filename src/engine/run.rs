@@ -194,6 +194,7 @@ impl Run<'_> {
         }
         let failed = self.pull_all().await?;
         self.look_up_creates(&failed).await?;
+        self.read_settled().await?;
         if self.request.mode == Mode::Poll {
             return Ok(());
         }

@@ -40,6 +40,8 @@ pub enum Space {
     Grant = b'g',
     /// Records that a system told of and that were not looked at yet: connection, resource, arrival (sortable), id.
     News = b'n',
+    /// Records that were written lately, of remotes that show old copies for a while: connection, resource, id.
+    Settling = b'y',
 }
 
 impl Space {
@@ -62,6 +64,7 @@ impl Space {
         Self::Wait,
         Self::Grant,
         Self::News,
+        Self::Settling,
     ];
 
     /// The name in an export, in kebab case. Part of the export's format: never change one.
@@ -85,6 +88,7 @@ impl Space {
             Self::Wait => "wait",
             Self::Grant => "grant",
             Self::News => "news",
+            Self::Settling => "settling",
         }
     }
 

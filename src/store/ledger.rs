@@ -8,6 +8,7 @@ mod holds;
 mod keys;
 mod news;
 mod runs;
+mod settling;
 
 use std::sync::Arc;
 

@@ -156,6 +156,7 @@ pub fn manifest(resource: Resource) -> Manifest {
         limits: vec![],
         throttled: Throttled { status: 429, when: None, wait: ThrottleWait::RetryAfter, remaining: vec![] },
         in_doubt: Duration::from_mins(1),
+        lag: Duration::ZERO,
         timeout: Duration::from_secs(20),
         error_messages: vec![path("$.problem")],
         webhooks: None,

@@ -12,6 +12,7 @@ mod elements;
 mod fields;
 mod files;
 mod guards;
+mod lag;
 mod listing;
 mod lists;
 mod loops;

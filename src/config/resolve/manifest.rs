@@ -50,6 +50,7 @@ pub(crate) fn manifest(name: &At<String>, written: &ManifestW, report: &Report) 
             refused_when: Vec::new(),
             retry_when: Vec::new(),
             in_doubt: Duration::from_mins(1),
+            lag: Duration::ZERO,
             timeout: Duration::from_mins(1),
             error_messages: Vec::new(),
             webhooks: None,
@@ -101,6 +102,9 @@ pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Repor
     }
     if let Some(in_doubt) = &written.in_doubt {
         manifest.in_doubt = in_doubt.value;
+    }
+    if let Some(lag) = &written.lag {
+        manifest.lag = lag.value;
     }
     if let Some(timeout) = &written.timeout {
         manifest.timeout = timeout.value;

@@ -45,6 +45,8 @@ written! {
         may retry_when: OneOrMany<MatchW>,
         /// How long a call that timed out may still take effect. Default: 60s.
         may in_doubt: At<Duration>,
+        /// How long a reading may show a record as it was before a write (a replica that is behind). Default: 0s.
+        may lag: At<Duration>,
         /// Longest time to wait for an answer. Default: 60s.
         may timeout: At<Duration>,
         /// Where messages are in an error answer, tried in order.

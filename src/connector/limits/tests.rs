@@ -33,6 +33,7 @@ fn connection(name: &str, tenant: &str, limits: &[Limit]) -> Connection {
         limits: limits.to_vec(),
         throttled: Throttled { status: 429, when: None, wait: ThrottleWait::RetryAfter, remaining: vec![] },
         in_doubt: MINUTE,
+        lag: Duration::ZERO,
         timeout: MINUTE,
         error_messages: vec![],
         webhooks: None,

@@ -70,6 +70,7 @@ fn end(name: &str) -> End {
         limits: Vec::new(),
         throttled: Throttled { status: 429, when: None, wait: ThrottleWait::RetryAfter, remaining: Vec::new() },
         in_doubt: Duration::from_mins(1),
+        lag: Duration::ZERO,
         timeout: Duration::from_mins(1),
         error_messages: Vec::new(),
         webhooks: None,
