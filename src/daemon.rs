@@ -19,6 +19,7 @@ mod execute;
 mod gate;
 mod grants;
 mod health;
+mod inbox;
 pub mod log_level;
 mod outlook;
 mod paused;

@@ -28,7 +28,7 @@ const fn places(space: Space) -> &'static [usize] {
         Space::Reference => &[0, 1],
         Space::Wait => &[0, 2],
         // Intents name it in their values; the others speak of the store, of connections, of integrations and of grants.
-        Space::Intent | Space::Meta | Space::Cursor | Space::Run | Space::Grant => &[],
+        Space::Intent | Space::Meta | Space::Cursor | Space::Run | Space::Grant | Space::Inbox => &[],
     }
 }
 

@@ -38,11 +38,13 @@ pub enum Space {
     Wait = b'w',
     /// Logins that people consented to, sealed: grant.
     Grant = b'g',
+    /// What was posted to us: connection, resource, and `r` with an id, `s` with a number in the order of coming, or `n`.
+    Inbox = b'n',
 }
 
 impl Space {
     /// Every space, for export.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Meta,
         Self::Pipeline,
         Self::Link,
@@ -59,6 +61,7 @@ impl Space {
         Self::Before,
         Self::Wait,
         Self::Grant,
+        Self::Inbox,
     ];
 
     /// The name in an export, in kebab case. Part of the export's format: never change one.
@@ -81,6 +84,7 @@ impl Space {
             Self::Before => "before",
             Self::Wait => "wait",
             Self::Grant => "grant",
+            Self::Inbox => "inbox",
         }
     }
 

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 use chrono::{DateTime, TimeZone, Utc};
 use reconciled::{
     clock::Clock,
-    config::{self, Config, ConnectionName, IntegrationName},
-    connector::{Connector, HttpConnector, LimitRegistry},
+    config::{self, Config, Connection, ConnectionName, IntegrationName},
+    connector::{Connector, FileConnector, HttpConnector, InboxConnector, LimitRegistry},
     daemon::{
         Daemon, DaemonSettings, Handle,
         protocol::{Request, Response},
@@ -165,7 +165,12 @@ fn load(name: &str, env: &Env, edit: impl Fn(&str) -> String) -> Arc<Config> {
     let file = format!("{name}.yaml");
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/configs").join(name).join(&file);
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join(file), edit(&fs::read_to_string(example).unwrap())).unwrap();
+    let text = edit(&fs::read_to_string(example).unwrap());
+    if text.contains("inbox:") {
+        let listen = "[listen]\npublic = \"127.0.0.1:0\"\npublic_url = \"https://sync.example\"\n";
+        fs::write(folder.path().join("reconciled.toml"), listen).unwrap();
+    }
+    fs::write(folder.path().join(file), text).unwrap();
     let loaded = config::load(folder.path(), env);
     assert!(!loaded.has_errors(), "{}", loaded.render(false));
     Arc::new(loaded.config)
@@ -175,8 +180,24 @@ fn engine(config: Arc<Config>, ledger: Ledger, clock: &Clock, temp: &Path) -> En
     let limits = Arc::new(LimitRegistry::new(clock.clone()));
     let mut connectors: BTreeMap<ConnectionName, Arc<dyn Connector>> = BTreeMap::new();
     for connection in config.connections.values() {
-        let connector = HttpConnector::new(connection.clone(), clock.clone(), &limits).unwrap();
-        connectors.insert(connection.name.clone(), Arc::new(connector));
+        connectors.insert(connection.name.clone(), connector(connection, clock, &limits, ledger.store()));
     }
     Engine { config, ledger, connectors: Arc::new(connectors), clock: clock.clone(), temp: temp.to_path_buf(), seed: 1 }
+}
+
+/// Whatever speaks to the system of a connection.
+fn connector(
+    connection: &Arc<Connection>,
+    clock: &Clock,
+    limits: &Arc<LimitRegistry>,
+    store: &Arc<dyn Store>,
+) -> Arc<dyn Connector> {
+    let connection = Arc::clone(connection);
+    if connection.manifest.is_of_files() {
+        Arc::new(FileConnector::new(connection, clock.clone()).unwrap())
+    } else if connection.manifest.is_of_posts() {
+        Arc::new(InboxConnector::new(connection, clock.clone(), Arc::clone(store)))
+    } else {
+        Arc::new(HttpConnector::new(connection, clock.clone(), limits).unwrap())
+    }
 }
