@@ -22,6 +22,7 @@ mod gate;
 mod grants;
 mod health;
 mod hooks;
+mod inbox;
 pub mod log_level;
 mod look;
 mod notices;

@@ -14,7 +14,9 @@ use super::{exit::CliError, output::Output, text::Paint};
 use crate::{
     clock::Clock,
     config::{self, Config, ConnectionName, IntegrationName, Loaded, PipelineName, ProcessEnv, Snapshot},
-    connector::{Connector, FileConnector, HttpConnector, LimitRegistry, Priority, Requests},
+    connector::{
+        Connector, FileConnector, HttpConnector, InboxConnector, LimitRegistry, Priority, Requests, SqlConnector,
+    },
     daemon::{
         Client, ClientError, execute,
         protocol::{Failure, Progress, Request, Response},
@@ -156,6 +158,19 @@ pub fn connect(keeper: Option<Arc<Keeper>>, clock: &Clock, priority: Priority) -
     Arc::new(move |connection| {
         if connection.manifest.is_of_files() {
             let made = FileConnector::new(Arc::clone(connection), clock.clone()).map_err(|error| error.to_string())?;
+            return Ok(Arc::new(made) as Arc<dyn Connector>);
+        }
+        if connection.manifest.is_of_posts() {
+            let store = keeper.as_ref().map(|keeper| keeper.store()).ok_or_else(|| {
+                let name = &connection.name;
+                format!("connection `{name}` cannot be used: what was posted is in the store, which is not open here")
+            })?;
+            return Ok(
+                Arc::new(InboxConnector::new(Arc::clone(connection), clock.clone(), store)) as Arc<dyn Connector>
+            );
+        }
+        if connection.manifest.is_of_tables() {
+            let made = SqlConnector::new(Arc::clone(connection)).map_err(|error| error.to_string())?;
             return Ok(Arc::new(made) as Arc<dyn Connector>);
         }
         let made = HttpConnector::new(Arc::clone(connection), clock.clone(), &limits);

@@ -8,19 +8,23 @@ use serde_json::Value;
 
 pub use self::{
     file_table::{FileFormat, FileTable, Group, Holds},
+    inbox_table::{InboxTable, Require, Signature},
     oauth::{AccountIn, Accounts, ClientAuth, HostIn, OAuth},
     reading::{
         ChangedSince, DeletedFeed, Detail, GetOne, List, PageEnd, PageSize, Paging, Parents, Place, SinceFormat,
         SincePlace, ThenCursor, Windows,
     },
+    sql_table::{Ids, SqlTable},
     webhooks::{Signed, Told, Webhooks},
     wire::{AnswerMatch, Bodies, BodyKind, XmlRules},
 };
 use crate::record::{Canon, Kind, Path};
 
 mod file_table;
+mod inbox_table;
 mod oauth;
 mod reading;
+mod sql_table;
 mod webhooks;
 mod wire;
 
@@ -199,8 +203,12 @@ pub struct Resource {
     /// Members of a record that have a call of their own. An end of a pipeline has those that it maps, and only they are
     /// read.
     pub also: Vec<Also>,
-    /// The files that hold it; `None` where it is spoken to over HTTP.
+    /// The files that hold it; `None` where it is elsewhere.
     pub file: Option<FileTable>,
+    /// What a post must be, where it is posted to us.
+    pub inbox: Option<InboxTable>,
+    /// The table of a database that holds it.
+    pub sql: Option<SqlTable>,
 }
 
 /// A member of a record that a call of its own reads.
@@ -218,9 +226,27 @@ impl Manifest {
     pub fn is_of_files(&self) -> bool {
         self.resources.values().any(|resource| resource.file.is_some())
     }
+
+    /// Whether its records are posted to us.
+    #[must_use]
+    pub fn is_of_posts(&self) -> bool {
+        self.resources.values().any(|resource| resource.inbox.is_some())
+    }
+
+    /// Whether its records are in tables of a database.
+    #[must_use]
+    pub fn is_of_tables(&self) -> bool {
+        self.resources.values().any(|resource| resource.sql.is_some())
+    }
 }
 
 impl Resource {
+    /// Whether a listing of it may hold what nobody can read: rows of files and tables, posts that were refused.
+    #[must_use]
+    pub const fn may_be_unreadable(&self) -> bool {
+        self.file.is_some() || self.inbox.is_some() || self.sql.is_some()
+    }
+
     /// How many items one call of this kind takes; 0 if there is no such call.
     #[must_use]
     pub fn batch_size(&self, kind: super::WriteKind) -> usize {

@@ -132,6 +132,9 @@ impl Shared {
             if let Some(keeper) = grants::keeper(&self.engine()) {
                 keeper.use_store(Arc::clone(&new));
             }
+            for connector in self.engine().connectors.values() {
+                connector.use_store(&new);
+            }
             self.replace_engine(|engine| engine.ledger = Ledger::new(new));
         }
         let pauses: Vec<_> = self.slots().values().filter_map(|slot| slot.pauses()).collect();

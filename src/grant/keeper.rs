@@ -85,7 +85,8 @@ impl Keeper {
         *self.store.write().unwrap_or_else(PoisonError::into_inner) = store;
     }
 
-    fn store(&self) -> Arc<dyn Store> {
+    /// Where this process keeps what must not be lost.
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store.read().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -34,6 +34,7 @@ const fn places(space: Space) -> &'static [usize] {
         | Space::Run
         | Space::Grant
         | Space::News
+        | Space::Inbox
         | Space::Settling => &[],
     }
 }

@@ -42,11 +42,13 @@ pub enum Space {
     News = b'n',
     /// Records that were written lately, of remotes that show old copies for a while: connection, resource, id.
     Settling = b'y',
+    /// What was posted to us: connection, resource, and `r` with an id, `s` with a number in the order of coming, or `n`.
+    Inbox = b'o',
 }
 
 impl Space {
     /// Every space, for export.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Meta,
         Self::Pipeline,
         Self::Link,
@@ -65,6 +67,7 @@ impl Space {
         Self::Grant,
         Self::News,
         Self::Settling,
+        Self::Inbox,
     ];
 
     /// The name in an export, in kebab case. Part of the export's format: never change one.
@@ -89,6 +92,7 @@ impl Space {
             Self::Grant => "grant",
             Self::News => "news",
             Self::Settling => "settling",
+            Self::Inbox => "inbox",
         }
     }
 

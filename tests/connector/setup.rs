@@ -85,6 +85,8 @@ pub fn customers() -> Resource {
         merged_into: Some(path("$.survivor")),
         also: Vec::new(),
         file: None,
+        inbox: None,
+        sql: None,
     }
 }
 

@@ -55,6 +55,8 @@ fn every_example_folder_is_sound_and_has_its_page() {
     for wanted in [
         "agency",
         "eventbrite-website",
+        "proposals-xero",
+        "proposals-xpm",
         "website-cliniko",
         "website-gosweetspot",
         "website-myob",

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 use chrono::{DateTime, TimeZone, Utc};
 use reconciled::{
     clock::Clock,
-    config::{self, Auth, Config, ConnectionName, IntegrationName, Secret},
-    connector::{Connector, HttpConnector, LimitRegistry},
+    config::{self, Auth, Config, Connection, ConnectionName, IntegrationName, Secret},
+    connector::{Connector, FileConnector, HttpConnector, InboxConnector, LimitRegistry},
     daemon::{
         Daemon, DaemonSettings, Handle,
         protocol::{Request, Response},
@@ -193,9 +193,25 @@ fn engine(config: Arc<Config>, ledger: Ledger, clock: &Clock, temp: &Path) -> En
     let keeper = Arc::new(Keeper::new(Arc::clone(ledger.store()), Vault::new(Some(key)), clock.clone()));
     let mut connectors: BTreeMap<ConnectionName, Arc<dyn Connector>> = BTreeMap::new();
     for connection in config.connections.values() {
-        let connector = HttpConnector::new(connection.clone(), clock.clone(), &limits).unwrap();
-        let connector = connector.with_grants(keeper.clone());
-        connectors.insert(connection.name.clone(), Arc::new(connector));
+        let made = connector(connection, clock, &limits, (ledger.store(), &keeper));
+        connectors.insert(connection.name.clone(), made);
     }
     Engine { config, ledger, connectors: Arc::new(connectors), clock: clock.clone(), temp: temp.to_path_buf(), seed: 1 }
+}
+
+/// Whatever speaks to the system of a connection.
+fn connector(
+    connection: &Arc<Connection>,
+    clock: &Clock,
+    limits: &Arc<LimitRegistry>,
+    (store, keeper): (&Arc<dyn Store>, &Arc<Keeper>),
+) -> Arc<dyn Connector> {
+    let connection = Arc::clone(connection);
+    if connection.manifest.is_of_files() {
+        Arc::new(FileConnector::new(connection, clock.clone()).unwrap())
+    } else if connection.manifest.is_of_posts() {
+        Arc::new(InboxConnector::new(connection, clock.clone(), Arc::clone(store)))
+    } else {
+        Arc::new(HttpConnector::new(connection, clock.clone(), limits).unwrap().with_grants(Arc::clone(keeper)))
+    }
 }

@@ -6,7 +6,10 @@ mod calls;
 mod delete;
 mod fields;
 mod file;
+mod inbox;
 mod listing;
+mod native;
+mod sql;
 mod webhooks;
 
 use std::{sync::Arc, time::Duration};
@@ -120,7 +123,14 @@ pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Repor
     if let Some(hooks) = &written.webhooks {
         manifest.webhooks = webhooks::webhooks(hooks, manifest, report);
     }
-    file::check(manifest, written, report);
+    native::check(manifest, written, report);
+    if manifest.is_of_posts() {
+        // The secret in the address is all there is.
+        manifest.auth = vec![AuthKind::Bearer];
+    }
+    if manifest.is_of_tables() {
+        manifest.auth = vec![AuthKind::Basic, AuthKind::None];
+    }
     check_parents(manifest, written, report);
     check_xml(manifest, written, report);
 }
@@ -366,10 +376,22 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         merged_into: written.merged_into.as_ref().map(|path| path.value.clone()),
         also,
         file: None,
+        inbox: None,
+        sql: None,
     };
-    match &written.file {
-        Some(file) => file::resource(resource, written, file, report),
-        None => Some(resource),
+    let natives = [written.file.is_some(), written.inbox.is_some(), written.sql.is_some()];
+    if natives.into_iter().filter(|given| *given).count() > 1 {
+        report.add(
+            error("config::bad_value", name.span, "a resource is in files, in an inbox or in a table; one of them")
+                .help("keep one of `file`, `inbox` and `sql`"),
+        );
+        return None;
+    }
+    match (&written.file, &written.inbox, &written.sql) {
+        (Some(file), _, _) => file::resource(resource, written, file, report),
+        (_, Some(inbox), _) => inbox::resource(resource, written, inbox, report),
+        (_, _, Some(sql)) => sql::resource(resource, written, sql, report),
+        _ => Some(resource),
     }
 }
 

@@ -98,6 +98,13 @@ pub enum Auth {
     },
     /// By a login that a person consented to.
     Grant(Arc<Grant>),
+    /// Whoever posts to us proves it.
+    Posted {
+        /// The last part of the address.
+        secret: Secret,
+        /// The key of signatures, where posts are signed.
+        signed_with: Option<Secret>,
+    },
     /// A header that holds a key.
     Header {
         /// Header name.

@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    At, AuthKindW, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, ListW, MatchW, Named, OneOrMany, Raw,
-    WebhooksW, WriteCallW, or_short, or_word, words, written,
+    At, AuthKindW, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, InboxW, ListW, MatchW, Named, OneOrMany,
+    Raw, SqlW, WebhooksW, WriteCallW, or_short, or_word, words, written,
 };
 use crate::{
     config::{
@@ -176,6 +176,10 @@ written! {
         may merged_into: At<Path>,
         /// The files that hold it, instead of calls.
         may file: FileW,
+        /// It is posted to us, instead of being asked for.
+        may inbox: InboxW,
+        /// The table of a database that holds it, instead of calls.
+        may sql: SqlW,
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use crate::{connector::WireFormat, record::Kind};
 
 /// What a value on the wire stands for; `None` leaves it as it is.
-pub(super) fn from_wire(value: &Value, format: WireFormat, kind: Kind) -> Option<Value> {
+pub(in crate::connector) fn from_wire(value: &Value, format: WireFormat, kind: Kind) -> Option<Value> {
     match format {
         WireFormat::NumberText => number(value.as_str()?),
         WireFormat::EpochSeconds => stamp(epoch(value)?, kind),
@@ -74,7 +74,7 @@ fn stamp(instant: DateTime<Utc>, kind: Kind) -> Option<Value> {
 }
 
 /// How a value stands on the wire; `None` leaves it as it is.
-pub(super) fn to_wire(value: &Value, format: WireFormat, kind: Kind) -> Option<Value> {
+pub(in crate::connector) fn to_wire(value: &Value, format: WireFormat, kind: Kind) -> Option<Value> {
     match (format, kind) {
         // Relations are read only.
         (WireFormat::LinkId, _) => None,

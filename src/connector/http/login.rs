@@ -29,7 +29,8 @@ impl Login {
         let mut session = None;
         let (name, text, mut secrets) = match &connection.auth {
             Auth::None => return Ok(Self { headers: Vec::new(), secrets: Vec::new(), session: None }),
-            Auth::Bearer(token) => {
+            // No HTTP connector is made for an inbox.
+            Auth::Bearer(token) | Auth::Posted { secret: token, .. } => {
                 let token = token.reveal().await.map_err(fail)?;
                 let text = SecretString::from(format!("Bearer {}", token.expose_secret()));
                 (AUTHORIZATION, text, vec![token])

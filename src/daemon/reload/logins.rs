@@ -43,6 +43,12 @@ impl Logins {
                 user.hash(&mut hasher);
                 secret(password, &mut hasher);
             }
+            Auth::Posted { secret: token, signed_with } => {
+                secret(token, &mut hasher);
+                if let Some(key) = signed_with {
+                    secret(key, &mut hasher);
+                }
+            }
             Auth::Header { name, value } => {
                 name.hash(&mut hasher);
                 secret(value, &mut hasher);

@@ -93,6 +93,8 @@ fn end(name: &str) -> End {
         merged_into: None,
         also: Vec::new(),
         file: None,
+        inbox: None,
+        sql: None,
     };
     let connection = Connection {
         name: ConnectionName::parse(name).unwrap(),
