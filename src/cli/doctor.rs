@@ -146,9 +146,10 @@ async fn secrets(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = Vec::new();
     for connection in loaded.config.connections.values() {
         let secret: Option<&Secret> = match &connection.auth {
-            Auth::Bearer(secret) | Auth::Header { value: secret, .. } | Auth::Basic { password: secret, .. } => {
-                Some(secret)
-            }
+            Auth::Bearer(secret)
+            | Auth::Header { value: secret, .. }
+            | Auth::Basic { password: secret, .. }
+            | Auth::Posted { secret, .. } => Some(secret),
             // Logins by consent are kept by the daemon; its status tells of them.
             Auth::None | Auth::Grant(_) => None,
         };

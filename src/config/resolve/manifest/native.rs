@@ -95,6 +95,7 @@ pub(super) fn write(path: &str, id: &Path, whole: &Path, method: &str, max: usiz
         method: method.to_owned(),
         path: path.to_owned(),
         only: true,
+        replaces: false,
         id_in_body: Some(id.clone()),
         batch: Some(Batch {
             path: None,
