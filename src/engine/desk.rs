@@ -12,7 +12,7 @@ use crate::{
     config::{IntegrationName, Pipeline, PipelineName},
     connector::{CallError, WriteKind},
     record::{Cell, RecordId, Side},
-    store::{Approval, Changes, Due, HeldRun, Hold, Ledger, Parked, PipelineState, RunRecord, Stage, StoreError},
+    store::{Approval, Changes, Due, HeldRun, Hold, Ledger, PipelineState, RunRecord, Stage, StoreError},
     sync::{Born, Context, Fresh, Link, ParkCode, Why, decide_link, link_matched},
 };
 
@@ -21,7 +21,7 @@ mod find;
 mod history;
 mod status;
 
-pub use around::Behind;
+pub use around::{Behind, ParkedItem};
 pub use find::{Explanation, FieldExplanation, Whereabouts};
 pub use history::BeforeImage;
 pub use status::{IntegrationStatus, PipelineStatus};
@@ -50,35 +50,6 @@ pub enum DeskError {
     /// It exists but does not allow what was asked.
     #[error("{0}")]
     NotPossible(String),
-}
-
-/// A parked entry with what it belongs to.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ParkedItem {
-    /// The pipeline.
-    pub pipeline: PipelineName,
-    /// The side of the record.
-    pub side: Side,
-    /// The record.
-    pub id: RecordId,
-    /// What is parked of it.
-    pub parked: Parked,
-    /// What to do about it.
-    pub remedy: String,
-    /// The record it is linked with, on the other side.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub linked_with: Option<RecordId>,
-    /// Records that wait for this one to be linked.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub behind: Vec<Behind>,
-    /// How many more do.
-    #[serde(default, skip_serializing_if = "is_none_more")]
-    pub more_behind: usize,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-const fn is_none_more(more: &usize) -> bool {
-    *more == 0
 }
 
 /// A field whose sides disagree, for a person to decide.

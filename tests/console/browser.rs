@@ -34,6 +34,7 @@ async fn people_use_the_console_in_a_browser() {
     let (out, err) = (String::from_utf8_lossy(&script.stdout), String::from_utf8_lossy(&script.stderr));
     assert!(script.status.success(), "{out}\n{err}");
     assert!(out.ends_with("done\n"), "{out}");
+    office.post("operator", "/run", json!({"integration": "bravo", "mode": "sync"})).await;
     office.settled().await;
     assert_eq!(office.world.books.count("sales"), 2, "what was approved was done");
     office.end().await;

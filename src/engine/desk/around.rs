@@ -2,11 +2,44 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Desk, DeskError, ParkedItem};
-use crate::{config::PipelineName, record::RecordId};
+use super::{Desk, DeskError};
+use crate::{
+    config::PipelineName,
+    record::{RecordId, Side},
+    store::Parked,
+};
 
 /// So many who wait are named.
 const NAMED: usize = 5;
+
+/// A parked entry with what it belongs to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ParkedItem {
+    /// The pipeline.
+    pub pipeline: PipelineName,
+    /// The side of the record.
+    pub side: Side,
+    /// The record.
+    pub id: RecordId,
+    /// What is parked of it.
+    pub parked: Parked,
+    /// What to do about it.
+    pub remedy: String,
+    /// The record it is linked with, on the other side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked_with: Option<RecordId>,
+    /// Records that wait for this one to be linked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<Behind>,
+    /// How many more do.
+    #[serde(default, skip_serializing_if = "is_none_more")]
+    pub more_behind: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none_more(more: &usize) -> bool {
+    *more == 0
+}
 
 /// A record that waits for another to be linked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
