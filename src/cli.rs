@@ -5,6 +5,7 @@
 //! progress to standard error. Everything that people read is made by pure `render` functions from plain reports.
 //! Exit codes are an API: `docs/commands.md`.
 
+mod access;
 mod approve;
 mod args;
 mod configs;
@@ -29,7 +30,7 @@ mod pause;
 mod plan;
 mod reload;
 mod render;
-mod report;
+pub(crate) mod report;
 mod revert;
 
 mod run;
@@ -39,7 +40,7 @@ mod status;
 mod sync;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 mod transfer;
 mod validate;
 
@@ -91,6 +92,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Validate => return validate::run(dir, out),
         Command::Render(args) => return render::run(dir, args, out),
         Command::Connectors(args) => return connectors::run(dir, args, out).await,
+        Command::Access(command) => return access::run(command, out),
         Command::Schema => {
             out.json(&crate::config::config_schema());
             return Ok(Exit::Done);
@@ -145,6 +147,7 @@ async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, 
         | Command::Demo(_)
         | Command::Reload(_)
         | Command::LogLevel(_)
+        | Command::Access(_)
         | Command::Edit(_)
         | Command::Config(_)
         | Command::Export(_)

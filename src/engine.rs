@@ -44,7 +44,7 @@ use thiserror::Error;
 
 pub(crate) use account::bind;
 pub use desk::{
-    BeforeImage, ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem,
+    BeforeImage, Behind, ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem,
     PipelineStatus, Whereabouts,
 };
 pub use effect::{EditEffect, EditOf, EffectCounts, EffectItem, EffectKind, PipelineEffect, leave_out_of_edit};

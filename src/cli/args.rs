@@ -95,11 +95,23 @@ pub enum Command {
     LogLevel(LogLevelArgs),
     /// Have the daemon take over the edited configuration, and say what came of every file
     Reload(ReloadArgs),
+    /// Make what is written in reconciled.toml for those who use the console
+    #[command(subcommand)]
+    Access(AccessCommand),
     /// Edit a file of the configuration: check it, show what it changes, move it in whole
     Edit(EditArgs),
     /// Compare the files with what runs, and put back the last good text of one
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+/// `access …`.
+#[derive(Debug, Subcommand)]
+pub enum AccessCommand {
+    /// Ask for a password and print its hash, for [admin.users]
+    Password,
+    /// Make a token and print it with its hash, for [admin.tokens]
+    Token,
 }
 
 /// `edit`.

@@ -92,6 +92,9 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
     let mut sources = Sources::default();
     let toml = snapshot.open_one(SETTINGS_FILE, &mut sources, &report);
     let settings = settings::settings(dir, toml.as_ref().map(|file| (file.number, file.text.as_ref())), env, &report);
+    if let Some(file) = &toml {
+        settings::hide_secrets(file.number, &file.text, &mut sources);
+    }
     let settings_sound = report.errors() == 0;
     let (mut nodes, mut names, mut broken) = (Vec::new(), Vec::new(), BTreeSet::new());
     let (mut sound, mut misread) = (BTreeSet::new(), BTreeSet::new());

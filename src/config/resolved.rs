@@ -23,7 +23,10 @@ pub use pipeline::{
     Amount, Blanks, CoWriter, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep,
     KeyPair, KnownConstant, OnLeave, Pipeline, Then, Tier, Unique,
 };
-pub use settings::{BackupSettings, HistorySettings, PublicSettings, ReloadSettings, RunSettings, Settings};
+pub use settings::{
+    Account, AdminSettings, BackupSettings, HistorySettings, PublicSettings, ReloadSettings, Role, RunSettings,
+    Settings,
+};
 
 use super::{ConnectionName, IntegrationName, PipelineName};
 

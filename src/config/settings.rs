@@ -1,5 +1,7 @@
 //! `reconciled.toml`, read into the same tree as YAML, so that its mistakes are found and shown in the same way.
 
+mod admin;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -8,11 +10,12 @@ use std::{
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
+use self::admin::Proofs;
 use super::{
     BackupSettings, HistorySettings, PublicSettings, ReloadSettings, RunSettings, Settings,
     diagnostic::{Report, error},
     placeholders::{self, EnvSource},
-    source::Span,
+    source::{Sources, Span},
     tree::{Key, Map, Node, NodeValue, Scalar},
     written::{At, BackupW, Decode as _, HistoryW, ListenW, ReloadW, RunsW, SettingsW},
 };
@@ -45,6 +48,12 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
     Settings {
         tokens_key: key.and_then(|key| placeholders::secret(&key.scalar, key.span, env, dir, report)),
         public,
+        admin: admin::admin(
+            written.listen.as_ref(),
+            written.admin.as_ref(),
+            &Proofs { env, dir, state_dir: &state_dir },
+            report,
+        ),
         config_dir: dir.to_owned(),
         history: history(written.history.as_ref()),
         backup: backup(written.backup.as_ref(), &state_dir, dir),
@@ -66,18 +75,23 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
     }
 }
 
+/// Has no mistake show what may be a secret.
+pub(crate) fn hide_secrets(file: u32, text: &str, sources: &mut Sources) {
+    if let Some(node) = tree(file, text, &Report::default()) {
+        placeholders::hide_secrets(&node, false, sources);
+    }
+}
+
 /// The public listener: where it is, and where it is reached.
 fn public(written: &ListenW, report: &Report) -> Option<PublicSettings> {
-    let later = [
-        (&written.admin, "`admin` is not in this version", "remove it; commands reach the daemon over its unix socket"),
-        (&written.trusted_proxies, "`trusted_proxies` is not in this version", "remove it; no address is believed"),
-    ];
+    let later =
+        [(&written.trusted_proxies, "`trusted_proxies` is not in this version", "remove it; no address is believed")];
     for (later, what, help) in later {
         if let Some(later) = later {
             report.add(error("config::not_in_this_version", later.span, what).help(help));
         }
     }
-    let url = written.public_url.as_ref().and_then(|at| public_url(at, report));
+    let url = written.public_url.as_ref().and_then(|at| outside_url(at, report));
     let Some(listen) = &written.public else {
         if let Some(at) = written.public_url.as_ref().filter(|_| !written.broken.contains(&"public")) {
             report.add(
@@ -90,7 +104,7 @@ fn public(written: &ListenW, report: &Report) -> Option<PublicSettings> {
     Some(PublicSettings { listen: listen.value, url })
 }
 
-fn public_url(written: &At<String>, report: &Report) -> Option<Url> {
+pub(super) fn outside_url(written: &At<String>, report: &Report) -> Option<Url> {
     let url = Url::parse(&written.value).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()

@@ -4,6 +4,7 @@
 //! that one declaration. A decoder never stops at a mistake: it reports and goes on, and what could not be decoded
 //! is `None`.
 
+mod admin;
 mod basics;
 mod calls;
 mod connections;
@@ -26,6 +27,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+pub(crate) use admin::*;
 pub(crate) use basics::*;
 pub(crate) use calls::*;
 pub(crate) use connections::*;

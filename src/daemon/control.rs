@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     answer,
     consent::Links,
+    counts::Counters,
     grants,
     health::{self, Health},
     paused, prober,
@@ -98,6 +99,8 @@ pub(super) struct Shared {
     public: Mutex<Option<PublicNow>>,
     /// One-time links that wait for somebody.
     pub links: Links,
+    /// What was done, counted.
+    pub counts: Counters,
     tasks: Mutex<Tasks>,
 }
 
@@ -352,6 +355,7 @@ impl Daemon {
             links: Links::default(),
             engine: RwLock::new(engine),
             settings: RwLock::new(settings),
+            counts: Counters::default(),
             tasks: Mutex::default(),
         });
         if let Some(reloading) = reloading {

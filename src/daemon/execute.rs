@@ -42,7 +42,7 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
         Request::LinkRemove { pipeline, record } => {
             Response::Unlinked(Box::new(desk.remove_link(&pipeline, &record).await?))
         }
-        Request::Parked { pipeline } => Response::Parked(desk.parked(pipeline.as_ref()).await?),
+        Request::Parked { pipeline } => Response::Parked(desk.parked_among_others(pipeline.as_ref()).await?),
         Request::ParkedRetry { pipeline, record } => Response::Retried(desk.retry(&pipeline, record.as_ref()).await?),
         Request::ParkedIgnore { pipeline, record } => {
             desk.ignore(&pipeline, &record).await?;

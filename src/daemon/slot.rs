@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{ConnectionName, Effective, Integration, IntegrationName, PipelineName},
-    engine::Trouble,
+    engine::{Meter, Trouble},
     record::Side,
 };
 
@@ -80,6 +80,8 @@ pub(super) struct State {
     /// `None` until the store has told what is remembered.
     pub agenda: Option<Agenda>,
     pub phase: Phase,
+    /// How far the run under way is.
+    pub meter: Option<Arc<Meter>>,
     pub troubles: BTreeMap<ConnectionName, ConnectionTrouble>,
     /// Why the last run could not be carried to its end.
     pub failure: Option<String>,
@@ -118,6 +120,7 @@ impl Slot {
             pending: None,
             agenda: None,
             phase: Phase::Waiting,
+            meter: None,
             troubles: BTreeMap::new(),
             failure: None,
             unsure: false,
@@ -253,6 +256,7 @@ impl Slot {
             pending: state.pending.clone(),
             generation: state.version.generation,
             phase: state.phase.clone(),
+            progress: state.meter.as_ref().map(|meter| meter.reading()),
             waits,
             last_run: state.agenda.as_ref().and_then(Agenda::last_run),
             troubles: state.troubles.values().cloned().collect(),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::Grant;
@@ -52,6 +52,16 @@ pub enum Secret {
 }
 
 impl Secret {
+    /// Whether both come from the same place; what is known already is compared itself.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Known(one), Self::Known(two)) => one.expose_secret() == two.expose_secret(),
+            (Self::File(one), Self::File(two)) => one == two,
+            (Self::Missing { what: one }, Self::Missing { what: two }) => one == two,
+            _ => false,
+        }
+    }
+
     /// Reads it. The error says what is missing and what to do.
     pub(crate) async fn reveal(&self) -> Result<SecretString, String> {
         match self {

@@ -1,7 +1,8 @@
 //! The maps a file may hold.
 
 use super::{
-    At, ConnectionW, GrantW, IntegrationW, Later, ManifestW, Named, PipelineW, SecretText, TableW, TemplateW, written,
+    AdminW, At, ConnectionW, GrantW, IntegrationW, Later, ManifestW, Named, PipelineW, SecretText, TableW, TemplateW,
+    written,
 };
 
 written! {
@@ -49,6 +50,8 @@ written! {
         may runs: RunsW,
         /// Where to listen.
         may listen: ListenW,
+        /// Who may use the console.
+        may admin: AdminW,
         /// How tokens are kept.
         may tokens: TokensW,
     }
@@ -69,8 +72,10 @@ written! {
         may public: At<std::net::SocketAddr>,
         /// Where the world reaches it: `https://sync.example`.
         may public_url: At<String>,
-        /// Dashboard and API. Not in this version.
-        may admin: Later,
+        /// Address and port of the console (dashboard and API): 127.0.0.1:8080. Default: none.
+        may admin: At<std::net::SocketAddr>,
+        /// Where people reach the console through a proxy, with its path: `https://office.example/reconciled`.
+        may admin_url: At<String>,
         /// Proxies that are believed. Not in this version.
         may trusted_proxies: Later,
     }

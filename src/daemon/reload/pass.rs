@@ -298,6 +298,7 @@ impl Reloader {
             ("history", old.history != new.history),
             ("backup", backup(old) != backup(new)),
             ("runs", old.runs != new.runs),
+            ("listen.admin", old.admin != new.admin),
         ];
         others.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
     }
