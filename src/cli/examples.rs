@@ -54,6 +54,15 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
             ("reconciled match acme/contacts --report --csv", "for a spreadsheet"),
         ],
     ),
+    (
+        "test",
+        &[
+            ("reconciled test", "the tests of the configuration folder"),
+            ("reconciled test examples/configs/website-xero", "those of another folder"),
+        ],
+    ),
+    ("access password", &[("reconciled access password", "asks for it and prints its hash, for [admin.users]")]),
+    ("access token", &[("reconciled access token", "prints a token, and its hash for [admin.tokens]")]),
     ("links list", &[("reconciled links list acme/contacts", "which records are the same thing")]),
     ("links add", &[("reconciled links add acme/contacts 17 5ac1e3f0", "the source's id, then the target's")]),
     ("links remove", &[("reconciled links remove acme/contacts 17", "both records stay as they are")]),

@@ -71,12 +71,9 @@ impl Office {
     }
 
     /// Posts a record that must be kept.
-    #[track_caller]
-    pub fn post(&self, resource: &'static str, body: Value) -> impl Future<Output = ()> + '_ {
-        async move {
-            let (status, text) = self.offer(resource, &body).await;
-            assert_eq!(status, 200, "{text}");
-        }
+    pub async fn post(&self, resource: &'static str, body: Value) {
+        let (status, text) = self.offer(resource, &body).await;
+        assert_eq!(status, 200, "{text}");
     }
 
     /// A run by hand, then a minute passes.

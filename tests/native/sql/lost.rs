@@ -58,7 +58,7 @@ pub async fn answer(database: Database) {
     let loses = Arc::new(AtomicBool::new(false));
     let port = proxy(database.server.port(), Arc::clone(&loses)).await;
     let connector = connector(&database.config(TABLES, "", Some(port)));
-    let item = [WriteItem { id: None, body: json!({ "name": "Jane" }), version: None }];
+    let item = [WriteItem { id: None, body: json!({ "name": "Jane" }), version: None, now: None }];
     for (name, sent_again) in [("counted", false), ("kept", true)] {
         let resource = connector.resource(name).unwrap();
         let call = connector.prepare(resource, WriteKind::Create, &item, "key-1").unwrap();

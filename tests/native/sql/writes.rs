@@ -19,7 +19,7 @@ const PEOPLE: &str = "      people:
         sql: { table: keyed, write: true, ids: us }";
 
 fn new(body: Value) -> WriteItem {
-    WriteItem { id: None, body, version: None }
+    WriteItem { id: None, body, version: None, now: None }
 }
 
 async fn send(connector: &SqlConnector, resource: &Resource, kind: WriteKind, items: &[WriteItem]) -> Vec<ItemAnswer> {
@@ -81,6 +81,7 @@ pub async fn items(database: &Database) {
         id: Some(jane.id.clone()),
         body: json!({ "name": name }),
         version: version.clone(),
+        now: None,
     };
     let answers = send(&connector, people, WriteKind::Update, &[change(&jane.version, "Janet")]).await;
     let ItemAnswer::Written { record: janet, .. } = &answers[0] else { panic!("{answers:?}") };
@@ -89,13 +90,17 @@ pub async fn items(database: &Database) {
     assert!(said(&again[0]).starts_with("written"), "the answer was lost, say");
     let stale = send(&connector, people, WriteKind::Update, &[change(&jane.version, "Joan")]).await;
     assert_eq!(said(&stale[0]), "refused stale");
-    let gone = WriteItem { id: Some(RecordId::from("77")), body: json!({ "name": "x" }), version: None };
+    let gone = WriteItem { id: Some(RecordId::from("77")), body: json!({ "name": "x" }), version: None, now: None };
     let answers = send(&connector, people, WriteKind::Update, &[gone, change(&janet.version, "Jill")]).await;
     assert_eq!(said(&answers[0]), "refused");
     let ItemAnswer::Written { record: jill, .. } = &answers[1] else { panic!("{answers:?}") };
     // Deleting, and deleting again.
-    let delete =
-        |version: &Option<String>| WriteItem { id: Some(jane.id.clone()), body: json!({}), version: version.clone() };
+    let delete = |version: &Option<String>| WriteItem {
+        id: Some(jane.id.clone()),
+        body: json!({}),
+        version: version.clone(),
+        now: None,
+    };
     assert_eq!(said(&send(&connector, people, WriteKind::Delete, &[delete(&janet.version)]).await[0]), "refused stale");
     for _ in 0..2 {
         let answers = send(&connector, people, WriteKind::Delete, &[delete(&jill.version)]).await;
