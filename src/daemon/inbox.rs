@@ -42,7 +42,7 @@ impl Door for InboxDoor {
         match inbox.receive(resource, Post { secret, header: &header, body: &visit.body }).await {
             Ok(kept) => {
                 if kept.new > 0 {
-                    self.0.news(&BTreeSet::from([connection]));
+                    self.0.posted(&BTreeSet::from([connection]));
                 }
                 Reply::text(200, told(kept))
             }
