@@ -7,6 +7,7 @@
 
 mod approve;
 mod args;
+mod client;
 mod configs;
 mod conflicts;
 mod connect;
@@ -87,6 +88,10 @@ pub fn main() -> ExitCode {
 
 async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     let dir = line.config.as_path();
+    let client = line.client.as_deref();
+    if client.is_some() {
+        client::check(&line.command)?;
+    }
     match &line.command {
         Command::Run => return run::run(dir, out).await,
         Command::Validate => return validate::run(dir, out),
@@ -106,7 +111,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     if let Command::Test(args) = &line.command {
         // What goes wrong in a test is what it is about; a log of it would only be in the way.
         log("RECONCILED_LOG", "off");
-        return rehearse::run(dir, args, out);
+        return rehearse::run(dir, (args, client), out);
     }
     log("RECONCILED_LOG", "error");
     match &line.command {
@@ -114,16 +119,19 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Reload(args) => reload::run(dir, args, out).await,
         Command::LogLevel(args) => log_level::run(dir, args, out).await,
         Command::Edit(args) => edit::run(dir, args, out).await,
-        Command::Config(command) => configs::run(dir, command, out).await,
+        Command::Config(command) => configs::run(dir, (command, client), out).await,
         Command::Export(args) => transfer::export(&setup::load(dir, out)?.config, &args.file, out).await,
         Command::Import(args) => transfer::import(&setup::load(dir, out)?.config, args, out).await,
-        other => in_office(other, dir, out).await,
+        other => in_office((other, client), dir, out).await,
     }
 }
 
 /// The commands that need the daemon or the store.
-async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, CliError> {
+async fn in_office((command, client): (&Command, Option<&str>), dir: &Path, out: &Output) -> Result<Exit, CliError> {
     let mut office = Office::open(dir, out).await?;
+    if let Some(client) = client {
+        office.narrow(client)?;
+    }
     let office = &mut office;
     match command {
         Command::Plan(args) => plan::run(office, args, out).await,
