@@ -28,7 +28,7 @@ pub struct CommandLine {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Only this integration (of an agency, a client); its pipelines go by their short names
+    /// Only this integration, and its pipelines by their short names
     #[arg(long, global = true, value_name = "CLIENT")]
     pub client: Option<String>,
 
