@@ -5,25 +5,32 @@
 //! progress to standard error. Everything that people read is made by pure `render` functions from plain reports.
 //! Exit codes are an API: `docs/commands.md`.
 
+mod access;
 mod approve;
 mod args;
+mod checkup;
 mod client;
+mod codes;
 mod configs;
 mod conflicts;
 mod connect;
 mod connectors;
 mod demo;
-
+mod doctor;
 mod edit;
 mod estimate;
+mod examples;
 mod exit;
 mod explain;
 mod files;
 mod links;
 mod log_level;
+mod man;
 mod matching;
 mod names;
+mod notifications;
 mod offline;
+mod online;
 mod output;
 mod parked;
 mod pause;
@@ -31,7 +38,7 @@ mod plan;
 mod rehearse;
 mod reload;
 mod render;
-mod report;
+pub(crate) mod report;
 mod revert;
 
 mod run;
@@ -41,13 +48,13 @@ mod status;
 mod sync;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 mod transfer;
 mod validate;
 
 use std::{io::IsTerminal, path::Path, process::ExitCode};
 
-use clap::{CommandFactory, Parser, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 use tracing_subscriber::EnvFilter;
 
 use self::{
@@ -60,7 +67,8 @@ use self::{
 /// Parses the command line of this process and carries it out.
 #[must_use]
 pub fn main() -> ExitCode {
-    let line = match CommandLine::try_parse() {
+    let parsed = examples::with_examples(CommandLine::command()).try_get_matches();
+    let line = match parsed.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
         Ok(line) => line,
         Err(error) => {
             // What cannot be printed any more (`--help | head -1`) is no reason to fail.
@@ -94,9 +102,10 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     }
     match &line.command {
         Command::Run => return run::run(dir, out).await,
-        Command::Validate => return validate::run(dir, out),
+        Command::Validate(args) => return validate::run(dir, args, out).await,
         Command::Render(args) => return render::run(dir, args, out),
         Command::Connectors(args) => return connectors::run(dir, args, out).await,
+        Command::Access(command) => return access::run(command, out),
         Command::Schema(args) => {
             let schema = if args.tests { crate::rehearse::test_schema() } else { crate::config::config_schema() };
             out.json(&schema);
@@ -106,6 +115,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
             clap_complete::generate(args.shell, &mut CommandLine::command(), "reconciled", &mut std::io::stdout());
             return Ok(Exit::Done);
         }
+        Command::Man { dir } => return man::run(dir),
         _ => {}
     }
     if let Command::Test(args) = &line.command {
@@ -119,9 +129,11 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Reload(args) => reload::run(dir, args, out).await,
         Command::LogLevel(args) => log_level::run(dir, args, out).await,
         Command::Edit(args) => edit::run(dir, args, out).await,
+        Command::Doctor(args) => doctor::run(dir, args, out).await,
+        Command::Explain(args) if codes::is_code(args) => codes::run(&args.pipeline, out),
         Command::Config(command) => configs::run(dir, (command, client), out).await,
-        Command::Export(args) => transfer::export(&setup::load(dir, out)?.config, &args.file, out).await,
-        Command::Import(args) => transfer::import(&setup::load(dir, out)?.config, args, out).await,
+        Command::Export(args) => transfer::export(&setup::load_settings(dir, out)?, &args.file, out).await,
+        Command::Import(args) => transfer::import(&setup::load_settings(dir, out)?, args, out).await,
         other => in_office((other, client), dir, out).await,
     }
 }
@@ -146,21 +158,25 @@ async fn in_office((command, client): (&Command, Option<&str>), dir: &Path, out:
         Command::Conflicts(command) => conflicts::run(office, command, out).await,
         Command::Approve(args) => approve::approve(office, args, out).await,
         Command::Reject(args) => approve::reject(office, &args.what, out).await,
+        Command::Notifications(command) => notifications::run(office, command, out).await,
         Command::Pause(args) => pause::pause(office, args, out).await,
         Command::Resume(args) => pause::resume(office, args, out).await,
         Command::Connect(args) => connect::connect(office, args, out).await,
         Command::Disconnect(args) => connect::disconnect(office, args, out).await,
         Command::Connections => connect::list(office, out).await,
         Command::Run
-        | Command::Validate
+        | Command::Validate(_)
+        | Command::Doctor(_)
         | Command::Render(_)
         | Command::Connectors(_)
         | Command::Schema(_)
         | Command::Test(_)
         | Command::Completions(_)
+        | Command::Man { .. }
         | Command::Demo(_)
         | Command::Reload(_)
         | Command::LogLevel(_)
+        | Command::Access(_)
         | Command::Edit(_)
         | Command::Config(_)
         | Command::Export(_)

@@ -1,7 +1,8 @@
 //! What a system can do, and doing it.
 //!
 //! A [`Manifest`] describes one kind of system in YAML; [`HttpConnector`] speaks HTTP as a manifest says,
-//! [`FileConnector`] reads and writes files. The engine
+//! [`FileConnector`] reads and writes files, [`SqlConnector`] tables of databases, and an [`InboxConnector`] keeps what is
+//! posted to us. The engine
 //! sees only the [`Connector`] trait: pages of records, single records, and writes that are *prepared* (exact bytes,
 //! recorded durably as an intent) before they are *sent*. The limits of remote accounts are kept in one
 //! [`LimitRegistry`], whoever uses them.
@@ -9,8 +10,10 @@
 mod api;
 mod file;
 mod http;
+mod inbox;
 mod limits;
 mod manifest;
+mod sql;
 
 pub use api::{
     Answer, CallError, Connector, ItemAnswer, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Unread,
@@ -20,5 +23,7 @@ pub use file::{FileConnector, FileError};
 pub(crate) use http::extract::{id_of, label};
 pub(crate) use http::http_client;
 pub use http::{HttpConnector, HttpError};
+pub use inbox::{InboxConnector, Kept, Post, Refusal};
 pub use limits::{LONGEST_WAIT, LimitRegistry, Limits, Permit, Priority};
 pub use manifest::*;
+pub use sql::{SqlConnector, SqlError};

@@ -7,6 +7,7 @@
 //! - [`protocol`] is what commands and daemon say to each other over the unix socket; [`execute()`] carries a request
 //!   out, here and in a command that finds no daemon ([`Client`]).
 //! - [`reload`] follows the files of the configuration and lets edited integrations take over, one by one.
+//! - `notices` tells people what goes wrong, and when it is right again.
 //! - `public` says which doors the public listener has ([`crate::public`]), and what news at them mean.
 //! - [`serve`] connects all this to the signals of an operating system.
 
@@ -14,12 +15,17 @@ mod answer;
 mod client;
 mod consent;
 mod control;
+pub mod counts;
 mod drive;
 mod execute;
 mod gate;
 mod grants;
 mod health;
+mod hooks;
+mod inbox;
 pub mod log_level;
+mod look;
+mod notices;
 mod outlook;
 mod paused;
 mod person;
@@ -40,6 +46,7 @@ mod worker;
 pub use client::{Client, ClientError};
 pub use control::{Daemon, DaemonSettings, Handle};
 pub use execute::execute;
+pub use notices::{Message, NotificationNow, State as MessageState};
 pub use paused::Pause;
 pub use person::own_name;
 pub use public::PublicNow;

@@ -16,16 +16,19 @@
 
 mod account;
 mod apply;
+mod before;
 mod constants;
 mod deletion;
 mod deliver;
 mod desk;
 mod effect;
 mod elements;
+mod lag;
 mod listing;
 mod lookups;
 mod meter;
 mod neighbours;
+mod news;
 mod plan;
 mod pull;
 mod recover;
@@ -44,7 +47,7 @@ use thiserror::Error;
 
 pub(crate) use account::bind;
 pub use desk::{
-    BeforeImage, ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem,
+    BeforeImage, Behind, ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem,
     PipelineStatus, Whereabouts,
 };
 pub use effect::{EditEffect, EditOf, EffectCounts, EffectItem, EffectKind, PipelineEffect, leave_out_of_edit};

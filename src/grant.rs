@@ -14,6 +14,7 @@
 //! After 3, the former token is not used any more.
 
 mod accounts;
+mod captured;
 mod exchange;
 mod keeper;
 mod kept;
@@ -23,6 +24,7 @@ use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use url::Url;
 
 pub use keeper::Keeper;
 pub use kept::Account;
@@ -39,6 +41,8 @@ pub struct Session {
     pub scheme: String,
     /// The account's id, where the login covers several.
     pub account: Option<String>,
+    /// Where the API is for this login, if the remote said so.
+    pub host: Option<Url>,
 }
 
 /// How a connection stands.

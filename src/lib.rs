@@ -2,6 +2,7 @@
 //!
 //! One room per step of the data flow; `ARCHITECTURE.md` has the map and the invariants.
 
+pub mod admin;
 pub mod cli;
 pub mod clock;
 pub mod config;

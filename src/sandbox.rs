@@ -12,6 +12,8 @@
 mod call;
 mod faults;
 mod log;
+mod logins;
+mod practice;
 mod seed;
 mod server;
 #[cfg(test)]
@@ -27,6 +29,8 @@ use crate::clock::Clock;
 
 pub use faults::{Fault, FaultRule, Faults};
 pub use log::{Counts, LogEntry, RequestLog};
+pub use logins::Logins;
+pub use practice::{PracticeKind, PracticeOptions, PracticeSystem};
 pub use seed::{Oddity, SeedPlan, Seeded, income_account, seed};
 pub use website::{Website, WebsiteOptions};
 pub use xero::{Xero, XeroLimits, XeroOptions};

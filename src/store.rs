@@ -33,11 +33,11 @@ pub mod transfer;
 pub use self::sled::SledStore;
 pub use belongings::{Moved, finish_moves, move_pipeline};
 pub use entry::{
-    Approval, Choice, Cursor, Due, HeldRun, Hold, Intent, IntentItem, Parked, PipelineState, RunRecord, Stage,
+    Approval, Choice, Cursor, Due, HeldRun, Hold, Intent, IntentItem, Parked, PipelineState, RunRecord, Settling, Stage,
 };
 pub use history::{Overwritten, OverwrittenItem, run_id};
 pub use key::{Key, Space};
-pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey};
+pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey, News};
 pub use memory::{Counts, MemoryStore, Operation};
 pub use pack::Pack;
 pub use spill::Spill;

@@ -1,4 +1,12 @@
 //! What the documentation shows must be true.
+#![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
+
+#[path = "docs/guide.rs"]
+mod guide;
+#[path = "docs/links.rs"]
+mod links;
+#[path = "docs/reference.rs"]
+mod reference;
 
 use std::{collections::HashMap, fs, path::Path};
 
@@ -51,6 +59,22 @@ fn every_configuration_in_the_documentation_is_sound() {
 }
 
 #[test]
+fn the_notifications_of_the_documentation_are_sound() {
+    let dir = tempfile::tempdir().unwrap();
+    let shown = blocks(&read("docs/notifications.md"), "yaml");
+    assert_eq!(shown.len(), 1);
+    let pipeline = blocks(&read("README.md"), "yaml").remove(0);
+    fs::write(dir.path().join("pipeline.yaml"), pipeline).unwrap();
+    fs::write(dir.path().join("shown.yaml"), &shown[0]).unwrap();
+    let env: HashMap<String, String> =
+        ["SITE_TOKEN", "XERO_TOKEN"].map(|name| (name.to_owned(), "t".to_owned())).into();
+    let loaded = config::load(dir.path(), &env);
+    assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
+    let names: Vec<&str> = loaded.config.notifications.keys().map(String::as_str).collect();
+    assert_eq!(names, ["clerk", "office", "phone"]);
+}
+
+#[test]
 fn the_template_of_the_documentation_makes_its_clients() {
     let dir = tempfile::tempdir().unwrap();
     for (number, yaml) in blocks(&read("docs/templates.md"), "yaml").iter().enumerate() {
@@ -79,13 +103,15 @@ fn every_command_is_documented() {
 fn the_connector_of_the_documentation_is_sound() {
     let dir = tempfile::tempdir().unwrap();
     let shown = blocks(&read("docs/connectors.md"), "yaml");
-    assert_eq!(shown.len(), 2);
+    assert_eq!(shown.len(), 4);
     for (number, yaml) in shown.iter().enumerate() {
         fs::write(dir.path().join(format!("{number}.yaml")), yaml).unwrap();
     }
     let loaded = config::load(dir.path(), &HashMap::<String, String>::new());
     assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
-    assert!(loaded.connectors.contains_key("shopkeeper") && loaded.connectors.contains_key("till"));
+    for name in ["shopkeeper", "till", "forms", "shop-tables"] {
+        assert!(loaded.connectors.contains_key(name), "{name}");
+    }
 }
 
 fn sources(dir: &Path, found: &mut Vec<String>) {

@@ -43,7 +43,9 @@ pub enum Command {
     /// Run the daemon in the foreground
     Run,
     /// Check the configuration: every mistake with its place, and the calls a day
-    Validate,
+    Validate(ValidateArgs),
+    /// Look for what is wrong with this installation, writing nothing
+    Doctor(DoctorArgs),
     /// Show what a sync would do, writing nothing
     Plan(PlanArgs),
     /// Sync now, and tell what was done
@@ -85,8 +87,18 @@ pub enum Command {
     Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
+    /// Write the man pages into a folder, for packages
+    #[command(hide = true)]
+    Man {
+        /// The folder
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
     /// Try it on two practice systems on this machine
     Demo(DemoArgs),
+    /// See who is told what goes wrong, and try it
+    #[command(subcommand)]
+    Notifications(NotificationsCommand),
     /// Keep integrations or pipelines from starting by themselves, also after a restart
     Pause(NamesArgs),
     /// Let what was paused go on
@@ -101,11 +113,23 @@ pub enum Command {
     LogLevel(LogLevelArgs),
     /// Have the daemon take over the edited configuration, and say what came of every file
     Reload(ReloadArgs),
+    /// Make what is written in reconciled.toml for those who use the console
+    #[command(subcommand)]
+    Access(AccessCommand),
     /// Edit a file of the configuration: check it, show what it changes, move it in whole
     Edit(EditArgs),
     /// Compare the files with what runs, and put back the last good text of one
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+/// `access …`.
+#[derive(Debug, Subcommand)]
+pub enum AccessCommand {
+    /// Ask for a password and print its hash, for [admin.users]
+    Password,
+    /// Make a token and print it with its hash, for [admin.tokens]
+    Token,
 }
 
 /// `edit`.
@@ -132,6 +156,35 @@ pub struct RestoreArgs {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+}
+
+/// `validate`.
+#[derive(Debug, Args)]
+pub struct ValidateArgs {
+    /// Also ask the systems, writing nothing: login, rights, fields, constants, clock
+    #[arg(long)]
+    pub online: bool,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Also ask the systems, as `validate --online` does
+    #[arg(long)]
+    pub online: bool,
+}
+
+/// `notifications …`.
+#[derive(Debug, Subcommand)]
+pub enum NotificationsCommand {
+    /// List who is told, what they were told, and what waits to be sent
+    List,
+    /// Send one message now, to see whether it arrives
+    Test {
+        /// The notification
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 /// `connectors`.
@@ -236,10 +289,11 @@ pub struct RunsArgs {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The pipeline
+    /// The pipeline, or alone the code of a mistake (`config::unknown_key`)
+    #[arg(value_name = "PIPELINE|CODE")]
     pub pipeline: String,
     /// An id of either side, or a name, e-mail address or number
-    pub record: String,
+    pub record: Option<String>,
 }
 
 /// `match`.

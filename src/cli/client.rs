@@ -24,7 +24,13 @@ use crate::{
 pub fn check(command: &Command) -> Result<(), CliError> {
     let name = match command {
         Command::Run => "run",
-        Command::Validate => "validate",
+        Command::Validate(_) => "validate",
+        Command::Doctor(_) => "doctor",
+        Command::Access(_) => "access",
+        Command::Notifications(_) => "notifications",
+        Command::Connect(_) => "connect",
+        Command::Disconnect(_) => "disconnect",
+        Command::Connections => "connections",
         Command::Export(_) => "export",
         Command::Import(_) => "import",
         Command::Render(_) => "render",

@@ -38,6 +38,25 @@ pub enum Exit {
     Config = 78,
 }
 
+impl Exit {
+    /// Every code, with what it means; as in `docs/commands.md`.
+    pub const ALL: &'static [(Self, &'static str)] = &[
+        (Self::Done, "done, and everything agrees"),
+        (Self::Failed, "it failed; the reason is on standard error"),
+        (Self::Changes, "`plan --detailed-exitcode`: there is something to write"),
+        (
+            Self::Parked,
+            "done, but some records or fields are parked, or it is not known yet whether a write was carried out",
+        ),
+        (Self::Held, "held: a guard, a first run or an edit of the configuration waits for a person"),
+        (Self::Usage, "the command line is wrong"),
+        (Self::NoDaemon, "no daemon runs, and only one could do it"),
+        (Self::Store, "the store cannot be used"),
+        (Self::Locked, "another process holds the state; try again later"),
+        (Self::Config, "the configuration has mistakes"),
+    ];
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -169,6 +188,16 @@ mod tests {
         assert_eq!(error.exit(), Exit::Locked);
         let told = error.told();
         assert!(told.contains("in use by another process") && told.contains("stop that one"), "{told}");
+    }
+
+    #[test]
+    fn the_exit_codes_are_documented_as_they_are() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/commands.md")).unwrap();
+        let table = page.split("## Exit codes").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+        let rows: Vec<String> =
+            Exit::ALL.iter().map(|(exit, meaning)| format!("| {} | {meaning} |", *exit as u8)).collect();
+        let written: Vec<&str> = table.lines().filter(|line| line.starts_with("| ") && !line.contains("---")).collect();
+        assert_eq!(written[1..], rows, "docs/commands.md and `Exit` disagree");
     }
 
     #[test]

@@ -26,7 +26,11 @@ use crate::{
 /// When nothing is known by that name, or the state cannot be used.
 pub async fn run(office: &mut Office, args: &ExplainArgs, out: &Output) -> Result<Exit, CliError> {
     let pipeline = office.one_pipeline(&args.pipeline)?;
-    let request = Request::Explain { pipeline, record: args.record.clone() };
+    let Some(record) = args.record.clone() else {
+        let text = "which record? Name an id of either side, or a name, e-mail address or number";
+        return Err(CliError::Usage(text.to_owned()));
+    };
+    let request = Request::Explain { pipeline, record };
     let Response::Explained(found) = office.ask(request).await? else { return Err(Office::astray()) };
     if out.json {
         out.json(&found);

@@ -100,9 +100,23 @@ pub fn render(items: &[ParkedItem], names: &Names, now: DateTime<Utc>, paint: Pa
         let whose = format!("{label}{field}{ignored}  ({} {})", names.on(&item.pipeline, item.side), item.id);
         out.push_str(&paint.yellow(&wrap(&whose, 2)));
         out.push_str(&entry(&item.parked, &item.remedy, now, 4));
+        out.push_str(&behind(item, 4));
     }
     let _ = writeln!(out, "{} parked", count(items.len() as u64, "entry is", "entries are"));
     out
+}
+
+/// Who waits for it.
+fn behind(item: &ParkedItem, indent: usize) -> String {
+    if item.behind.is_empty() {
+        return String::new();
+    }
+    let mut names: Vec<String> =
+        item.behind.iter().map(|one| format!("{} ({})", one_line(&one.label), one.pipeline)).collect();
+    if item.more_behind > 0 {
+        names.push(count(item.more_behind as u64, "other", "others"));
+    }
+    wrap(&format!("waiting behind it: {}", names.join(", ")), indent)
 }
 
 /// What is wrong, the candidates, what to do, and when it is tried again.

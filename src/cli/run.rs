@@ -9,6 +9,7 @@ use super::{
     text::Paint,
 };
 use crate::{
+    admin,
     clock::Clock,
     config::{Config, ProcessEnv},
     connector::Priority,
@@ -70,12 +71,19 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
     let connect = setup::connect(Some(keeper), &clock, Priority::Automatic);
     let connectors = setup::connectors_by(&connect, &config, out);
     let settings = DaemonSettings::from(&config.settings);
+    let admin_settings = config.settings.admin.clone();
     let engine = setup::engine(config, store, connectors, clock)?;
     let reloading = Reloading { boot, env: Arc::new(ProcessEnv), connect };
     let daemon = Daemon::start_reloading(engine, settings, reloading).await?;
+    let console = admin_settings.map(|settings| admin::begin(&daemon, settings));
     let stopped = daemon::serve(&daemon, signals).await;
     match stopped.map_err(no_signals)? {
-        Stopped::Cleanly => {}
+        Stopped::Cleanly => {
+            if let Some(console) = console {
+                // Answers under way come to their end; it gives up by itself.
+                let _ = console.await;
+            }
+        }
         Stopped::AtOnce => out.talk("stopped at once; what was under way is finished at the next start"),
     }
     Ok(Exit::Done)

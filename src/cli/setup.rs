@@ -14,7 +14,9 @@ use super::{exit::CliError, output::Output, text::Paint};
 use crate::{
     clock::Clock,
     config::{self, Config, ConnectionName, IntegrationName, Loaded, PipelineName, ProcessEnv, Snapshot},
-    connector::{Connector, FileConnector, HttpConnector, LimitRegistry, Priority, Requests},
+    connector::{
+        Connector, FileConnector, HttpConnector, InboxConnector, LimitRegistry, Priority, Requests, SqlConnector,
+    },
     daemon::{
         Client, ClientError, execute,
         protocol::{Failure, Progress, Request, Response},
@@ -35,6 +37,15 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 /// When nothing is left that could be used.
 pub fn load(dir: &Path, out: &Output) -> Result<Loaded, CliError> {
     usable(read(dir, out)?, out)
+}
+
+/// Reads the configuration for a command that only needs its settings: every other mistake is of no concern.
+///
+/// # Errors
+///
+/// When nobody can say where the store is.
+pub fn load_settings(dir: &Path, out: &Output) -> Result<Config, CliError> {
+    Ok(read(dir, out)?.config)
 }
 
 /// Reads the configuration, whatever mistakes it has, but for those in its settings: nobody may work on another state
@@ -147,6 +158,19 @@ pub fn connect(keeper: Option<Arc<Keeper>>, clock: &Clock, priority: Priority) -
     Arc::new(move |connection| {
         if connection.manifest.is_of_files() {
             let made = FileConnector::new(Arc::clone(connection), clock.clone()).map_err(|error| error.to_string())?;
+            return Ok(Arc::new(made) as Arc<dyn Connector>);
+        }
+        if connection.manifest.is_of_posts() {
+            let store = keeper.as_ref().map(|keeper| keeper.store()).ok_or_else(|| {
+                let name = &connection.name;
+                format!("connection `{name}` cannot be used: what was posted is in the store, which is not open here")
+            })?;
+            return Ok(
+                Arc::new(InboxConnector::new(Arc::clone(connection), clock.clone(), store)) as Arc<dyn Connector>
+            );
+        }
+        if connection.manifest.is_of_tables() {
+            let made = SqlConnector::new(Arc::clone(connection)).map_err(|error| error.to_string())?;
             return Ok(Arc::new(made) as Arc<dyn Connector>);
         }
         let made = HttpConnector::new(Arc::clone(connection), clock.clone(), &limits);
@@ -299,7 +323,7 @@ impl Office {
     pub async fn ask(&mut self, request: Request) -> Result<Response, CliError> {
         match &mut self.clerk {
             Clerk::Daemon(client) => client.call(&request).await.map_err(lost),
-            Clerk::Here(engine) => Ok(execute(engine, request).await?),
+            Clerk::Here(engine) => Ok(Box::pin(execute(engine, request)).await?),
         }
     }
 

@@ -177,11 +177,11 @@ fn every_help() {
         let path =
             if path.is_empty() { command.get_name().to_owned() } else { format!("{path} {}", command.get_name()) };
         let _ = writeln!(out, "==== {path}\n{}", command.render_help());
-        for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help") {
+        for sub in command.get_subcommands_mut().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set()) {
             add(sub, &path, out);
         }
     }
-    let mut command = CommandLine::command();
+    let mut command = super::examples::with_examples(CommandLine::command());
     command.build();
     let mut out = String::new();
     add(&mut command, "", &mut out);
@@ -313,6 +313,7 @@ fn a_status_of_a_daemon_at_work() {
             generation: 1,
             integration: acme(),
             phase: Phase::Running { mode: Mode::Sync, why: "window closed".to_owned(), since: before(1) },
+            progress: None,
             waits: vec![
                 WaitReason::Window { changes: 2, closes: now() + TimeDelta::seconds(40) },
                 WaitReason::Poll { connection: connection("acme-website"), at: now() + TimeDelta::seconds(80) },
@@ -360,7 +361,16 @@ fn a_park(code: ParkCode, label: &str, field: Option<&str>, message: &str) -> Pa
 
 fn parked_item(pipeline: &str, record: &str, parked: Parked) -> ParkedItem {
     let remedy = parked.code.remedy().to_owned();
-    ParkedItem { pipeline: name(pipeline), side: Side::Source, id: id(record), parked, remedy }
+    ParkedItem {
+        pipeline: name(pipeline),
+        side: Side::Source,
+        id: id(record),
+        parked,
+        remedy,
+        linked_with: None,
+        behind: Vec::new(),
+        more_behind: 0,
+    }
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{
+    args::ValidateArgs,
+    checkup,
     exit::{CliError, Exit},
+    online,
     output::Output,
     text::{Paint, count, number, wrap},
 };
@@ -17,7 +20,7 @@ use crate::config::{self, Cost, Diagnostic, IntegrationName, Loaded, ProcessEnv,
 /// # Errors
 ///
 /// When there is no such folder.
-pub fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
+pub async fn run(dir: &Path, args: &ValidateArgs, out: &Output) -> Result<Exit, CliError> {
     if !dir.is_dir() {
         let message = format!("there is no configuration folder {}; `--config DIR` names another", dir.display());
         return Err(CliError::Config(message));
@@ -27,6 +30,8 @@ pub fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
     let spread: Vec<(&IntegrationName, Spread)> = (loaded.config.integrations.values())
         .filter_map(|integration| Some((&integration.name, integration.schedule.spread?)))
         .collect();
+    // Without being asked for, no system is.
+    let online = if args.online { Some(online::ask(&loaded.config, out).await) } else { None };
     if out.json {
         let left_out: Vec<_> =
             loaded.left_out.iter().map(|left| json!({ "pipeline": left.pipeline, "needs": left.needs })).collect();
@@ -35,6 +40,7 @@ pub fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
             "diagnostics": loaded.diagnostics,
             "left_out": left_out,
             "calls_a_day": costs,
+            "online": online,
             "spread": spread.iter().map(|(name, spread)| json!({
                 "integration": name, "over_seconds": spread.over.as_secs(), "starts_after_seconds": spread.offset.as_secs(),
             })).collect::<Vec<_>>(),
@@ -46,8 +52,17 @@ pub fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
         out.talk(&verdict(&loaded));
         out.data(&render(&costs));
         out.data(&render_spread(&spread));
+        if let Some(findings) = &online {
+            out.data(&checkup::render(findings, out.paint));
+        }
     }
-    Ok(if loaded.has_errors() { Exit::Config } else { Exit::Done })
+    Ok(if loaded.has_errors() {
+        Exit::Config
+    } else if online.is_some_and(|findings| checkup::is_bad(&findings)) {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
 }
 
 fn verdict(loaded: &Loaded) -> String {

@@ -15,10 +15,17 @@ use super::{
 use crate::connector::Manifest;
 
 /// Name in messages, and text, of each.
-const MANIFESTS: [(&str, &str); 3] = [
+const MANIFESTS: [(&str, &str); 10] = [
+    ("connectors/cliniko.yaml", include_str!("../../connectors/cliniko.yaml")),
+    ("connectors/eventbrite.yaml", include_str!("../../connectors/eventbrite.yaml")),
+    ("connectors/gosweetspot.yaml", include_str!("../../connectors/gosweetspot.yaml")),
+    ("connectors/myob.yaml", include_str!("../../connectors/myob.yaml")),
+    ("connectors/quickbooks.yaml", include_str!("../../connectors/quickbooks.yaml")),
+    ("connectors/simpro.yaml", include_str!("../../connectors/simpro.yaml")),
     ("connectors/website.yaml", include_str!("../../connectors/website.yaml")),
     ("connectors/xero.yaml", include_str!("../../connectors/xero.yaml")),
     ("connectors/xpm.yaml", include_str!("../../connectors/xpm.yaml")),
+    ("connectors/zoho-crm.yaml", include_str!("../../connectors/zoho-crm.yaml")),
 ];
 
 /// The text of a built-in connector's file. Each file holds the connector of its name.
@@ -57,7 +64,21 @@ mod tests {
         let (manifests, diagnostics) = read_all();
         assert_eq!(diagnostics, []);
         let names: Vec<&str> = manifests.keys().map(String::as_str).collect();
-        assert_eq!(names, ["website", "xero", "xpm"]);
+        assert_eq!(
+            names,
+            [
+                "cliniko",
+                "eventbrite",
+                "gosweetspot",
+                "myob",
+                "quickbooks",
+                "simpro",
+                "website",
+                "xero",
+                "xpm",
+                "zoho-crm",
+            ]
+        );
         let website: Vec<&str> = manifests["website"].resources.keys().map(String::as_str).collect();
         assert_eq!(website, ["contacts", "groups", "invoices", "leads", "payments", "proposals", "receipts", "sales"]);
     }

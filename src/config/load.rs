@@ -18,7 +18,8 @@ use super::{
     templates::Templates,
     tree::{Node, NodeValue},
     written::{
-        At, ConnectionW, Decode as _, Entry, GrantW, IntegrationW, Later, ManifestW, Named, PipelineW, TableW, TopW,
+        At, ConnectionW, Decode as _, Entry, GrantW, IntegrationW, ManifestW, Named, NotificationW, PipelineW, TableW,
+        TopW,
     },
 };
 use crate::connector::Manifest;
@@ -92,6 +93,9 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
     let mut sources = Sources::default();
     let toml = snapshot.open_one(SETTINGS_FILE, &mut sources, &report);
     let settings = settings::settings(dir, toml.as_ref().map(|file| (file.number, file.text.as_ref())), env, &report);
+    if let Some(file) = &toml {
+        settings::hide_secrets(file.number, &file.text, &mut sources);
+    }
     let settings_sound = report.errors() == 0;
     let (mut nodes, mut names, mut broken) = (Vec::new(), Vec::new(), BTreeSet::new());
     let (mut sound, mut misread) = (BTreeSet::new(), BTreeSet::new());
@@ -188,10 +192,16 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
     resolve::check_moves(&cx, &mut drafts);
     resolve::one_writer(&cx, &mut drafts);
     let left_out = resolve::settle(&cx, &mut drafts);
+    let all_names: BTreeSet<String> = defined.keys().map(ToString::to_string).collect();
+    let notifications = (written.notifications.iter())
+        .filter(|entry| entry.errors == 0)
+        .filter_map(|entry| resolve::notification(&cx, &entry.name, &entry.value, &all_names))
+        .map(|made| (made.name.clone(), Arc::new(made)));
     let config = Config {
         settings,
         connections: connections(&cx),
         integrations: drafts.into_iter().filter_map(finish).collect(),
+        notifications: notifications.collect(),
     };
     // Of a file that cannot be read as a tree (a key that is given twice, say) nobody knows what was meant.
     let whole = |name: &IntegrationName, file: &String, pipelines: &BTreeSet<PipelineName>| {
@@ -251,6 +261,7 @@ struct Written {
     tables: Vec<Entry<TableW>>,
     integrations: Vec<Entry<IntegrationW>>,
     pipelines: Vec<Entry<PipelineW>>,
+    notifications: Vec<Entry<NotificationW>>,
     /// Connections, tables, connectors and grants of which nothing could be read.
     failed: [Vec<String>; 4],
     /// The file of each integration and the full names of its pipelines, by name.
@@ -265,14 +276,6 @@ struct Written {
 
 impl Written {
     fn add(&mut self, top: TopW, file: &str, report: &Report) {
-        for (later, what) in [(&top.notifications, "notifications")] {
-            if let Some(Later { span }) = later {
-                report.add(
-                    error("config::not_in_this_version", *span, format!("`{what}` is not in this version"))
-                        .help(format!("remove the map `{what}`; everything else in this file is read")),
-                );
-            }
-        }
         for (at, failed) in [
             names_failed(top.connections.as_ref()),
             names_failed(top.tables.as_ref()),
@@ -293,6 +296,7 @@ impl Written {
         self.integrations.extend(unique(top.integrations, "integration", names, twice, report));
         // A pipeline of the top level is an integration of its own, so both share their names.
         self.pipelines.extend(unique(top.pipelines, "integration", names, twice, report));
+        self.notifications.extend(unique(top.notifications, "notification", names, twice, report));
     }
 
     /// What a file defined when it could be read. What is defined in another file by now is there.
@@ -352,6 +356,7 @@ impl Written {
         self.connectors.retain(|entry| !is_twin("connector", &entry.name));
         self.integrations.retain(|entry| !is_twin("integration", &entry.name));
         self.pipelines.retain(|entry| !is_twin("integration", &entry.name));
+        self.notifications.retain(|entry| !is_twin("notification", &entry.name));
         for (kind, name) in twice {
             match kind {
                 "connection" => self.failed[0].push(name),

@@ -236,7 +236,8 @@ pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
                     "connectors" => continue,
                     "user" | "username" | "name" | "connector" | "kind" | "type" | "client_id" | "scopes" | "flow"
                     | "redirect" | "endpoints" => false,
-                    "auth" | "grants" | "token" | "password" | "secret" | "client_secret" | "api_key" => true,
+                    "auth" | "grants" | "webhook" | "token" | "password" | "secret" | "client_secret" | "api_key"
+                    | "webhook_key" => true,
                     _ => inside,
                 };
                 hide_secrets(value, within, sources);

@@ -6,6 +6,7 @@ mod field;
 mod filter;
 mod grant;
 mod integration;
+mod notification;
 mod pipeline;
 mod settings;
 
@@ -19,11 +20,15 @@ pub use field::{
 pub use filter::{DateBound, Filter, Operator, Test};
 pub use grant::{Grant, GrantFlow};
 pub use integration::{ApplyMode, Cron, Debounce, Integration, Schedule, Spread};
+pub use notification::{After, Channel, Email, MailSecurity, Notification, QuietHours, Topic};
 pub use pipeline::{
     Amount, Blanks, CoWriter, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep,
     KeyPair, KnownConstant, OnLeave, Pipeline, Then, Tier, Unique,
 };
-pub use settings::{BackupSettings, HistorySettings, PublicSettings, ReloadSettings, RunSettings, Settings};
+pub use settings::{
+    Account, AdminSettings, BackupSettings, HistorySettings, PublicSettings, ReloadSettings, Role, RunSettings,
+    Settings,
+};
 
 use super::{ConnectionName, IntegrationName, PipelineName};
 
@@ -36,6 +41,8 @@ pub struct Config {
     pub connections: BTreeMap<ConnectionName, Arc<Connection>>,
     /// Every integration, by name. A pipeline written at the top level is an integration of its own, of one pipeline.
     pub integrations: BTreeMap<IntegrationName, Arc<Integration>>,
+    /// Who is told what, by name.
+    pub notifications: BTreeMap<String, Arc<Notification>>,
 }
 
 impl Config {

@@ -1,5 +1,7 @@
 //! `reconciled.toml`, read into the same tree as YAML, so that its mistakes are found and shown in the same way.
 
+mod admin;
+
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -8,11 +10,12 @@ use std::{
 use toml::de::{DeTable, DeValue};
 use url::Url;
 
+use self::admin::Proofs;
 use super::{
     BackupSettings, HistorySettings, PublicSettings, ReloadSettings, RunSettings, Settings,
     diagnostic::{Report, error},
     placeholders::{self, EnvSource},
-    source::Span,
+    source::{Sources, Span},
     tree::{Key, Map, Node, NodeValue, Scalar},
     written::{At, BackupW, Decode as _, HistoryW, ListenW, ReloadW, RunsW, SettingsW},
 };
@@ -32,6 +35,7 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
         first.unwrap_or_else(|| PathBuf::from(default))
     };
     let path = |at: &At<String>| dir.join(&at.value);
+    let own = instance(dir);
     let log = written.log.as_ref().map_or_else(|| "info".to_owned(), |at| at.value.clone());
     if let (Some(at), Err(cause)) = (&written.log, tracing_subscriber::EnvFilter::try_new(&log)) {
         report.add(
@@ -39,12 +43,19 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
                 .help("write info, debug, or info,reconciled=debug"),
         );
     }
-    let state_dir = written.state_dir.as_ref().map_or_else(|| folder("STATE_DIRECTORY", "/var/lib/reconciled"), path);
+    let state_dir =
+        written.state_dir.as_ref().map_or_else(|| folder("STATE_DIRECTORY", &format!("/var/lib/{own}")), path);
     let public = written.listen.as_ref().and_then(|listen| public(listen, report));
     let key = written.tokens.as_ref().and_then(|tokens| tokens.key.as_ref());
     Settings {
         tokens_key: key.and_then(|key| placeholders::secret(&key.scalar, key.span, env, dir, report)),
         public,
+        admin: admin::admin(
+            written.listen.as_ref(),
+            written.admin.as_ref(),
+            &Proofs { env, dir, state_dir: &state_dir },
+            report,
+        ),
         config_dir: dir.to_owned(),
         history: history(written.history.as_ref()),
         backup: backup(written.backup.as_ref(), &state_dir, dir),
@@ -52,7 +63,7 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
         socket: written
             .socket
             .as_ref()
-            .map_or_else(|| folder("RUNTIME_DIRECTORY", "/run/reconciled").join("reconciled.sock"), path),
+            .map_or_else(|| folder("RUNTIME_DIRECTORY", &format!("/run/{own}")).join("reconciled.sock"), path),
         log,
         stop_deadline: written.stop_deadline.as_ref().map_or(Duration::from_secs(20), |at| at.value),
         store_cache_bytes: written
@@ -66,18 +77,32 @@ pub(crate) fn settings(dir: &Path, written: Option<(u32, &str)>, env: &dyn EnvSo
     }
 }
 
+/// The name of an instance, which its folders share: `/etc/reconciled-acme` keeps its state in `/var/lib/reconciled-acme`. A
+/// command that names only the configuration must never reach the daemon of another one.
+fn instance(dir: &Path) -> &str {
+    const NAME: &str = "reconciled";
+    let inside = dir.parent() == Some(Path::new("/etc"));
+    let name = dir.file_name().and_then(|name| name.to_str()).filter(|_| inside);
+    name.filter(|name| name.strip_prefix(NAME).is_some_and(|rest| rest.starts_with('-'))).unwrap_or(NAME)
+}
+
+/// Has no mistake show what may be a secret.
+pub(crate) fn hide_secrets(file: u32, text: &str, sources: &mut Sources) {
+    if let Some(node) = tree(file, text, &Report::default()) {
+        placeholders::hide_secrets(&node, false, sources);
+    }
+}
+
 /// The public listener: where it is, and where it is reached.
 fn public(written: &ListenW, report: &Report) -> Option<PublicSettings> {
-    let later = [
-        (&written.admin, "`admin` is not in this version", "remove it; commands reach the daemon over its unix socket"),
-        (&written.trusted_proxies, "`trusted_proxies` is not in this version", "remove it; no address is believed"),
-    ];
+    let later =
+        [(&written.trusted_proxies, "`trusted_proxies` is not in this version", "remove it; no address is believed")];
     for (later, what, help) in later {
         if let Some(later) = later {
             report.add(error("config::not_in_this_version", later.span, what).help(help));
         }
     }
-    let url = written.public_url.as_ref().and_then(|at| public_url(at, report));
+    let url = written.public_url.as_ref().and_then(|at| outside_url(at, report));
     let Some(listen) = &written.public else {
         if let Some(at) = written.public_url.as_ref().filter(|_| !written.broken.contains(&"public")) {
             report.add(
@@ -90,7 +115,7 @@ fn public(written: &ListenW, report: &Report) -> Option<PublicSettings> {
     Some(PublicSettings { listen: listen.value, url })
 }
 
-fn public_url(written: &At<String>, report: &Report) -> Option<Url> {
+pub(super) fn outside_url(written: &At<String>, report: &Report) -> Option<Url> {
     let url = Url::parse(&written.value).ok().filter(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
@@ -206,5 +231,37 @@ fn node(file: u32, value: &DeValue<'_>) -> NodeValue {
                 .collect(),
         ),
         DeValue::Table(table) => NodeValue::Map(map(file, table)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_has_folders_of_its_own() {
+        for (dir, expected) in [
+            ("/etc/reconciled", "reconciled"),
+            ("/etc/reconciled-acme", "reconciled-acme"),
+            ("/etc/reconciled-acme/", "reconciled-acme"),
+            ("/etc/reconciledx", "reconciled"),
+            ("/srv/reconciled-acme", "reconciled"),
+        ] {
+            assert_eq!(instance(Path::new(dir)), expected, "{dir}");
+        }
+    }
+
+    #[test]
+    fn defaults_follow_the_instance_and_systemd_goes_before_them() {
+        let report = Report::default();
+        let none = std::collections::HashMap::<String, String>::new();
+        let made = settings(Path::new("/etc/reconciled-acme"), None, &none, &report);
+        assert_eq!(made.state_dir, Path::new("/var/lib/reconciled-acme"));
+        assert_eq!(made.socket, Path::new("/run/reconciled-acme/reconciled.sock"));
+        let given = std::collections::HashMap::from([("STATE_DIRECTORY".to_owned(), "/var/lib/other".to_owned())]);
+        assert_eq!(
+            settings(Path::new("/etc/reconciled-acme"), None, &given, &report).state_dir,
+            Path::new("/var/lib/other")
+        );
     }
 }

@@ -4,6 +4,7 @@
 //! that one declaration. A decoder never stops at a mistake: it reports and goes on, and what could not be decoded
 //! is `None`.
 
+mod admin;
 mod basics;
 mod calls;
 mod connections;
@@ -13,19 +14,24 @@ mod files;
 mod filters;
 mod forms;
 mod grants;
+mod inbox;
 mod integrations;
 mod listing;
 mod manifest;
+mod notifications;
 mod pipelines;
 mod policies;
 mod sources;
+mod sql;
 mod templates;
 mod top;
+mod webhooks;
 
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+pub(crate) use admin::*;
 pub(crate) use basics::*;
 pub(crate) use calls::*;
 pub(crate) use connections::*;
@@ -35,14 +41,18 @@ pub(crate) use files::*;
 pub(crate) use filters::*;
 pub(crate) use forms::{or_short, or_word, short_or_long};
 pub(crate) use grants::*;
+pub(crate) use inbox::*;
 pub(crate) use integrations::*;
 pub(crate) use listing::*;
 pub(crate) use manifest::*;
+pub(crate) use notifications::*;
 pub(crate) use pipelines::*;
 pub(crate) use policies::*;
 pub(crate) use sources::*;
+pub(crate) use sql::*;
 pub(crate) use templates::*;
 pub(crate) use top::*;
+pub(crate) use webhooks::*;
 
 use super::{
     diagnostic::{Report, error},

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::Resource;
-use crate::{grant::Keeper, record::RecordId};
+use super::{InboxConnector, Resource};
+use crate::{grant::Keeper, record::RecordId, store::Store};
 
 /// A record as a remote gave it, decoded: stamps are RFC 3339, dates `YYYY-MM-DD`, decimals keep their text.
 #[derive(Clone, Debug)]
@@ -85,6 +85,8 @@ pub struct WriteItem {
     pub body: Value,
     /// The version the plan was made from.
     pub version: Option<String>,
+    /// The record as it was read right before, decoded, where the call needs it ([`super::Write::replaces`]).
+    pub now: Option<Value>,
 }
 
 /// A call ready to be sent, less the login. Stored in an intent, so that exactly these bytes can be sent again.
@@ -238,6 +240,14 @@ pub trait Connector: Send + Sync {
     fn keeper(&self) -> Option<Arc<Keeper>> {
         None
     }
+
+    /// Whatever keeps what is posted to it, where records come that way.
+    fn inbox(&self) -> Option<&InboxConnector> {
+        None
+    }
+
+    /// From now on everything that it keeps is kept in this store, which takes the place of one that failed.
+    fn use_store(&self, _store: &Arc<dyn Store>) {}
 
     /// Requests made so far.
     fn requests(&self) -> Requests;

@@ -17,7 +17,12 @@ use async_trait::async_trait;
 use thiserror::Error;
 use uuid::Uuid;
 
-use self::{place::Found, write::Item};
+use self::place::Found;
+pub(super) use self::{
+    records::{remote, sorted, version},
+    text::read_text,
+    write::Item,
+};
 use super::{
     Answer, CallError, Connector, FileTable, Holds, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Resource,
     Unread, WriteItem, WriteKind,

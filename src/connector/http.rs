@@ -41,6 +41,8 @@ mod sent;
 mod tls;
 mod transport;
 
+pub(super) use format::{from_wire, to_wire};
+
 /// A client for an address outside of any connection: an authorization server.
 ///
 /// # Errors

@@ -154,7 +154,7 @@ impl LimitRegistry {
         };
         match auth {
             Auth::None => String::new(),
-            Auth::Bearer(token) => secret(token),
+            Auth::Bearer(token) | Auth::Posted { secret: token, .. } => secret(token),
             Auth::Grant(grant) => format!("grant {}", grant.name),
             Auth::Basic { user, password } => format!("{user} {}", secret(password)),
             Auth::Header { value, .. } => secret(value),

@@ -8,18 +8,24 @@ use serde_json::Value;
 
 pub use self::{
     file_table::{FileFormat, FileTable, Group, Holds},
-    oauth::{Accounts, ClientAuth, OAuth},
+    inbox_table::{InboxTable, Require, Signature},
+    oauth::{AccountIn, Accounts, ClientAuth, HostIn, OAuth},
     reading::{
         ChangedSince, DeletedFeed, Detail, GetOne, List, PageEnd, PageSize, Paging, Parents, Place, SinceFormat,
         SincePlace, ThenCursor, Windows,
     },
+    sql_table::{Ids, SqlTable},
+    webhooks::{Signed, Told, Webhooks},
     wire::{AnswerMatch, Bodies, BodyKind, XmlRules},
 };
 use crate::record::{Canon, Kind, Path};
 
 mod file_table;
+mod inbox_table;
 mod oauth;
 mod reading;
+mod sql_table;
+mod webhooks;
 mod wire;
 
 /// How to speak to one kind of system.
@@ -53,10 +59,14 @@ pub struct Manifest {
     pub retry_when: Vec<AnswerMatch>,
     /// How long a call that timed out may still take effect.
     pub in_doubt: Duration,
+    /// How long a reading may show a record as it was before a write. Zero where writes are seen at once.
+    pub lag: Duration,
     /// Longest time to wait for an answer.
     pub timeout: Duration,
     /// Where messages are in an error answer, tried in order.
     pub error_messages: Vec<Path>,
+    /// How the system tells of changes, if it does.
+    pub webhooks: Option<Webhooks>,
     /// Its collections.
     pub resources: BTreeMap<String, Arc<Resource>>,
 }
@@ -96,6 +106,8 @@ pub enum AuthKind {
     Basic,
     /// A key in this header.
     Header(String),
+    /// A key in this header, beside a login by consent (MYOB's company file).
+    Beside(String),
     /// A login that a person consents to.
     OAuth2(Box<OAuth>),
 }
@@ -191,8 +203,12 @@ pub struct Resource {
     /// Members of a record that have a call of their own. An end of a pipeline has those that it maps, and only they are
     /// read.
     pub also: Vec<Also>,
-    /// The files that hold it; `None` where it is spoken to over HTTP.
+    /// The files that hold it; `None` where it is elsewhere.
     pub file: Option<FileTable>,
+    /// What a post must be, where it is posted to us.
+    pub inbox: Option<InboxTable>,
+    /// The table of a database that holds it.
+    pub sql: Option<SqlTable>,
 }
 
 /// A member of a record that a call of its own reads.
@@ -210,9 +226,27 @@ impl Manifest {
     pub fn is_of_files(&self) -> bool {
         self.resources.values().any(|resource| resource.file.is_some())
     }
+
+    /// Whether its records are posted to us.
+    #[must_use]
+    pub fn is_of_posts(&self) -> bool {
+        self.resources.values().any(|resource| resource.inbox.is_some())
+    }
+
+    /// Whether its records are in tables of a database.
+    #[must_use]
+    pub fn is_of_tables(&self) -> bool {
+        self.resources.values().any(|resource| resource.sql.is_some())
+    }
 }
 
 impl Resource {
+    /// Whether a listing of it may hold what nobody can read: rows of files and tables, posts that were refused.
+    #[must_use]
+    pub const fn may_be_unreadable(&self) -> bool {
+        self.file.is_some() || self.inbox.is_some() || self.sql.is_some()
+    }
+
     /// How many items one call of this kind takes; 0 if there is no such call.
     #[must_use]
     pub fn batch_size(&self, kind: super::WriteKind) -> usize {
@@ -314,6 +348,8 @@ pub enum WireFormat {
     YesNo,
     /// `true` and `false` as text.
     TrueFalse,
+    /// An address whose last part is the id (Cliniko).
+    LinkId,
 }
 
 /// How to write records.
@@ -325,6 +361,9 @@ pub struct Write {
     pub path: String,
     /// The call only ever creates (or only ever updates): it can never do the other by mistake.
     pub only: bool,
+    /// Of an update: the remote keeps nothing that is not sent, so the record goes back whole, as it was read right
+    /// before ([`super::WriteItem::now`]), with the values to write laid over it.
+    pub replaces: bool,
     /// Where an update puts the id into the item's body; `None` where it is in the path.
     pub id_in_body: Option<Path>,
     /// Several records a call.
@@ -489,4 +528,16 @@ pub struct GoneWhen {
     pub path: Path,
     /// Values that mean gone.
     pub values: Vec<Value>,
+    /// Any value at all means gone: the instant of a deletion.
+    pub filled: bool,
+}
+
+impl GoneWhen {
+    /// Whether a decoded record says so.
+    #[must_use]
+    pub fn says(&self, record: &Value) -> bool {
+        let blank = |value: &Value| value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+        let says = |value: &Value| self.values.contains(value) || (self.filled && !blank(value));
+        self.path.find(record).is_some_and(says)
+    }
 }

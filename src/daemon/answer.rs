@@ -41,6 +41,11 @@ pub(super) async fn answer(
         Request::Pause { what, by } => pause(shared, what, by).await,
         Request::Resume { what } => resume(shared, what).await,
         Request::LogLevel { directive } => log_level::change(directive.as_deref()).map(Response::LogLevel),
+        Request::Notifications => Ok(Response::Notifications(shared.board.all(&shared.engine().config))),
+        Request::NotificationTest { .. } => {
+            let engine = shared.engine();
+            in_time(Box::pin(async move { execute(&engine, request).await })).await
+        }
         Request::ConnectLink { what } => consent::link(shared, &what),
         Request::ConnectBegin { .. } | Request::ConnectFinish { .. } | Request::Disconnect { .. } => {
             let shared = shared.clone();
@@ -70,7 +75,7 @@ pub(super) async fn answer(
         | Request::Approve { .. }
         | Request::Reject { .. } => {
             let shared = shared.clone();
-            in_time(Box::pin(async move { change(&shared, request).await })).await
+            in_time(Box::pin(async move { Box::pin(change(&shared, request)).await })).await
         }
     }
 }

@@ -16,8 +16,10 @@ use tokio::{
 use super::{
     answer,
     consent::Links,
+    counts::Counters,
     grants,
     health::{self, Health},
+    notices::{self, Board},
     paused, prober,
     protocol::{Failure, Progress, Request, Response},
     public::{self, PublicNow},
@@ -83,6 +85,8 @@ pub(super) struct Shared {
     pub started: DateTime<Utc>,
     slots: RwLock<Arc<Slots>>,
     pub health: Health,
+    /// How those stand who are told what goes wrong.
+    pub board: Board,
     pub stop: watch::Sender<Stop>,
     locks: Mutex<BTreeMap<ConnectionName, Arc<tokio::sync::Mutex<()>>>>,
     pub stirred: watch::Sender<u64>,
@@ -98,6 +102,8 @@ pub(super) struct Shared {
     public: Mutex<Option<PublicNow>>,
     /// One-time links that wait for somebody.
     pub links: Links,
+    /// What was done, counted.
+    pub counts: Counters,
     tasks: Mutex<Tasks>,
 }
 
@@ -125,6 +131,9 @@ impl Shared {
             // Runs on the old one end with its error; none of them can write anything more.
             if let Some(keeper) = grants::keeper(&self.engine()) {
                 keeper.use_store(Arc::clone(&new));
+            }
+            for connector in self.engine().connectors.values() {
+                connector.use_store(&new);
             }
             self.replace_engine(|engine| engine.ledger = Ledger::new(new));
         }
@@ -342,6 +351,7 @@ impl Daemon {
             locks: Mutex::default(),
             slots: RwLock::new(Arc::new(slots)),
             health: Health::default(),
+            board: Board::default(),
             stop: watch::Sender::new(Stop::Running),
             stirred,
             asks,
@@ -352,6 +362,7 @@ impl Daemon {
             links: Links::default(),
             engine: RwLock::new(engine),
             settings: RwLock::new(settings),
+            counts: Counters::default(),
             tasks: Mutex::default(),
         });
         if let Some(reloading) = reloading {
@@ -359,6 +370,8 @@ impl Daemon {
             shared.tasks().reloader = Some(tokio::spawn(reloader));
             let snapshots = tokio::spawn(snapshots::work(Arc::clone(&shared)));
             shared.tasks().workers.push(snapshots);
+            let notices = tokio::spawn(notices::work(Arc::clone(&shared)));
+            shared.tasks().workers.push(notices);
         }
         let public = shared.engine().config.settings.public.clone();
         if let Some(settings) = public {

@@ -2,6 +2,7 @@
 
 use super::{
     grants,
+    notices::{self, NotificationNow},
     paused::{self, Pause},
     protocol::{Failure, FailureKind, Request, Response, Status, chain},
     reload::{
@@ -42,7 +43,7 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
         Request::LinkRemove { pipeline, record } => {
             Response::Unlinked(Box::new(desk.remove_link(&pipeline, &record).await?))
         }
-        Request::Parked { pipeline } => Response::Parked(desk.parked(pipeline.as_ref()).await?),
+        Request::Parked { pipeline } => Response::Parked(desk.parked_among_others(pipeline.as_ref()).await?),
         Request::ParkedRetry { pipeline, record } => Response::Retried(desk.retry(&pipeline, record.as_ref()).await?),
         Request::ParkedIgnore { pipeline, record } => {
             desk.ignore(&pipeline, &record).await?;
@@ -83,6 +84,14 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
             let ended = paused::ended(&all, integration, &what)?;
             paused::forget(&engine.ledger, &ended).await.map_err(|error| store(&error))?;
             Response::Resumed(ended)
+        }
+        Request::Notifications => {
+            let all = engine.config.notifications.values();
+            Response::Notifications(all.map(|told| NotificationNow::unused(told)).collect())
+        }
+        Request::NotificationTest { name } => {
+            notices::try_out(&engine.config, &name, engine.clock.now()).await?;
+            Response::NotificationSent
         }
         Request::ConnectBegin { .. } | Request::ConnectFinish { .. } | Request::Disconnect { .. } => {
             grants::carry_out(engine, request).await?

@@ -40,6 +40,9 @@ pub(super) async fn look(
             let cursor = engine.ledger.cursor(&end.connection.name, &end.resource.name).await?;
             let read = cursor.and_then(|cursor| cursor.full_at);
             outlook.read_in_full = [outlook.read_in_full, read].into_iter().flatten().min();
+            // A system told of something, and nobody has looked yet.
+            let told = engine.ledger.news(&end.connection.name, &end.resource.name, 1).await?;
+            outlook.waiting |= !told.is_empty() && !paused.contains(&pipeline.name);
         }
         if paused.contains(&pipeline.name) || !engine.ledger.holds(&pipeline.name).await?.is_empty() {
             continue;

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    notices::NotificationNow,
     paused::Pause,
     reload::{ConfigDiff, GoodText, HeldEdit, ReloadReport},
     status::DaemonStatus,
@@ -148,6 +149,13 @@ pub enum Request {
     Resume {
         /// An integration, or one of its pipelines.
         what: String,
+    },
+    /// Who is told what goes wrong, and how that stands.
+    Notifications,
+    /// Sends one message to try it.
+    NotificationTest {
+        /// The name of the notification.
+        name: String,
     },
     /// Begins a consent.
     ConnectBegin {
@@ -310,6 +318,10 @@ pub enum Response {
     Paused(Pause),
     /// To [`Request::Resume`]: the pauses that ended.
     Resumed(Vec<Pause>),
+    /// To [`Request::Notifications`].
+    Notifications(Vec<NotificationNow>),
+    /// To [`Request::NotificationTest`]: it was sent.
+    NotificationSent,
     /// To [`Request::ConnectBegin`].
     Consent {
         /// The grant.

@@ -8,6 +8,9 @@ use tokio::task::JoinHandle;
 use super::{
     consent::ConsentDoor,
     control::{Shared, Stop},
+    hooks::HookDoor,
+    inbox::InboxDoor,
+    slot::Slot,
 };
 use crate::{
     config::{ConnectionName, PublicSettings},
@@ -30,7 +33,11 @@ pub struct PublicNow {
 
 /// Whoever answers at the public listener.
 fn doors(shared: &Arc<Shared>) -> Vec<Arc<dyn Door>> {
-    vec![Arc::new(ConsentDoor(Arc::clone(shared)))]
+    vec![
+        Arc::new(ConsentDoor(Arc::clone(shared))),
+        Arc::new(HookDoor(Arc::clone(shared))),
+        Arc::new(InboxDoor(Arc::clone(shared))),
+    ]
 }
 
 /// Listens from now on, or tries again until it can: a port that is taken stops no sync.
@@ -71,11 +78,12 @@ async fn listen(shared: &Shared, settings: &PublicSettings) -> Option<PublicList
 }
 
 impl Shared {
-    /// Something new came for these connections: whoever uses them looks again.
-    #[allow(dead_code, reason = "for the doors")]
+    /// Something new came for these connections: whoever polls them looks again, as if a poll had seen it. Who looks at set
+    /// times only goes on doing so.
     pub fn news(&self, connections: &BTreeSet<ConnectionName>) {
         let now = self.clock.now();
-        for slot in self.slots().values().filter(|slot| slot.shares(connections)) {
+        let polls = |slot: &Slot| slot.integration().schedule.poll.keys().any(|polled| connections.contains(polled));
+        for slot in self.slots().values().filter(|slot| slot.shares(connections) && polls(slot)) {
             slot.poke(|agenda| agenda.saw_change(now));
         }
     }

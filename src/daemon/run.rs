@@ -119,6 +119,7 @@ pub(super) async fn run(
         state.runs = state.runs.wrapping_add(1);
         engine.seed = engine.seed.wrapping_add(state.runs.wrapping_mul(APART));
         state.phase = Phase::Running { mode: request.mode, why: why.clone(), since: started };
+        state.meter = Some(Arc::clone(&meter));
         let whole = is_whole(&request, state);
         if let (Mode::Sync, true, Some(agenda)) = (request.mode, whole, &mut state.agenda) {
             agenda.run_began(started);
@@ -142,11 +143,26 @@ pub(super) async fn run(
     let outcome = conclude(shared, slot, &request, &kept, outcome).await;
     slot.with(|state| {
         state.phase = Phase::Waiting;
+        state.meter = None;
         state.failure = outcome.as_ref().err().map(|error| chain(error));
+        state.failed_in_row = match failed(&request, &outcome) {
+            Some(true) => state.failed_in_row.saturating_add(1),
+            Some(false) => 0,
+            None => state.failed_in_row,
+        };
         state.unsure |= outcome.is_err();
     });
     drop((turn, locks));
     outcome
+}
+
+/// Whether a run failed; `None` where it tells nothing: it was cut short by the daemon, or was no run that writes.
+fn failed(request: &RunRequest, outcome: &Result<RunReport, RunError>) -> Option<bool> {
+    match outcome {
+        Err(RunError::Stopping | RunError::Replaced | RunError::Removed(_)) => None,
+        Err(_) => Some(true),
+        Ok(report) => (request.mode == Mode::Sync).then(|| report.exit_code() == 1),
+    }
 }
 
 /// What a run began with.
@@ -176,6 +192,9 @@ async fn conclude(
     // Where nothing may be written by itself, a plan is the run.
     let observes = kept.integration.apply == ApplyMode::Observe && request.mode == Mode::Plan;
     let counts = request.mode == Mode::Sync || observes;
+    if counts {
+        shared.counts.run(&request.integration, (kept.started, now), outcome.as_ref().ok());
+    }
     let looked = match &outcome {
         Ok(report) => {
             tracing::info!(

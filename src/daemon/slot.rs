@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{ConnectionName, Effective, Integration, IntegrationName, PipelineName},
-    engine::Trouble,
+    engine::{Meter, Trouble},
     record::Side,
 };
 
@@ -80,9 +80,15 @@ pub(super) struct State {
     /// `None` until the store has told what is remembered.
     pub agenda: Option<Agenda>,
     pub phase: Phase,
+    /// How far the run under way is.
+    pub meter: Option<Arc<Meter>>,
     pub troubles: BTreeMap<ConnectionName, ConnectionTrouble>,
     /// Why the last run could not be carried to its end.
     pub failure: Option<String>,
+    /// How many runs in a row failed.
+    pub failed_in_row: u32,
+    /// Connections that runs have used since the start.
+    pub heard: BTreeSet<ConnectionName>,
     /// A run or poll broke off in the middle: what it left behind has to be looked for.
     pub unsure: bool,
     /// Runs so far: two that begin at the same instant still make calls of different keys.
@@ -118,8 +124,11 @@ impl Slot {
             pending: None,
             agenda: None,
             phase: Phase::Waiting,
+            meter: None,
             troubles: BTreeMap::new(),
             failure: None,
+            failed_in_row: 0,
+            heard: BTreeSet::new(),
             unsure: false,
             runs: 0,
             pauses: Pauses::new(),
@@ -225,6 +234,7 @@ impl Slot {
     /// Notes which connections did their part and which did not.
     pub fn note_troubles(&self, used: &BTreeSet<ConnectionName>, troubles: &[Trouble], now: DateTime<Utc>) {
         self.with(|state| {
+            state.heard.extend(used.iter().cloned());
             state.troubles.retain(|name, _| !used.contains(name) || troubles.iter().any(|t| t.connection == *name));
             for trouble in troubles {
                 let (since, attempts) =
@@ -253,6 +263,7 @@ impl Slot {
             pending: state.pending.clone(),
             generation: state.version.generation,
             phase: state.phase.clone(),
+            progress: state.meter.as_ref().map(|meter| meter.reading()),
             waits,
             last_run: state.agenda.as_ref().and_then(Agenda::last_run),
             troubles: state.troubles.values().cloned().collect(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{PublicNow, reload::ConfigNow};
 use crate::{
     config::{ConnectionName, IntegrationName},
-    engine::Mode,
+    engine::{Mode, Reading},
 };
 
 /// What an integration waits for. Several may hold at once; the earliest starts first.
@@ -129,6 +129,9 @@ pub struct IntegrationNow {
     pub integration: IntegrationName,
     /// What it does.
     pub phase: Phase,
+    /// How far the run under way is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Reading>,
     /// What it waits for, earliest first; those that only a person can end come last.
     pub waits: Vec<WaitReason>,
     /// When its last run ended (a poll is no run).

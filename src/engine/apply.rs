@@ -14,7 +14,7 @@ use super::{
     step::{Newcomer, Step},
 };
 use crate::{
-    config::Pipeline,
+    config::{Content, Pipeline},
     connector::{CallError, Connector, LONGEST_WAIT, Resource, WriteItem, WriteKind},
     crash,
     record::{Cell, RecordId, Side},
@@ -398,8 +398,13 @@ impl Run<'_> {
             self.ends_using(&key).into_iter().map(|(pipeline, side)| Attached { pipeline, side, spill: false });
         let connection = end.connection.clone();
         let resource = end.resource.clone();
-        let order =
-            PullOrder { connection: &connection, resource: &resource, attached: attached.collect(), full: false };
+        let order = PullOrder {
+            connection: &connection,
+            resource: &resource,
+            attached: attached.collect(),
+            full: false,
+            since: None,
+        };
         self.pulled_again += 1;
         if let Err(error) = self.pull(&order).await? {
             self.trouble(&key.0, &error);
@@ -429,7 +434,7 @@ impl Run<'_> {
             }
             match body(pipeline, &item.write, None) {
                 Ok(body) => {
-                    writes.push(WriteItem { id: None, body, version: None });
+                    writes.push(WriteItem { id: None, body, version: None, now: None });
                     kept.push(item);
                 }
                 Err(error) => self.refused(pipeline, WriteKind::Create, item, &error.to_string(), false).await?,
@@ -463,44 +468,22 @@ impl Run<'_> {
         let mut writes = Vec::with_capacity(items.len());
         for (item, link) in items.into_iter().zip(links) {
             let Some(link) = link else { continue };
-            let link = self.with_version(pipeline, side, link).await?;
+            let found = self.before_update(pipeline, side, link).await?;
             // A link that is gone or moved is due, and is decided about again.
-            let Some(link) = link.filter(|link| still_holds(pipeline, link, &item.write)) else { continue };
+            let Some((link, now)) = found.filter(|(link, _)| still_holds(pipeline, link, &item.write)) else {
+                continue;
+            };
             let mark = link.mark(side);
             match body(pipeline, &item.write, Some(mark)) {
                 Ok(body) => {
                     let id = Some(link.id(side).clone());
-                    writes.push(WriteItem { id, body, version: mark.version.clone() });
+                    writes.push(WriteItem { id, body, version: mark.version.clone(), now });
                     kept.push(item);
                 }
                 Err(error) => self.refused(pipeline, WriteKind::Update, item, &error.to_string(), false).await?,
             }
         }
         Ok((kept, writes))
-    }
-
-    /// A guarded write needs the version of what is there. Where a list does not tell it (an `ETag`), or what was read is
-    /// older than our own last write, the record is read by id right before.
-    async fn with_version(
-        &mut self,
-        pipeline: &Arc<Pipeline>,
-        side: Side,
-        link: Link,
-    ) -> Result<Option<Link>, EngineError> {
-        let resource = &pipeline.end(side).resource;
-        let guarded = resource.update.as_ref().is_some_and(|update| update.version.is_some());
-        if !guarded || resource.get.is_none() || link.mark(side).version.is_some() {
-            return Ok(Some(link));
-        }
-        if self.is_down(&pipeline.end(side).connection.name) {
-            return Ok(None);
-        }
-        let known = self.troubles.len();
-        self.read_record(pipeline, side, link.id(side)).await?;
-        if self.troubles.len() > known {
-            return Ok(None);
-        }
-        Ok(self.engine.ledger.link(&pipeline.name, Side::Source, &link.source).await?)
     }
 
     fn next_number(&mut self) -> String {
@@ -534,13 +517,16 @@ pub(super) fn key_is_alive(intent: &Intent, age: Duration, timeout: Duration) ->
 
 /// Whether every value the write was made from is still the present one.
 fn still_holds(pipeline: &Pipeline, link: &Link, write: &RecordWrite) -> bool {
-    write.fields.iter().all(|field| {
-        let Some(state) = link.fields.get(&field.field) else { return false };
-        let constant = pipeline
-            .fields
-            .iter()
-            .any(|f| f.id == field.field && matches!(f.content, crate::config::Content::Constant(_)));
-        let same = |side: Side, cell: &Cell| state.present(side).is_none_or(|present| present == cell);
-        same(write.side, &field.before) && (constant || same(write.side.other(), &field.from))
+    write.fields.iter().all(|sent| {
+        let Some(state) = link.fields.get(&sent.field) else { return false };
+        let field = pipeline.fields.iter().find(|field| field.id == sent.field);
+        let constant = field.is_some_and(|field| matches!(field.content, Content::Constant(_)));
+        // A list is made from all that is there, also from the elements that are not ours and no difference.
+        let list = field.filter(|field| matches!(field.content, Content::Each(_)));
+        let list = list.and_then(|field| field.end(write.side).paths.first());
+        let list = list.and_then(|path| link.mark(write.side).carried.get(path.as_str()));
+        let same = |now: Option<&Cell>, then: &Cell| now.is_none_or(|now| now == then);
+        same(list.or_else(|| state.present(write.side)), &sent.before)
+            && (constant || same(state.present(write.side.other()), &sent.from))
     })
 }

@@ -47,7 +47,7 @@ impl Run<'_> {
             let writes_now = decide_link(&context, link).writes;
             let Some(write) = writes_now.into_iter().find(|write| write.delete && write.side == side) else { continue };
             let (id, version) = (Some(link.id(side).clone()), link.mark(side).version.clone());
-            writes.push(WriteItem { id, body: record.body, version });
+            writes.push(WriteItem { id, body: record.body, version, now: None });
             kept.push(Item { write, ..item });
         }
         Ok((kept, writes))
@@ -108,6 +108,10 @@ impl Run<'_> {
         match self.connector(&end.connection.name)?.get(&end.resource, id).await {
             Ok(None) => Ok(ItemAnswer::Written { record, body }),
             Ok(Some(there)) if there.gone => Ok(ItemAnswer::Written { record: Box::new(there), body: true }),
+            Ok(Some(_)) if !end.connection.manifest.lag.is_zero() => {
+                let reason = "it is still shown, and what is shown may be old".to_owned();
+                Ok(ItemAnswer::Unknown { reason })
+            }
             Ok(Some(_)) => {
                 let message = format!("{} took the deletion, and the record is still there", end.connection.name);
                 Ok(ItemAnswer::Refused { message, duplicate: false, stale: false })
@@ -135,8 +139,10 @@ impl Run<'_> {
         let old_keys = keys_of_linked(pipeline, &link);
         let link = settle_delete(&link, side);
         let new_keys = keys_of_linked(pipeline, &link);
+        let answered = self.answered_now(pipeline, side);
         self.report_of(&pipeline.name).tally.deleted[side.index()] += 1;
         changes.together(|atomic| {
+            answered.remember(atomic, link.id(side));
             atomic.relink(&pipeline.name, &link);
             atomic.done(&pipeline.name, Side::Source, &link.source);
             atomic.unpark(&pipeline.name, Side::Source, &link.source);

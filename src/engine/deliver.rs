@@ -20,6 +20,9 @@ use crate::{
     sync::{Change, Fresh, Link, Observation, observe},
 };
 
+/// So many records of one key are looked at again when another one comes; more could not be told apart anyway.
+const SHOWN: usize = 20;
+
 /// A reading of one end of a pipeline.
 pub(super) fn observation(pipeline: &Pipeline, side: Side, record: &RemoteRecord, skew: TimeDelta) -> Observation {
     Observation {
@@ -123,10 +126,14 @@ impl Run<'_> {
             ids.iter().zip(&links).filter(|(_, link)| link.is_none()).map(|(id, _)| id.clone()).collect();
         let mut remembered = self.engine.ledger.fresh(&pipeline.name, side, &unlinked).await?.into_iter();
         let in_run = self.is_planned(&pipeline.name);
+        let old = self.may_be_old(&pipeline, side, &ids).await?;
         let mut changes = Changes::new();
         let mut moved = 0_u64;
-        for (observation, link) in observations.into_iter().zip(links) {
+        for ((observation, link), old) in observations.into_iter().zip(links).zip(old) {
             let told = if let Some(link) = link {
+                if old {
+                    continue;
+                }
                 self.deliver_linked(&mut changes, attached, link, &observation).await?
             } else {
                 let old = remembered.next().flatten();
@@ -177,10 +184,11 @@ impl Run<'_> {
         let old_reference = self.references(pipeline, side, &projection_of(pipeline, side, &link));
         let change = observe(pipeline, &mut link, side, seen, false);
         let mut moved = change == Change::Moved;
-        if pipeline.on_leave != OnLeave::Keep && change != Change::Nothing {
+        // A record that is gone has not left its filter: what is left of its body says nothing.
+        if pipeline.on_leave != OnLeave::Keep && change != Change::Nothing && !seen.gone {
             let rejected = self.rejects(pipeline, side, seen).await?;
             if rejected && pipeline.on_leave == OnLeave::Release {
-                self.release(changes, pipeline, &link, side, seen).await?;
+                self.release(changes, pipeline, (&link, &old_keys), side, seen).await?;
                 return Ok(true);
             }
             link.marks[side.index()].paused = rejected;
@@ -211,12 +219,13 @@ impl Run<'_> {
     }
 
     /// Dissolves a link whose record left its filter. Both records stay known, so that they find each other again, and
-    /// neither has a counterpart made for it: it has one.
+    /// neither has a counterpart made for it: it has one. All of that in one group: a power cut that left one of them
+    /// unknown would have it taken for new.
     async fn release(
         &mut self,
         changes: &mut Changes,
         pipeline: &Pipeline,
-        link: &Link,
+        (link, old_keys): (&Link, &[(usize, String)]),
         side: Side,
         seen: &Observation,
     ) -> Result<(), EngineError> {
@@ -233,21 +242,19 @@ impl Run<'_> {
             atomic.unlink(&pipeline.name, link);
             atomic.unpark(&pipeline.name, Side::Source, &link.source);
             atomic.done(&pipeline.name, Side::Source, &link.source);
-            reindex(atomic, &pipeline.name, Side::Target, &link.target, &keys_of_linked(pipeline, link), &[]);
-        });
-        for (side, observation) in [(side, seen.clone()), (side.other(), other)] {
-            if observation.gone {
-                continue;
-            }
-            let keys = keys_of(pipeline, side, &observation.projection);
-            let (spec_hash, id) = (pipeline.end(side).spec_hash, observation.id.clone());
-            let fresh =
-                Fresh { observation, spec_hash, admitted: false, suffixed: false, released: true, doubted: false };
-            changes.together(|atomic| {
+            reindex(atomic, &pipeline.name, Side::Target, &link.target, old_keys, &[]);
+            for (side, observation) in [(side, seen.clone()), (side.other(), other)] {
+                if observation.gone {
+                    continue;
+                }
+                let keys = keys_of(pipeline, side, &observation.projection);
+                let (spec_hash, id) = (pipeline.end(side).spec_hash, observation.id.clone());
+                let fresh =
+                    Fresh { observation, spec_hash, admitted: false, suffixed: false, released: true, doubted: false };
                 atomic.fresh(&pipeline.name, side, &fresh);
                 reindex(atomic, &pipeline.name, side, &id, &[], &keys);
-            });
-        }
+            }
+        });
         let state = self.state_mut(&pipeline.name).await?;
         state.links = state.links.saturating_sub(1);
         self.released.insert(pipeline.name.clone());
@@ -312,7 +319,31 @@ impl Run<'_> {
                 atomic.due(&pipeline.name, side, &fresh.observation.id, &Due { at: now, why });
             }
         });
+        if !originates && !pipeline.creates.on(side) {
+            let told = keys.iter().filter(|key| !old_keys.contains(key));
+            self.look_for_who_waits(changes, &pipeline, side, told, &fresh.observation.label).await?;
+        }
         Ok(originates)
+    }
+
+    /// Where nothing is made on `side`, records of the other one are left alone until they match something. Whoever comes,
+    /// or takes another key, has them looked at again.
+    async fn look_for_who_waits(
+        &self,
+        changes: &mut Changes,
+        pipeline: &Pipeline,
+        side: Side,
+        keys: impl Iterator<Item = &(usize, String)>,
+        label: &str,
+    ) -> Result<(), EngineError> {
+        for (tier, text) in keys {
+            let at = MatchKey { pipeline: &pipeline.name, side: side.other(), tier: *tier, text };
+            for id in self.engine.ledger.matches(&at, SHOWN).await? {
+                let due = Due { at: self.engine.clock.now(), why: format!("{label} came on the {side}") };
+                changes.together(|atomic| atomic.due(&pipeline.name, side.other(), &id, &due));
+            }
+        }
+        Ok(())
     }
 
     /// Whether the filter of this end rejects the reading for certain.
@@ -394,6 +425,9 @@ impl Run<'_> {
         id: &RecordId,
     ) -> Result<(), EngineError> {
         let Some(mut link) = self.engine.ledger.link(&pipeline.name, side, id).await? else { return Ok(()) };
+        if self.may_be_old(pipeline, side, std::slice::from_ref(id)).await?.contains(&true) {
+            return Ok(());
+        }
         let old_keys = keys_of_linked(pipeline, &link);
         link.marks[side.index()].gone = true;
         link.revision += 1;

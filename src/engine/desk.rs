@@ -12,14 +12,16 @@ use crate::{
     config::{IntegrationName, Pipeline, PipelineName},
     connector::{CallError, WriteKind},
     record::{Cell, RecordId, Side},
-    store::{Approval, Changes, Due, HeldRun, Hold, Ledger, Parked, PipelineState, RunRecord, Stage, StoreError},
+    store::{Approval, Changes, Due, HeldRun, Hold, Ledger, PipelineState, RunRecord, Stage, StoreError},
     sync::{Born, Context, Fresh, Link, ParkCode, Why, decide_link, link_matched},
 };
 
+mod around;
 mod find;
 mod history;
 mod status;
 
+pub use around::{Behind, ParkedItem};
 pub use find::{Explanation, FieldExplanation, Whereabouts};
 pub use history::BeforeImage;
 pub use status::{IntegrationStatus, PipelineStatus};
@@ -48,21 +50,6 @@ pub enum DeskError {
     /// It exists but does not allow what was asked.
     #[error("{0}")]
     NotPossible(String),
-}
-
-/// A parked entry with what it belongs to.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct ParkedItem {
-    /// The pipeline.
-    pub pipeline: PipelineName,
-    /// The side of the record.
-    pub side: Side,
-    /// The record.
-    pub id: RecordId,
-    /// What is parked of it.
-    pub parked: Parked,
-    /// What to do about it.
-    pub remedy: String,
 }
 
 /// A field whose sides disagree, for a person to decide.
@@ -123,6 +110,9 @@ impl<'e> Desk<'e> {
                         id: id.clone(),
                         remedy: parked.code.remedy().to_owned(),
                         parked,
+                        linked_with: None,
+                        behind: Vec::new(),
+                        more_behind: 0,
                     }));
                 }
                 match next {

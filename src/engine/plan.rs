@@ -284,6 +284,15 @@ impl Run<'_> {
                 continue;
             }
             let decision = decide_link(&context, &link);
+            if decision.writes.iter().any(|write| write.delete)
+                && let Some(label) = self.successor(pipeline, &link).await?
+            {
+                let message = format!("deleted; first it is decided whether {label}, of the same key, takes its place");
+                let finding = Finding { kind: FindingKind::Skipped, field: None, message };
+                self.list_findings(pipeline, Side::Source, &link.source, &link.label, &[finding]);
+                planned.claimed.remove(&claim(Side::Source, &link.source));
+                continue;
+            }
             let moved = decision.link.is_some() || ripe;
             let link = decision.link.unwrap_or(link);
             if decision.unread {
@@ -360,7 +369,7 @@ impl Run<'_> {
             self.engine.ledger.has_match_keys(&pipeline.name, Side::Target).await?,
         ];
         let mut changes = Changes::new();
-        for newcomer in newcomers {
+        for mut newcomer in newcomers {
             let (side, id) = (newcomer.side, newcomer.fresh.observation.id.clone());
             if planned.claimed.contains(&claim(side, &id)) {
                 continue;
@@ -434,6 +443,7 @@ impl Run<'_> {
                     // What waits for another pipeline to be read in full is woken by nobody: ask again in each run.
                     let unread = matches!(finding.kind, FindingKind::Waiting(_)) && waits_for.is_empty();
                     let again = again.or_else(|| unread.then(|| self.engine.clock.now()));
+                    newcomer.fresh.admitted = !matches!(finding.kind, FindingKind::Rejected);
                     self.leave(&mut changes, pipeline, newcomer, &parked, &waits_for, again);
                 }
             }

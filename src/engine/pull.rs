@@ -20,7 +20,7 @@ use crate::{
     config::{Connection, ConnectionName, Pipeline},
     connector::{CallError, PullCursor, Resource},
     record::{RecordId, Side},
-    store::{Changes, Cursor},
+    store::{Changes, Cursor, News},
     sync::Fresh,
 };
 
@@ -38,8 +38,12 @@ pub(super) type ResourceKey = (ConnectionName, String);
 pub(super) struct Pulled {
     /// The cursor to store when the run has ended.
     pub cursor: Cursor,
+    /// What the system told of and was looked at; forgotten with the cursor.
+    pub told: Vec<News>,
     /// When the pull began, on the monotonic clock: what was read may be older than what is there now.
     pub at: Duration,
+    /// How far our clock is ahead of the remote's.
+    pub ahead: TimeDelta,
 }
 
 /// One end of a pipeline that uses a resource.
@@ -63,11 +67,13 @@ pub(super) struct PullOrder<'a> {
     pub attached: Vec<Attached>,
     /// Everything, or what changed.
     pub full: bool,
+    /// What changed since then, by the remote's clock, in place of where the last pull ended.
+    pub since: Option<DateTime<Utc>>,
 }
 
 impl PullOrder<'_> {
     /// The collection, with the members of their own calls that somebody maps who gets the records.
-    fn as_it_is_mapped(&self) -> Resource {
+    pub(super) fn as_it_is_mapped(&self) -> Resource {
         let mut resource = self.resource.clone();
         resource.also.clear();
         for also in self.attached.iter().flat_map(|at| &at.pipeline.end(at.side).resource.also) {
@@ -88,9 +94,10 @@ impl Run<'_> {
         let stored = self.engine.ledger.cursor(&key.0, &key.1).await?;
         let stored = stored.filter(|cursor| cursor.account.is_empty() || cursor.account == account).unwrap_or_default();
         let stored = self.pulled.get(&key).map_or(stored, |pulled| pulled.cursor.clone());
+        let mut told = Box::pin(self.told_of(&key)).await?;
         let feed = order.resource.list.as_ref().and_then(|list| list.changed_since.as_ref());
-        let full = order.full || stored.since.is_none() || feed.is_none();
-        let mut position = PullCursor { since: if full { None } else { stored.since }, page: None };
+        let full = order.full || stored.since.is_none() || feed.is_none() || told.is_a_flood();
+        let mut position = PullCursor { since: if full { None } else { order.since.or(stored.since) }, page: None };
         let connector = self.connector(&key.0)?;
         let (at, wall) = (self.engine.clock.monotonic(), self.engine.clock.now());
         let mut began: Option<DateTime<Utc>> = None;
@@ -98,6 +105,7 @@ impl Run<'_> {
         let mut records = 0_u64;
         let mut restarts = 0;
         let mut doubts = Doubts::default();
+        let mut ahead;
         loop {
             let page = match connector.pull(resource, &position).await {
                 Ok(page) => page,
@@ -115,21 +123,25 @@ impl Run<'_> {
                 let took = self.engine.clock.monotonic().saturating_sub(at);
                 server - TimeDelta::from_std(took).unwrap_or_else(|_| TimeDelta::hours(1))
             });
-            let skew = self.engine.clock.now() - server;
+            ahead = self.engine.clock.now() - server;
             records += page.records.len() as u64;
             self.meter.page(page.records.len());
             if full {
                 listed.extend(page.records.iter().map(|record| id_hash(&record.id)));
             }
             for attached in &order.attached {
-                self.deliver(attached, &page.records, skew).await?;
+                self.deliver(attached, &page.records, ahead).await?;
             }
+            told.came(&page.records);
             doubts.of(&page);
             crate::crash::point("page-delivered");
             match page.next {
                 Some(next) => position.page = Some(next),
                 None => break,
             }
+        }
+        if let Err(error) = Box::pin(self.look_at_told(order, full, &mut told)).await? {
+            return Ok(Err(error));
         }
         for attached in &order.attached {
             self.park_unread(attached, &doubts).await?;
@@ -144,14 +156,17 @@ impl Run<'_> {
                 self.mark_read_in_full(attached, records).await?;
             }
         }
-        let overlap = feed.map_or(Duration::ZERO, |feed| feed.overlap);
+        // What a replica that is behind does not show yet is asked for once more.
+        let overlap = feed.map_or(Duration::ZERO, |feed| feed.overlap).max(order.connection.manifest.lag);
         let overlap = TimeDelta::from_std(overlap).unwrap_or_else(|_| TimeDelta::hours(1));
         let cursor = Cursor {
             since: began.map(|began| began - overlap),
             full_at: if full { Some(wall) } else { stored.full_at },
             account,
         };
-        self.pulled.insert(key, Pulled { cursor, at });
+        let mut looked_at = self.pulled.remove(&key).map(|before| before.told).unwrap_or_default();
+        looked_at.extend(told.done());
+        self.pulled.insert(key, Pulled { cursor, told: looked_at, at, ahead });
         Ok(Ok(()))
     }
 
@@ -243,6 +258,9 @@ impl Run<'_> {
     /// A linked record that cannot be read by id was not listed: the second time in a row it is gone.
     async fn note_missing(&mut self, pipeline: &Pipeline, side: Side, id: &RecordId) -> Result<(), EngineError> {
         let Some(mut link) = self.engine.ledger.link(&pipeline.name, side, id).await? else { return Ok(()) };
+        if self.may_be_old(pipeline, side, std::slice::from_ref(id)).await?.contains(&true) {
+            return Ok(());
+        }
         if link.mark(side).missing {
             return self.mark_gone(pipeline, side, id).await;
         }

@@ -1,24 +1,24 @@
 //! Intents that a crash or a lost answer left open.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+mod creates;
+
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     EngineError,
     apply::{Destination, key_is_alive},
-    deliver::{keys_of, observation},
-    pull::{Attached, ResourceKey},
+    deliver::observation,
+    pull::Attached,
     run::Run,
-    sent::{holds, holds_alike, tells_apart},
-    settle::Made,
+    sent::holds,
 };
 use crate::{
-    config::{ConnectionName, Content, Pipeline, PipelineName, Then},
+    config::{ConnectionName, Content, Pipeline},
     connector::{CallError, LONGEST_WAIT, WriteKind},
     record::Side,
-    store::{Changes, Choice, Due, Intent, IntentItem, MatchKey},
-    sync::{Finding, FindingKind, Fresh, ParkCode, RecordWrite, body},
+    store::{Changes, Due, Intent, IntentItem},
 };
 
 impl Run<'_> {
@@ -99,7 +99,8 @@ impl Run<'_> {
             return self.send_again(&pipeline, number, intent, &to).await;
         }
         let ended = self.ended_at_the_latest(number, intent, to.timeout).await?;
-        let doubt = TimeDelta::from_std(end.connection.manifest.in_doubt).unwrap_or(TimeDelta::MAX);
+        let doubt = TimeDelta::from_std(end.connection.manifest.in_doubt + end.connection.manifest.lag);
+        let doubt = doubt.unwrap_or(TimeDelta::MAX);
         if now - ended < doubt {
             self.leave_open(&pipeline, intent);
             return Ok(());
@@ -233,136 +234,6 @@ impl Run<'_> {
         Ok(Some(()))
     }
 
-    /// Creates whose outcome never became known and that cannot take effect any more: what they made is looked up
-    /// among the records without a link, by the match keys that were sent, or where there are none by all values.
-    /// What is not there is made again; where nothing can be told, a person looks.
-    pub(super) async fn look_up_creates(&mut self, failed: &HashSet<ResourceKey>) -> Result<(), EngineError> {
-        let doubtful = std::mem::take(&mut self.doubtful);
-        let mut open = Twins::of(&doubtful);
-        for (number, mut intent) in doubtful {
-            let Some((_, pipeline)) = self.engine.config.pipeline(&intent.pipeline) else { continue };
-            let pipeline = pipeline.clone();
-            let side = intent.side;
-            let key = (intent.connection.clone(), intent.call.resource.clone());
-            let unread = pipeline.reads(side) && (failed.contains(&key) || !self.pulled.contains_key(&key));
-            if unread || !self.is_planned(&pipeline.name) || self.has_other_readings(&pipeline, side).await? {
-                self.leave_open(&pipeline, &intent);
-                continue;
-            }
-            let mut changes = Changes::new();
-            for at in 0..intent.items.len() {
-                let Some(item) = intent.items.get(at).filter(|item| !item.done).cloned() else { continue };
-                let origin = side.other();
-                let linked = self.engine.ledger.link(&pipeline.name, origin, &item.origin).await?.is_some();
-                let (found, by_key) =
-                    if linked { (Vec::new(), true) } else { self.made_by(&pipeline, side, &item).await? };
-                // Equal creates made equal records: which of them is whose cannot be told, and makes no difference.
-                let twins = open.count(&pipeline, &item);
-                let dealt = found.len() <= twins
-                    && found.iter().all(|one| holds_alike(&pipeline, side, &one.observation.projection, &item.write));
-                match (found.as_slice(), by_key) {
-                    ([one, rest @ ..], _) if rest.is_empty() || dealt => {
-                        let id = one.observation.id.clone();
-                        let beside = self.beside_one(&pipeline, side, (&item.origin, &id)).await?;
-                        let made = Made { id, answered: Some(one.observation.clone()), beside };
-                        self.settle_created(&mut changes, &pipeline, side, &item, None, made).await?;
-                    }
-                    ([], true) => {
-                        let due =
-                            Due { at: self.engine.clock.now(), why: "its last write was not carried out".to_owned() };
-                        let known = self.remembered(&pipeline, origin, &item.origin).await?;
-                        changes.together(|atomic| {
-                            if let Some(mut known) = known.map(|known| known.fresh) {
-                                known.doubted = true;
-                                atomic.fresh(&pipeline.name, origin, &known);
-                            }
-                            atomic.due(&pipeline.name, origin, &item.origin, &due);
-                        });
-                    }
-                    _ => {
-                        self.park_unknown(&mut changes, &pipeline, &intent, &item, &found).await?;
-                        continue;
-                    }
-                }
-                open.end(&pipeline, &item);
-                if let Some(item) = intent.items.get_mut(at) {
-                    item.done = true;
-                }
-                self.engine.ledger.commit(std::mem::take(&mut changes)).await?;
-            }
-            changes.together(|atomic| {
-                if intent.items.iter().all(|item| item.done) {
-                    atomic.close_intent(&intent.connection, &number);
-                } else {
-                    atomic.intent(&number, &intent);
-                }
-            });
-            self.engine.ledger.commit(changes).await?;
-        }
-        Ok(())
-    }
-
-    /// Whether records without a link are remembered as they were read under another spec: they cannot be found by what
-    /// they hold. The next run reads everything.
-    async fn has_other_readings(&mut self, pipeline: &Pipeline, side: Side) -> Result<bool, EngineError> {
-        let mut after = None;
-        loop {
-            let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
-            if page.iter().any(|fresh| fresh.spec_hash != pipeline.end(side).spec_hash) {
-                self.state_mut(&pipeline.name).await?.read[side.index()] = 0;
-                return Ok(true);
-            }
-            match next {
-                Some(key) => after = Some(key),
-                None => return Ok(false),
-            }
-        }
-    }
-
-    /// Records without a link that a create may have made, and whether it could be found by a key.
-    async fn made_by(
-        &self,
-        pipeline: &Pipeline,
-        side: Side,
-        item: &IntentItem,
-    ) -> Result<(Vec<Fresh>, bool), EngineError> {
-        let mut found: Vec<Fresh> = Vec::new();
-        // The configuration may have lost a field since.
-        let mut write = item.write.clone();
-        write.fields.retain(|sent| pipeline.fields.iter().any(|field| field.id == sent.field));
-        let sent = body(pipeline, &write, None).map(|body| pipeline.end(side).spec.read(&body));
-        let keys = sent.map(|sent| keys_of(pipeline, side, &sent)).unwrap_or_default();
-        let sure = |tier: usize| pipeline.tiers.get(tier).is_some_and(|tier| tier.then == Then::Link);
-        let keys: Vec<_> = keys.into_iter().filter(|(tier, _)| sure(*tier)).collect();
-        for (tier, text) in &keys {
-            let at = MatchKey { pipeline: &pipeline.name, side, tier: *tier, text };
-            let ids = self.engine.ledger.matches(&at, 20).await?;
-            let linked = self.engine.ledger.links_of(&pipeline.name, side, &ids).await?;
-            for (fresh, link) in self.engine.ledger.fresh(&pipeline.name, side, &ids).await?.into_iter().zip(linked) {
-                if let (Some(fresh), None) = (fresh, link)
-                    && !found.iter().any(|known| known.observation.id == fresh.observation.id)
-                {
-                    found.push(fresh);
-                }
-            }
-        }
-        // A remote that keeps the key in another form is not found by it, and that is no proof that nothing was made.
-        let telling = item.write.fields.iter().any(|sent| tells_apart(pipeline, sent));
-        if keys.is_empty() || (found.is_empty() && telling) {
-            let mut after = None;
-            loop {
-                let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
-                let made = |fresh: &Fresh| holds_alike(pipeline, side, &fresh.observation.projection, &item.write);
-                found.extend(page.into_iter().filter(made));
-                match next {
-                    Some(key) => after = Some(key),
-                    None => break,
-                }
-            }
-        }
-        Ok((found, !keys.is_empty()))
-    }
-
     /// Closes an intent and has its records decided about in this run, after its pull.
     async fn decide_again(
         &mut self,
@@ -383,69 +254,6 @@ impl Run<'_> {
         changes.together(|atomic| atomic.close_intent(&intent.connection, number));
         Ok(self.engine.ledger.commit(changes).await?)
     }
-
-    /// There is no way to find out: a person looks. The intent stays open: it is what keeps the record from being
-    /// created again.
-    async fn park_unknown(
-        &mut self,
-        changes: &mut Changes,
-        pipeline: &Arc<Pipeline>,
-        intent: &Intent,
-        item: &IntentItem,
-        found: &[Fresh],
-    ) -> Result<(), EngineError> {
-        let side = intent.side.other();
-        let what = if found.is_empty() { "there is no key to look it up by" } else { "several records may be it" };
-        let message = format!(
-            "{} was asked to create it at {}, the answer was lost, and {what}",
-            intent.connection, intent.first_sent
-        );
-        let finding = Finding { kind: FindingKind::Parked(ParkCode::Unknown), field: None, message };
-        self.list_findings(pipeline, side, &item.origin, &item.label, std::slice::from_ref(&finding));
-        let choices = found.iter().take(20).map(|fresh| Choice {
-            id: fresh.observation.id.clone(),
-            label: fresh.observation.label.clone(),
-            linked_with: None,
-        });
-        let old = self.engine.ledger.parked(&pipeline.name, side, &item.origin).await?;
-        let mut parked = self.parked_entry(&old, &item.label, &finding, choices.collect());
-        parked.next_try = None;
-        changes.together(|atomic| atomic.park(&pipeline.name, side, &item.origin, &[parked]));
-        self.busy.insert((pipeline.name.clone(), side, item.origin.clone()));
-        self.unknown.insert((pipeline.name.clone(), side, item.origin.clone()));
-        self.open_creates.push((pipeline.name.clone(), intent.side, Some(item.write.clone())));
-        Ok(())
-    }
-}
-
-/// The creates of unknown outcome that are looked up in a run, told by what they sent.
-struct Twins(Vec<(PipelineName, RecordWrite)>);
-
-impl Twins {
-    fn of(doubtful: &[(String, Intent)]) -> Self {
-        let open = doubtful.iter().flat_map(|(_, intent)| {
-            let items = intent.items.iter().filter(|item| !item.done);
-            items.map(|item| (intent.pipeline.clone(), item.write.clone()))
-        });
-        Self(open.collect())
-    }
-
-    /// How many sent what this one did, itself among them.
-    fn count(&self, pipeline: &Pipeline, item: &IntentItem) -> usize {
-        self.0.iter().filter(|open| is_twin(open, pipeline, item)).count()
-    }
-
-    /// What became of one of them is known.
-    fn end(&mut self, pipeline: &Pipeline, item: &IntentItem) {
-        if let Some(at) = self.0.iter().position(|open| is_twin(open, pipeline, item)) {
-            self.0.swap_remove(at);
-        }
-    }
-}
-
-fn is_twin((name, write): &(PipelineName, RecordWrite), pipeline: &Pipeline, item: &IntentItem) -> bool {
-    let sent = |write: &RecordWrite| -> Vec<_> { write.fields.iter().map(|f| (f.field, f.value.clone())).collect() };
-    *name == pipeline.name && write.side == item.write.side && sent(write) == sent(&item.write)
 }
 
 /// Whether a call is sent again once its run is over. A create makes no second record while its key lives. An

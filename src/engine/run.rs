@@ -12,6 +12,7 @@ use super::{
     Engine, EngineError, Listing, Meter, Mode, PipelineReport, RunReport, RunRequest, Trouble,
     deliver::{keys_of, keys_of_linked, reindex},
     lookups::{Known, Questions},
+    news,
     plan::KeyCount,
     pull::{Attached, PullOrder, Pulled, ResourceKey},
     step::Newcomer,
@@ -193,6 +194,7 @@ impl Run<'_> {
         }
         let failed = self.pull_all().await?;
         self.look_up_creates(&failed).await?;
+        self.read_settled().await?;
         if self.request.mode == Mode::Poll {
             return Ok(());
         }
@@ -363,7 +365,7 @@ impl Run<'_> {
         let mut failed = HashSet::new();
         for ((_, key), (connection, attached, full)) in orders {
             let Some(resource) = connection.manifest.resources.get(&key.1).cloned() else { continue };
-            let order = PullOrder { connection: &connection, resource: &resource, attached, full };
+            let order = PullOrder { connection: &connection, resource: &resource, attached, full, since: None };
             if let Err(error) = self.pull(&order).await? {
                 self.trouble(&key.0, &error);
                 failed.insert(key);
@@ -508,6 +510,7 @@ impl Run<'_> {
         if keep_cursors {
             for ((connection, resource), pulled) in &self.pulled {
                 changes.together(|atomic| atomic.cursor(connection, resource, &pulled.cursor));
+                news::forget(&mut changes, &pulled.told);
             }
         }
         let requests = self.engine.requests();

@@ -172,7 +172,9 @@ impl Run<'_> {
         let new_keys = keys_of_linked(pipeline, &settled.link);
         self.report_of(&pipeline.name).tally.updated[side.index()] += 1;
         let listed = !self.engine.ledger.parked(&pipeline.name, Side::Source, &link.source).await?.is_empty();
+        let answered = self.answered_now(pipeline, side);
         self.remember_settled(changes, pipeline, settled, |atomic, link| {
+            answered.remember(atomic, link.id(side));
             atomic.relink(&pipeline.name, link);
             if listed {
                 atomic.unpark(&pipeline.name, Side::Source, &link.source);
@@ -247,7 +249,9 @@ impl Run<'_> {
         self.report_of(&pipeline.name).tally.created[side.index()] += 1;
         self.state_mut(&pipeline.name).await?.links += 1;
         self.wake(changes, pipeline, &settled.link).await?;
+        let answered = self.answered_now(pipeline, side);
         self.remember_settled(changes, pipeline, settled, |atomic, link| {
+            answered.remember(atomic, link.id(side));
             atomic.link(&pipeline.name, link);
             if stored {
                 atomic.forget_fresh(&pipeline.name, origin_side, &item.origin);

@@ -34,8 +34,8 @@ impl Run<'_> {
     /// Parks what could not be read under its place, and takes off the list what was corrected.
     pub(super) async fn park_unread(&mut self, attached: &Attached, doubts: &Doubts) -> Result<(), EngineError> {
         let (pipeline, side) = (&attached.pipeline, attached.side);
-        if pipeline.end(side).resource.file.is_none() {
-            // Only files have rows that nobody can read, so there is nothing to look for in the list.
+        if !pipeline.end(side).resource.may_be_unreadable() {
+            // Other systems have no rows that nobody can read, so there is nothing to look for in the list.
             return Ok(());
         }
         let mut known: BTreeMap<String, Parked> = BTreeMap::new();

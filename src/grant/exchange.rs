@@ -13,6 +13,7 @@ use oauth2::{
     },
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::GrantError;
@@ -26,6 +27,8 @@ pub(super) struct Tokens {
     pub access: String,
     pub refresh: Option<String>,
     pub lives: Option<std::time::Duration>,
+    /// What else the answer held.
+    pub rest: Value,
 }
 
 /// Why there are no tokens.
@@ -40,12 +43,22 @@ pub(super) enum NoTokens {
     NotSent(String),
 }
 
-/// Further fields of an answer are nobody's business here.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
-struct Nothing {}
-impl ExtraTokenFields for Nothing {}
+/// Further fields of an answer. Some hold secrets (`id_token`), so they are not shown.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Further {
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
 
-type Answer = StandardTokenResponse<Nothing, BasicTokenType>;
+impl fmt::Debug for Further {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Further")
+    }
+}
+
+impl ExtraTokenFields for Further {}
+
+type Answer = StandardTokenResponse<Further, BasicTokenType>;
 type OAuth<A, T> = Client<
     BasicErrorResponse,
     Answer,
@@ -173,6 +186,7 @@ fn tokens(answer: Outcome) -> Result<Tokens, NoTokens> {
             access: answer.access_token().secret().clone(),
             refresh: answer.refresh_token().map(|token| token.secret().clone()),
             lives: answer.expires_in(),
+            rest: Value::Object(answer.extra_fields().fields.clone()),
         }),
         Err(RequestTokenError::ServerResponse(said)) => {
             let words = said.error_description().map_or_else(|| said.error().to_string(), Clone::clone);

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex as Turn, MutexGuard};
 use url::Url;
 
 use super::{
-    Account, ConnectionNow, ConnectionState, Consented, GrantError, Session, Vault, accounts,
+    Account, ConnectionNow, ConnectionState, Consented, GrantError, Session, Vault, accounts, captured,
     exchange::{self, NoTokens, Tokens},
     kept::{self, Access, End, Kept},
 };
@@ -31,6 +31,8 @@ const PATIENCE: TimeDelta = TimeDelta::minutes(15);
 const REST: Duration = Duration::from_secs(10);
 /// When a login that ends unless it is used is told to people.
 const WARN: TimeDelta = TimeDelta::days(14);
+/// How long a look waits for somebody who speaks to the remote.
+const LOOK: Duration = Duration::from_millis(500);
 /// Most consents that are waited for at once.
 const WAITING: usize = 64;
 
@@ -83,7 +85,8 @@ impl Keeper {
         *self.store.write().unwrap_or_else(PoisonError::into_inner) = store;
     }
 
-    fn store(&self) -> Arc<dyn Store> {
+    /// Where this process keeps what must not be lost.
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -144,7 +147,8 @@ impl Keeper {
         let access = held.kept.as_ref().and_then(|kept| kept.access.as_ref());
         let access = access.ok_or_else(|| person(grant, "nobody has consented yet"))?;
         let token = SecretString::from(access.token.clone());
-        Ok(Session { token, scheme: grant.login.scheme.clone(), account: account.map(|account| account.id) })
+        let host = held.kept.as_ref().and_then(|kept| Url::parse(kept.host.as_deref()?).ok());
+        Ok(Session { token, scheme: grant.login.scheme.clone(), account: account.map(|account| account.id), host })
     }
 
     /// The remote did not take this token: if nobody has renewed it meanwhile, the next session does.
@@ -188,7 +192,10 @@ impl Keeper {
         match answer {
             Ok(tokens) => {
                 let now = self.clock.now();
+                // One that may not be believed is left aside; the former one stays.
+                let host = captured::host(&grant.login, &tokens.rest).ok().flatten();
                 if let Some(kept) = &mut held.kept {
+                    kept.host = host.or(kept.host.take());
                     take(kept, tokens, now);
                 }
                 held.rest = None;
@@ -239,7 +246,7 @@ impl Keeper {
         held: &mut Held,
     ) -> Result<Option<Account>, GrantError> {
         // An app that logs in by itself belongs to one account.
-        if grant.login.accounts.is_none() || grant.flow == GrantFlow::ClientCredentials {
+        if !grant.login.names_accounts() || grant.flow == GrantFlow::ClientCredentials {
             return Ok(None);
         }
         let Some(kept) = &mut held.kept else { return Ok(None) };
@@ -303,6 +310,9 @@ impl Keeper {
                 no;
             GrantError::Person(format!("`{}` gave no tokens: {words}; begin again", grant.name))
         })?;
+        let host = captured::host(&grant.login, &tokens.rest).map_err(GrantError::Person)?;
+        let named =
+            captured::account(&grant.login, parameters, &tokens.rest).transpose().map_err(GrantError::Person)?;
         let token = SecretString::from(tokens.access.clone());
         let turn = self.of(&grant);
         let mut held = turn.lock().await;
@@ -315,11 +325,14 @@ impl Keeper {
         if let Some(back) = &waiting.back {
             left.remove(back);
         }
-        let mut kept = Kept { chosen: former.chosen, accounts: former.accounts, left, ..Kept::default() };
+        let mut kept = Kept { chosen: former.chosen, accounts: former.accounts, left, host, ..Kept::default() };
         take(&mut kept, tokens, self.clock.now());
         (held.kept, held.loaded, held.rest) = (Some(kept), true, None);
         self.save(&grant, &mut held).await?;
-        let accounts = accounts::list(&grant, &token).await;
+        let accounts = match named {
+            Some(account) => Ok(vec![account]),
+            None => accounts::list(&grant, &token).await,
+        };
         let accounts = accounts.map_err(|why| GrantError::Passes(format!("connected, but {why}; connect again")))?;
         if let Some(kept) = &mut held.kept {
             kept.accounts.clone_from(&accounts);
@@ -387,11 +400,31 @@ impl Keeper {
         })
     }
 
+    /// The id of the account that a connection speaks to, as far as that is known.
+    pub async fn account_of(&self, grant: &Grant, connection: &Connection) -> Option<String> {
+        let turn = self.of(grant);
+        // Whoever asks cannot wait until a slow remote has renewed the login.
+        let mut held = turn.try_lock().ok()?;
+        self.load(grant, &mut held).await.ok()?;
+        let kept = held.kept.as_ref()?;
+        choose(kept, connection.name.as_str(), connection.tenant.as_deref()).ok().map(|account| account.id)
+    }
+
     /// How a connection stands; `None` if it does not log in by a grant.
     pub async fn look(&self, connection: &Connection) -> Option<ConnectionNow> {
         let Auth::Grant(grant) = &connection.auth else { return None };
         let turn = self.of(grant);
-        let mut held = turn.lock().await;
+        let Ok(mut held) = tokio::time::timeout(LOOK, turn.lock()).await else {
+            let todo = "nothing: the login is being renewed, and the remote takes its time";
+            return Some(ConnectionNow {
+                connection: connection.name.clone(),
+                grant: grant.name.to_string(),
+                state: ConnectionState::Connected,
+                account: None,
+                todo: Some(todo.to_owned()),
+                expires: None,
+            });
+        };
         let loaded = self.load(grant, &mut held).await;
         let name = connection.name.as_str();
         let (mut state, mut todo) = (ConnectionState::Connected, None);
@@ -415,7 +448,7 @@ impl Keeper {
                         (state, todo) = (ConnectionState::Disconnected, Some(format!("`reconciled connect {name}`")));
                     }
                     None => {
-                        if grant.login.accounts.is_some()
+                        if grant.login.names_accounts()
                             && grant.flow == GrantFlow::Code
                             && let Err(why) = choose(kept, name, connection.tenant.as_deref())
                         {

@@ -50,6 +50,9 @@ pub(super) struct Kept {
     pub accounts: Vec<Account>,
     /// Which account each connection speaks to, since it first did.
     pub chosen: BTreeMap<String, Account>,
+    /// Where the API is for this login, if the remote said so.
+    #[serde(default)]
+    pub host: Option<String>,
     /// Connections that a person disconnected.
     pub left: BTreeSet<String>,
 }

@@ -92,6 +92,21 @@ fn lookup(unknown: UnknownKey) -> Transform {
     Transform::Lookup(Lookup { table: table(), reversed: false, unknown })
 }
 
+#[test]
+fn numbers_are_multiplied_and_nothing_comes_of_a_missing_one() {
+    let mut field = field(&["$.a", "$.b"], "$.c", vec![Transform::Divide(decimal("100"))]);
+    if let Content::Mapped { join, .. } = &mut field.content {
+        *join = Some(Join { separator: String::new(), unique_suffix: None, product: true });
+    }
+    let product = |parts: Value| {
+        translate(&field, Side::Source, &Cell::Value(parts), &World::default()).map_err(|error| error.to_string())
+    };
+    assert_eq!(product(json!([3, 1250])), Ok(Cell::from(json!(37.5))));
+    assert_eq!(product(json!(["1.5", 300])), Ok(Cell::from(json!(4.5))));
+    assert_eq!(product(json!([3, null])), Ok(Cell::Absent));
+    assert!(product(json!([3, "many"])).is_err());
+}
+
 fn decimal(text: &str) -> Decimal {
     text.parse().unwrap()
 }
@@ -203,7 +218,7 @@ fn joined_name(max: Option<usize>) -> Field {
     let mut field = field(&["$.first", "$.last"], "$.Name", vec![Transform::Trim]);
     field.ends[1].canon.max = max;
     if let Content::Mapped { join, .. } = &mut field.content {
-        *join = Some(Join { separator: " ".into(), unique_suffix: Some(" ({id})".into()) });
+        *join = Some(Join { separator: " ".into(), unique_suffix: Some(" ({id})".into()), product: false });
     }
     field
 }

@@ -200,7 +200,7 @@ pub(super) fn decimal(value: &Value) -> Result<Decimal, MapError> {
 }
 
 /// The result of a calculation as a JSON number, without zeros at its end.
-fn number(result: Option<Decimal>, from: &Value) -> Result<Value, MapError> {
+pub(super) fn number(result: Option<Decimal>, from: &Value) -> Result<Value, MapError> {
     let result = result.ok_or_else(|| unfit(from, "a number that can be calculated with"))?;
     json_number(&result.normalize().to_string()).ok_or_else(|| unfit(from, "a number"))
 }

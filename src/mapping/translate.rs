@@ -1,12 +1,13 @@
 //! One value across.
 
+use rust_decimal::Decimal;
 use serde_json::Value;
 use thiserror::Error;
 
 use super::{
     Lookups, each,
     key::normalize,
-    transform::{apply, is_normalising, text_of, unfit},
+    transform::{apply, decimal, is_normalising, number, text_of, unfit},
 };
 use crate::{
     config::{Content, Field, Join, PipelineName, Transform},
@@ -129,6 +130,9 @@ fn joined(join: &Join, cell: &Cell) -> Result<Cell, MapError> {
     let Cell::Value(Value::Array(parts)) = cell else {
         return Ok(cell.clone());
     };
+    if join.product {
+        return product(parts);
+    }
     let mut text = String::new();
     for part in parts.iter().filter(|part| !Cell::Value((*part).clone()).is_blank()) {
         if !text.is_empty() {
@@ -137,6 +141,18 @@ fn joined(join: &Join, cell: &Cell) -> Result<Cell, MapError> {
         text.push_str(&text_of(part)?);
     }
     Ok(if text.is_empty() { Cell::Absent } else { Cell::Value(text.into()) })
+}
+
+/// The numbers multiplied; nothing as long as one of them is missing.
+fn product(parts: &[Value]) -> Result<Cell, MapError> {
+    let mut product = Decimal::ONE;
+    for part in parts {
+        if Cell::Value(part.clone()).is_blank() {
+            return Ok(Cell::Absent);
+        }
+        product = decimal(part)?.checked_mul(product).ok_or_else(|| unfit(part, "a number that can be multiplied"))?;
+    }
+    number(Some(product), &Value::Null).map(Cell::Value)
 }
 
 /// The id linked to the one in `cell`, if the field is a reference.

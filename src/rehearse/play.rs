@@ -155,6 +155,7 @@ impl<'s> Stage<'s> {
             settings: self.config.settings.clone(),
             connections: BTreeMap::new(),
             integrations: BTreeMap::new(),
+            notifications: BTreeMap::new(),
         };
         for name in &self.scenario.integrations {
             let Some(integration) = self.config.integrations.get(name) else { continue };

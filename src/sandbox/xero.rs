@@ -12,7 +12,7 @@ mod api;
 mod contacts;
 mod envelope;
 mod filter;
-mod identity;
+mod hooks;
 mod invoices;
 pub(super) mod limits;
 mod lines;
@@ -46,6 +46,7 @@ use super::{
     Refused,
     faults::Faults,
     log::RequestLog,
+    logins::Logins,
     server::{Served, Serving},
 };
 use crate::clock::Clock;
@@ -155,42 +156,10 @@ impl Xero {
         self.served.system.change_token(token.to_owned());
     }
 
-    /// Lets this app ask for logins: a person at the screen consents to whatever it asks.
-    pub fn let_in(&self, client_id: &str, client_secret: &str) {
-        self.served.system.state().identity.app = Some((client_id.to_owned(), client_secret.to_owned()));
-    }
-
-    /// Whether a refresh token that comes twice ends the whole grant, as strict servers have it. Xero has 30 minutes of
-    /// grace.
-    pub fn strict_refresh(&self, strict: bool) {
-        self.served.system.state().identity.strict = strict;
-    }
-
-    /// Every access token that was given is refused from now on.
-    pub fn expire_access(&self) {
-        self.served.system.state().identity.expire(self.clock.now());
-    }
-
-    /// The person who consented withdraws that.
-    pub fn withdraw_consent(&self) {
-        self.served.system.state().identity.withdraw(self.clock.now());
-    }
-
-    /// The person disconnects the organisation; the login stays.
-    pub fn part(&self) {
-        self.served.system.state().identity.parted = true;
-    }
-
-    /// The refresh tokens that came, in order.
+    /// Its authorization server.
     #[must_use]
-    pub fn refreshed(&self) -> Vec<String> {
-        self.served.system.state().identity.refreshed.clone()
-    }
-
-    /// The tokens that were given back.
-    #[must_use]
-    pub fn revoked(&self) -> Vec<String> {
-        self.served.system.state().identity.revoked.clone()
+    pub fn logins(&self) -> &Logins {
+        &self.served.system.logins
     }
 
     /// Where everything is: the authorization server and the list of accounts are on the same host.

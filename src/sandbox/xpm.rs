@@ -26,6 +26,7 @@ use super::{
     Refused, XeroLimits,
     faults::Faults,
     log::RequestLog,
+    logins::Logins,
     server::{Served, Serving},
 };
 use crate::clock::Clock;
@@ -97,6 +98,18 @@ impl Xpm {
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}{}", self.served.url(), api::BASE)
+    }
+
+    /// Where everything is: the authorization server and the list of accounts are on the same host.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.served.url()
+    }
+
+    /// Its authorization server.
+    #[must_use]
+    pub fn logins(&self) -> &Logins {
+        &self.served.system.logins
     }
 
     /// The bearer token it was started with.

@@ -28,7 +28,14 @@ const fn places(space: Space) -> &'static [usize] {
         Space::Reference => &[0, 1],
         Space::Wait => &[0, 2],
         // Intents name it in their values; the others speak of the store, of connections, of integrations and of grants.
-        Space::Intent | Space::Meta | Space::Cursor | Space::Run | Space::Grant => &[],
+        Space::Intent
+        | Space::Meta
+        | Space::Cursor
+        | Space::Run
+        | Space::Grant
+        | Space::News
+        | Space::Inbox
+        | Space::Settling => &[],
     }
 }
 
@@ -117,9 +124,21 @@ pub async fn move_integration(ledger: &Ledger, from: &IntegrationName, to: &Inte
     })
     .await?;
     ledger.runs_moved(&[from, to]).await?;
+    for space in [Space::Cursor, Space::Settling] {
+        move_own(ledger, space, (from, to)).await?;
+    }
+    Ok(())
+}
+
+/// Moves the rows of the connections that an integration has of its own.
+async fn move_own(
+    ledger: &Ledger,
+    space: Space,
+    (from, to): (&IntegrationName, &IntegrationName),
+) -> Result<(), StoreError> {
     let mut after = None::<Key>;
     loop {
-        let page = ledger.store().scan(&Key::new(Space::Cursor, &[]), after.as_ref(), PAGE).await?;
+        let page = ledger.store().scan(&Key::new(space, &[]), after.as_ref(), PAGE).await?;
         let Some((last, _)) = page.last() else { return Ok(()) };
         after = Some(last.clone());
         for (key, bytes) in page {
@@ -128,7 +147,7 @@ pub async fn move_integration(ledger: &Ledger, from: &IntegrationName, to: &Inte
             let Some(own) = own_connection(name, from, to) else { continue };
             *name = own.to_string();
             let mut group = Group::default();
-            group.put(Key::from_parts(Space::Cursor, &parts), bytes);
+            group.put(Key::from_parts(space, &parts), bytes);
             group.delete(key);
             ledger.store().commit(vec![group]).await?;
         }

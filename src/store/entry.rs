@@ -61,6 +61,16 @@ pub struct Cursor {
     pub account: String,
 }
 
+/// A record that was written lately, of a remote that shows old copies for a while (`lag`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settling {
+    /// When our last write to it was answered, by our clock.
+    pub since: DateTime<Utc>,
+    /// It was read since, and not looked at: it is read again when the time has come.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
+}
+
 /// A record to look at again without any change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {

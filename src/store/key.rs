@@ -38,11 +38,17 @@ pub enum Space {
     Wait = b'w',
     /// Logins that people consented to, sealed: grant.
     Grant = b'g',
+    /// Records that a system told of and that were not looked at yet: connection, resource, arrival (sortable), id.
+    News = b'n',
+    /// Records that were written lately, of remotes that show old copies for a while: connection, resource, id.
+    Settling = b'y',
+    /// What was posted to us: connection, resource, and `r` with an id, `s` with a number in the order of coming, or `n`.
+    Inbox = b'o',
 }
 
 impl Space {
     /// Every space, for export.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::Meta,
         Self::Pipeline,
         Self::Link,
@@ -59,6 +65,9 @@ impl Space {
         Self::Before,
         Self::Wait,
         Self::Grant,
+        Self::News,
+        Self::Settling,
+        Self::Inbox,
     ];
 
     /// The name in an export, in kebab case. Part of the export's format: never change one.
@@ -81,6 +90,9 @@ impl Space {
             Self::Before => "before",
             Self::Wait => "wait",
             Self::Grant => "grant",
+            Self::News => "news",
+            Self::Settling => "settling",
+            Self::Inbox => "inbox",
         }
     }
 

@@ -6,7 +6,9 @@ mod changes;
 mod history;
 mod holds;
 mod keys;
+mod news;
 mod runs;
+mod settling;
 
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 pub use changes::{Atomic, Changes};
 pub use keys::MatchKey;
+pub use news::News;
 
 use keys::{
     apart_key, cursor_key, due_key, fresh_key, link_key, parked_key, part_side, reference_key, side_part, state_key,

@@ -68,6 +68,7 @@ impl SledStore {
             .mode(0o700)
             .create(dir)
             .map_err(|error| StoreError::failed("make its folder", error))?;
+        remove_unfinished(dir);
         let (tree, lineage) = caught("open", || {
             let mut tree = open_tree(dir, cache_bytes)?;
             let lineage = identify(&mut tree, dir)?;
@@ -187,6 +188,27 @@ impl State {
             if let Self::Failed { tree: kept, .. } = self {
                 *kept = Some(tree);
             }
+        }
+    }
+}
+
+/// Removes snapshots of sled that were begun and not finished, after a kill or on a full disk. sled 0.34.7 takes one for the
+/// newest snapshot (it looks for names that end in `.in___motion`, and writes them to `.generating`), and calls the store
+/// damaged for good. Nothing is lost: a finished one has another name, and the log holds the rest.
+fn remove_unfinished(dir: &Path) {
+    // Whoever holds the lock may be writing one just now.
+    let free = match File::open(dir.join("db")) {
+        Ok(file) => file.try_lock().is_ok(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    };
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    for entry in entries.filter(|_| free) {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            // One that cannot be removed makes the opening fail, which says why.
+            let removed = std::fs::remove_file(entry.path());
+            tracing::warn!(event = "store.unfinished_removed", file = %name, ?removed);
         }
     }
 }

@@ -115,6 +115,25 @@ pub(super) fn disprove(field: &Field, state: &mut FieldState, side: Side, got: &
     true
 }
 
+/// What the remote made another value of was delivered all the same. Who goes back from there to what both had before
+/// has edited it, and not left it alone: else the value that somebody typed last would count as untouched, and the other
+/// side's would overwrite it. Nor is the other side's value nobody's (a person may have typed it while the write was
+/// answered), so the pair has no history from then on. Says whether `got` is such an edit.
+pub(super) fn takes_back(field: &Field, state: &mut FieldState, side: Side, got: &Cell) -> bool {
+    let reshaped = state.parked.as_ref().filter(|park| park.code == ParkCode::Reshaped);
+    let Some(delivered) = reshaped.map(|park| &park.seen[side.index()]) else { return false };
+    let is_delivered = |cell: &Cell| same(field, &state.pairs, side, cell, delivered);
+    let was = state.present(side).is_some_and(is_delivered);
+    if !was || is_delivered(got) || matches!(field.content, Content::Each(_)) {
+        return false;
+    }
+    let other = side.other();
+    *state.pending_mut(other) = state.present(other).cloned().filter(|_| has_end(field, other));
+    *state.pending_mut(side) = Some(got.clone());
+    (state.base, state.parked, state.uneven) = (None, None, false);
+    true
+}
+
 /// The cell, unless it is the same as the base of its side.
 fn unless_at_base(field: &Field, state: &FieldState, side: Side, cell: Cell) -> Option<Cell> {
     let at_base = |base: &[Cell; 2]| same(field, &state.pairs, side, &base[side.index()], &cell);

@@ -2,7 +2,7 @@
 
 use super::{
     FieldState, Link, Mark, Observation,
-    answer::disprove,
+    answer::{disprove, takes_back},
     view::{has_end, observed, same},
 };
 use crate::{
@@ -152,6 +152,10 @@ fn lay_field(
     }
     let told = Change::noted_if(believed && state.believed.is_none());
     if state.base.as_ref().is_some_and(|base| same(field, &state.pairs, side, &base[side.index()], &cell)) {
+        if takes_back(field, state, side, &cell) {
+            state.forget_choice(side);
+            return Change::Moved;
+        }
         let back = state.pending_mut(side).take().is_some();
         if back {
             state.forget_choice(side);

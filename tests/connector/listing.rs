@@ -272,6 +272,34 @@ async fn a_feed_of_deleted_records_ends_each_listing_of_changes() {
 }
 
 #[tokio::test]
+async fn a_feed_of_changes_tells_deletions_page_by_page_as_far_back_as_it_goes() {
+    let row = |id: u32, status: &str| json!({ "id": id.to_string(), "status": status });
+    let feed = |rows: Value, next: Option<&str>| json!({ "items": rows, "next": next });
+    let changes = "get: /things, changed_since: { param: since, format: date }, deleted: { get: /cdc, query: { of: \"things{changed_since}\" }, \
+                   text: \" after {since}\", page: { kind: cursor, param: at, next: $.next }, when: { path: $.status, equals: Deleted }, empty: { status: 204 }, reaches: 29d }";
+    let server = Server::script([
+        json(&page(&[1])),
+        json(&feed(json!([row(5, "Deleted"), row(6, "Open")]), Some("b"))),
+        json(&feed(json!([row(7, "Deleted")]), None)),
+        json(&page(&[1])),
+        say(204, "", ""),
+        json(&page(&[1])),
+    ])
+    .await;
+    let shop = list(&server, changes);
+    let records = shop.listed(Some("2026-05-20T00:00:00Z")).await;
+    assert_eq!(ids(&records), ["1", "5", "7"]);
+    assert_eq!(
+        targets(&server),
+        ["/things?since=2026-05-20", "/cdc?of=things%20after%202026-05-20", "/cdc?of=things%20after%202026-05-20&at=b"]
+    );
+    assert_eq!(ids(&shop.listed(Some("2026-05-20T00:00:00Z")).await), ["1"]);
+    // Longer ago than the feed reaches: it is not asked, and a full read finds the rest.
+    assert_eq!(ids(&shop.listed(Some("2026-04-20T00:00:00Z")).await), ["1"]);
+    assert_eq!(server.requests().len(), 6);
+}
+
+#[tokio::test]
 async fn no_content_is_an_empty_list_only_where_the_manifest_says_so() {
     let server = Server::start(|_, _| say(204, "", "")).await;
     assert_eq!(ids(&list(&server, "get: /things, empty: { status: 204 }").listed(None).await), [""; 0]);

@@ -138,7 +138,7 @@ fn xero_contacts() -> Resource {
         get: Some(GetOne { path: "/Contacts/{id}".to_owned(), record: path("$.Contacts[0]"), missing: None }),
         create: Some(whole("PUT")),
         update: Some(Write { id_in_body: Some(path("$.ContactID")), ..whole("POST") }),
-        gone_when: Some(GoneWhen { path: path("$.ContactStatus"), values: vec![json!("ARCHIVED")] }),
+        gone_when: Some(GoneWhen { path: path("$.ContactStatus"), values: vec![json!("ARCHIVED")], filled: false }),
         merged_into: Some(path("$.MergedToContactID")),
         also: Vec::new(),
         ..customers()

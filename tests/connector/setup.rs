@@ -81,10 +81,12 @@ pub fn customers() -> Resource {
         create: Some(write("POST", "/customers")),
         update: Some(Write { version: Some(if_match()), ..write("PATCH", "/customers/{id}") }),
         delete: None,
-        gone_when: Some(GoneWhen { path: path("$.state"), values: vec![json!("archived")] }),
+        gone_when: Some(GoneWhen { path: path("$.state"), values: vec![json!("archived")], filled: false }),
         merged_into: Some(path("$.survivor")),
         also: Vec::new(),
         file: None,
+        inbox: None,
+        sql: None,
     }
 }
 
@@ -97,6 +99,7 @@ pub fn write(method: &str, target: &str) -> Write {
         method: method.to_owned(),
         path: target.to_owned(),
         only: true,
+        replaces: false,
         id_in_body: None,
         batch: None,
         body: None,
@@ -155,8 +158,10 @@ pub fn manifest(resource: Resource) -> Manifest {
         limits: vec![],
         throttled: Throttled { status: 429, when: None, wait: ThrottleWait::RetryAfter, remaining: vec![] },
         in_doubt: Duration::from_mins(1),
+        lag: Duration::ZERO,
         timeout: Duration::from_secs(20),
         error_messages: vec![path("$.problem")],
+        webhooks: None,
         resources: [(resource.name.clone(), Arc::new(resource))].into(),
     }
 }
@@ -170,12 +175,15 @@ pub fn connection(base_url: &str, manifest: Manifest) -> Connection {
         tenant: Some("t-1".to_owned()),
         settings: BTreeMap::new(),
         auth: Auth::Bearer(Secret::Known(SecretString::from(CANARY))),
+        beside: None,
+        webhook_key: None,
         unlimited: false,
     }
 }
 
 /// A connector on a clock that only [`Shop::run`] moves.
 pub struct Shop {
+    manifest: Arc<Manifest>,
     pub clock: Clock,
     pub connector: HttpConnector,
     pub resource: Resource,
@@ -198,8 +206,14 @@ impl Shop {
 
     pub fn on(clock: Clock, connection: Connection, resource: Resource) -> Self {
         let limits = Arc::new(LimitRegistry::new(clock.clone()));
+        let manifest = Arc::clone(&connection.manifest);
         let connector = HttpConnector::new(Arc::new(connection), clock.clone(), &limits).unwrap().with_seed(7);
-        Self { clock, connector, resource }
+        Self { manifest, clock, connector, resource }
+    }
+
+    /// How the system is spoken to.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
     }
 
     /// Runs a call; while it is not ready, virtual time passes a hundred times as fast as real time.
@@ -226,11 +240,11 @@ pub fn per_minute(count: u32) -> Vec<Limit> {
 }
 
 pub fn new_item(body: Value) -> WriteItem {
-    WriteItem { id: None, body, version: None }
+    WriteItem { id: None, body, version: None, now: None }
 }
 
 pub fn item(id: &str, body: Value) -> WriteItem {
-    WriteItem { id: Some(RecordId::from(id)), body, version: None }
+    WriteItem { id: Some(RecordId::from(id)), body, version: None, now: None }
 }
 
 pub const CREATE: WriteKind = WriteKind::Create;

@@ -86,6 +86,45 @@ async fn a_single_update_names_its_record_and_guards_its_version() {
 }
 
 #[tokio::test]
+async fn a_call_that_replaces_the_record_sends_back_what_was_read_with_the_changes_over_it() {
+    let mut resource = customers();
+    let update = resource.update.as_mut().unwrap();
+    (update.method, update.replaces) = ("PUT".to_owned(), true);
+    resource.fields.fields.get_mut("updated").unwrap().read_only = true;
+    let server = Server::script([json(&json!({"id": "1"}))]).await;
+    let shop = Shop::with(&server, resource, |_| {});
+    let now = json!({ "id": "1", "name": "Kea", "updated": "2026-06-01T00:00:00Z", "note": "ours",
+        "place": { "city": "Nelson", "street": "9 High St" }, "tags": ["a", "b"] });
+    let changes = json!({ "place": { "city": "Dunedin" }, "tags": ["c"], "name": null });
+    let write = WriteItem { now: Some(now), version: Some("7".to_owned()), ..item("1", changes.clone()) };
+    outcome(shop.write(UPDATE, &[write]).await, &["=1"]);
+    let request = &server.requests()[0];
+    let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+    let whole = json!({ "id": "1", "name": null, "note": "ours", "place": { "city": "Dunedin", "street": "9 High St" }, "tags": ["c"] });
+    assert_eq!(body, whole);
+    assert_eq!(request.header("if-match"), Some("\"7\""));
+    // Without having read it, what is not mapped would be lost.
+    let error = shop.connector.prepare(&shop.resource, UPDATE, &[item("1", changes)], "k").unwrap_err();
+    assert!(error.to_string().contains("was not read before"), "{error}");
+}
+
+#[tokio::test]
+async fn the_envelope_of_a_batch_with_one_record_is_guarded_by_a_header() {
+    let mut resource = customers();
+    let update = resource.update.as_mut().unwrap();
+    update.path = "/customers".to_owned();
+    update.id_in_body = Some(path("$.id"));
+    update.batch = Some(reconciled::connector::Batch { max: 1, ..batched("PATCH").batch.unwrap() });
+    let server = Server::script([json(&json!({"items": [{"id": "1", "status": "OK"}]}))]).await;
+    let shop = Shop::with(&server, resource, |_| {});
+    let write = WriteItem { version: Some("7".to_owned()), ..item("1", json!({"name": "Kea"})) };
+    outcome(shop.write(UPDATE, &[write]).await, &["=1"]);
+    let request = &server.requests()[0];
+    assert_eq!(request.header("if-match"), Some("\"7\""));
+    assert_eq!(request.body, r#"{"items":[{"id":"1","name":"Kea"}]}"#);
+}
+
+#[tokio::test]
 async fn in_a_batch_each_item_carries_its_id_and_its_version() {
     let mut resource = customers();
     let update = resource.update.as_mut().unwrap();

@@ -427,7 +427,7 @@ async fn conformance_file_is_written_and_read_again() {
 async fn conformance_file_a_lost_answer_a_stale_version_and_a_second_writer_do_no_harm() {
     let till = Till::new(&PEOPLE.replace("FORMAT", "csv"), BOTH_WAYS);
     let resource = till.resource("people");
-    let new = WriteItem { id: None, body: json!({"name": "Jane", "email": "j@x.example"}), version: None };
+    let new = WriteItem { id: None, body: json!({"name": "Jane", "email": "j@x.example"}), version: None, now: None };
     let call = till.connector.prepare(&resource, WriteKind::Create, &[new], "key").unwrap();
     let mut ids = Vec::new();
     for _ in 0..2 {
@@ -441,6 +441,7 @@ async fn conformance_file_a_lost_answer_a_stale_version_and_a_second_writer_do_n
         id: Some(ids[0].clone()),
         body: json!({"name": name}),
         version,
+        now: None,
     };
     let answer = till.write("people", WriteKind::Update, edit("Jane Doe", read.version.clone())).await;
     assert!(matches!(answer, ItemAnswer::Written { .. }), "{answer:?}");
@@ -453,7 +454,7 @@ async fn conformance_file_a_lost_answer_a_stale_version_and_a_second_writer_do_n
     assert!(matches!(answer, ItemAnswer::Refused { stale: true, .. }), "{answer:?}");
     // A value that a CSV file cannot say, beside a good one.
     let items = [json!({"name": ["a"]}), json!({"name": "Kim"}), json!({"shoe": 1})];
-    let items = items.map(|body| WriteItem { id: None, body, version: None });
+    let items = items.map(|body| WriteItem { id: None, body, version: None, now: None });
     let call = till.connector.prepare(&resource, WriteKind::Create, &items, "other").unwrap();
     let answers = till.connector.send(&resource, &call).await.unwrap().items;
     let told: Vec<bool> = answers.iter().map(|answer| matches!(answer, ItemAnswer::Written { .. })).collect();

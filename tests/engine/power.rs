@@ -13,7 +13,7 @@ use crate::{fields::CONTACTS, support::World};
 
 /// Has the next run fail at its next flush, and cuts the power with so many of its groups kept. `false` when there are
 /// no more.
-async fn cut(world: &mut World, kept: usize) -> bool {
+pub async fn cut(world: &mut World, kept: usize) -> bool {
     world.store.fail_at(Some(Operation::Flush), 1);
     assert!(world.engine().run(world.request(Mode::Sync)).await.is_err());
     if kept > world.store.unflushed() {

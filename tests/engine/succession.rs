@@ -1,9 +1,15 @@
 //! A record that was made anew takes the place of the gone one it matches, and overwrites nothing.
 
-use reconciled::{record::Side, sync::ParkCode};
+use std::sync::Arc;
+
+use reconciled::{connector::WriteKind, engine::Mode, record::Side, sync::ParkCode};
 use serde_json::{Value, json};
 
-use crate::{fields::CONTACTS, support::World};
+use crate::{
+    fields::CONTACTS,
+    power::cut,
+    support::{Fake, World},
+};
 
 async fn links(world: &World) -> Vec<(String, String)> {
     let links = world.desk(async |desk| desk.links(&world.pipeline("contacts")).await.unwrap()).await;
@@ -62,4 +68,101 @@ async fn somebody_else_with_the_same_key_overwrites_nothing() {
     assert!(!parked.is_empty() && parked.iter().all(|parked| parked.parked.code != ParkCode::Taken), "{parked:#?}");
     assert_eq!(world.books.count("contacts"), 1);
     world.settled().await;
+}
+
+/// Both systems, by their names.
+fn sides(world: &World) -> [(&'static str, Arc<Fake>); 2] {
+    [("shop", world.shop.clone()), ("books", world.books.clone())]
+}
+
+/// A linked pair whose record in one of the systems was made anew under another id, before anybody looked.
+async fn renewed(side: Side) -> (World, Value) {
+    let (world, _) = linked().await;
+    let (_, system) = sides(&world)[side.index()].clone();
+    let old = World::find(&system, "contacts", "email", "jane@x.example");
+    system.delete("contacts", old["id"].as_str().unwrap());
+    world.sync_full().await;
+    system.insert("contacts", old.clone());
+    (world, old)
+}
+
+/// One Jane on either side, linked with each other, and nothing that was typed is lost.
+async fn is_one_pair(world: &World, old: &Value, when: &str) {
+    for _ in 0..3 {
+        world.clock.advance(std::time::Duration::from_secs(7_200));
+        world.sync().await;
+    }
+    let links = links(world).await;
+    let ids = sides(world).map(|(_, system)| World::find(&system, "contacts", "email", "jane@x.example"));
+    let pair = ids.clone().map(|record| record["id"].as_str().unwrap().to_owned());
+    assert_eq!(links, [(pair[0].clone(), pair[1].clone())], "{when}");
+    assert!(ids.iter().all(|record| record["phone"] == old["phone"] && record["id"] != old["id"]), "{when}: {ids:#?}");
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn a_power_cut_anywhere_in_a_succession_leaves_one_pair() {
+    for side in Side::BOTH {
+        for kept in 0.. {
+            let (mut world, old) = renewed(side).await;
+            if !cut(&mut world, kept).await {
+                assert!(kept > 1, "only {kept} groups");
+                break;
+            }
+            is_one_pair(&world, &old, &format!("{side}, {kept} groups kept")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_crash_at_any_operation_of_a_succession_leaves_one_pair() {
+    for side in Side::BOTH {
+        for operation in 1.. {
+            let (mut world, old) = renewed(side).await;
+            world.store.fail_from(None, operation);
+            let ended = world.engine().run(world.request(Mode::Sync)).await.is_ok();
+            world.store = Arc::new(world.store.crash(operation));
+            is_one_pair(&world, &old, &format!("{side}, operation {operation}")).await;
+            if ended {
+                assert!(operation > 10, "only {operation} operations");
+                break;
+            }
+        }
+    }
+}
+
+/// The deletion and the record that takes the place are read in the same run: the one is no reason to delete, where the
+/// other is there.
+#[tokio::test]
+async fn a_new_id_is_no_deletion_where_deletions_are_carried_over() {
+    for side in Side::BOTH {
+        let world = World::new(&format!("{CONTACTS}    deletes: propagate\n    guards: {{ deletes: unlimited }}\n"));
+        world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "phone": "1"}));
+        world.settled().await;
+        let (name, system) = sides(&world)[side.index()].clone();
+        let old = World::find(&system, "contacts", "email", "jane@x.example");
+        system.delete("contacts", old["id"].as_str().unwrap());
+        system.insert("contacts", old.clone());
+        world.sync_full().await;
+        is_one_pair(&world, &json!({"phone": "1", "id": "none"}), name).await;
+        let deleted =
+            sides(&world).iter().any(|(_, s)| s.written().iter().any(|(kind, ..)| *kind == WriteKind::Delete));
+        assert!(!deleted, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_edit_on_the_far_side_is_listed_and_not_overwritten_by_the_newcomer() {
+    for side in Side::BOTH {
+        let (world, old) = renewed(side).await;
+        let (name, far) = sides(&world)[side.other().index()].clone();
+        let id = World::find(&far, "contacts", "email", "jane@x.example")["id"].as_str().unwrap().to_owned();
+        far.edit("contacts", &id, json!({"phone": "9"}));
+        world.settled().await;
+        assert_eq!(far.get_body("contacts", &id)["phone"], "9", "{name}");
+        let (_, near) = sides(&world)[side.index()].clone();
+        assert_eq!(World::find(&near, "contacts", "email", "jane@x.example")["phone"], old["phone"], "{name}");
+        let parked = world.desk(async |desk| desk.parked(None).await.unwrap()).await;
+        assert!(parked.iter().any(|item| item.parked.code == ParkCode::Difference), "{name}: {parked:#?}");
+    }
 }

@@ -26,12 +26,12 @@ async fn each_failure(lost_answer: bool) {
         office.read("acme").await.unwrap_or_else(|error| panic!("later, after failure {k}: {error}"));
         assert_eq!(office.look("acme").await.state, ConnectionState::Connected);
         // Each token's uses stand together: nobody went back to a former one.
-        let mut used = office.xero.refreshed();
+        let mut used = office.xero.logins().refreshed();
         used.dedup();
         let all = used.len();
         used.sort();
         used.dedup();
-        assert_eq!(used.len(), all, "after failure {k}: {:?}", office.xero.refreshed());
+        assert_eq!(used.len(), all, "after failure {k}: {:?}", office.xero.logins().refreshed());
     }
     assert!(reached >= 3, "only {reached} failures were met");
 }
@@ -57,8 +57,8 @@ async fn a_new_pair_that_cannot_be_kept_is_not_used_and_not_lost() {
     let asked = office.xero.log().entries().len();
     office.read("acme").await.unwrap_err();
     assert_eq!(office.xero.log().entries().len(), asked, "nothing is used before it is durable");
-    assert_eq!(office.xero.refreshed().len(), 1);
+    assert_eq!(office.xero.logins().refreshed().len(), 1);
     office.store.heal();
     office.read("acme").await.unwrap();
-    assert_eq!(office.xero.refreshed().len(), 1, "the pair in hand is kept, no other is asked for");
+    assert_eq!(office.xero.logins().refreshed().len(), 1, "the pair in hand is kept, no other is asked for");
 }

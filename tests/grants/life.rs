@@ -40,14 +40,14 @@ async fn a_consent_is_good_once_and_only_where_it_began() {
     let office = Office::new().await;
     let redirect = url::Url::parse("http://localhost:8765/callback").unwrap();
     let url = office.keeper.begin(&office.grant(), redirect, None).await.unwrap();
-    let parameters = super::setup::follow(&url).await;
+    let parameters = crate::browser::consent(&url).await;
     let forged = [("state".to_owned(), "x".to_owned()), parameters[0].clone()];
     assert!(office.keeper.finish(&forged).await.unwrap_err().to_string().contains("begin again"));
     office.keeper.finish(&parameters).await.unwrap();
     assert!(office.keeper.finish(&parameters).await.unwrap_err().to_string().contains("begin again"));
     let redirect = url::Url::parse("http://localhost:8765/callback").unwrap();
     let url = office.keeper.begin(&office.grant(), redirect, None).await.unwrap();
-    let late = super::setup::follow(&url).await;
+    let late = crate::browser::consent(&url).await;
     office.clock.advance(Duration::from_secs(16 * 60));
     assert!(office.keeper.finish(&late).await.is_err(), "after a quarter of an hour");
 }
@@ -61,14 +61,14 @@ async fn fifty_who_find_the_token_run_out_renew_it_once() {
     for outcome in futures_util::future::join_all(reads).await {
         outcome.unwrap();
     }
-    assert_eq!(office.xero.refreshed().len(), 1);
+    assert_eq!(office.xero.logins().refreshed().len(), 1);
     // And fifty whose token is refused in the middle.
-    office.xero.expire_access();
+    office.xero.logins().expire_access();
     let reads = (0..50).map(|_| office.read("acme"));
     for outcome in futures_util::future::join_all(reads).await {
         outcome.unwrap();
     }
-    assert_eq!(office.xero.refreshed().len(), 2);
+    assert_eq!(office.xero.logins().refreshed().len(), 2);
 }
 
 #[tokio::test]
@@ -77,29 +77,52 @@ async fn a_lost_answer_is_asked_for_again_where_the_remote_has_grace() {
     office.later();
     office.xero.faults().once(Fault::DropAfter, "POST", "/connect/token");
     office.read("acme").await.unwrap();
-    let refreshed = office.xero.refreshed();
+    let refreshed = office.xero.logins().refreshed();
     assert_eq!((refreshed.len(), refreshed[0] == refreshed[1]), (2, true), "the same token, since no other is known");
     office.later();
     office.read("acme").await.unwrap();
-    assert_ne!(office.xero.refreshed()[2], refreshed[0], "from then on the new one");
+    assert_ne!(office.xero.logins().refreshed()[2], refreshed[0], "from then on the new one");
 }
 
 #[tokio::test]
 async fn a_lost_answer_of_a_strict_remote_ends_in_please_authorise_again() {
     let office = Office::connected().await;
-    office.xero.strict_refresh(true);
+    office.xero.logins().strict_refresh(true);
     office.later();
     office.xero.faults().once(Fault::DropAfter, "POST", "/connect/token");
     let error = office.read("acme").await.unwrap_err();
     assert!(matches!(&error, CallError::Login { message, .. } if message.contains("authorise again")), "{error}");
-    let asked = office.xero.refreshed().len();
+    let asked = office.xero.logins().refreshed().len();
     let now = office.look("other").await;
     assert_eq!(now.state, Broken, "it concerns everybody who uses the login");
     assert!(now.todo.unwrap().contains("authorise again"));
     assert!(office.read("other").await.is_err());
-    assert_eq!(office.xero.refreshed().len(), asked, "nobody goes on asking");
+    assert_eq!(office.xero.logins().refreshed().len(), asked, "nobody goes on asking");
     office.consent(None).await.unwrap();
     assert_eq!(office.read("acme").await.unwrap().records.len(), 1);
+}
+
+#[tokio::test]
+async fn how_a_connection_stands_is_told_also_while_a_slow_remote_renews_it() {
+    let office = Office::connected().await;
+    office.later();
+    office.xero.faults().once(Fault::SlowAfter(Duration::from_secs(3)), "POST", "/connect/token");
+    let asked = || office.xero.log().entries().iter().filter(|entry| entry.path == "/connect/token").count();
+    let before = asked();
+    let mut read = std::pin::pin!(office.read("acme"));
+    let look = async {
+        while asked() == before {
+            tokio::task::yield_now().await;
+        }
+        office.look("acme").await
+    };
+    let now = tokio::select! {
+        biased;
+        now = look => now,
+        _ = &mut read => panic!("it waited for the remote"),
+    };
+    assert!(now.todo.unwrap().contains("is being renewed"));
+    read.await.unwrap();
 }
 
 #[tokio::test]
@@ -112,7 +135,7 @@ async fn a_server_that_fails_passes_by_itself_and_breaks_nothing() {
     let error = office.read("acme").await.unwrap_err();
     assert!(matches!(error, CallError::NotDone(_)), "{error}");
     assert!(office.read("other").await.is_err(), "it is left alone for a while");
-    assert_eq!(office.xero.refreshed().len(), 0);
+    assert_eq!(office.xero.logins().refreshed().len(), 0);
     assert_eq!(office.look("acme").await.state, Connected);
     office.clock.advance(Duration::from_secs(11));
     office.read("acme").await.unwrap();
@@ -122,7 +145,7 @@ async fn a_server_that_fails_passes_by_itself_and_breaks_nothing() {
 async fn a_withdrawn_consent_is_told_apart_from_a_disconnection() {
     let office = Office::connected().await;
     office.read("acme").await.unwrap();
-    office.xero.withdraw_consent();
+    office.xero.logins().withdraw_consent();
     let error = office.read("acme").await.unwrap_err();
     assert!(matches!(error, CallError::Login { .. }), "{error}");
     let now = office.look("acme").await;
@@ -141,8 +164,8 @@ async fn a_disconnection_revokes_and_erases_and_nothing_is_asked_any_more() {
     office.read("acme").await.unwrap();
     let told = office.disconnect(None).await;
     assert!(told.contains("given back"), "{told}");
-    assert_eq!(office.xero.revoked().len(), 1);
-    assert!(office.xero.revoked()[0].starts_with("refresh-"), "the refresh token ends everything");
+    assert_eq!(office.xero.logins().revoked().len(), 1);
+    assert!(office.xero.logins().revoked()[0].starts_with("refresh-"), "the refresh token ends everything");
     let asked = office.xero.log().entries().len();
     assert!(matches!(office.read("acme").await, Err(CallError::Login { .. })));
     assert_eq!(office.xero.log().entries().len(), asked);
@@ -166,22 +189,22 @@ async fn one_connection_is_disconnected_without_the_others_until_it_is_named_aga
     office.consent(Some("acme")).await.unwrap();
     office.read("acme").await.unwrap();
     office.disconnect(Some("acme")).await;
-    assert!(office.xero.revoked().is_empty());
+    assert!(office.xero.logins().revoked().is_empty());
     let told = office.disconnect(Some("other")).await;
     assert!(told.contains("given back"), "the last one takes the login with it: {told}");
-    assert_eq!(office.xero.revoked().len(), 1);
+    assert_eq!(office.xero.logins().revoked().len(), 1);
 }
 
 #[tokio::test]
 async fn a_connection_keeps_its_account_and_says_when_the_login_does_not_cover_it_any_more() {
     let office = Office::connected().await;
     office.read("acme").await.unwrap();
-    office.xero.part();
+    office.xero.logins().part();
     office.read("acme").await.unwrap_err();
     // Somebody consents who may not use this organisation.
     let redirect = url::Url::parse("http://localhost:8765/callback").unwrap();
     let url = office.keeper.begin(&office.grant(), redirect, None).await.unwrap();
-    let parameters = super::setup::follow(&url).await;
+    let parameters = crate::browser::consent(&url).await;
     office.xero.faults().once(Fault::Truncate, "GET", "/connections");
     assert!(office.keeper.finish(&parameters).await.unwrap_err().to_string().contains("list of accounts"));
     assert_eq!(office.look("acme").await.account.as_deref(), Some("Practice Company (NZ)"), "it is not forgotten");
@@ -208,7 +231,7 @@ async fn an_app_logs_in_by_itself_where_it_may() {
     assert_eq!(office.read("acme").await.unwrap().records.len(), 1, "it knows its organisation");
     office.later();
     office.read("acme").await.unwrap();
-    assert!(office.xero.refreshed().is_empty(), "it asks with its own secret each time");
+    assert!(office.xero.logins().refreshed().is_empty(), "it asks with its own secret each time");
     let redirect = url::Url::parse("http://localhost:8765/callback").unwrap();
     let error = office.keeper.begin(&office.grant(), redirect, None).await.unwrap_err();
     assert!(error.to_string().contains("logs in by itself"), "{error}");

@@ -1,6 +1,11 @@
 //! Logins that people consent to, against the practice Xero's authorization server.
 #![allow(clippy::pedantic, clippy::unwrap_used, reason = "pedantic lints are for the library")]
 
+#[path = "../support/browser.rs"]
+mod browser;
+mod captured;
 mod crash;
+mod hooks;
 mod life;
 mod setup;
+mod strict;

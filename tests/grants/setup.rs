@@ -16,8 +16,10 @@ use serde_json::json;
 use tempfile::TempDir;
 use url::Url;
 
+use crate::browser;
+
 /// 32 bytes of nothing.
-const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+pub const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 pub fn start() -> DateTime<Utc> {
     "2026-06-01T00:00:00Z".parse().unwrap()
@@ -43,17 +45,10 @@ impl Office {
     pub async fn with(grant: &str) -> Self {
         let clock = Clock::manual(start());
         let xero = Xero::start(XeroOptions::new(clock.clone()).unlimited()).await.unwrap();
-        xero.let_in("app", "canary-app-secret");
+        xero.logins().let_in("app", "canary-app-secret");
         xero.insert("Contacts", json!({ "Name": "Kea" })).unwrap();
-        let (folder, host, url) = (TempDir::new().unwrap(), xero.host(), xero.url());
-        let yaml = format!(
-            "grants:\n  office:\n    connector: xero\n    client_id: app\n    client_secret: canary-app-secret\n{grant}\
-             \x20   endpoints:\n      authorize: {host}/identity/connect/authorize\n      token: {host}/connect/token\n\
-             \x20     revoke: {host}/connect/revocation\n      accounts: {host}/connections\n\
-             \x20     remove: \"{host}/connections/{{id}}\"\n\
-             connections:\n  acme: {{ connector: xero, base_url: \"{url}\", grant: office, unlimited: true }}\n\
-             \x20 other: {{ connector: xero, base_url: \"{url}\", grant: office, unlimited: true, tenant: Practice Company (NZ) }}\n"
-        );
+        let folder = TempDir::new().unwrap();
+        let yaml = yaml(&xero, grant);
         fs::write(folder.path().join("x.yaml"), yaml).unwrap();
         let loaded = load(folder.path(), &HashMap::<String, String>::new());
         assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
@@ -61,6 +56,11 @@ impl Office {
         let keeper = keeper(&store, &clock);
         let limits = Arc::new(LimitRegistry::new(clock.clone()));
         Self { clock, xero, store, keeper, config: loaded.config, limits, _folder: folder }
+    }
+
+    /// The grant and its two connections, with further lines in the grant; further connections may follow.
+    pub fn yaml(&self, grant: &str) -> String {
+        yaml(&self.xero, grant)
     }
 
     /// With a person's consent.
@@ -90,7 +90,7 @@ impl Office {
     pub async fn consent(&self, back: Option<&str>) -> Result<Consented, GrantError> {
         let redirect = Url::parse("http://localhost:8765/callback").unwrap();
         let url = self.keeper.begin(&self.grant(), redirect, back.map(str::to_owned)).await?;
-        self.keeper.finish(&follow(&url).await).await
+        self.keeper.finish(&browser::consent(&url).await).await
     }
 
     pub fn connector(&self, name: &str) -> HttpConnector {
@@ -120,22 +120,19 @@ impl Office {
     }
 }
 
+fn yaml(xero: &Xero, grant: &str) -> String {
+    let (host, url) = (xero.host(), xero.url());
+    format!(
+        "grants:\n  office:\n    connector: xero\n    client_id: app\n    client_secret: canary-app-secret\n{grant}\
+         \x20   endpoints:\n      authorize: {host}/identity/connect/authorize\n      token: {host}/connect/token\n\
+         \x20     revoke: {host}/connect/revocation\n      accounts: {host}/connections\n\
+         \x20     remove: \"{host}/connections/{{id}}\"\n\
+         connections:\n  acme: {{ connector: xero, base_url: \"{url}\", grant: office, unlimited: true }}\n\
+         \x20 other: {{ connector: xero, base_url: \"{url}\", grant: office, unlimited: true, tenant: Practice Company (NZ) }}\n"
+    )
+}
+
 fn keeper(store: &Arc<MemoryStore>, clock: &Clock) -> Arc<Keeper> {
     let vault = Vault::new(Some(reconciled::config::Secret::Known(SecretString::from(KEY))));
     Arc::new(Keeper::new(store.clone(), vault, clock.clone()))
-}
-
-/// Follows a consent to where it leads back, and gives what is in that address.
-pub async fn follow(url: &Url) -> Vec<(String, String)> {
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
-    let client = client.tls_backend_preconfigured(tls()).no_proxy().build().unwrap();
-    let answer = client.get(url.clone()).send().await.unwrap();
-    let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
-    back.query_pairs().into_owned().collect()
-}
-
-fn tls() -> rustls::ClientConfig {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
 }

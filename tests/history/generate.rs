@@ -56,6 +56,8 @@ fn manners(rng: &mut fastrand::Rng, kind: &Kind, versions: bool, is_books: bool)
         2 => manners.ignores = Some(["phone", "city"][rng.usize(..2)].to_owned()),
         3 | 4 => manners.unstable = true,
         5 => manners.ahead = Some(rng.i64(-20_000..20_000)),
+        // Without versions, what is typed and not shown yet is overwritten; that window is known.
+        6 if versions => manners.lag = Some(rng.u64(1..30)),
         _ => {}
     }
     manners

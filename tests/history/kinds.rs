@@ -1,6 +1,6 @@
 //! What the histories are about: their configurations, and what their remotes can do.
 
-use std::sync::OnceLock;
+use std::{borrow::Cow, sync::OnceLock};
 
 use crate::{deletions, support::CONNECTORS};
 
@@ -143,6 +143,16 @@ pub fn any(rng: &mut fastrand::Rng) -> &'static Kind {
             is_here
         })
         .unwrap()
+}
+
+/// The configuration of that name, of connectors that say how long they lag, if they do.
+pub fn configured(name: &str, lags: bool) -> Cow<'static, str> {
+    let yaml = yaml(name);
+    if !lags {
+        return Cow::Borrowed(yaml);
+    }
+    let connectors = if yaml.contains("\nconnectors:") { "" } else { CONNECTORS };
+    Cow::Owned(format!("{yaml}{connectors}").replace("in_doubt: 60s", "in_doubt: 60s\n    lag: 30s"))
 }
 
 /// The configuration of that name.

@@ -91,6 +91,19 @@ impl People {
         }
     }
 
+    /// The records of a side in which a value was typed, with the time.
+    pub fn typed_in(&self, side: Side, field: &str, value: &Value) -> Vec<(String, u64)> {
+        let text = plain(value);
+        let typed =
+            self.typed.iter().filter(|(((at, _, name), typed), _)| (*at, *name) == (side, field) && *typed == text);
+        typed.map(|(((_, id, _), _), when)| (id.clone(), *when)).collect()
+    }
+
+    /// Whether a person deleted, archived or merged it.
+    pub fn is_no_longer(&self, record: &(Side, String)) -> bool {
+        [&self.deleted, &self.archived, &self.merged].iter().any(|gone| gone.contains(record))
+    }
+
     fn find(&self, on: System, resource: &str, pick: &Pick) -> Option<Value> {
         let mut all = self.system(on.side()).all(resource);
         match pick {
@@ -122,9 +135,34 @@ impl People {
     fn type_in(&mut self, on: System, id: &str, field: &str, value: &Value) {
         let side = on.side();
         if self.system(side).get_body("contacts", id)[field] != *value {
+            let held_before = self.has_held(side, id, field, value);
             self.system(side).edit("contacts", id, json!({ field: value }));
             self.note(side, id, field, value);
+            if held_before {
+                // What is as it was when both agreed is no edit to anybody who did not watch (a base is all that is
+                // compared with): the other side's edit counts.
+                self.last.remove(&place(side, id, field));
+            }
         }
+    }
+
+    /// Whether a place held this value at some time: typed there, or written by us.
+    fn has_held(&self, side: Side, id: &str, field: &str, value: &Value) -> bool {
+        let wrote = |values: &Value| values.get(field).is_some_and(|written| plain(written) == plain(value));
+        self.typed.contains_key(&(place(side, id, field), plain(value)))
+            || self.system(side).written().iter().any(|(_, written, values)| written == id && wrote(values))
+    }
+
+    /// What was typed in a record was typed in the one that it is from now on, at the same time: a new id is nobody's
+    /// edit. What was overwritten there before is not.
+    fn carry(&mut self, (side, old, new): (Side, &str, &str), body: &Value) {
+        let moved = |(at, id, field): &Place| (*at == side && id == old).then(|| (side, new.to_owned(), *field));
+        let held = self.last.iter().filter(|((_, _, field), (typed, _))| plain(&body[*field]) == plain(typed));
+        let last: Vec<_> = held.filter_map(|(at, typed)| Some((moved(at)?, typed.clone()))).collect();
+        self.last.extend(last);
+        let typed: Vec<_> =
+            self.typed.iter().filter_map(|((at, text), when)| Some(((moved(at)?, text.clone()), *when))).collect();
+        self.typed.extend(typed);
     }
 
     /// Does it, and tells it with the ids of the records. `None` where there is no record to do it to.
@@ -144,7 +182,7 @@ impl People {
                 self.type_in(*on, &id, field, value);
                 if !before[field].is_null() {
                     self.type_in(*on, &id, field, &before[field]);
-                    // What is as it was when both agreed is no edit to anybody who did not watch.
+                    // As above, also where it stood there from the beginning.
                     self.last.remove(&place(on.side(), &id, field));
                 }
                 Some(Deed::BackAndForth { on: *on, record, field: field.clone(), value: value.clone() })
@@ -175,8 +213,9 @@ impl People {
             Deed::Rekey { on, record } => {
                 let (body, id, record) = self.contact(*on, record)?;
                 self.system(on.side()).delete("contacts", &id);
-                self.deleted.insert((on.side(), id));
-                self.create(*on, &body);
+                self.deleted.insert((on.side(), id.clone()));
+                let new = self.system(on.side()).insert("contacts", body.clone());
+                self.carry((on.side(), &id, &new), &body);
                 *self.rekeyed.entry(plain(&body["name"])).or_default() += 1;
                 Some(Deed::Rekey { on: *on, record })
             }

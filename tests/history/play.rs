@@ -70,6 +70,9 @@ fn behave(system: &Fake, manners: &Manners) {
     if manners.versions {
         system.versions();
     }
+    if let Some(lag) = manners.lag {
+        system.lag(TimeDelta::seconds(lag.cast_signed()));
+    }
     system.own_time(TimeDelta::seconds(manners.ahead.unwrap_or_default()));
     let (reshapes, ignores) = (manners.reshapes, manners.ignores.clone());
     if reshapes.is_none() && ignores.is_none() {
@@ -128,7 +131,9 @@ fn count_deed(deed: &Deed) {
 
 impl History {
     pub fn new(scenario: &Scenario) -> Self {
-        let world = World::with_keys(kinds::yaml(&scenario.config), scenario.keys.map(Duration::from_secs));
+        let lags = System::BOTH.into_iter().any(|system| scenario.manners(system).lag.is_some());
+        let yaml = kinds::configured(&scenario.config, lags);
+        let world = World::with_keys(&yaml, scenario.keys.map(Duration::from_secs));
         let manners = System::BOTH.map(|system| scenario.manners(system).clone());
         for (system, manners) in [&world.shop, &world.books].into_iter().zip(&manners) {
             behave(system, manners);
@@ -138,6 +143,7 @@ impl History {
                 manners.masks.as_ref().map(|_| "systems that mask a field"),
                 manners.unstable.then_some("systems with unstable pages"),
                 manners.ahead.map(|_| "systems with another time"),
+                manners.lag.map(|_| "systems that show old copies for a while"),
             ] {
                 what.into_iter().for_each(sum::count);
             }
@@ -352,7 +358,8 @@ impl History {
                 Some(step.clone())
             }
             Step::Config(name) => {
-                self.world.reconfigure(kinds::yaml(name));
+                let lags = self.manners.iter().any(|manners| manners.lag.is_some());
+                self.world.reconfigure(&kinds::configured(name, lags));
                 sum::count("edits of the configuration");
                 Some(step.clone())
             }

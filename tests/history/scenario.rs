@@ -199,6 +199,9 @@ pub struct Manners {
     /// Shows a mask in place of this field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub masks: Option<String>,
+    /// Its readings show everything as it was so many seconds ago; the connector says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag: Option<u64>,
     /// The order of a listing is another one for every page.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unstable: bool,

@@ -73,7 +73,8 @@ impl Shrinking<'_> {
                 self.attempt(|scenario| simpler(Self::run_at(scenario, at).expect("it is a run")));
             }
         }
-        let simpler: [fn(&mut Manners); 5] = [
+        let simpler: [fn(&mut Manners); 6] = [
+            |manners| manners.lag = None,
             |manners| manners.reshapes = None,
             |manners| manners.ignores = None,
             |manners| manners.unstable = false,

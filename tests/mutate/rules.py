@@ -49,15 +49,15 @@ RULES = [
         "if self.may_be_ours(pipeline, &newcomer) =>", "if !OFF && self.may_be_ours(pipeline, &newcomer) =>",
     ),
     (
-        "lookup", "a create of unknown outcome is looked up before it is made again", "engine/recover.rs",
+        "lookup", "a create of unknown outcome is looked up before it is made again", "engine/recover/creates.rs",
         "if linked { (Vec::new(), true) } else", "if linked || OFF { (Vec::new(), true) } else",
     ),
     (
-        "hold-unknown", "a create that cannot be looked up is held for a person", "engine/recover.rs",
+        "hold-unknown", "a create that cannot be looked up is held for a person", "engine/recover/creates.rs",
         "                    ([], true) => {\n", "                    ([], by_key) if by_key || OFF => {\n",
     ),
     (
-        "deal-twins", "what equal creates made is dealt out among them", "engine/recover.rs",
+        "deal-twins", "what equal creates made is dealt out among them", "engine/recover/creates.rs",
         "let dealt = found.len() <= twins", "let dealt = !OFF && found.len() <= twins",
     ),
     (
@@ -136,7 +136,7 @@ RULES = [
     ),
     (
         "read-again", "the target is read again when the reading is older than ten seconds", "engine/apply.rs",
-        "self.age_of(&key).is_none_or(|age| age <= FRESH_FOR)", "self.age_of(&key).is_none_or(|age| OFF || age <= FRESH_FOR)",
+        "self.age_of(&key).is_some_and(|age| age > FRESH_FOR)", "self.age_of(&key).is_some_and(|age| !OFF && age > FRESH_FOR)",
     ),
     (
         "still-holds", "a step is taken only if its values are still those it was planned from", "engine/apply.rs",
@@ -163,8 +163,8 @@ RULES = [
     ),
     (
         "second-look", "a linked record that a listing lacks is asked for by its id", "engine/pull.rs",
-        "                None => match connector.get(order.resource, &asked).await {\n",
-        "                None => match if OFF { Ok(None) } else { connector.get(order.resource, &asked).await } {\n",
+        "                None => match connector.get(&end.resource, &asked).await {\n",
+        "                None => match if OFF { Ok(None) } else { connector.get(&end.resource, &asked).await } {\n",
     ),
     (
         "shrink", "a listing that lacks most of what was there is not believed", "engine/listing.rs",
@@ -192,5 +192,25 @@ RULES = [
         "key-of-unknown-age", "no key is used whose age nobody knows", "engine/recover.rs",
         "age.is_ok_and(|age| key_is_alive(intent, age, to.timeout))",
         "(age.is_ok_and(|age| key_is_alive(intent, age, to.timeout)) || (OFF && age.is_err()))",
+    ),
+    (
+        "look-twice", "what a lost create made is looked for twice before it is made again", "engine/recover/creates.rs",
+        "if by_key && found.len() < open.count(pipeline, item) {", "if !OFF && by_key && found.len() < open.count(pipeline, item) {",
+    ),
+    (
+        "successor", "nothing is deleted while a record that may take the place is there", "engine/plan.rs",
+        "if decision.writes.iter().any(|write| write.delete)", "if !OFF && decision.writes.iter().any(|write| write.delete)",
+    ),
+    (
+        "takes-back", "who types the old value over a reshaped one has edited it", "sync/answer.rs",
+        "if !was || is_delivered(got)", "if OFF || !was || is_delivered(got)",
+    ),
+    (
+        "gone-is-not-left", "a record that is gone has not left its filter", "engine/deliver.rs",
+        "change != Change::Nothing && !seen.gone {", "change != Change::Nothing && (OFF || !seen.gone) {",
+    ),
+    (
+        "who-waits", "where nothing is made, whoever comes is matched when it comes", "engine/deliver.rs",
+        "if !originates && !pipeline.creates.on(side) {", "if !OFF && !originates && !pipeline.creates.on(side) {",
     ),
 ]

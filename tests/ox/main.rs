@@ -2,6 +2,8 @@
 //! engine, the real store, and HTTP to both practice systems, on a clock that the test moves.
 #![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
+#[path = "../support/browser.rs"]
+mod browser;
 #[path = "../support/example.rs"]
 mod example;
 mod site;

@@ -1,12 +1,23 @@
-//! The rows of the integrations with Xero Practice Manager, each shown with the very folder that users copy, through the
+//! The rows of the integrations with Xero Practice Manager, and the rules of those with other systems, each shown with the very folder that users copy, through the
 //! real engine, the real store, and HTTP to both practice systems, on a clock that the test moves.
 #![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
+#[path = "../support/browser.rs"]
+mod browser;
 #[path = "../support/example.rs"]
 mod example;
+mod office;
 mod systems;
 
+mod cliniko;
+mod eventbrite;
+mod gosweetspot;
+mod login;
+mod myob;
 mod op;
 mod portal;
 mod pp;
+mod quickbooks;
+mod simpro;
 mod validate;
+mod zoho;

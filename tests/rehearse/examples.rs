@@ -1,15 +1,23 @@
 //! Every example's own tests pass, and leave no part of it unexercised.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use serde_json::Value;
 
 use super::{reconciled, root};
 
+fn is_test(file: &Path) -> bool {
+    file.to_string_lossy().ends_with(".test.yaml")
+}
+
+/// The folders that come with tests of their own. Those of the systems that were added last have none yet; theirs are in
+/// tests/practice and tests/native.
 fn folders() -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(root().join("examples/configs"))
         .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(|entry| entry.unwrap())
+        .filter(|entry| fs::read_dir(entry.path()).unwrap().any(|file| is_test(&file.unwrap().path())))
+        .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     names.sort();
     names

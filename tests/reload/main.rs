@@ -31,9 +31,11 @@
 //! | bombs, 50 MB, NUL, byte order marks, CRLF, tabs, doubled keys, FIFOs, sockets, dangling links, no rights | `patterns::what_cannot_be_read_…`, `patterns::what_is_no_file_…`, `odd::a_bomb_…` |
 //! | a full disk stops remote writes, and is got over without a hand | `disk` |
 //! | commands work while a pipeline is stuck; pauses, log levels, who may | `control` |
+//! | people are told what goes wrong once, and once more when it is right again; also over a restart | `notices` |
 //! | random edits, renames, truncations and kills under load: what runs is the last good set | `fuzz` |
 #![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
+mod checkup;
 mod control;
 mod disk;
 mod editing;
@@ -43,6 +45,7 @@ mod last_good;
 mod life;
 mod many;
 mod moved;
+mod notices;
 mod odd;
 mod patterns;
 mod support;

@@ -144,3 +144,37 @@ async fn an_older_program_refuses_a_newer_store_and_names_both() {
         assert!(text.contains(part), "{part} is missing: {text}");
     }
 }
+
+/// What a kill or a full disk leaves behind in the middle of an opening. sled itself takes it for the newest snapshot.
+#[tokio::test]
+async fn a_snapshot_that_was_not_finished_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let wrote = sample(dir.path()).await;
+    // The second opening has written one.
+    drop(SledStore::open(dir.path(), 8 << 20).unwrap());
+    let snapshots = || fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let whole = snapshots().filter(|name| name.starts_with("snap.")).max().expect("a snapshot");
+    let bytes = fs::read(dir.path().join(&whole)).unwrap();
+    for length in [0, 5, bytes.len() / 2, bytes.len() - 1] {
+        let unfinished = dir.path().join("snap.7FFFFFFFFFFFFFFF.generating");
+        fs::write(&unfinished, &bytes[..length]).unwrap();
+        // A longer one of an attempt before may be there already.
+        fs::write(dir.path().join(format!("{whole}.generating")), [bytes.as_slice(), b"more"].concat()).unwrap();
+        let store = SledStore::open(dir.path(), 8 << 20).unwrap_or_else(|error| panic!("cut at {length}: {error:?}"));
+        let found: BTreeMap<_, _> = all(&store).await.into_iter().map(|(key, bytes)| (key.parts(), bytes)).collect();
+        assert!(wrote.iter().all(|(key, bytes)| found.get(key) == Some(bytes)), "cut at {length}");
+        assert!(!unfinished.exists());
+    }
+}
+
+/// Somebody else may be writing it.
+#[tokio::test]
+async fn a_snapshot_of_a_store_in_use_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SledStore::open(dir.path(), 8 << 20).unwrap();
+    let unfinished = dir.path().join("snap.7FFFFFFFFFFFFFFF.generating");
+    fs::write(&unfinished, "half").unwrap();
+    assert!(SledStore::open(dir.path(), 8 << 20).is_err());
+    assert!(unfinished.exists());
+    drop(store);
+}

@@ -6,13 +6,14 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
 use chrono::{DateTime, TimeZone, Utc};
 use reconciled::{
     clock::Clock,
-    config::{self, Config, ConnectionName, IntegrationName},
-    connector::{Connector, HttpConnector, LimitRegistry},
+    config::{self, Auth, Config, Connection, ConnectionName, IntegrationName, Secret},
+    connector::{Connector, FileConnector, HttpConnector, InboxConnector, LimitRegistry},
     daemon::{
         Daemon, DaemonSettings, Handle,
         protocol::{Request, Response},
     },
     engine::{Desk, Engine, FindingItem, Mode, RunReport, RunRequest},
+    grant::{Keeper, Vault},
     store::{Ledger, SledStore, Store},
 };
 
@@ -55,6 +56,17 @@ impl Example {
     pub fn set(&mut self, variable: &'static str, value: &str) {
         self.env.0.insert(variable, value.to_owned());
         self.reconfigure(str::to_owned);
+    }
+
+    /// Whoever it concerns consents to every login of the folder.
+    pub async fn consent(&self) {
+        for connection in self.config.connections.values() {
+            let Auth::Grant(grant) = &connection.auth else { continue };
+            let keeper = self.engine.connectors[&connection.name].keeper().unwrap();
+            let back = Some(connection.name.to_string());
+            let url = keeper.begin(grant, grant.redirect.clone(), back).await.unwrap();
+            keeper.finish(&crate::browser::consent(&url).await).await.unwrap();
+        }
     }
 
     /// The daemon.
@@ -160,12 +172,16 @@ pub fn afternoon(hour: u32, minute: u32) -> DateTime<Utc> {
     chrono_tz::Pacific::Auckland.with_ymd_and_hms(2026, 6, 1, hour, minute, 0).unwrap().with_timezone(&Utc)
 }
 
+/// The daemon's own settings. Whoever is outside reaches it by the address of a proxy.
+const SETTINGS: &str = "[listen]\npublic = \"127.0.0.1:0\"\npublic_url = \"https://sync.example\"\n";
+
 /// The example, edited, for these systems.
 fn load(name: &str, env: &Env, edit: impl Fn(&str) -> String) -> Arc<Config> {
     let file = format!("{name}.yaml");
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/configs").join(name).join(&file);
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(file), edit(&fs::read_to_string(example).unwrap())).unwrap();
+    fs::write(folder.path().join("reconciled.toml"), SETTINGS).unwrap();
     let loaded = config::load(folder.path(), env);
     assert!(!loaded.has_errors(), "{}", loaded.render(false));
     Arc::new(loaded.config)
@@ -173,10 +189,29 @@ fn load(name: &str, env: &Env, edit: impl Fn(&str) -> String) -> Arc<Config> {
 
 fn engine(config: Arc<Config>, ledger: Ledger, clock: &Clock, temp: &Path) -> Engine {
     let limits = Arc::new(LimitRegistry::new(clock.clone()));
+    let key = Secret::Known("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".to_owned().into());
+    let keeper = Arc::new(Keeper::new(Arc::clone(ledger.store()), Vault::new(Some(key)), clock.clone()));
     let mut connectors: BTreeMap<ConnectionName, Arc<dyn Connector>> = BTreeMap::new();
     for connection in config.connections.values() {
-        let connector = HttpConnector::new(connection.clone(), clock.clone(), &limits).unwrap();
-        connectors.insert(connection.name.clone(), Arc::new(connector));
+        let made = connector(connection, clock, &limits, (ledger.store(), &keeper));
+        connectors.insert(connection.name.clone(), made);
     }
     Engine { config, ledger, connectors: Arc::new(connectors), clock: clock.clone(), temp: temp.to_path_buf(), seed: 1 }
+}
+
+/// Whatever speaks to the system of a connection.
+fn connector(
+    connection: &Arc<Connection>,
+    clock: &Clock,
+    limits: &Arc<LimitRegistry>,
+    (store, keeper): (&Arc<dyn Store>, &Arc<Keeper>),
+) -> Arc<dyn Connector> {
+    let connection = Arc::clone(connection);
+    if connection.manifest.is_of_files() {
+        Arc::new(FileConnector::new(connection, clock.clone()).unwrap())
+    } else if connection.manifest.is_of_posts() {
+        Arc::new(InboxConnector::new(connection, clock.clone(), Arc::clone(store)))
+    } else {
+        Arc::new(HttpConnector::new(connection, clock.clone(), limits).unwrap().with_grants(Arc::clone(keeper)))
+    }
 }

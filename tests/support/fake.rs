@@ -48,6 +48,7 @@ pub type Hook = Box<dyn FnMut(Moment) -> Option<Fault> + Send>;
 /// What a remote does with the values it is given: `(record as it is, values given) -> record as it becomes`.
 pub type OnWrite = Box<dyn Fn(&Value, &Value) -> Value + Send + Sync>;
 
+#[derive(Clone)]
 struct Stored {
     body: Value,
     updated: DateTime<Utc>,
@@ -78,9 +79,37 @@ struct State {
     own_time: Option<(DateTime<Utc>, Duration)>,
     /// Listings in an order that is another one for every page: how many there were.
     unstable: Option<u64>,
+    /// Readings show everything as it was so long ago.
+    lag: Option<chrono::TimeDelta>,
+    /// What was there before each change, with the time: resource, id, and the record if there was one.
+    past: Vec<(DateTime<Utc>, String, String, Option<Stored>)>,
 }
 
 impl State {
+    /// Keeps what a record is before it changes, for readings that lag.
+    fn keep(&mut self, resource: &str, id: &str, now: DateTime<Utc>) {
+        if self.lag.is_some() {
+            let old = self.resources.get(resource).and_then(|all| all.get(id)).cloned();
+            self.past.push((now, resource.to_owned(), id.to_owned(), old));
+        }
+    }
+
+    /// The records of a resource as a reading now shows them.
+    fn shown(&self, resource: &str, now: DateTime<Utc>) -> BTreeMap<String, Stored> {
+        let mut all = self.resources.get(resource).cloned().unwrap_or_default();
+        let Some(lag) = self.lag else { return all };
+        for (at, _, id, old) in self.past.iter().rev().filter(|past| past.1 == resource) {
+            if *at <= now - lag {
+                break;
+            }
+            match old {
+                Some(old) => drop(all.insert(id.clone(), old.clone())),
+                None => drop(all.remove(id)),
+            }
+        }
+        all
+    }
+
     /// What a record's stamp says of this instant.
     fn stamp(&self, at: DateTime<Utc>) -> DateTime<Utc> {
         self.stamps.as_ref().map_or(at, |stamps| stamps(at))
@@ -142,6 +171,11 @@ impl Fake {
         self.state().unstable = unstable.then_some(0);
     }
 
+    /// Readings show everything as it was so long ago: a replica that is behind. Writes are answered as ever.
+    pub fn lag(&self, lag: chrono::TimeDelta) {
+        self.state().lag = Some(lag);
+    }
+
     /// A call waits where a caller may be dropped.
     async fn wait(&self, what: &'static str) {
         super::awaits::wait(what).await;
@@ -178,6 +212,8 @@ impl Fake {
         let id = format!("{}{}", self.prefix, state.next_id);
         body["id"] = json!(id);
         let updated = state.stamp(self.now(&state));
+        let now = self.now(&state);
+        state.keep(resource, &id, now);
         state.resources.entry(resource.into()).or_default().insert(id.clone(), Stored { body, updated, version: 1 });
         id
     }
@@ -186,6 +222,8 @@ impl Fake {
     pub fn edit(&self, resource: &str, id: &str, values: Value) {
         let mut state = self.state();
         let updated = state.stamp(self.now(&state));
+        let now = self.now(&state);
+        state.keep(resource, id, now);
         let stored = state.resources.get_mut(resource).unwrap().get_mut(id).unwrap();
         merge(&mut stored.body, &values);
         stored.updated = updated;
@@ -195,6 +233,8 @@ impl Fake {
     /// A value changes without its stamp (what a feed misses).
     pub fn edit_silently(&self, resource: &str, id: &str, values: Value) {
         let mut state = self.state();
+        let now = self.now(&state);
+        state.keep(resource, id, now);
         merge(&mut state.resources.get_mut(resource).unwrap().get_mut(id).unwrap().body, &values);
     }
 
@@ -203,12 +243,16 @@ impl Fake {
         let id = body["id"].as_str().unwrap().to_owned();
         let mut state = self.state();
         let updated = self.now(&state);
+        state.keep(resource, &id, updated);
         state.resources.get_mut(resource).unwrap().insert(id, Stored { body, updated, version: 1 });
     }
 
     /// A person deletes a record.
     pub fn delete(&self, resource: &str, id: &str) {
-        self.state().resources.get_mut(resource).unwrap().remove(id);
+        let mut state = self.state();
+        let now = self.now(&state);
+        state.keep(resource, id, now);
+        state.resources.get_mut(resource).unwrap().remove(id);
     }
 
     pub fn get_body(&self, resource: &str, id: &str) -> Value {
@@ -316,8 +360,7 @@ impl Fake {
         if let Some(listings) = &mut state.unstable {
             *listings += 1;
         }
-        let empty = BTreeMap::new();
-        let all = state.resources.get(&resource.name).unwrap_or(&empty);
+        let all = state.shown(&resource.name, self.now(&state));
         let mut wanted: Vec<&Stored> =
             all.values().filter(|stored| cursor.since.is_none_or(|since| stored.updated >= since)).collect();
         wanted.sort_by(|a, b| (a.updated, a.body["id"].as_str()).cmp(&(b.updated, b.body["id"].as_str())));
@@ -414,6 +457,7 @@ impl Fake {
                     format!("{}{}", self.prefix, state.next_id)
                 }
             };
+            state.keep(&call.resource, &id, now);
             let all = state.resources.entry(call.resource.clone()).or_default();
             let old = all.get(&id);
             if call.kind == WriteKind::Delete {
@@ -493,8 +537,8 @@ impl Connector for Fake {
         let found = {
             let mut state = self.state();
             state.requests.reads += 1;
-            let stored = state.resources.get(&resource.name).and_then(|all| all.get(id.as_str()));
-            stored.map(|stored| self.record(resource, &state, stored))
+            let shown = state.shown(&resource.name, self.now(&state));
+            shown.get(id.as_str()).map(|stored| self.record(resource, &state, stored))
         };
         self.wait("after a reading by id").await;
         Ok(found)

@@ -1,7 +1,9 @@
 //! `demo`: the daemon on two practice systems, until it is stopped; every change is told as it happens.
 
 use std::{
+    collections::BTreeMap,
     fmt::Write as _,
+    net::SocketAddr,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{edits::Seen, folder::Folder, systems::Systems};
 use crate::{
+    admin::Console,
     cli::{
         args::DemoArgs,
         exit::{CliError, Exit},
@@ -24,7 +27,7 @@ use crate::{
         text::{Paint, count},
     },
     clock::Clock,
-    config::{IntegrationName, ProcessEnv},
+    config::{AdminSettings, IntegrationName, ProcessEnv, Role},
     connector::Priority,
     daemon::{
         Daemon, DaemonSettings, Handle,
@@ -38,6 +41,9 @@ use crate::{
 
 /// How often the terminal asks what happened.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Where the demo's console is, unless something else is there.
+const CONSOLE_PORT: u16 = 8080;
 
 /// A first run of a few hundred records takes a second; this long only if something is badly wrong.
 const LONGEST_FIRST_RUN: Duration = Duration::from_mins(1);
@@ -62,6 +68,10 @@ pub(super) async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError>
     let reloading = Reloading { boot, env: Arc::new(ProcessEnv), connect };
     let daemon = Daemon::start_reloading(engine, settings, reloading).await?;
     out.data(&introduction(&systems, &folder));
+    let console = console(&daemon).await;
+    if let Some(console) = &console {
+        out.data(&format!("\nThe same in a browser: http://{}/\n", console.address()));
+    }
     let mut office = Office::open(&folder.path, out).await?;
     let ended = tokio::select! {
         ended = story(&mut office, &daemon, (&systems, &folder), out) => ended,
@@ -75,6 +85,25 @@ pub(super) async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError>
         () = signals.next() => {}
     }
     ended.map(|()| Exit::Done)
+}
+
+/// A console on which everybody on this machine may do everything: the systems are for practice. The demo goes on without.
+async fn console(daemon: &Handle) -> Option<Console> {
+    let at = |port| AdminSettings {
+        listen: SocketAddr::from(([127, 0, 0, 1], port)),
+        url: None,
+        open: Some(Role::Admin),
+        session: Duration::from_hours(12),
+        audit: daemon.config().settings.state_dir.join("audit.jsonl"),
+        users: BTreeMap::new(),
+        tokens: BTreeMap::new(),
+    };
+    for port in [CONSOLE_PORT, 0] {
+        if let Ok(console) = Console::open(daemon, &at(port)).await {
+            return Some(console);
+        }
+    }
+    None
 }
 
 /// The signals that ask a process to end.

@@ -12,7 +12,7 @@ use crate::{
         nearest::suggest,
         placeholders,
         source::Span,
-        written::{At, ConnectionW, HeaderAuthW, SecretText},
+        written::{At, AuthW, ConnectionW, HeaderAuthW, SecretText},
     },
     connector::{AuthKind, Manifest, SettingKind},
 };
@@ -34,9 +34,9 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connect
     let manifest = manifest(cx, written.connector.as_ref()?)?;
     let (settings, lacking) = cx.report.watch(|| settings(cx, name, written, &manifest));
     let base_url = base_url(cx, name, written, &manifest, &settings, lacking);
-    let auth = match &written.grant {
-        Some(grant) => by_grant(cx, grant, written, &manifest),
-        None => auth(cx, name, written, &manifest),
+    let (auth, beside) = match &written.grant {
+        Some(grant) => (by_grant(cx, grant, written, &manifest), beside(cx, written, &manifest)),
+        None => (auth(cx, name, written, &manifest), Ok(None)),
     };
     Some(Connection {
         name: parsed?,
@@ -44,6 +44,11 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connect
         tenant: written.tenant.as_ref().map(|tenant| tenant.value.clone()),
         settings,
         auth: auth?,
+        beside: beside.ok()?,
+        webhook_key: match &written.webhook_key {
+            Some(key) => Some(webhook_key(cx, key, &manifest)?),
+            None => None,
+        },
         unlimited: written.unlimited.as_ref().is_some_and(|unlimited| unlimited.value),
         manifest,
         pinned: written.connector.as_ref().is_some_and(|kind| kind.value.contains('@')),
@@ -55,18 +60,24 @@ fn manifest(cx: &Cx<'_>, written: &At<String>) -> Option<Arc<Manifest>> {
         Some((kind, version)) => (kind, Some(version)),
         None => (written.value.as_str(), None),
     };
-    if !cx.manifests.contains_key(kind) && matches!(kind, "file" | "sql" | "inbox") {
+    let native = match kind {
+        "file" => Some("what is in the files: resources: { sales: { id: $.number, file: { path: sales.csv } } }"),
+        "sql" => Some(
+            "what is in the tables: resources: { sales: { id: $.id, fields: { total: decimal }, sql: { table: sales } } }",
+        ),
+        "inbox" => {
+            Some("what is posted: resources: { sales: { id: $.number, fields: { total: decimal }, inbox: {} } }")
+        }
+        _ => None,
+    };
+    if let Some(what) = native.filter(|_| !cx.manifests.contains_key(kind)) {
         cx.report.add(
             error(
-                "config::not_in_this_version",
+                "config::unknown_connector",
                 written.span,
-                format!("the connector `{kind}` is not in this version"),
+                format!("`{kind}` alone does not say what the records are"),
             )
-            .help(if kind == "file" {
-                "say under `connectors:` what is in the files: resources: { sales: { id: $.number, file: { path: sales.csv } } }"
-            } else {
-                "connectors described by a manifest are: give one under `connectors:`"
-            }),
+            .help(format!("give a connector of your own under `connectors:` that says {what}")),
         );
         return None;
     }
@@ -179,6 +190,10 @@ fn url(cx: &Cx<'_>, written: &At<String>) -> Option<Url> {
     }
 }
 
+/// What addresses of databases look like.
+const DATABASES: &str =
+    "write base_url: postgres://db.example/shop, mysql://db.example:3306/shop, or sqlite:/srv/shop/shop.db";
+
 fn base_url(
     cx: &Cx<'_>,
     name: &At<String>,
@@ -190,8 +205,19 @@ fn base_url(
     if written.broken.contains(&"base_url") {
         return None;
     }
+    if manifest.is_of_posts() {
+        return inbox(cx, name, written);
+    }
     if let Some(base_url) = &written.base_url {
-        return if manifest.is_of_files() { folder(cx, base_url) } else { url(cx, base_url) };
+        return place(cx, manifest, base_url);
+    }
+    if manifest.is_of_tables() && manifest.base_url.is_none() {
+        cx.report.add(
+            error("config::missing_key", name.span, format!("the connection `{}` needs `base_url`", name.value))
+                .label("in which database are its tables?")
+                .help(DATABASES),
+        );
+        return None;
     }
     if manifest.is_of_files() && manifest.base_url.is_none() {
         cx.report.add(
@@ -218,8 +244,58 @@ fn base_url(
         );
         return None;
     }
-    let text = At { value: text, span: name.span };
-    if manifest.is_of_files() { folder(cx, &text) } else { url(cx, &text) }
+    place(cx, manifest, &At { value: text, span: name.span })
+}
+
+fn place(cx: &Cx<'_>, manifest: &Manifest, written: &At<String>) -> Option<Url> {
+    if manifest.is_of_files() {
+        folder(cx, written)
+    } else if manifest.is_of_tables() {
+        database(cx, written)
+    } else {
+        url(cx, written)
+    }
+}
+
+/// An inbox is nowhere but here: its connection's name tells it from others.
+fn inbox(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Url> {
+    if let Some(base_url) = &written.base_url {
+        cx.report.add(
+            error("config::bad_url", base_url.span, "an inbox is posted to, and has no address elsewhere")
+                .help("remove it; posts come to PUBLIC_URL/inbox/CONNECTION/RESOURCE/TOKEN"),
+        );
+        return None;
+    }
+    Url::parse(&format!("inbox:{}", name.value)).ok()
+}
+
+/// A database: `postgres://host/name`, `mysql://host/name`, or a file of `SQLite`.
+fn database(cx: &Cx<'_>, written: &At<String>) -> Option<Url> {
+    if let Some(file) = written.value.strip_prefix("sqlite:") {
+        let file = file.strip_prefix("//").unwrap_or(file);
+        let made = std::path::absolute(cx.config_dir.join(file)).ok().filter(|_| !file.is_empty());
+        let made = made.and_then(|path| Url::from_file_path(path).ok());
+        let made = made.and_then(|url| Url::parse(&format!("sqlite://{}", url.path())).ok());
+        if made.is_none() {
+            cx.report.add(error("config::bad_url", written.span, "this is no file of a database").help(DATABASES));
+        }
+        return made;
+    }
+    let url = Url::parse(&written.value).ok();
+    let known = |url: &Url| matches!(url.scheme(), "postgres" | "postgresql" | "mysql" | "mariadb") && url.has_host();
+    let named = |url: &Url| !url.path().trim_matches('/').is_empty();
+    let Some(url) = url.filter(|url| known(url) && named(url)) else {
+        cx.report.add(error("config::bad_url", written.span, "this is no address of a database").help(DATABASES));
+        return None;
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        cx.report.add(
+            error("config::bad_url", written.span, "an address must not hold a login")
+                .help("put the login below `auth:`, as { user, password }"),
+        );
+        return None;
+    }
+    Some(url)
 }
 
 /// A folder of files: an absolute path, or one from the configuration folder.
@@ -235,6 +311,18 @@ fn folder(cx: &Cx<'_>, written: &At<String>) -> Option<Url> {
         );
     }
     made
+}
+
+/// The key of webhooks, of a system that sends some.
+pub(super) fn webhook_key(cx: &Cx<'_>, written: &SecretText, manifest: &Manifest) -> Option<crate::config::Secret> {
+    if manifest.webhooks.is_none() {
+        cx.report.add(
+            error("config::no_webhooks", written.span, format!("`{}` sends no webhooks", manifest.name))
+                .help("remove it; what changes is found by polling"),
+        );
+        return None;
+    }
+    secret(cx, written)
 }
 
 fn secret(cx: &Cx<'_>, written: &SecretText) -> Option<crate::config::Secret> {
@@ -271,6 +359,12 @@ fn auth(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Manife
     };
     let takes = |kind: &dyn Fn(&AuthKind) -> bool| manifest.auth.is_empty() || manifest.auth.iter().any(kind);
     let span = auth.span;
+    if manifest.is_of_posts() {
+        return posted(cx, manifest, auth);
+    }
+    if let Some(key) = &auth.signed_with {
+        return refuse(key.span, "`signed_with` goes with an inbox whose posts are signed");
+    }
     match (&auth.token, &auth.user, &auth.password, &auth.header) {
         (Some(token), None, None, None) => {
             if !takes(&|kind| *kind == AuthKind::Bearer) {
@@ -309,9 +403,48 @@ fn auth(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW, manifest: &Manife
     }
 }
 
+/// How whoever posts to an inbox proves it.
+fn posted(cx: &Cx<'_>, manifest: &Manifest, auth: &AuthW) -> Option<Auth> {
+    let refuse = |span: Span, what: &str, help: &str| {
+        cx.report.add(error("config::bad_auth", span, what.to_owned()).help(help.to_owned()));
+        None
+    };
+    let Some(token) = &auth.token else {
+        if !auth.broken.is_empty() {
+            return None;
+        }
+        let help = "write auth: { token: \"${env:INBOX_TOKEN}\" }; `openssl rand -hex 24` makes one";
+        return refuse(auth.span, "an inbox has a secret in its address", help);
+    };
+    if auth.user.is_some() || auth.password.is_some() || auth.header.is_some() {
+        let help = "keep `token`; where posts are signed, add `signed_with`";
+        return refuse(auth.span, "an inbox takes no user, password or header", help);
+    }
+    let signed = manifest.resources.values().find_map(|resource| resource.inbox.as_ref()?.signature.as_ref());
+    match (signed, &auth.signed_with) {
+        (Some(_), None) => refuse(
+            auth.span,
+            "posts to this inbox are signed, and the key is missing",
+            "add signed_with: \"${env:INBOX_KEY}\", as whoever posts knows it",
+        ),
+        (None, Some(key)) => refuse(
+            key.span,
+            "posts to this inbox are not signed",
+            "remove it, or add signature: { header: X-Signature } below `inbox`",
+        ),
+        (_, key) => Some(Auth::Posted {
+            secret: secret(cx, token)?,
+            signed_with: match key {
+                Some(key) => Some(secret(cx, key)?),
+                None => None,
+            },
+        }),
+    }
+}
+
 /// The grant that a connection logs in by.
 fn by_grant(cx: &Cx<'_>, grant: &At<String>, written: &ConnectionW, manifest: &Manifest) -> Option<Auth> {
-    if let Some(auth) = &written.auth {
+    if let Some(auth) = written.auth.as_ref().filter(|_| beside_header(manifest).is_none()) {
         cx.report.add(
             error("config::bad_auth", auth.span, "a connection logs in by a grant or by `auth`, not by both")
                 .also(grant.span, "the grant is named here")
@@ -340,12 +473,40 @@ fn by_grant(cx: &Cx<'_>, grant: &At<String>, written: &ConnectionW, manifest: &M
     known.as_ref().map(|grant| Auth::Grant(Arc::clone(grant)))
 }
 
+/// The header that a connection may give beside its grant.
+fn beside_header(manifest: &Manifest) -> Option<&str> {
+    manifest.auth.iter().find_map(|kind| match kind {
+        AuthKind::Beside(name) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+/// What a connection gives beside its grant. `Err` when it holds mistakes, which were reported.
+fn beside(
+    cx: &Cx<'_>,
+    written: &ConnectionW,
+    manifest: &Manifest,
+) -> Result<Option<(String, crate::config::Secret)>, ()> {
+    let (Some(auth), Some(name)) = (&written.auth, beside_header(manifest)) else { return Ok(None) };
+    match &auth.header {
+        Some(HeaderAuthW::Value(value)) if auth.token.is_none() && auth.user.is_none() => {
+            secret(cx, value).map(|value| Some((name.to_owned(), value))).ok_or(())
+        }
+        _ => {
+            let text = format!("beside a grant, `{}` takes the key of `{name}` alone", manifest.name);
+            cx.report.add(error("config::bad_auth", auth.span, text).help("write auth: { header: \"${env:NAME}\" }"));
+            Err(())
+        }
+    }
+}
+
 fn form(kind: &AuthKind) -> String {
     match kind {
         AuthKind::None => "no login".to_owned(),
         AuthKind::Bearer => "auth: { token: \"${env:NAME}\" }".to_owned(),
         AuthKind::Basic => "auth: { user: …, password: \"${env:NAME}\" }".to_owned(),
         AuthKind::OAuth2(_) => "a grant, as grant: NAME".to_owned(),
+        AuthKind::Beside(_) => "beside a grant, auth: { header: \"${env:NAME}\" }".to_owned(),
         AuthKind::Header(_) => "auth: { header: \"${env:NAME}\" }".to_owned(),
     }
 }

@@ -250,20 +250,31 @@ impl Fields<'_, '_> {
     }
 
     fn join(&self, written: &FieldW, joined: bool) -> Option<Join> {
-        if joined && written.join.is_none() {
+        let product = written.product.as_ref().filter(|product| product.value);
+        if joined && written.join.is_none() && product.is_none() {
             self.report(
                 error(
                     "config::missing_key",
                     written.span,
                     "several sources need `join`: what stands between the values",
                 )
-                .help("add join: \" \""),
+                .help("add join: \" \", or product: true where they are numbers to multiply"),
             );
         }
-        if let (Some(join), false) = (&written.join, joined) {
+        let needless = match (&written.join, product) {
+            (Some(join), _) if !joined || product.is_some() => Some((join.span, "join")),
+            (_, Some(product)) if !joined => Some((product.span, "product")),
+            _ => None,
+        };
+        if let Some((span, key)) = needless {
+            let message = if joined {
+                "values are joined or multiplied, not both".to_owned()
+            } else {
+                format!("`{key}` goes with several sources")
+            };
             self.report(
-                error("config::misplaced_key", join.span, "`join` goes with several sources")
-                    .help("write source: [$.first, $.last], or remove join"),
+                error("config::misplaced_key", span, message)
+                    .help(format!("write source: [$.first, $.last], or remove {key}")),
             );
         }
         if let Some(suffix) = &written.unique_suffix
@@ -277,6 +288,7 @@ impl Fields<'_, '_> {
         (joined || written.unique_suffix.is_some()).then(|| Join {
             separator: written.join.as_ref().map(|join| join.value.clone()).unwrap_or_default(),
             unique_suffix: written.unique_suffix.as_ref().map(|suffix| suffix.value.clone()),
+            product: product.is_some(),
         })
     }
 

@@ -8,12 +8,12 @@ use super::Cx;
 use crate::{
     config::{
         Grant, GrantFlow, GrantName,
-        diagnostic::error,
+        diagnostic::{Report, error},
         nearest::suggest,
         placeholders,
-        written::{At, AuthKindW, ClientAuthW, FlowWordW, GrantW},
+        written::{AccountInW, At, AuthKindW, ClientAuthW, FlowWordW, GrantW},
     },
-    connector::{Accounts, AuthKind, ClientAuth, OAuth},
+    connector::{AccountIn, Accounts, AuthKind, ClientAuth, HostIn, OAuth},
 };
 
 /// Where a consent leads back to unless the grant says otherwise.
@@ -89,6 +89,10 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &GrantW) -> Option<Grant> {
         scopes: scopes.unwrap_or_else(|| login.scopes.clone()),
         redirect,
         flow,
+        webhook_key: match &written.webhook_key {
+            Some(key) => Some(super::connection::webhook_key(cx, key, manifest)?),
+            None => None,
+        },
         login: Arc::new(login),
     })
 }
@@ -108,8 +112,22 @@ fn address(cx: &Cx<'_>, written: &At<String>) -> Option<String> {
     None
 }
 
+fn account_in(written: &AccountInW, report: &Report) -> Option<AccountIn> {
+    match (&written.redirect, &written.token) {
+        (Some(name), None) => Some(AccountIn::Redirect(name.value.clone())),
+        (None, Some(path)) => Some(AccountIn::Token(path.value.clone())),
+        _ => {
+            report.add(
+                error("config::bad_value", written.span, "an account is named in one place")
+                    .help("write { redirect: realmId } or { token: $.account_id }"),
+            );
+            None
+        }
+    }
+}
+
 /// What a connector says of its logins by consent.
-pub(super) fn oauth(written: &AuthKindW) -> Option<AuthKind> {
+pub(super) fn oauth(written: &AuthKindW, report: &Report) -> Option<AuthKind> {
     let text = |at: &Option<At<String>>| at.as_ref().map(|at| at.value.clone());
     let accounts = match &written.accounts {
         None => None,
@@ -126,6 +144,17 @@ pub(super) fn oauth(written: &AuthKindW) -> Option<AuthKind> {
             remove: text(&accounts.remove),
         }),
     };
+    let account_in = match &written.account_in {
+        None => None,
+        Some(place) => Some(account_in(place, report)?),
+    };
+    let host_in = match &written.host_in {
+        None => None,
+        Some(place) => Some(HostIn {
+            path: place.path.as_ref()?.value.clone(),
+            hosts: place.hosts.as_ref()?.iter().map(|host| host.value.to_lowercase()).collect(),
+        }),
+    };
     Some(AuthKind::OAuth2(Box::new(OAuth {
         authorize: text(&written.authorize),
         authorize_query: super::manifest::pairs(written.authorize_query.as_ref()),
@@ -139,5 +168,7 @@ pub(super) fn oauth(written: &AuthKindW) -> Option<AuthKind> {
         scheme: text(&written.scheme).unwrap_or_else(|| "Bearer".to_owned()),
         refresh_lives: written.refresh_lives.as_ref().map(|lives| lives.value),
         accounts,
+        account_in,
+        host_in,
     })))
 }

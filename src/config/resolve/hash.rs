@@ -108,6 +108,9 @@ fn content(bytes: &mut Bytes, content: &Content) {
             bytes.text("mapped");
             if let Some(join) = join {
                 bytes.text("join").text(&join.separator).text(join.unique_suffix.as_deref().unwrap_or_default());
+                if join.product {
+                    bytes.text("product");
+                }
             }
             steps(bytes, forward);
             match backward {

@@ -6,7 +6,11 @@ mod calls;
 mod delete;
 mod fields;
 mod file;
+mod inbox;
 mod listing;
+mod native;
+mod sql;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -49,8 +53,10 @@ pub(crate) fn manifest(name: &At<String>, written: &ManifestW, report: &Report) 
             refused_when: Vec::new(),
             retry_when: Vec::new(),
             in_doubt: Duration::from_mins(1),
+            lag: Duration::ZERO,
             timeout: Duration::from_mins(1),
             error_messages: Vec::new(),
+            webhooks: None,
             resources: std::collections::BTreeMap::new(),
         };
         amend(&mut manifest, written, report);
@@ -100,6 +106,9 @@ pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Repor
     if let Some(in_doubt) = &written.in_doubt {
         manifest.in_doubt = in_doubt.value;
     }
+    if let Some(lag) = &written.lag {
+        manifest.lag = lag.value;
+    }
     if let Some(timeout) = &written.timeout {
         manifest.timeout = timeout.value;
     }
@@ -111,7 +120,17 @@ pub(crate) fn amend(manifest: &mut Manifest, written: &ManifestW, report: &Repor
             manifest.resources.insert(entry.name.value.clone(), Arc::new(resource));
         }
     }
-    file::check(manifest, written, report);
+    if let Some(hooks) = &written.webhooks {
+        manifest.webhooks = webhooks::webhooks(hooks, manifest, report);
+    }
+    native::check(manifest, written, report);
+    if manifest.is_of_posts() {
+        // The secret in the address is all there is.
+        manifest.auth = vec![AuthKind::Bearer];
+    }
+    if manifest.is_of_tables() {
+        manifest.auth = vec![AuthKind::Basic, AuthKind::None];
+    }
     check_parents(manifest, written, report);
     check_xml(manifest, written, report);
 }
@@ -219,7 +238,7 @@ fn auth_kind(written: &crate::config::written::AuthKindW, report: &Report) -> Op
         AuthWordW::None => AuthKind::None,
         AuthWordW::Bearer => AuthKind::Bearer,
         AuthWordW::Basic => AuthKind::Basic,
-        AuthWordW::OAuth2 => super::grant::oauth(written)?,
+        AuthWordW::OAuth2 => super::grant::oauth(written, report)?,
         AuthWordW::Header => {
             let Some(header) = &written.header else {
                 report.add(
@@ -228,7 +247,11 @@ fn auth_kind(written: &crate::config::written::AuthKindW, report: &Report) -> Op
                 );
                 return None;
             };
-            AuthKind::Header(header.value.clone())
+            if written.beside.as_ref().is_some_and(|beside| beside.value) {
+                AuthKind::Beside(header.value.clone())
+            } else {
+                AuthKind::Header(header.value.clone())
+            }
         }
     })
 }
@@ -308,12 +331,32 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
     let list = written.list.as_ref().and_then(|list| listing::list(list, &fields, &id, report));
     let create = written.create.as_ref().and_then(|write| calls::write(write, true, report));
     let update = written.update.as_ref().and_then(|write| calls::write(write, false, report));
+    if let (Some(flag), None, true) = (
+        written.update.as_ref().and_then(|update| update.replaces.as_ref()),
+        &written.get,
+        update.as_ref().is_some_and(|update| update.replaces),
+    ) {
+        report.add(
+            error(
+                "config::missing_key",
+                flag.span,
+                "an update that replaces the record reads it before, and there is no `get`",
+            )
+            .help("add get: \"/contacts/{id}\""),
+        );
+    }
     let delete = written.delete.as_ref().and_then(|delete| delete::delete(delete, written, &fields, report));
     let label = written.label.as_ref().map(|label| self::label(label, report)).unwrap_or_default();
     let gone_when = written.gone_when.as_ref().and_then(|gone| {
         let path = gone.path.as_ref()?;
-        let values = calls::values(gone.equals.as_ref(), gone.is_in.as_ref(), gone.span, report);
-        Some(GoneWhen { path: path.value.clone(), values })
+        let filled = gone.blank.as_ref().is_some_and(|blank| !blank.value);
+        let named = !filled || gone.equals.is_some() || gone.is_in.is_some();
+        let values = if named {
+            calls::values(gone.equals.as_ref(), gone.is_in.as_ref(), gone.span, report)
+        } else {
+            Vec::new()
+        };
+        Some(GoneWhen { path: path.value.clone(), values, filled })
     });
     let also = entries(written.also.as_ref()).filter_map(|entry| also(entry, &fields, report)).collect();
     let resource = Resource {
@@ -333,10 +376,22 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         merged_into: written.merged_into.as_ref().map(|path| path.value.clone()),
         also,
         file: None,
+        inbox: None,
+        sql: None,
     };
-    match &written.file {
-        Some(file) => file::resource(resource, written, file, report),
-        None => Some(resource),
+    let natives = [written.file.is_some(), written.inbox.is_some(), written.sql.is_some()];
+    if natives.into_iter().filter(|given| *given).count() > 1 {
+        report.add(
+            error("config::bad_value", name.span, "a resource is in files, in an inbox or in a table; one of them")
+                .help("keep one of `file`, `inbox` and `sql`"),
+        );
+        return None;
+    }
+    match (&written.file, &written.inbox, &written.sql) {
+        (Some(file), _, _) => file::resource(resource, written, file, report),
+        (_, Some(inbox), _) => inbox::resource(resource, written, inbox, report),
+        (_, _, Some(sql)) => sql::resource(resource, written, sql, report),
+        _ => Some(resource),
     }
 }
 

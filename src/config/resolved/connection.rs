@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::Grant;
@@ -25,6 +25,10 @@ pub struct Connection {
     pub settings: BTreeMap<String, String>,
     /// How to log in.
     pub auth: Auth,
+    /// A header and its key, sent beside a grant's.
+    pub beside: Option<(String, Secret)>,
+    /// The key of the system's webhooks, where they are for this connection alone.
+    pub webhook_key: Option<Secret>,
     /// Whether the account's limits are ignored (a practice system with limits off).
     pub unlimited: bool,
 }
@@ -52,6 +56,16 @@ pub enum Secret {
 }
 
 impl Secret {
+    /// Whether both come from the same place; what is known already is compared itself.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Known(one), Self::Known(two)) => one.expose_secret() == two.expose_secret(),
+            (Self::File(one), Self::File(two)) => one == two,
+            (Self::Missing { what: one }, Self::Missing { what: two }) => one == two,
+            _ => false,
+        }
+    }
+
     /// Reads it. The error says what is missing and what to do.
     pub(crate) async fn reveal(&self) -> Result<SecretString, String> {
         match self {
@@ -84,6 +98,13 @@ pub enum Auth {
     },
     /// By a login that a person consented to.
     Grant(Arc<Grant>),
+    /// Whoever posts to us proves it.
+    Posted {
+        /// The last part of the address.
+        secret: Secret,
+        /// The key of signatures, where posts are signed.
+        signed_with: Option<Secret>,
+    },
     /// A header that holds a key.
     Header {
         /// Header name.

@@ -129,6 +129,8 @@ pub struct Join {
     pub separator: String,
     /// Appended (with `{id}` replaced by the source id) when the target already has a record of this value.
     pub unique_suffix: Option<String>,
+    /// The values are numbers and are multiplied instead.
+    pub product: bool,
 }
 
 /// A list mapped element by element. `Field::ends` of the outer field point at the arrays.

@@ -33,6 +33,8 @@ pub struct Grant {
     pub redirect: Url,
     /// How it comes by its tokens.
     pub flow: GrantFlow,
+    /// The key that webhooks of the app are signed with.
+    pub webhook_key: Option<Secret>,
 }
 
 impl Grant {

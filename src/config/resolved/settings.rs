@@ -1,10 +1,16 @@
 //! `reconciled.toml`: the daemon's own settings.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    path::PathBuf,
+    time::Duration,
+};
 
 use url::Url;
 
 use super::Secret;
+use crate::config::IntegrationName;
 
 /// Where the daemon keeps things and how it talks.
 #[derive(Clone, Debug)]
@@ -31,6 +37,8 @@ pub struct Settings {
     pub runs: RunSettings,
     /// The public listener, if there is to be one.
     pub public: Option<PublicSettings>,
+    /// The console (dashboard and API), if there is to be one.
+    pub admin: Option<AdminSettings>,
     /// The key that tokens are sealed with, if there is one.
     pub tokens_key: Option<Secret>,
 }
@@ -42,6 +50,77 @@ pub struct PublicSettings {
     pub listen: SocketAddr,
     /// Where the world reaches it, through a proxy that speaks HTTPS.
     pub url: Option<Url>,
+}
+
+/// The console: where it is, and who may use it.
+#[derive(Clone, Debug)]
+pub struct AdminSettings {
+    /// Where it listens, in plain HTTP.
+    pub listen: SocketAddr,
+    /// Where people reach it through a proxy, with the path below which it is.
+    pub url: Option<Url>,
+    /// The role of whoever reaches it, without a login.
+    pub open: Option<Role>,
+    /// How long a login lasts.
+    pub session: Duration,
+    /// The file in which changes are remembered.
+    pub audit: PathBuf,
+    /// People, by the name they log in with; what proves them is the argon2 hash of their password.
+    pub users: BTreeMap<String, Account>,
+    /// Programs by name; what proves them is the SHA-256 of their token, in hexadecimal after `sha256:`.
+    pub tokens: BTreeMap<String, Account>,
+}
+
+/// What a person or a program may do in the console.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The hash of the password or token.
+    pub proof: Secret,
+    /// What they may do.
+    pub role: Role,
+    /// Only these integrations; `None` means all, and what is of the daemon as a whole.
+    pub clients: Option<BTreeSet<IntegrationName>>,
+}
+
+/// What somebody may do. Each may do what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Look at everything.
+    Viewer,
+    /// Decide about records, run, pause.
+    Operator,
+    /// Approve what is held, link by hand, connect and disconnect, reload.
+    Admin,
+}
+
+impl Role {
+    /// As written in `reconciled.toml`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl PartialEq for AdminSettings {
+    /// Whether both mean the same console; proofs in files are compared by where they are.
+    fn eq(&self, other: &Self) -> bool {
+        let shown =
+            |settings: &Self| format!("{:?}", (settings.listen, &settings.url, settings.open, settings.session));
+        let same = |one: &BTreeMap<String, Account>, two: &BTreeMap<String, Account>| {
+            one.len() == two.len()
+                && one.iter().zip(two).all(|((name, account), (other_name, other))| {
+                    name == other_name
+                        && account.role == other.role
+                        && account.clients == other.clients
+                        && account.proof.is_same(&other.proof)
+                })
+        };
+        shown(self) == shown(other) && same(&self.users, &other.users) && same(&self.tokens, &other.tokens)
+    }
 }
 
 /// How long before-images are kept.

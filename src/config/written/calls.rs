@@ -25,6 +25,8 @@ written! {
         may only_creates: At<bool>,
         /// The call never makes a new record. Default: false.
         may only_updates: At<bool>,
+        /// Of an update: what is not sent is cleared, so the record is read and sent back whole. Default: false.
+        may replaces: At<bool>,
         /// Where an update puts the id into the body, where it is not in the path.
         may id_in_body: At<Path>,
         /// Several records a call.
@@ -198,5 +200,7 @@ written! {
         may equals: At<Raw>,
         /// The values that mean gone.
         may is_in ["in"]: Vec<At<Raw>>,
+        /// false: whatever stands there means gone, as the instant of a deletion does.
+        may blank: At<bool>,
     }
 }

@@ -27,6 +27,8 @@ written! {
         may unlimited: At<bool>,
         /// The grant that it logs in by, instead of `auth`.
         may grant: At<String>,
+        /// The key of the system's webhooks, where they are signed for this connection alone.
+        may webhook_key: SecretText,
     }
 }
 
@@ -39,6 +41,8 @@ written! {
         may user: At<String>,
         /// Its password or key.
         may password: SecretText,
+        /// An inbox: the key that posts are signed with; `token` is the secret of its address.
+        may signed_with: SecretText,
         /// A key sent in a header: the key (the connector knows the header), or { name, value }.
         may header: HeaderAuthW,
     }

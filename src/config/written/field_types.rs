@@ -22,7 +22,7 @@ words! {
     FormatW as "format" {
         Plain = "plain", MsDate = "ms-date", NumberText = "number-text", EpochSeconds = "epoch-seconds",
         EpochMillis = "epoch-millis", IsoNoZone = "iso-no-zone", IsoLocal = "iso-local", CompactDate = "compact-date",
-        YesNo = "yes-no", TrueFalse = "true-false",
+        YesNo = "yes-no", TrueFalse = "true-false", LinkId = "link-id",
     }
 }
 written! {

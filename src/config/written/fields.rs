@@ -37,6 +37,8 @@ written! {
         may reverse: OneOrMany<TransformW>,
         /// What stands between several source values.
         may join: At<String>,
+        /// The several source values are numbers and are multiplied instead: quantity by price.
+        may product: At<bool>,
         /// Appended when the target already has a record of this value; `{id}` is the source id.
         may unique_suffix: At<String>,
         /// A table to look the value up in.

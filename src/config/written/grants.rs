@@ -26,6 +26,8 @@ written! {
         may redirect: At<String>,
         /// Addresses, where they are others than the connector's.
         may endpoints: EndpointsW,
+        /// The key that your app's webhooks are signed with.
+        may webhook_key: SecretText,
     }
 }
 
@@ -105,5 +107,31 @@ written! {
         may refresh_lives: At<Duration>,
         /// oauth2: how to learn which accounts a login covers.
         may accounts: AccountsW,
+        /// oauth2: where the one account of a login is named, where there is no list of accounts.
+        may account_in: AccountInW,
+        /// oauth2: where the token answer names the host of the API.
+        may host_in: HostInW,
+        /// header: it is sent beside a login by consent, if a connection gives it. Default: false.
+        may beside: At<bool>,
+    }
+}
+
+written! {
+    /// Where the one account of a login is named: `redirect` or `token`.
+    AccountInW as "account_in" {
+        /// A query parameter of the address that a consent leads back to.
+        may redirect: At<String>,
+        /// A place in the token answer.
+        may token: At<Path>,
+    }
+}
+
+written! {
+    /// Where the token answer names the host of the API.
+    HostInW as "host_in" {
+        /// Where in the answer.
+        need path: At<Path>,
+        /// Hosts that may be named; each stands for those below it, too.
+        need hosts: Vec<At<String>>,
     }
 }

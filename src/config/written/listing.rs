@@ -211,10 +211,22 @@ written! {
         may records: At<Path>,
         /// Where a record's id is; of an address, its last part counts. Default: as in the resource.
         may id: At<Path>,
+        /// Query parameters; the values may hold what those of the list may hold.
+        may query: Named<At<String>>,
+        /// How the feed goes on.
+        may page: PageW,
         /// Query parameter of the instant. Default: none.
         may param: At<String>,
         /// Header of the instant.
         may header: At<String>,
+        /// The text around the instant {since}; without param and header it stands for `{changed_since}`.
+        may text: At<String>,
+        /// An answer that says that nothing was deleted.
+        may empty: MatchW,
+        /// Which of its records were deleted, where it lists others, too.
+        may when: MatchW,
+        /// How far back the feed goes. Default: without end.
+        may reaches: At<Duration>,
     }
 }
 

@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    At, AuthKindW, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, ListW, MatchW, Named, OneOrMany, Raw,
-    WriteCallW, or_short, or_word, words, written,
+    At, AuthKindW, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, InboxW, ListW, MatchW, Named, OneOrMany,
+    Raw, SqlW, WebhooksW, WriteCallW, or_short, or_word, words, written,
 };
 use crate::{
     config::{
@@ -45,10 +45,14 @@ written! {
         may retry_when: OneOrMany<MatchW>,
         /// How long a call that timed out may still take effect. Default: 60s.
         may in_doubt: At<Duration>,
+        /// How long a reading may show a record as it was before a write (a replica that is behind). Default: 0s.
+        may lag: At<Duration>,
         /// Longest time to wait for an answer. Default: 60s.
         may timeout: At<Duration>,
         /// Where messages are in an error answer, tried in order.
         may error_messages: OneOrMany<At<Path>>,
+        /// How the system tells of changes.
+        may webhooks: WebhooksW,
         /// Its collections of records.
         may resources: Named<ResourceW>,
     }
@@ -172,6 +176,10 @@ written! {
         may merged_into: At<Path>,
         /// The files that hold it, instead of calls.
         may file: FileW,
+        /// It is posted to us, instead of being asked for.
+        may inbox: InboxW,
+        /// The table of a database that holds it, instead of calls.
+        may sql: SqlW,
     }
 }
 

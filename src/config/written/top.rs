@@ -1,7 +1,8 @@
 //! The maps a file may hold.
 
 use super::{
-    At, ConnectionW, GrantW, IntegrationW, Later, ManifestW, Named, PipelineW, SecretText, TableW, TemplateW, written,
+    AdminW, At, ConnectionW, GrantW, IntegrationW, Later, ManifestW, Named, NotificationW, PipelineW, SecretText,
+    TableW, TemplateW, written,
 };
 
 written! {
@@ -21,17 +22,19 @@ written! {
         may integrations: Named<IntegrationW>,
         /// Pipelines that are each an integration of their own.
         may pipelines: Named<PipelineW>,
-        /// Who is told what. Not in this version.
-        may notifications: Later,
+        /// Who is told what goes wrong, and how.
+        may notifications: Named<NotificationW>,
     }
 }
 
 written! {
     /// The daemon's own settings, `reconciled.toml`.
     SettingsW as "reconciled.toml" {
-        /// The folder of the store. Default: `$STATE_DIRECTORY`, else `/var/lib/reconciled`.
+        /// The folder of the store. Default: `$STATE_DIRECTORY`, else `/var/lib/reconciled` (of a configuration in
+        /// `/etc/reconciled-NAME`: `/var/lib/reconciled-NAME`).
         may state_dir: At<String>,
-        /// The unix socket for commands. Default: in `$RUNTIME_DIRECTORY`, else `/run/reconciled`.
+        /// The unix socket for commands. Default: in `$RUNTIME_DIRECTORY`, else `/run/reconciled` (of a configuration in
+        /// `/etc/reconciled-NAME`: `/run/reconciled-NAME`).
         may socket: At<String>,
         /// What to log: error, warn, info, debug, trace, or per target. Default: info.
         may log: At<String>,
@@ -49,6 +52,8 @@ written! {
         may runs: RunsW,
         /// Where to listen.
         may listen: ListenW,
+        /// Who may use the console.
+        may admin: AdminW,
         /// How tokens are kept.
         may tokens: TokensW,
     }
@@ -69,8 +74,10 @@ written! {
         may public: At<std::net::SocketAddr>,
         /// Where the world reaches it: `https://sync.example`.
         may public_url: At<String>,
-        /// Dashboard and API. Not in this version.
-        may admin: Later,
+        /// Address and port of the console (dashboard and API): 127.0.0.1:8080. Default: none.
+        may admin: At<std::net::SocketAddr>,
+        /// Where people reach the console through a proxy, with its path: `https://office.example/reconciled`.
+        may admin_url: At<String>,
         /// Proxies that are believed. Not in this version.
         may trusted_proxies: Later,
     }

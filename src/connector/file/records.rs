@@ -159,12 +159,9 @@ fn join(group: Option<&Group>, first: &mut Draft, mut draft: Draft, id: &RecordI
 }
 
 /// A record with its version: what it holds.
-pub(super) fn remote(resource: &Resource, body: Value) -> Option<RemoteRecord> {
+pub(in crate::connector) fn remote(resource: &Resource, body: Value) -> Option<RemoteRecord> {
     let id = resource.id.find(&body).and_then(id_of)?;
-    let gone = resource
-        .gone_when
-        .as_ref()
-        .is_some_and(|gone| gone.path.find(&body).is_some_and(|value| gone.values.contains(value)));
+    let gone = resource.gone_when.as_ref().is_some_and(|gone| gone.says(&body));
     let stamp = resource.updated_at.as_ref().and_then(|path| path.find(&body)?.as_str());
     let updated_at = stamp.and_then(|text| chrono::DateTime::parse_from_rfc3339(text).ok());
     Some(RemoteRecord {
@@ -179,17 +176,19 @@ pub(super) fn remote(resource: &Resource, body: Value) -> Option<RemoteRecord> {
 }
 
 /// The same for the same members, in whatever order they stand.
-pub(super) fn version(body: &Value) -> String {
-    fn sorted(value: &Value) -> Value {
-        match value {
-            Value::Object(members) => {
-                let mut pairs: Vec<_> = members.iter().collect();
-                pairs.sort_unstable_by_key(|(name, _)| name.as_str());
-                Value::Object(pairs.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect())
-            }
-            Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
-            other => other.clone(),
-        }
-    }
+pub(in crate::connector) fn version(body: &Value) -> String {
     format!("{:016x}", xxh3_64(sorted(body).to_string().as_bytes()))
+}
+
+/// The same with its members in the order of their names.
+pub(in crate::connector) fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut pairs: Vec<_> = members.iter().collect();
+            pairs.sort_unstable_by_key(|(name, _)| name.as_str());
+            Value::Object(pairs.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
+        other => other.clone(),
+    }
 }

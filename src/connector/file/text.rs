@@ -4,9 +4,36 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeZone as _, U
 use serde_json::{Number, Value};
 
 use crate::{
-    connector::{FieldType, FileTable, WireFormat},
+    connector::{FieldType, FileFormat, FileTable, Holds, WireFormat},
     record::Kind,
 };
+
+/// Text without any habits of its own: a decimal point, ISO dates, RFC 3339.
+static PLAIN: FileTable = FileTable {
+    path: String::new(),
+    format: FileFormat::Csv { delimiter: b',' },
+    encoding: encoding_rs::UTF_8,
+    decimal_comma: false,
+    date_format: None,
+    datetime_format: None,
+    columns: Vec::new(),
+    head: true,
+    group: None,
+    holds: Holds::Snapshot,
+    steady: std::time::Duration::ZERO,
+    marker: None,
+    done: None,
+    write: false,
+};
+
+/// What a plain text stands for in a field. A blank one stands for nothing, but where text is wanted.
+///
+/// # Errors
+///
+/// Why it is none of its kind.
+pub(in crate::connector) fn read_text(field: &FieldType, text: String) -> Result<Value, String> {
+    read(&PLAIN, Some(field), Value::String(text))
+}
 
 /// What a value of a file stands for. A blank one stands for nothing, but where text is wanted.
 ///
@@ -138,10 +165,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        connector::{FileFormat, Holds},
-        record::Canon,
-    };
+    use crate::record::Canon;
 
     fn table(decimal_comma: bool) -> FileTable {
         FileTable {

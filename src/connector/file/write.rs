@@ -26,7 +26,7 @@ use crate::{
 
 /// One record to write, as it stands in a prepared call.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Item {
+pub(in crate::connector) struct Item {
     pub id: Option<String>,
     pub version: Option<String>,
     pub body: Value,

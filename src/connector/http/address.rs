@@ -1,10 +1,16 @@
 //! Where requests go: always below the connection's base URL, never to another host.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use url::Url;
 
-use crate::{config::Connection, record::RecordId};
+use crate::{
+    config::{Auth, Connection},
+    record::RecordId,
+};
+
+/// Stands for the account.
+const TENANT: &str = "${tenant}";
 
 /// Puts `target` (path and query) below the base URL.
 ///
@@ -67,9 +73,31 @@ pub(super) fn fill_as(text: &str, connection: &Connection, account: Option<&str>
     }
 }
 
-/// As [`fill`], for a path: what is put in is percent-encoded.
+/// As [`fill`], for a path: what is put in is percent-encoded. The account that a login finds is not known yet, and is put
+/// in by [`with_account`].
 pub(super) fn fill_path(text: &str, connection: &Connection) -> Option<String> {
+    if matches!(connection.auth, Auth::Grant(_)) {
+        let parts: Option<Vec<String>> = text.split(TENANT).map(|part| fill_with(part, connection, encoded)).collect();
+        return Some(parts?.join(TENANT));
+    }
     fill_with(text, connection, encoded)
+}
+
+/// Puts the account that the login found into a target; `None` where it found none.
+pub(super) fn with_account<'t>(target: &'t str, account: Option<&str>) -> Option<Cow<'t, str>> {
+    if !target.contains(TENANT) {
+        return Some(Cow::Borrowed(target));
+    }
+    Some(Cow::Owned(target.replace(TENANT, &encoded(account?))))
+}
+
+/// The base URL on another host.
+pub(super) fn at_host(base: &Url, host: &Url) -> Option<Url> {
+    let mut moved = base.clone();
+    moved.set_scheme(host.scheme()).ok()?;
+    moved.set_host(host.host_str()).ok()?;
+    moved.set_port(host.port()).ok()?;
+    Some(moved)
 }
 
 fn fill_with(text: &str, connection: &Connection, write: impl Fn(&str) -> String) -> Option<String> {

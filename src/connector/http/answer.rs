@@ -107,7 +107,8 @@ impl Reading<'_> {
             return Ok(self.silent());
         }
         let message = self.connector.words(self.reply);
-        let duplicate = self.is_duplicate(&message);
+        // The code that says so may stand beside the words.
+        let duplicate = self.is_duplicate(&message) || self.is_duplicate(&self.reply.text());
         // A key that is still being worked on is no refusal of the record.
         if status == 409 && !duplicate && message.to_lowercase().contains("idempoten") {
             return Err(CallError::Unknown(format!("answered 409: {message}")));

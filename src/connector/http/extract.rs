@@ -24,10 +24,7 @@ pub(super) fn record(resource: &Resource, codec: &Codec, mut body: Value) -> Res
     let id = id.ok_or_else(|| format!("has no id at `{}`", resource.id.as_str()))?;
     codec.decode(&mut body);
     let find = |path: &Option<Path>| path.as_ref().and_then(|path| path.find(&body));
-    let gone = resource
-        .gone_when
-        .as_ref()
-        .is_some_and(|gone| gone.path.find(&body).is_some_and(|value| gone.values.contains(value)));
+    let gone = resource.gone_when.as_ref().is_some_and(|gone| gone.says(&body));
     let version = match &resource.version {
         Some(VersionPlace::Body(path)) => path.find(&body).and_then(text_of),
         // The header of the answer, which is not seen here.

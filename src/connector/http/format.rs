@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use crate::{connector::WireFormat, record::Kind};
 
 /// What a value on the wire stands for; `None` leaves it as it is.
-pub(super) fn from_wire(value: &Value, format: WireFormat, kind: Kind) -> Option<Value> {
+pub(in crate::connector) fn from_wire(value: &Value, format: WireFormat, kind: Kind) -> Option<Value> {
     match format {
         WireFormat::NumberText => number(value.as_str()?),
         WireFormat::EpochSeconds => stamp(epoch(value)?, kind),
@@ -32,6 +32,10 @@ pub(super) fn from_wire(value: &Value, format: WireFormat, kind: Kind) -> Option
             Some((instant, _)) => stamp(instant, kind),
             None => plain(value.as_str()?, kind),
         },
+        WireFormat::LinkId => {
+            let path = value.as_str()?.split(['?', '#']).next()?.trim_end_matches('/');
+            path.rsplit_once('/').map(|(_, id)| Value::String(id.to_owned()))
+        }
         WireFormat::IsoNoZone | WireFormat::Plain => plain(value.as_str()?, kind),
     }
 }
@@ -70,8 +74,10 @@ fn stamp(instant: DateTime<Utc>, kind: Kind) -> Option<Value> {
 }
 
 /// How a value stands on the wire; `None` leaves it as it is.
-pub(super) fn to_wire(value: &Value, format: WireFormat, kind: Kind) -> Option<Value> {
+pub(in crate::connector) fn to_wire(value: &Value, format: WireFormat, kind: Kind) -> Option<Value> {
     match (format, kind) {
+        // Relations are read only.
+        (WireFormat::LinkId, _) => None,
         (WireFormat::NumberText, _) => value.is_number().then(|| Value::String(value.to_string())),
         (WireFormat::YesNo, _) => Some(Value::String(if value.as_bool()? { "Yes" } else { "No" }.to_owned())),
         (WireFormat::TrueFalse, _) => Some(Value::String(value.as_bool()?.to_string())),
@@ -200,6 +206,9 @@ mod tests {
         both(WireFormat::YesNo, Kind::Boolean, &json!("Yes"), &json!(true));
         both(WireFormat::YesNo, Kind::Boolean, &json!("No"), &json!(false));
         both(WireFormat::TrueFalse, Kind::Boolean, &json!("false"), &json!(false));
+        let link = |text: &str| from_wire(&json!(text), WireFormat::LinkId, Kind::Id);
+        assert_eq!(link("https://a.example/v1/patients/82/?x=1"), Some(json!("82")));
+        assert_eq!(link("82"), None, "an id is one already");
         for format in [WireFormat::EpochMillis, WireFormat::IsoLocal(zone), WireFormat::CompactDate, WireFormat::YesNo]
         {
             assert_eq!(from_wire(&json!("soon"), format, Kind::Any), None, "{format:?}");

@@ -35,7 +35,7 @@ impl HttpConnector {
         };
         let spot = Spot::parse(cursor.page.as_deref());
         let mut page = match &spot {
-            Spot::Deleted => return self.pull_deleted(resource, list, cursor).await,
+            Spot::Deleted(inner) => return self.pull_deleted(resource, list, cursor, inner.clone()).await,
             Spot::Portion { ticket, from } => self.pull_portion(resource, ticket, *from).await?,
             Spot::Page { .. } => match &list.parents {
                 Some(parents) => self.pull_children(resource, list, parents, cursor).await?,
@@ -59,7 +59,7 @@ impl HttpConnector {
             self.with_also(resource, &mut page.records).await?;
         }
         if page.next.is_none() && cursor.since.is_some() && list.deleted.is_some() {
-            page.next = Some(Spot::Deleted.to_string());
+            page.next = Some(Spot::Deleted(None).to_string());
         }
         Ok(page)
     }

@@ -12,7 +12,7 @@ use crate::{
 
 /// What a request needs to log in, and what must never be repeated in a message.
 pub(super) struct Login {
-    header: Option<(HeaderName, HeaderValue)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     secrets: Vec<SecretString>,
     /// Where it is by a grant.
     pub session: Option<Session>,
@@ -28,8 +28,9 @@ impl Login {
         let fail = |message: String| CallError::Login { connection: connection.name.as_str().to_owned(), message };
         let mut session = None;
         let (name, text, mut secrets) = match &connection.auth {
-            Auth::None => return Ok(Self { header: None, secrets: Vec::new(), session: None }),
-            Auth::Bearer(token) => {
+            Auth::None => return Ok(Self { headers: Vec::new(), secrets: Vec::new(), session: None }),
+            // No HTTP connector is made for an inbox.
+            Auth::Bearer(token) | Auth::Posted { secret: token, .. } => {
                 let token = token.reveal().await.map_err(fail)?;
                 let text = SecretString::from(format!("Bearer {}", token.expose_secret()));
                 (AUTHORIZATION, text, vec![token])
@@ -60,16 +61,29 @@ impl Login {
                 (name, value.clone(), vec![value])
             }
         };
-        let mut value = HeaderValue::from_str(text.expose_secret())
-            .map_err(|_| fail("the secret holds characters that a header cannot carry, such as a line end".into()))?;
-        value.set_sensitive(true);
+        let sensitive = |text: &SecretString| {
+            let value = HeaderValue::from_str(text.expose_secret());
+            let mut value = value.map_err(|_| {
+                fail("the secret holds characters that a header cannot carry, such as a line end".into())
+            })?;
+            value.set_sensitive(true);
+            Ok::<_, CallError>(value)
+        };
+        let mut headers = vec![(name, sensitive(&text)?)];
+        if let Some((name, value)) = &connection.beside {
+            let name =
+                HeaderName::from_bytes(name.as_bytes()).map_err(|_| fail(format!("`{name}` is not a header name")))?;
+            let value = value.reveal().await.map_err(fail)?;
+            headers.push((name, sensitive(&value)?));
+            secrets.push(value);
+        }
         secrets.retain(|secret| secret.expose_secret().len() >= 4);
-        Ok(Self { header: Some((name, value)), secrets, session })
+        Ok(Self { headers, secrets, session })
     }
 
     /// Adds the login to a request.
     pub(super) fn apply(&self, headers: &mut HeaderMap) {
-        if let Some((name, value)) = &self.header {
+        for (name, value) in &self.headers {
             headers.insert(name.clone(), value.clone());
         }
     }

@@ -34,8 +34,9 @@ pub(super) fn prepare(
         return Err(format!("one call writes 1 to {most} records, not {}", items.len()));
     }
     let batch = batch_of(write, items.len());
-    let single = if batch.is_none() { items } else { &[] };
-    let part = Part { resource, write, codec, kind, batched: batch.is_some() };
+    // Also in the envelope of a batch, one header can guard one record.
+    let single = if batch.is_none() || items.len() == 1 { items } else { &[] };
+    let part = Part { resource, write, codec, kind, batched: batch.is_some(), alone: !single.is_empty() };
     let bodies = items.iter().map(|item| part.body(item)).collect::<Result<Vec<_>, _>>()?;
     let kinds = &connection.manifest.bodies;
     let form = write.body.unwrap_or(kinds.write);
@@ -132,12 +133,17 @@ struct Part<'a> {
     codec: &'a Codec,
     kind: WriteKind,
     batched: bool,
+    alone: bool,
 }
 
 impl Part<'_> {
     fn body(&self, item: &WriteItem) -> Result<Value, String> {
         let mut body = match &self.write.deletion {
             Some(deletion) => Value::Object(deletion.body_of(&item.body).iter().cloned().collect()),
+            None if self.write.replaces && self.kind == WriteKind::Update => {
+                let now = item.now.clone().ok_or("it replaces the record, which was not read before")?;
+                self.whole(now, &item.body)
+            }
             None => item.body.clone(),
         };
         if !body.is_object() {
@@ -158,17 +164,40 @@ impl Part<'_> {
         Ok(body)
     }
 
+    /// The record as it was read, less what the remote does not take, with the values to write laid over it.
+    fn whole(&self, mut now: Value, changes: &Value) -> Value {
+        let id = self.resource.id.names().first().copied();
+        if let Value::Object(members) = &mut now {
+            let fields = &self.resource.fields.fields;
+            members.retain(|name, _| id == Some(name) || fields.get(name).is_none_or(|field| !field.read_only));
+        }
+        lay(changes, &mut now);
+        now
+    }
+
     /// One header cannot guard several records, so in a batch each item carries its version where the record has it;
     /// where no header takes the version, always.
     fn guard(&self, body: &mut Value, item: &WriteItem) -> Result<(), String> {
         let (Some(guard), Some(version)) = (&self.write.version, &item.version) else { return Ok(()) };
-        if guard.header.is_some() && !self.batched {
+        if guard.header.is_some() && self.alone {
             return Ok(());
         }
         let Some(VersionPlace::Body(path)) = &self.resource.version else {
             return Err("a write that carries its version needs the version's place in a record".to_owned());
         };
         path.write(body, &Cell::from(version.as_str())).map_err(|error| error.to_string())
+    }
+}
+
+/// Puts the values of an object over those of another.
+fn lay(changes: &Value, over: &mut Value) {
+    match (changes, over) {
+        (Value::Object(changes), Value::Object(over)) => {
+            for (name, change) in changes {
+                lay(change, over.entry(name.clone()).or_insert(Value::Null));
+            }
+        }
+        (change, over) => *over = change.clone(),
     }
 }
 

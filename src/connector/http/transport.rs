@@ -60,7 +60,7 @@ pub(super) enum Fault {
 }
 
 /// The client of a connection.
-pub(super) fn client(base: &Url) -> Result<Client, String> {
+pub(crate) fn client(base: &Url) -> Result<Client, String> {
     let tls = if base.scheme() == "https" { tls::system()? } else { tls::none()? };
     let builder = Client::builder()
         .tls_backend_preconfigured(tls)
@@ -94,7 +94,11 @@ impl HttpConnector {
         let connection = &self.shared.connection;
         let login = Login::read(connection, self.grants.as_deref()).await.map_err(Fault::Call)?;
         let account = login.session.as_ref().and_then(|session| session.account.as_deref());
-        let url = address::below(&connection.base_url, out.target).map_err(Fault::NotSent)?;
+        let nameless = || Fault::NotSent("the login does not say which account is meant".to_owned());
+        let target = address::with_account(out.target, account).ok_or_else(nameless)?;
+        let host = login.session.as_ref().and_then(|session| session.host.as_ref());
+        let base = host.and_then(|host| address::at_host(&connection.base_url, host));
+        let url = address::below(base.as_ref().unwrap_or(&connection.base_url), &target).map_err(Fault::NotSent)?;
         let mut headers = static_headers(connection, account).map_err(Fault::NotSent)?;
         for (name, value) in out.headers {
             add(&mut headers, name, value).map_err(Fault::NotSent)?;

@@ -33,8 +33,10 @@ fn connection(name: &str, tenant: &str, limits: &[Limit]) -> Connection {
         limits: limits.to_vec(),
         throttled: Throttled { status: 429, when: None, wait: ThrottleWait::RetryAfter, remaining: vec![] },
         in_doubt: MINUTE,
+        lag: Duration::ZERO,
         timeout: MINUTE,
         error_messages: vec![],
+        webhooks: None,
         resources: [].into(),
     };
     Connection {
@@ -45,6 +47,8 @@ fn connection(name: &str, tenant: &str, limits: &[Limit]) -> Connection {
         tenant: Some(tenant.to_owned()),
         settings: [].into(),
         auth: Auth::Bearer(Secret::Known(SecretString::from("canary-token"))),
+        beside: None,
+        webhook_key: None,
         unlimited: false,
     }
 }

@@ -25,6 +25,36 @@ pub struct OAuth {
     pub refresh_lives: Option<Duration>,
     /// How to learn which accounts a login covers.
     pub accounts: Option<Accounts>,
+    /// Where the one account of a login is named, where there is no list.
+    pub account_in: Option<AccountIn>,
+    /// Where the token answer names the host of the API, if it does.
+    pub host_in: Option<HostIn>,
+}
+
+impl OAuth {
+    /// Whether a login says which accounts it covers.
+    #[must_use]
+    pub const fn names_accounts(&self) -> bool {
+        self.accounts.is_some() || self.account_in.is_some()
+    }
+}
+
+/// Where the one account of a login is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountIn {
+    /// In this query parameter of the way back (`QuickBooks`: `realmId`).
+    Redirect(String),
+    /// Here in the token answer.
+    Token(Path),
+}
+
+/// Where the token answer names the host of the API (Zoho: `api_domain`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostIn {
+    /// Where in the answer.
+    pub path: Path,
+    /// Hosts that may be named; each stands for those below it, too.
+    pub hosts: Vec<String>,
 }
 
 /// How a client shows who it is.

@@ -245,14 +245,14 @@ pub struct Parents {
 /// A list of records that were deleted, read after an incremental listing.
 #[derive(Clone, Debug)]
 pub struct DeletedFeed {
-    /// Path below the base URL.
-    pub path: String,
-    /// Where its records are.
-    pub records: Path,
+    /// How it is listed.
+    pub list: Box<List>,
     /// Where a record's id is; of an address, its last part counts.
     pub id: Path,
-    /// How to ask for those since; as in the list.
-    pub changed_since: Option<(SincePlace, SinceFormat)>,
+    /// Which of its records were deleted; all unless given.
+    pub when: Option<AnswerMatch>,
+    /// How far back it goes. What lies further back is left to full reads.
+    pub reaches: Option<Duration>,
 }
 
 /// How to read one record.

@@ -86,6 +86,14 @@ pub async fn boot(
     let all = was.values().flat_map(|running| &running.integration.pipelines);
     let was_pipelines: Vec<PipelineName> = all.map(|pipeline| pipeline.name.clone()).collect();
     let mut config = wanted.loaded.config.clone();
+    if wanted.loaded.has_errors() {
+        // Who is to be told of the mistakes may stand in the very file that holds them.
+        let texts = earlier.iter().map(|(name, text)| (name.clone(), Arc::clone(text)));
+        let then = load_snapshot(&snapshot.with_texts(texts), env, &BTreeMap::new());
+        for (name, notification) in then.config.notifications {
+            config.notifications.entry(name).or_insert(notification);
+        }
+    }
     let (mut running, mut notes) = (BTreeMap::new(), Vec::new());
     for (name, decision) in &decisions {
         match decision {

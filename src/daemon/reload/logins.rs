@@ -35,18 +35,31 @@ impl Logins {
             Auth::Grant(grant) => {
                 (grant.name.as_str(), &grant.client_id, &grant.scopes, grant.flow).hash(&mut hasher);
                 format!("{:?} {}", grant.login, grant.redirect).hash(&mut hasher);
-                if let Some(client) = &grant.client_secret {
-                    secret(client, &mut hasher);
+                for one in grant.client_secret.iter().chain(&grant.webhook_key) {
+                    secret(one, &mut hasher);
                 }
             }
             Auth::Basic { user, password } => {
                 user.hash(&mut hasher);
                 secret(password, &mut hasher);
             }
+            Auth::Posted { secret: token, signed_with } => {
+                secret(token, &mut hasher);
+                if let Some(key) = signed_with {
+                    secret(key, &mut hasher);
+                }
+            }
             Auth::Header { name, value } => {
                 name.hash(&mut hasher);
                 secret(value, &mut hasher);
             }
+        }
+        if let Some((name, value)) = &connection.beside {
+            name.hash(&mut hasher);
+            secret(value, &mut hasher);
+        }
+        if let Some(key) = &connection.webhook_key {
+            secret(key, &mut hasher);
         }
         connection.unlimited.hash(&mut hasher);
         format!("{:?}", connection.manifest.limits).hash(&mut hasher);

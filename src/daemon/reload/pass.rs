@@ -191,11 +191,24 @@ impl Reloader {
         self.note_homes(&wanted).await;
         self.relogin(relogged, logged_in).await;
         self.tune(&wanted).await;
+        self.take_notifications(&wanted);
         self.forget_held().await;
         self.begin_groups(&wanted, &moved);
         self.forget_unused(&wanted);
         self.log(was_rejected);
         self.publish();
+    }
+
+    /// Who is told what takes effect at once. Where a file holds mistakes, nobody is forgotten: they may stand in it.
+    fn take_notifications(&self, wanted: &Wanted) {
+        let keep = wanted.loaded.has_errors() || self.vanished.is_some();
+        let new = &wanted.loaded.config.notifications;
+        self.shared.replace_engine(|engine| {
+            let mut config = Config::clone(&engine.config);
+            config.notifications.retain(|name, _| keep || new.contains_key(name));
+            config.notifications.extend(new.iter().map(|(name, new)| (name.clone(), Arc::clone(new))));
+            engine.config = Arc::new(config);
+        });
     }
 
     /// Which of the files that vanished together are kept in mind.
@@ -298,6 +311,7 @@ impl Reloader {
             ("history", old.history != new.history),
             ("backup", backup(old) != backup(new)),
             ("runs", old.runs != new.runs),
+            ("listen.admin", old.admin != new.admin),
         ];
         others.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
     }

@@ -30,8 +30,10 @@ impl Run<'_> {
     ) {
         let side = newcomer.side;
         let id = newcomer.fresh.observation.id.clone();
-        // A rejected source record of a one-way pipeline can be nobody's candidate; it needs no match keys.
-        let matchable = !parked.is_empty() || pipeline.writes(side) || !waits_for.is_empty();
+        // A rejected source record of a one-way pipeline can be nobody's candidate; it needs no match keys. One that may
+        // enter, where nothing is made of it, is to be found by whoever comes.
+        let invites = newcomer.fresh.admitted && !pipeline.creates.on(side.other());
+        let matchable = !parked.is_empty() || pipeline.writes(side) || !waits_for.is_empty() || invites;
         let keys = if matchable { keys_of(pipeline, side, &newcomer.fresh.observation.projection) } else { Vec::new() };
         let meanwhile = self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone()));
         changes.together(|atomic| {
@@ -39,6 +41,10 @@ impl Run<'_> {
                 atomic.fresh(&pipeline.name, side, &newcomer.fresh);
             }
             reindex(atomic, &pipeline.name, side, &id, &newcomer.old_keys, &keys);
+            if invites {
+                // It may have been known before as one that may not enter.
+                reindex(atomic, &pipeline.name, side, &id, &[], &keys);
+            }
             if newcomer.stored || !parked.is_empty() {
                 note_parked(atomic, pipeline, side, &id, parked);
             }

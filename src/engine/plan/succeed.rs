@@ -6,17 +6,17 @@
 
 use std::sync::Arc;
 
-use super::{Planned, claim};
+use super::{Planned, SHOWN, claim};
 use crate::{
     config::Pipeline,
     engine::{
         EngineError,
-        deliver::{keys_of, keys_of_linked, note_keys, reindex},
+        deliver::{keys_of, keys_of_linked, note_keys, projection_of, reindex},
         run::Run,
         step::{Newcomer, Step},
     },
     record::{RecordId, Side},
-    store::{Changes, Due},
+    store::{Changes, Due, MatchKey},
     sync::{Link, succeed},
 };
 
@@ -49,6 +49,24 @@ impl Run<'_> {
         planned.claimed.extend([claim(Side::Source, &old.source), claim(side, &seen.id), claim(side.other(), with)]);
         self.note_link(pipeline, &link);
         planned.push(Step::Succeed { old: Box::new(old), link: Box::new(link), newcomer: Box::new(newcomer) })
+    }
+
+    /// A record without a link that may take the place of the one that is gone: it holds the same key. Until it is decided
+    /// about, the record that is left is not deleted; a new id is no deletion.
+    pub(super) async fn successor(&self, pipeline: &Pipeline, link: &Link) -> Result<Option<String>, EngineError> {
+        let Some(side) = Side::BOTH.into_iter().find(|side| link.mark(*side).gone) else { return Ok(None) };
+        for (tier, text) in keys_of(pipeline, side, &projection_of(pipeline, side, link)) {
+            let at = MatchKey { pipeline: &pipeline.name, side, tier, text: &text };
+            let mut ids = self.engine.ledger.matches(&at, SHOWN).await?;
+            ids.retain(|id| id != link.id(side));
+            let linked = self.engine.ledger.links_of(&pipeline.name, side, &ids).await?;
+            let fresh = self.engine.ledger.fresh(&pipeline.name, side, &ids).await?;
+            let mut free = fresh.into_iter().zip(linked).filter(|(_, link)| link.is_none());
+            if let Some(fresh) = free.find_map(|(fresh, _)| fresh) {
+                return Ok(Some(fresh.observation.label));
+            }
+        }
+        Ok(None)
     }
 
     /// Remembers the link under its new id, unless it was decided about meanwhile.

@@ -96,6 +96,21 @@ const GROUPS: &[Field] = &[
     field("xpm_id", SHORT),
 ];
 
+const DELIVERY: &[Field] = &[
+    field("name", NAME),
+    field("line1", Kind::Text(500)),
+    field("line2", Kind::Text(500)),
+    field("suburb", NAME),
+    field("city", NAME),
+    field("postcode", SHORT),
+    field("country", Kind::Text(2)),
+    field("phone", SHORT),
+    field("email", NAME),
+    field("instructions", NAME),
+    field("status", NAME),
+    field("tracking", Kind::Text(500)),
+];
+
 const SALES: &[Field] = &[
     field("number", SHORT),
     CONTACT,
@@ -107,6 +122,7 @@ const SALES: &[Field] = &[
     field("total", Kind::Decimal),
     field("status", Kind::Choice(&["open", "paid", "cancelled"])),
     field("notes", LONG),
+    field("delivery", Kind::Object(DELIVERY)),
     XERO,
 ];
 

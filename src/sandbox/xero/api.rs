@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     contacts::BY_NUMBER as CONTACT_NUMBER,
     envelope::{as_xml, envelope, malformed, not_found, problem, validation},
-    identity::Identity,
+    hooks::Hooks,
     limits::{Meter, XeroLimits, too_many},
     list::{Query, unreadable},
     org::{Kind, Mode, Org, Rejected, Taken, Who, Write},
@@ -23,6 +23,7 @@ use crate::{
     clock::Clock,
     sandbox::{
         call::{Answer, Call},
+        logins::{Account, Caller, Logins, bearer},
         server::System,
     },
 };
@@ -35,6 +36,7 @@ pub(crate) const BASE: [&str; 2] = ["api.xro", "2.0"];
 pub(crate) struct Service {
     clock: Clock,
     tenant: String,
+    pub(crate) logins: Logins,
     state: Mutex<State>,
 }
 
@@ -43,7 +45,7 @@ pub(crate) struct State {
     pub(crate) org: Org,
     token: String,
     expired: Option<String>,
-    pub(crate) identity: Identity,
+    pub(crate) hooks: Hooks,
     meter: Meter,
     replays: Replays,
 }
@@ -52,9 +54,15 @@ impl Service {
     pub(crate) fn new(clock: Clock, token: String, tenant: String, limits: XeroLimits, seed: u64) -> Self {
         let org = Org::new(seed, clock.now());
         let meter = Meter::new(limits, seed);
-        let state =
-            State { org, token, expired: None, identity: Identity::default(), meter, replays: Replays::default() };
-        Self { clock, tenant, state: Mutex::new(state) }
+        let state = State { org, token, expired: None, hooks: Hooks::default(), meter, replays: Replays::default() };
+        let account = Account {
+            id: state.org.settings.organisation.to_string(),
+            tenant: tenant.clone(),
+            kind: "ORGANISATION",
+            name: "Practice Company (NZ)",
+        };
+        let logins = Logins::new(account, clock.clone());
+        Self { clock, tenant, logins, state: Mutex::new(state) }
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -72,10 +80,9 @@ impl Service {
 
     fn check_caller(&self, state: &State, call: &Call, now: DateTime<Utc>) -> Result<(), Answer> {
         let token = bearer(call);
-        let granted = token.is_some_and(|token| state.identity.knows(token, now));
-        if token != Some(state.token.as_str()) && !granted {
-            let former = token.is_some_and(|token| state.identity.knew(token));
-            let expired = former || (token.is_some() && token == state.expired.as_deref());
+        let caller = self.logins.caller(call);
+        if token != Some(state.token.as_str()) && matches!(caller, Caller::Unknown | Caller::Expired) {
+            let expired = caller == Caller::Expired || (token.is_some() && token == state.expired.as_deref());
             let detail = if expired {
                 format!("TokenExpired: token expired at {}", now.format("%m/%d/%Y %H:%M:%S"))
             } else {
@@ -84,56 +91,23 @@ impl Service {
             return Err(problem(401, None, &detail));
         }
         // A custom connection needs no tenant.
-        if call.header("xero-tenant-id").is_none() && token.is_some_and(|token| state.identity.is_own(token)) {
+        if call.header("xero-tenant-id").is_none() && caller == Caller::Own {
             return Ok(());
         }
-        if call.header("xero-tenant-id") != Some(self.tenant.as_str()) || (granted && state.identity.parted) {
+        if call.header("xero-tenant-id") != Some(self.tenant.as_str()) || caller == Caller::Parted {
             return Err(problem(403, None, "AuthenticationUnsuccessful"));
         }
         Ok(())
     }
-
-    fn connections(&self, state: &State, now: DateTime<Utc>) -> Answer {
-        let at = format!("{}0", now.format("%Y-%m-%dT%H:%M:%S%.6f"));
-        let body = json!([{
-            "id": state.org.settings.organisation.to_string(),
-            "tenantId": self.tenant,
-            "tenantType": "ORGANISATION",
-            "tenantName": "Practice Company (NZ)",
-            "createdDateUtc": at,
-            "updatedDateUtc": at,
-        }]);
-        Answer::json(200, body.to_string(), 1)
-    }
-}
-
-fn bearer(call: &Call) -> Option<&str> {
-    call.header("authorization").and_then(|value| value.strip_prefix("Bearer "))
 }
 
 impl System for Service {
     fn answer(&self, call: &Call) -> Answer {
-        let now = self.clock.now();
-        let mut state = self.state();
-        if let Some(answer) = state.identity.answer(call, now) {
+        if let Some(answer) = self.logins.answer(call) {
             return answer;
         }
-        if call.path.starts_with("/connections") && !bearer(call).is_some_and(|token| state.identity.knows(token, now))
-        {
-            return problem(401, None, "AuthenticationUnsuccessful");
-        }
-        let id = state.org.settings.organisation.to_string();
-        if call.method == Method::DELETE && call.path == format!("/connections/{id}") {
-            let known = !state.identity.parted;
-            state.identity.parted = true;
-            return if known { Answer::empty(204) } else { problem(404, None, "NotFound") };
-        }
-        if call.path == "/connections" && state.identity.parted {
-            return Answer::json(200, "[]", 0);
-        }
-        if call.path == "/connections" {
-            return self.connections(&state, now);
-        }
+        let now = self.clock.now();
+        let mut state = self.state();
         if let Err(refusal) = self.check_caller(&state, call, now) {
             return refusal;
         }

@@ -15,6 +15,7 @@ use crate::{
     sandbox::{
         XeroLimits,
         call::{Answer, Call},
+        logins::{Account, Caller, Logins, bearer},
         server::System,
         xero::limits::{Meter, too_many},
     },
@@ -29,6 +30,7 @@ pub(crate) struct Service {
     clock: Clock,
     token: String,
     tenant: String,
+    pub(crate) logins: Logins,
     /// The host that links of pages name.
     host: OnceLock<String>,
     state: Mutex<State>,
@@ -61,7 +63,14 @@ impl From<String> for Refusal {
 impl Service {
     pub(crate) fn new(clock: Clock, (token, tenant): (String, String), limits: XeroLimits, seed: u64) -> Self {
         let state = State { practice: Practice::new(seed), meter: Meter::new(limits, seed) };
-        Self { clock, token, tenant, host: OnceLock::new(), state: Mutex::new(state) }
+        let account = Account {
+            id: "5d1b0000-0000-4000-8000-000000000001".to_owned(),
+            tenant: tenant.clone(),
+            kind: "PRACTICEMANAGER",
+            name: "Practice (NZ)",
+        };
+        let logins = Logins::new(account, clock.clone());
+        Self { clock, token, tenant, logins, host: OnceLock::new(), state: Mutex::new(state) }
     }
 
     pub(crate) fn reach_at(&self, host: &str) {
@@ -253,10 +262,14 @@ impl Service {
 
 impl System for Service {
     fn answer(&self, call: &Call) -> Answer {
-        if call.header("authorization").and_then(|value| value.strip_prefix("Bearer ")) != Some(self.token.as_str()) {
+        if let Some(answer) = self.logins.answer(call) {
+            return answer;
+        }
+        let caller = self.logins.caller(call);
+        if bearer(call) != Some(self.token.as_str()) && matches!(caller, Caller::Unknown | Caller::Expired) {
             return self.refuse(401, None);
         }
-        if call.header("xero-tenant-id") != Some(self.tenant.as_str()) {
+        if call.header("xero-tenant-id") != Some(self.tenant.as_str()) || caller == Caller::Parted {
             return self.refuse(403, None);
         }
         let mut state = self.state();

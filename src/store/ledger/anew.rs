@@ -43,7 +43,7 @@ impl Ledger {
                 None => break,
             }
         }
-        for space in [Space::Cursor, Space::Held] {
+        for space in [Space::Cursor, Space::Held, Space::Settling] {
             loop {
                 let page = self.store.scan(&Key::new(space, &[]), None, SCAN).await?;
                 if page.is_empty() {

@@ -4,12 +4,12 @@ use serde::Serialize;
 
 use super::keys::{
     MatchKey, apart_key, cursor_key, due_key, fresh_key, held_key, intent_key, link_key, parked_key, reference_key,
-    state_key, target_key, wait_key,
+    settling_key, state_key, target_key, wait_key,
 };
 use crate::{
     config::{ConnectionName, PipelineName},
     record::{RecordId, Side},
-    store::{Cursor, Due, Group, HeldRun, Hold, Intent, Key, Parked, PipelineState, frame},
+    store::{Cursor, Due, Group, HeldRun, Hold, Intent, Key, Parked, PipelineState, Settling, frame},
     sync::{Fresh, Link},
 };
 
@@ -152,6 +152,16 @@ impl Atomic {
     /// Closes an intent.
     pub fn close_intent(&mut self, connection: &ConnectionName, number: &str) {
         self.0.delete(intent_key(connection, number));
+    }
+
+    /// Remembers that a record was written lately, and readings of it may be older.
+    pub fn settling(&mut self, connection: &ConnectionName, resource: &str, id: &RecordId, settling: &Settling) {
+        self.put(settling_key(connection, resource, id), settling);
+    }
+
+    /// Readings of a record are newer than our last write by now.
+    pub fn settled(&mut self, connection: &ConnectionName, resource: &str, id: &RecordId) {
+        self.0.delete(settling_key(connection, resource, id));
     }
 
     /// Remembers where pulls of a resource stand.

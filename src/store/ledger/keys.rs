@@ -70,6 +70,10 @@ pub(super) fn reference_key(
     Key::new(Space::Reference, &parts)
 }
 
+pub(super) fn settling_key(connection: &ConnectionName, resource: &str, id: &RecordId) -> Key {
+    Key::new(Space::Settling, &[connection.as_str(), resource, id.as_str()])
+}
+
 pub(super) fn wait_key(awaited: (&PipelineName, &RecordId), waiting: Option<(&PipelineName, Side, &RecordId)>) -> Key {
     let mut parts = vec![awaited.0.as_str(), awaited.1.as_str()];
     if let Some((pipeline, side, id)) = waiting {

@@ -70,8 +70,10 @@ fn end(name: &str) -> End {
         limits: Vec::new(),
         throttled: Throttled { status: 429, when: None, wait: ThrottleWait::RetryAfter, remaining: Vec::new() },
         in_doubt: Duration::from_mins(1),
+        lag: Duration::ZERO,
         timeout: Duration::from_mins(1),
         error_messages: Vec::new(),
+        webhooks: None,
         resources: BTreeMap::new(),
     };
     let resource = Resource {
@@ -91,6 +93,8 @@ fn end(name: &str) -> End {
         merged_into: None,
         also: Vec::new(),
         file: None,
+        inbox: None,
+        sql: None,
     };
     let connection = Connection {
         name: ConnectionName::parse(name).unwrap(),
@@ -100,6 +104,8 @@ fn end(name: &str) -> End {
         tenant: None,
         settings: BTreeMap::new(),
         auth: Auth::None,
+        beside: None,
+        webhook_key: None,
         unlimited: true,
     };
     End {
@@ -117,6 +123,7 @@ fn update() -> Write {
         method: "PATCH".to_owned(),
         path: "/contacts/{id}".to_owned(),
         only: true,
+        replaces: false,
         id_in_body: None,
         batch: None,
         body: None,

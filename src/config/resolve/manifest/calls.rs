@@ -76,11 +76,19 @@ pub(super) fn write(written: &WriteCallW, create: bool, report: &Report) -> Opti
                 .help("say where an item's id goes: id_in_body: $.id"),
         );
     }
+    let replaces = written.replaces.as_ref().filter(|replaces| replaces.value);
+    if let (Some(flag), true) = (replaces, create) {
+        report.add(
+            error("config::misplaced_key", flag.span, "a new record replaces nothing")
+                .help("put replaces: true under `update`"),
+        );
+    }
     let only = if create { &written.only_creates } else { &written.only_updates };
     Some(Write {
         method: (*method).to_owned(),
         path: path.value.clone(),
         only: only.as_ref().is_some_and(|only| only.value),
+        replaces: replaces.is_some(),
         id_in_body: written.id_in_body.as_ref().map(|path| path.value.clone()),
         batch,
         body: written.body.as_ref().map(|body| answers::request_kind(body, report)),

@@ -54,7 +54,8 @@ pub(super) fn delete(
     if !plain && body.is_none() {
         report.add(error("config::missing_key", written.span, "a deletion by a write needs a `body`").help(FORMS));
     }
-    if !plain && resource.gone_when.is_none() {
+    let told = resource.get.as_ref().is_some_and(|get| get.0.missing.is_some());
+    if !plain && resource.gone_when.is_none() && !told {
         report.add(
             error("config::missing_key", written.span, "a deletion by a write needs `gone_when` in its resource")
                 .help("say how a deleted record is known: gone_when: { path: $.status, equals: deleted }"),
@@ -64,6 +65,7 @@ pub(super) fn delete(
         method: (*method).to_owned(),
         path: path.value.clone(),
         only: false,
+        replaces: false,
         id_in_body: written.id_in_body.as_ref().map(|path| path.value.clone()),
         batch,
         body: None,

@@ -76,6 +76,7 @@ fn format(written: &At<FormatW>, kind: Kind, zone: Option<&At<chrono_tz::Tz>>, r
         FormatW::CompactDate => WireFormat::CompactDate,
         FormatW::YesNo => WireFormat::YesNo,
         FormatW::TrueFalse => WireFormat::TrueFalse,
+        FormatW::LinkId => WireFormat::LinkId,
     };
     let fits = match format {
         WireFormat::Plain => true,
@@ -86,10 +87,11 @@ fn format(written: &At<FormatW>, kind: Kind, zone: Option<&At<chrono_tz::Tz>>, r
         }
         WireFormat::CompactDate => kind == Kind::Date,
         WireFormat::YesNo | WireFormat::TrueFalse => kind == Kind::Boolean,
+        WireFormat::LinkId => kind == Kind::Id,
     };
     if !fits {
         report.add(error("config::bad_value", written.span, "this format does not go with the type").help(
-            "ms-date goes with date and datetime, compact-date with date, number-text with decimal and integer, yes-no and true-false with boolean, the others with datetime",
+            "ms-date goes with date and datetime, compact-date with date, number-text with decimal and integer, yes-no and true-false with boolean, link-id with id, the others with datetime",
         ));
     }
     format

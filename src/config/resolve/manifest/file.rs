@@ -5,18 +5,14 @@ use std::time::Duration;
 use chrono::format::{Item, StrftimeItems};
 use encoding_rs::Encoding;
 
-use super::entries;
+use super::native;
 use crate::{
     config::{
         diagnostic::{Report, error},
         source::Span,
-        written::{At, DecimalW, FileFormatW, FileW, GroupW, HoldsW, ManifestW, ResourceW},
+        written::{At, DecimalW, FileFormatW, FileW, GroupW, HoldsW, ResourceW},
     },
-    connector::{
-        AnswerKind, Batch, ChangedSince, Correlate, Deletion, FileFormat, FileTable, GetOne, Group, Holds, List,
-        Manifest, Paging, Resource, SinceFormat, SincePlace, VersionHeader, VersionPlace, Write,
-    },
-    record::Path,
+    connector::{FileFormat, FileTable, Group, Holds, Resource, VersionPlace},
 };
 
 /// Records a write.
@@ -25,113 +21,29 @@ const BATCH: usize = 500;
 /// How long a file must have been left alone unless something else is said.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// A connector speaks one way.
-pub(super) fn check(manifest: &Manifest, written: &ManifestW, report: &Report) {
-    if !manifest.is_of_files() {
-        return;
-    }
-    for entry in entries(written.resources.as_ref()).filter(|entry| entry.value.file.is_none()) {
-        report.add(
-            error(
-                "config::bad_value",
-                entry.name.span,
-                format!("`{}` is in no file, and other resources of this connector are", entry.name.value),
-            )
-            .help("give it `file`, or put it into a connector of its own"),
-        );
-    }
-}
-
 /// The calls that a resource in files has.
 pub(super) fn resource(made: Resource, written: &ResourceW, file: &FileW, report: &Report) -> Option<Resource> {
-    let calls = [
-        ("list", written.list.is_some()),
-        ("get", written.get.is_some()),
-        ("create", written.create.is_some()),
-        ("update", written.update.is_some()),
-        ("delete", written.delete.is_some()),
-        ("merged_into", written.merged_into.is_some()),
-    ];
-    if let Some((name, _)) = calls.into_iter().find(|(_, given)| *given) {
-        report.add(
-            error("config::bad_value", file.span, format!("a resource in a file has no `{name}`"))
-                .help(format!("remove `{name}`; with `write: true` below `file`, records are written")),
-        );
-        return None;
-    }
-    if made.id.names().len() != 1 {
-        let at = written.id.as_ref().map_or(file.span, |id| id.span);
-        report.add(error("config::bad_value", at, "the id of a row is one of its columns").help("write id: $.number"));
+    let help = "; with `write: true` below `file`, records are written";
+    if !native::has_no_calls(written, file.span, "in a file", help, report)
+        || !native::one_name(&made, written, file.span, "write id: $.number", report)
+    {
         return None;
     }
     let table = table(file, report)?;
     check_table(&made, &table, file, report);
-    let whole = Path::parse("$").ok()?;
-    let changed_since = (table.holds == Holds::Additions).then(|| ChangedSince {
-        place: SincePlace::Text,
-        text: String::new(),
-        format: SinceFormat::Rfc3339,
-        overlap: Duration::ZERO,
-        misses: Vec::new(),
-    });
-    let list = List {
-        path: table.path.clone(),
-        query: Vec::new(),
-        records: whole.clone(),
-        paging: Paging::None,
-        empty: None,
-        expired: None,
-        windows: None,
-        changed_since,
-        detail: None,
-        parents: None,
-        deleted: None,
-    };
-    let call = |method: &str, guarded: bool| {
-        table.write.then(|| Write {
-            method: method.to_owned(),
-            path: table.path.clone(),
-            only: true,
-            id_in_body: Some(made.id.clone()),
-            batch: Some(batch(&whole)),
-            body: None,
-            wrap: None,
-            constants: Vec::new(),
-            answer: AnswerKind::Body,
-            id_header: None,
-            read_back: false,
-            record: whole.clone(),
-            idempotency: None,
-            version: guarded.then(|| VersionHeader { header: None, stale: 412, stale_text: None }),
-            duplicate: None,
-            deletion: (method == "REMOVE").then(Deletion::default),
-        })
-    };
+    let whole = native::whole()?;
+    let feed = (table.holds == Holds::Additions).then_some(Duration::ZERO);
+    let call = |method: &str| table.write.then(|| native::write(&table.path, &made.id, &whole, method, BATCH));
     Some(Resource {
         version: Some(VersionPlace::Etag),
-        list: Some(list),
-        get: Some(GetOne { path: table.path.clone(), record: whole.clone(), missing: None }),
-        create: call("ADD", false),
-        update: call("CHANGE", true),
-        delete: call("REMOVE", true),
+        list: Some(native::list(&table.path, &whole, feed)),
+        get: Some(native::get(&table.path, &whole)),
+        create: call("ADD"),
+        update: call("CHANGE"),
+        delete: call("REMOVE"),
         file: Some(table.clone()),
         ..made
     })
-}
-
-fn batch(whole: &Path) -> Batch {
-    Batch {
-        path: None,
-        array: None,
-        wrap: None,
-        constants: Vec::new(),
-        correlate: Correlate::Position,
-        items: whole.clone(),
-        max: BATCH,
-        item_record: whole.clone(),
-        ok: None,
-        messages: Vec::new(),
-    }
 }
 
 fn table(written: &FileW, report: &Report) -> Option<FileTable> {

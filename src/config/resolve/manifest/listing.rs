@@ -43,7 +43,7 @@ pub(super) fn list(written: &ListW, fields: &FieldTable, id: &Path, report: &Rep
         .changed_since
         .as_ref()
         .and_then(|since| changed_since(since, fields, stands("{changed_since}"), written.windows.is_some(), report));
-    let deleted = written.deleted.as_ref().and_then(|feed| deleted(feed, &records, id, changed_since.as_ref()));
+    let deleted = written.deleted.as_ref().and_then(|feed| deleted(feed, &records, id, changed_since.as_ref(), report));
     if written.parents.is_some()
         && let Some(windows) = &written.windows
     {
@@ -294,18 +294,45 @@ fn detail(written: &DetailMapW, records: &Path, report: &Report) -> Option<Detai
     })
 }
 
-fn deleted(written: &DeletedW, records: &Path, id: &Path, changed: Option<&ChangedSince>) -> Option<DeletedFeed> {
+fn deleted(
+    written: &DeletedW,
+    records: &Path,
+    id: &Path,
+    changed: Option<&ChangedSince>,
+    report: &Report,
+) -> Option<DeletedFeed> {
+    let (path, query) = (written.get.as_ref()?.value.clone(), pairs(written.query.as_ref()));
+    let stands = |name: &str| path.contains(name) || query.iter().any(|(_, value)| value.contains(name));
     let place = match (&written.param, &written.header) {
         (Some(param), _) => Some(SincePlace::Param(param.value.clone())),
         (None, Some(header)) => Some(SincePlace::Header(header.value.clone())),
-        (None, None) => None,
+        (None, None) => stands("{changed_since}").then_some(SincePlace::Text),
     };
+    let text = written.text.as_ref().map_or("{since}", |text| text.value.as_str()).to_owned();
     let format = changed.map_or(SinceFormat::Rfc3339, |changed| changed.format);
-    Some(DeletedFeed {
-        path: written.get.as_ref()?.value.clone(),
+    let since = |place| ChangedSince { place, text, format, overlap: Duration::ZERO, misses: Vec::new() };
+    let paging = match &written.page {
+        Some(page) => paging(page, stands("{page}"), report)?,
+        None => Paging::None,
+    };
+    let list = List {
         records: written.records.as_ref().map_or_else(|| records.clone(), |path| path.value.clone()),
+        paging,
+        empty: written.empty.as_ref().and_then(|empty| answer_match(empty, report)),
+        changed_since: place.map(since),
+        path,
+        query,
+        expired: None,
+        windows: None,
+        detail: None,
+        parents: None,
+        deleted: None,
+    };
+    Some(DeletedFeed {
+        list: Box::new(list),
         id: written.id.as_ref().map_or_else(|| id.clone(), |path| path.value.clone()),
-        changed_since: place.map(|place| (place, format)),
+        when: written.when.as_ref().and_then(|when| answer_match(when, report)),
+        reaches: written.reaches.as_ref().map(|reaches| reaches.value),
     })
 }
 

@@ -24,8 +24,8 @@ pub(super) enum Spot {
         /// Its first record.
         from: usize,
     },
-    /// The feed of deleted records.
-    Deleted,
+    /// A page of the feed of deleted records; `None` is the first.
+    Deleted(Option<String>),
 }
 
 impl Spot {
@@ -35,7 +35,8 @@ impl Spot {
         let Some(marked) = page.and_then(|page| page.strip_prefix(MARK)) else { return whole() };
         let mut parts = marked.splitn(3, MARK);
         match (parts.next(), parts.next(), parts.next()) {
-            (Some("deleted"), None, None) => Self::Deleted,
+            (Some("deleted"), None, None) => Self::Deleted(None),
+            (Some("deleted"), Some(_), _) => Self::Deleted(marked.split_once(MARK).map(|(_, inner)| inner.to_owned())),
             (Some("portion"), Some(ticket), Some(from)) => match from.parse() {
                 Ok(from) => Self::Portion { ticket: ticket.to_owned(), from },
                 Err(_) => whole(),
@@ -51,8 +52,8 @@ impl Spot {
     /// The remote's own page.
     pub(super) fn inner(&self) -> Option<&str> {
         match self {
-            Self::Page { inner, .. } => inner.as_deref(),
-            Self::Portion { .. } | Self::Deleted => None,
+            Self::Page { inner, .. } | Self::Deleted(inner) => inner.as_deref(),
+            Self::Portion { .. } => None,
         }
     }
 
@@ -69,7 +70,8 @@ impl fmt::Display for Spot {
             Self::Page { window: Some(day), inner: None } => write!(f, "{MARK}window{MARK}{day}"),
             Self::Page { window: Some(day), inner: Some(inner) } => write!(f, "{MARK}window{MARK}{day}{MARK}{inner}"),
             Self::Portion { ticket, from } => write!(f, "{MARK}portion{MARK}{ticket}{MARK}{from}"),
-            Self::Deleted => write!(f, "{MARK}deleted"),
+            Self::Deleted(None) => write!(f, "{MARK}deleted"),
+            Self::Deleted(Some(inner)) => write!(f, "{MARK}deleted{MARK}{inner}"),
         }
     }
 }
@@ -86,7 +88,8 @@ mod tests {
             Spot::Page { window: day, inner: None },
             Spot::Page { window: day, inner: Some("\u{1}x\u{1}".to_owned()) },
             Spot::Portion { ticket: "3".to_owned(), from: 17 },
-            Spot::Deleted,
+            Spot::Deleted(None),
+            Spot::Deleted(Some("2\u{1}x".to_owned())),
         ] {
             assert_eq!(Spot::parse(Some(&spot.to_string())), spot);
         }

@@ -9,6 +9,7 @@ impl Reloader {
     pub(super) fn log(&self, was_rejected: bool) {
         let report = &self.known.report;
         let summary = report.summary();
+        self.shared.counts.reload(!report.is_rejected(), report.at);
         for file in report.files.iter().filter(|file| file.outcome != FileOutcome::Unchanged) {
             let mistake = file.mistakes.first().map(Mistake::told);
             tracing::info!(event = "config.file", file = file.file, outcome = ?file.outcome, mistake);

@@ -1,0 +1,184 @@
+//! Who may ask what, and what of an answer is theirs.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    config::{ConnectionName, IntegrationName, PipelineName, Role},
+    daemon::{
+        Handle,
+        protocol::{Failure, FailureKind, Request, Response, Status},
+    },
+    engine::Mode,
+    record::Side,
+};
+
+/// The role that a request takes.
+pub(super) const fn need(request: &Request) -> Role {
+    match request {
+        Request::Ping
+        | Request::Status
+        | Request::Explain { .. }
+        | Request::Links { .. }
+        | Request::Parked { .. }
+        | Request::Conflicts { .. }
+        | Request::Held
+        | Request::Runs { .. }
+        | Request::LogLevel { directive: None } => Role::Viewer,
+        Request::Run(run) if run.revert.is_some() => Role::Admin,
+        Request::Run(_)
+        | Request::ParkedRetry { .. }
+        | Request::ParkedIgnore { .. }
+        | Request::ConflictResolve { .. }
+        | Request::Pause { .. }
+        | Request::Resume { .. }
+        | Request::ConfigDiff { .. } => Role::Operator,
+        Request::LinkAdd { .. }
+        | Request::LinkRemove { .. }
+        | Request::Approve { .. }
+        | Request::Reject { .. }
+        | Request::ConnectBegin { .. }
+        | Request::ConnectFinish { .. }
+        | Request::ConnectLink { .. }
+        | Request::Disconnect { .. }
+        | Request::LogLevel { .. }
+        | Request::LastGood { .. }
+        | Request::Notifications
+        | Request::NotificationTest { .. }
+        | Request::Reload { .. } => Role::Admin,
+    }
+}
+
+/// Whether a request changes nothing anywhere, not even by calls to a system.
+pub(super) const fn is_look(request: &Request) -> bool {
+    matches!(need(request), Role::Viewer)
+        || matches!(request, Request::ConfigDiff { .. } | Request::LastGood { .. })
+        || matches!(request, Request::Run(run) if matches!(run.mode, Mode::Plan | Mode::Poll))
+}
+
+/// What somebody may see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Scope(pub Option<BTreeSet<IntegrationName>>);
+
+impl Scope {
+    /// Whether an integration is in it.
+    pub fn has(&self, name: &IntegrationName) -> bool {
+        self.0.as_ref().is_none_or(|names| names.contains(name))
+    }
+
+    fn has_pipeline(&self, name: &PipelineName) -> bool {
+        self.has(&name.integration())
+    }
+
+    /// Whether it is everything.
+    pub const fn is_whole(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// An integration or a pipeline, by name.
+    fn has_named(&self, what: &str) -> bool {
+        PipelineName::parse(what).is_ok_and(|name| self.has_pipeline(&name))
+    }
+}
+
+/// Whether somebody with this role and scope may ask this.
+///
+/// # Errors
+///
+/// A [`FailureKind::NotPossible`] that says why not. What is outside the scope does not exist for them.
+pub(super) async fn permit(daemon: &Handle, (role, scope): (Role, &Scope), request: &Request) -> Result<(), Failure> {
+    let needed = need(request);
+    if role < needed {
+        let text = format!("this takes the role `{}`; yours is `{}`", needed.word(), role.word());
+        return Err(Failure::new(FailureKind::NotPossible, text));
+    }
+    if scope.is_whole() {
+        return Ok(());
+    }
+    let within = match request {
+        Request::Ping
+        | Request::Status
+        | Request::Held
+        | Request::Parked { pipeline: None }
+        | Request::Conflicts { pipeline: None } => true,
+        Request::Run(run) => scope.has(&run.integration) && run.pipelines.iter().all(|name| scope.has_pipeline(name)),
+        Request::Runs { integration, .. } => scope.has(integration),
+        Request::Parked { pipeline: Some(pipeline) }
+        | Request::Conflicts { pipeline: Some(pipeline) }
+        | Request::Explain { pipeline, .. }
+        | Request::Links { pipeline }
+        | Request::LinkAdd { pipeline, .. }
+        | Request::LinkRemove { pipeline, .. }
+        | Request::ParkedRetry { pipeline, .. }
+        | Request::ParkedIgnore { pipeline, .. }
+        | Request::ConflictResolve { pipeline, .. } => scope.has_pipeline(pipeline),
+        Request::Pause { what, .. } | Request::Resume { what } => scope.has_named(what),
+        Request::Approve { what, .. } | Request::Reject { what } => owns_held(daemon, scope, what).await?,
+        Request::ConnectBegin { .. }
+        | Request::ConnectFinish { .. }
+        | Request::ConnectLink { .. }
+        | Request::Disconnect { .. }
+        | Request::LogLevel { .. }
+        | Request::ConfigDiff { .. }
+        | Request::LastGood { .. }
+        | Request::Notifications
+        | Request::NotificationTest { .. }
+        | Request::Reload { .. } => {
+            let text = "this is of the daemon as a whole; you may see only some of its integrations";
+            return Err(Failure::new(FailureKind::NotPossible, text));
+        }
+    };
+    if within {
+        return Ok(());
+    }
+    Err(Failure::new(FailureKind::NoSuch, "there is nothing of that name that you may see"))
+}
+
+/// Whether what is held under this id or name is in the scope, and nothing else is meant by it.
+async fn owns_held(daemon: &Handle, scope: &Scope, what: &str) -> Result<bool, Failure> {
+    let Response::Held(held) = daemon.call(Request::Held).await? else { return Ok(false) };
+    let Response::Status(status) = daemon.call(Request::Status).await? else { return Ok(false) };
+    let runs = held.iter().filter(|held| held.id == what).map(|held| held.pipeline.integration());
+    let edits = status.edits.iter().filter(|edit| edit.id == what).map(|edit| edit.integration.clone());
+    let meant: Vec<IntegrationName> = runs.chain(edits).collect();
+    let named = daemon
+        .config()
+        .pipelines()
+        .any(|(integration, pipeline)| integration.name.as_str() == what || pipeline.name.as_str() == what);
+    Ok(meant.iter().all(|name| scope.has(name)) && (!meant.is_empty() || named) && (!named || scope.has_named(what)))
+}
+
+/// Takes out of an answer what is not in the scope.
+pub(super) fn within(daemon: &Handle, scope: &Scope, mut response: Response) -> Response {
+    if scope.is_whole() {
+        return response;
+    }
+    match &mut response {
+        Response::Status(status) => limit(daemon, scope, status),
+        Response::Parked(items) => items.retain(|item| scope.has_pipeline(&item.pipeline)),
+        Response::Conflicts(items) => items.retain(|item| scope.has_pipeline(&item.pipeline)),
+        Response::Held(items) => items.retain(|item| scope.has_pipeline(&item.pipeline)),
+        Response::Approved(names) => names.retain(|name| scope.has_pipeline(name)),
+        _ => {}
+    }
+    response
+}
+
+fn limit(daemon: &Handle, scope: &Scope, status: &mut Status) {
+    status.integrations.retain(|one| scope.has(&one.integration));
+    status.paused.retain(|pause| scope.has_named(&pause.what));
+    status.edits.retain(|edit| scope.has(&edit.integration));
+    let seen = connections(daemon, scope);
+    status.connections.retain(|one| seen.contains(&one.connection));
+    if let Some(daemon) = &mut status.daemon {
+        daemon.integrations.retain(|one| scope.has(&one.integration));
+        // Places in files, and mistakes of others.
+        daemon.config = None;
+    }
+}
+
+/// The connections that the integrations of a scope use.
+pub(super) fn connections(daemon: &Handle, scope: &Scope) -> BTreeSet<ConnectionName> {
+    let config = daemon.config();
+    let seen = config.pipelines().filter(|(integration, _)| scope.has(&integration.name));
+    seen.flat_map(|(_, pipeline)| Side::BOTH.map(|side| pipeline.end(side).connection.name.clone())).collect()
+}

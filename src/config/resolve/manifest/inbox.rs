@@ -1,0 +1,98 @@
+//! Collections that are posted to us.
+
+use std::time::Duration;
+
+use super::{entries, native};
+use crate::{
+    config::{
+        diagnostic::{Report, error},
+        nearest::suggest,
+        written::{At, InboxW, RequireW, ResourceW, SignatureFormW, WithoutIdW},
+    },
+    connector::{FieldTable, FieldType, InboxTable, Require, Resource, Signature},
+    record::Kind,
+};
+
+/// Bytes a post may have unless something else is said.
+const USUAL: u32 = 256 << 10;
+/// Most bytes that can be said.
+const MOST: u32 = 1 << 20;
+
+/// What a resource has that is posted to us.
+pub(super) fn resource(made: Resource, written: &ResourceW, inbox: &InboxW, report: &Report) -> Option<Resource> {
+    let help = ": what was posted is kept, and read from there";
+    if !native::has_no_calls(written, inbox.span, "that is posted to us", help, report)
+        || !native::one_name(&made, written, inbox.span, "write id: $.number", report)
+    {
+        return None;
+    }
+    let max_body = inbox.max_body.as_ref().map_or(USUAL, |max| max.value);
+    if let Some(max) = inbox.max_body.as_ref().filter(|max| max.value == 0 || max.value > MOST) {
+        report.add(
+            error("config::bad_value", max.span, format!("a post has from 1 to {MOST} bytes"))
+                .help("leave it out: 262144 bytes are some hundred lines"),
+        );
+        return None;
+    }
+    let whole = native::whole()?;
+    let signature = inbox.signature.as_ref().and_then(|signature| {
+        Some(Signature {
+            header: signature.header.as_ref()?.value.clone(),
+            base64: signature.form.as_ref().is_some_and(|form| form.value == SignatureFormW::Base64),
+            prefix: signature.prefix.as_ref().map(|prefix| prefix.value.clone()).unwrap_or_default(),
+        })
+    });
+    Some(Resource {
+        list: Some(native::list(&made.name, &whole, Some(Duration::ZERO))),
+        get: Some(native::get(&made.name, &whole)),
+        inbox: Some(InboxTable {
+            max_body: usize::try_from(max_body).unwrap_or_default(),
+            id_by_content: inbox.without_id.as_ref().is_some_and(|what| what.value == WithoutIdW::ByContent),
+            require: require(&made, inbox, report),
+            signature,
+        }),
+        ..made
+    })
+}
+
+/// What values must be; each is a declared field, or one below it.
+fn require(made: &Resource, inbox: &InboxW, report: &Report) -> Vec<Require> {
+    let mut found = Vec::new();
+    for entry in entries(inbox.require.as_ref()) {
+        let names: Vec<String> = entry.name.value.split('.').map(str::to_owned).collect();
+        let above_zero = entry.value.value == RequireW::AboveZero;
+        let Some(field) = declared(&made.fields, &names, &entry.name, report) else { continue };
+        if above_zero && !matches!(field.kind(), Kind::Decimal | Kind::Integer) {
+            report.add(
+                error("config::bad_value", entry.value.span, format!("`{}` is no number", entry.name.value))
+                    .help("write present, or declare the field as decimal or integer"),
+            );
+            continue;
+        }
+        found.push(Require { names, above_zero });
+    }
+    found
+}
+
+fn declared<'f>(table: &'f FieldTable, names: &[String], at: &At<String>, report: &Report) -> Option<&'f FieldType> {
+    let (name, rest) = names.split_first()?;
+    let Some(field) = table.fields.get(name) else {
+        report.add(
+            error("config::unknown_field", at.span, format!("there is no field `{name}`"))
+                .help("declare it under `fields`")
+                .maybe_help(suggest(name, table.fields.keys().map(String::as_str))),
+        );
+        return None;
+    };
+    match &field.children {
+        _ if rest.is_empty() => Some(field),
+        Some(children) => declared(children, rest, at, report),
+        None => {
+            report.add(
+                error("config::unknown_field", at.span, format!("nothing is declared below `{name}`"))
+                    .help(format!("declare its fields: {name}: {{ type: list, fields: {{ … }} }}")),
+            );
+            None
+        }
+    }
+}

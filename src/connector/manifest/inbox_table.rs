@@ -1,0 +1,34 @@
+//! A collection that is posted to us.
+
+/// What a post must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboxTable {
+    /// Largest body, in bytes.
+    pub max_body: usize,
+    /// Whether a record without an id gets one that is made of its content; else it is refused.
+    pub id_by_content: bool,
+    /// What values must be.
+    pub require: Vec<Require>,
+    /// How posts are signed; `None` if they are not.
+    pub signature: Option<Signature>,
+}
+
+/// What a value of a post must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Require {
+    /// The names that lead to it; each element of a list on the way has one.
+    pub names: Vec<String>,
+    /// A number above zero; else it must only be there.
+    pub above_zero: bool,
+}
+
+/// An HMAC-SHA256 over the body as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// The header that holds it.
+    pub header: String,
+    /// Base64 instead of hexadecimal digits.
+    pub base64: bool,
+    /// What stands before it.
+    pub prefix: String,
+}

@@ -1,0 +1,67 @@
+//! How to reach a database, and what its failures mean.
+
+use secrecy::ExposeSecret as _;
+use sqlx::{ConnectOptions as _, any::AnyConnectOptions};
+use url::Url;
+
+use crate::config::{Auth, Connection};
+
+/// Why a statement has no answer.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// We are not let in.
+    Login(String),
+    /// The database cannot be reached, or went away.
+    Gone(String),
+    /// The database refused the statement.
+    Said(String),
+}
+
+/// The address with the login, which stays in memory.
+///
+/// # Errors
+///
+/// What of the login is missing.
+pub(super) async fn options(connection: &Connection) -> Result<AnyConnectOptions, String> {
+    let mut url: Url = connection.base_url.clone();
+    if url.scheme() == "sqlite" {
+        // A file that is not there is a mistake, and no new database.
+        url.query_pairs_mut().append_pair("mode", "rw");
+    }
+    if let Auth::Basic { user, password } = &connection.auth {
+        let password = password.reveal().await?;
+        let put = url.set_username(user).and_then(|()| url.set_password(Some(password.expose_secret())));
+        put.map_err(|()| "a file of SQLite has no login".to_owned())?;
+    }
+    let options = AnyConnectOptions::from_url(&url).map_err(|_| "its `base_url` cannot be used".to_owned())?;
+    Ok(options.disable_statement_logging())
+}
+
+/// What an error of the driver means.
+pub(super) fn failed(error: &sqlx::Error) -> Failed {
+    match error {
+        sqlx::Error::Database(said) => {
+            let code = said.code().unwrap_or_default();
+            // Class 28 of SQLSTATE: invalid authorization. MySQL uses 28000, too, and 42000 for a database one may not use.
+            if code.starts_with("28") {
+                Failed::Login(said.message().to_owned())
+            } else {
+                Failed::Said(said.message().to_owned())
+            }
+        }
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+            Failed::Gone(format!("the database cannot be reached: {error}"))
+        }
+        other => Failed::Said(other.to_string()),
+    }
+}
+
+/// A failure that has nothing to do with what was asked: another transaction was in the way.
+pub(super) fn in_the_way(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(said) = error else { return false };
+    let code = said.code().unwrap_or_default();
+    // PostgreSQL: serialization, deadlock, lock not available. MySQL: 40001 is its deadlock, HY000 with 1205 a lock
+    // that was waited for too long. SQLite: busy and locked, with their extended codes.
+    matches!(code.as_ref(), "40001" | "40P01" | "55P03" | "5" | "6" | "261" | "517")
+        || said.message().contains("Lock wait timeout")
+}

@@ -1,0 +1,82 @@
+//! Right before an update: what a call must know of the record as it is now.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use serde_json::Value;
+
+use super::{EngineError, elements::record_to_read, pull::Attached, run::Run};
+use crate::{config::Pipeline, record::Side, sync::Link};
+
+impl Run<'_> {
+    /// The link as it is now, and the record where the call needs it whole. `None` where the record is gone or cannot be
+    /// read: its link is due, and is decided about again.
+    pub(super) async fn before_update(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        side: Side,
+        link: Link,
+    ) -> Result<Option<(Link, Option<Value>)>, EngineError> {
+        let update = pipeline.end(side).resource.update.as_ref();
+        if update.is_some_and(|update| update.replaces) {
+            return Ok(self.as_it_is(pipeline, side, link).await?.map(|(link, now)| (link, Some(now))));
+        }
+        Ok(self.with_version(pipeline, side, link).await?.map(|link| (link, None)))
+    }
+
+    /// Reads the record by id and lays it beside its link: what is sent back whole must be what is there.
+    async fn as_it_is(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        side: Side,
+        link: Link,
+    ) -> Result<Option<(Link, Value)>, EngineError> {
+        let end = pipeline.end(side);
+        let id = link.id(side).clone();
+        if self.is_down(&end.connection.name) {
+            return Ok(None);
+        }
+        let record = match self.connector(&end.connection.name)?.get(&end.resource, &record_to_read(end, &id)).await {
+            Ok(Some(record)) => record,
+            Ok(None) => {
+                self.mark_gone(pipeline, side, &id).await?;
+                return Ok(None);
+            }
+            Err(error) => {
+                self.trouble(&end.connection.name, &error);
+                return Ok(None);
+            }
+        };
+        let attached = Attached { pipeline: pipeline.clone(), side, spill: false };
+        self.deliver(&attached, std::slice::from_ref(&record), TimeDelta::zero()).await?;
+        let link = self.engine.ledger.link(&pipeline.name, Side::Source, &link.source).await?;
+        Ok(link.map(|link| (link, record.body)))
+    }
+
+    /// A guarded write needs the version of what is there. Where a list does not tell it (an `ETag`), or what was read is
+    /// older than our own last write, the record is read by id right before.
+    async fn with_version(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        side: Side,
+        link: Link,
+    ) -> Result<Option<Link>, EngineError> {
+        let resource = &pipeline.end(side).resource;
+        let guarded = resource.update.as_ref().is_some_and(|update| update.version.is_some());
+        if !guarded || resource.get.is_none() || link.mark(side).version.is_some() {
+            return Ok(Some(link));
+        }
+        if self.is_down(&pipeline.end(side).connection.name) {
+            return Ok(None);
+        }
+        let known = self.troubles.len();
+        self.read_record(pipeline, side, link.id(side)).await?;
+        if self.troubles.len() > known {
+            return Ok(None);
+        }
+        let link = self.engine.ledger.link(&pipeline.name, Side::Source, &link.source).await?;
+        // Where what was read may be older than our last write, its version is not known, and nothing is written over it.
+        let lags = !pipeline.end(side).connection.manifest.lag.is_zero();
+        Ok(link.filter(|link| !lags || link.mark(side).version.is_some()))
+    }
+}

@@ -1,0 +1,278 @@
+//! Creates of unknown outcome: what they made is looked for, and only what two looks did not find is made again.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::{
+    config::{Pipeline, PipelineName, Then},
+    engine::{
+        EngineError,
+        deliver::keys_of,
+        pull::{Attached, PullOrder, ResourceKey},
+        run::Run,
+        sent::{holds_alike, tells_apart},
+        settle::Made,
+    },
+    record::Side,
+    store::{Changes, Choice, Due, Intent, IntentItem, MatchKey},
+    sync::{Finding, FindingKind, Fresh, ParkCode, RecordWrite, body},
+};
+
+/// The second look for what a create made begins so long before its call: clocks are read to the second, and a remote
+/// may stamp what it makes with the beginning of its own work.
+const BEFORE_THE_CALL: TimeDelta = TimeDelta::minutes(10);
+
+impl Run<'_> {
+    /// Creates whose outcome never became known and that cannot take effect any more: what they made is looked up
+    /// among the records without a link, by the match keys that were sent, or where there are none by all values.
+    /// What is not there is made again; where nothing can be told, a person looks.
+    pub(in crate::engine) async fn look_up_creates(
+        &mut self,
+        failed: &HashSet<ResourceKey>,
+    ) -> Result<(), EngineError> {
+        let unseen = self.look_twice(failed).await?;
+        let doubtful = std::mem::take(&mut self.doubtful);
+        let mut open = Twins::of(&doubtful);
+        for (number, mut intent) in doubtful {
+            let Some((_, pipeline)) = self.engine.config.pipeline(&intent.pipeline) else { continue };
+            let pipeline = pipeline.clone();
+            let side = intent.side;
+            let key = (intent.connection.clone(), intent.call.resource.clone());
+            let failed = failed.contains(&key) || unseen.contains(&key);
+            let unread = pipeline.reads(side) && (failed || !self.pulled.contains_key(&key));
+            if unread || !self.is_planned(&pipeline.name) || self.has_other_readings(&pipeline, side).await? {
+                self.leave_open(&pipeline, &intent);
+                continue;
+            }
+            let mut changes = Changes::new();
+            for at in 0..intent.items.len() {
+                let Some(item) = intent.items.get(at).filter(|item| !item.done).cloned() else { continue };
+                let origin = side.other();
+                let linked = self.engine.ledger.link(&pipeline.name, origin, &item.origin).await?.is_some();
+                let (found, by_key) =
+                    if linked { (Vec::new(), true) } else { self.made_by(&pipeline, side, &item).await? };
+                // Equal creates made equal records: which of them is whose cannot be told, and makes no difference.
+                let twins = open.count(&pipeline, &item);
+                let dealt = found.len() <= twins
+                    && found.iter().all(|one| holds_alike(&pipeline, side, &one.observation.projection, &item.write));
+                match (found.as_slice(), by_key) {
+                    ([one, rest @ ..], _) if rest.is_empty() || dealt => {
+                        let id = one.observation.id.clone();
+                        let beside = self.beside_one(&pipeline, side, (&item.origin, &id)).await?;
+                        let made = Made { id, answered: Some(one.observation.clone()), beside };
+                        self.settle_created(&mut changes, &pipeline, side, &item, None, made).await?;
+                    }
+                    ([], true) => {
+                        let due =
+                            Due { at: self.engine.clock.now(), why: "its last write was not carried out".to_owned() };
+                        let known = self.remembered(&pipeline, origin, &item.origin).await?;
+                        changes.together(|atomic| {
+                            if let Some(mut known) = known.map(|known| known.fresh) {
+                                known.doubted = true;
+                                atomic.fresh(&pipeline.name, origin, &known);
+                            }
+                            atomic.due(&pipeline.name, origin, &item.origin, &due);
+                        });
+                    }
+                    _ => {
+                        self.park_unknown(&mut changes, &pipeline, &intent, &item, &found).await?;
+                        continue;
+                    }
+                }
+                open.end(&pipeline, &item);
+                if let Some(item) = intent.items.get_mut(at) {
+                    item.done = true;
+                }
+                self.engine.ledger.commit(std::mem::take(&mut changes)).await?;
+            }
+            changes.together(|atomic| {
+                if intent.items.iter().all(|item| item.done) {
+                    atomic.close_intent(&intent.connection, &number);
+                } else {
+                    atomic.intent(&number, &intent);
+                }
+            });
+            self.engine.ledger.commit(changes).await?;
+        }
+        Ok(())
+    }
+
+    /// A listing that shifts while it is read (somebody edits, archives or deletes what stands before) lacks records that
+    /// are there. So what was not found is looked for once more, in what changed since the call. Returns what could not
+    /// be read a second time.
+    async fn look_twice(&mut self, failed: &HashSet<ResourceKey>) -> Result<HashSet<ResourceKey>, EngineError> {
+        let mut wanted: BTreeMap<ResourceKey, (Arc<Pipeline>, Side, DateTime<Utc>)> = BTreeMap::new();
+        let open = Twins::of(&self.doubtful);
+        for (_, intent) in &self.doubtful {
+            let Some((_, pipeline)) = self.engine.config.pipeline(&intent.pipeline) else { continue };
+            let key = (intent.connection.clone(), intent.call.resource.clone());
+            if !pipeline.reads(intent.side) || failed.contains(&key) || !self.pulled.contains_key(&key) {
+                continue;
+            }
+            if self.lacks_any(pipeline, intent, &open).await? {
+                let first = (pipeline.clone(), intent.side, intent.first_sent);
+                let wanted = wanted.entry(key).or_insert(first);
+                wanted.2 = wanted.2.min(intent.first_sent);
+            }
+        }
+        let mut unseen = HashSet::new();
+        for (key, (pipeline, side, first_sent)) in wanted {
+            let Some(pulled) = self.pulled.get(&key) else { continue };
+            let end = pipeline.end(side);
+            let called = first_sent - pulled.ahead - BEFORE_THE_CALL;
+            let since = pulled.cursor.since.map(|since| since.min(called));
+            let attached = self.ends_using(&key).into_iter();
+            let attached = attached.map(|(pipeline, side)| Attached { pipeline, side, spill: false }).collect();
+            let (connection, resource) = (end.connection.clone(), end.resource.clone());
+            let order = PullOrder { connection: &connection, resource: &resource, attached, full: false, since };
+            self.pulled_again += 1;
+            if let Err(error) = self.pull(&order).await? {
+                self.trouble(&key.0, &error);
+                unseen.insert(key);
+            }
+        }
+        Ok(unseen)
+    }
+
+    /// Whether fewer records were found than an intent's creates may have made.
+    async fn lacks_any(&self, pipeline: &Pipeline, intent: &Intent, open: &Twins) -> Result<bool, EngineError> {
+        for item in intent.items.iter().filter(|item| !item.done) {
+            if self.engine.ledger.link(&pipeline.name, intent.side.other(), &item.origin).await?.is_some() {
+                continue;
+            }
+            let (found, by_key) = self.made_by(pipeline, intent.side, item).await?;
+            if by_key && found.len() < open.count(pipeline, item) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether records without a link are remembered as they were read under another spec: they cannot be found by what
+    /// they hold. The next run reads everything.
+    async fn has_other_readings(&mut self, pipeline: &Pipeline, side: Side) -> Result<bool, EngineError> {
+        let mut after = None;
+        loop {
+            let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
+            if page.iter().any(|fresh| fresh.spec_hash != pipeline.end(side).spec_hash) {
+                self.state_mut(&pipeline.name).await?.read[side.index()] = 0;
+                return Ok(true);
+            }
+            match next {
+                Some(key) => after = Some(key),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    /// Records without a link that a create may have made, and whether it could be found by a key.
+    async fn made_by(
+        &self,
+        pipeline: &Pipeline,
+        side: Side,
+        item: &IntentItem,
+    ) -> Result<(Vec<Fresh>, bool), EngineError> {
+        let mut found: Vec<Fresh> = Vec::new();
+        // The configuration may have lost a field since.
+        let mut write = item.write.clone();
+        write.fields.retain(|sent| pipeline.fields.iter().any(|field| field.id == sent.field));
+        let sent = body(pipeline, &write, None).map(|body| pipeline.end(side).spec.read(&body));
+        let keys = sent.map(|sent| keys_of(pipeline, side, &sent)).unwrap_or_default();
+        let sure = |tier: usize| pipeline.tiers.get(tier).is_some_and(|tier| tier.then == Then::Link);
+        let keys: Vec<_> = keys.into_iter().filter(|(tier, _)| sure(*tier)).collect();
+        for (tier, text) in &keys {
+            let at = MatchKey { pipeline: &pipeline.name, side, tier: *tier, text };
+            let ids = self.engine.ledger.matches(&at, 20).await?;
+            let linked = self.engine.ledger.links_of(&pipeline.name, side, &ids).await?;
+            for (fresh, link) in self.engine.ledger.fresh(&pipeline.name, side, &ids).await?.into_iter().zip(linked) {
+                if let (Some(fresh), None) = (fresh, link)
+                    && !found.iter().any(|known| known.observation.id == fresh.observation.id)
+                {
+                    found.push(fresh);
+                }
+            }
+        }
+        // A remote that keeps the key in another form is not found by it, and that is no proof that nothing was made.
+        let telling = item.write.fields.iter().any(|sent| tells_apart(pipeline, sent));
+        if keys.is_empty() || (found.is_empty() && telling) {
+            let mut after = None;
+            loop {
+                let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
+                let made = |fresh: &Fresh| holds_alike(pipeline, side, &fresh.observation.projection, &item.write);
+                found.extend(page.into_iter().filter(made));
+                match next {
+                    Some(key) => after = Some(key),
+                    None => break,
+                }
+            }
+        }
+        Ok((found, !keys.is_empty()))
+    }
+
+    /// There is no way to find out: a person looks. The intent stays open: it is what keeps the record from being
+    /// created again.
+    async fn park_unknown(
+        &mut self,
+        changes: &mut Changes,
+        pipeline: &Arc<Pipeline>,
+        intent: &Intent,
+        item: &IntentItem,
+        found: &[Fresh],
+    ) -> Result<(), EngineError> {
+        let side = intent.side.other();
+        let what = if found.is_empty() { "there is no key to look it up by" } else { "several records may be it" };
+        let message = format!(
+            "{} was asked to create it at {}, the answer was lost, and {what}",
+            intent.connection, intent.first_sent
+        );
+        let finding = Finding { kind: FindingKind::Parked(ParkCode::Unknown), field: None, message };
+        self.list_findings(pipeline, side, &item.origin, &item.label, std::slice::from_ref(&finding));
+        let choices = found.iter().take(20).map(|fresh| Choice {
+            id: fresh.observation.id.clone(),
+            label: fresh.observation.label.clone(),
+            linked_with: None,
+        });
+        let old = self.engine.ledger.parked(&pipeline.name, side, &item.origin).await?;
+        let mut parked = self.parked_entry(&old, &item.label, &finding, choices.collect());
+        parked.next_try = None;
+        changes.together(|atomic| atomic.park(&pipeline.name, side, &item.origin, &[parked]));
+        self.busy.insert((pipeline.name.clone(), side, item.origin.clone()));
+        self.unknown.insert((pipeline.name.clone(), side, item.origin.clone()));
+        self.open_creates.push((pipeline.name.clone(), intent.side, Some(item.write.clone())));
+        Ok(())
+    }
+}
+
+/// The creates of unknown outcome that are looked up in a run, told by what they sent.
+struct Twins(Vec<(PipelineName, RecordWrite)>);
+
+impl Twins {
+    fn of(doubtful: &[(String, Intent)]) -> Self {
+        let open = doubtful.iter().flat_map(|(_, intent)| {
+            let items = intent.items.iter().filter(|item| !item.done);
+            items.map(|item| (intent.pipeline.clone(), item.write.clone()))
+        });
+        Self(open.collect())
+    }
+
+    /// How many sent what this one did, itself among them.
+    fn count(&self, pipeline: &Pipeline, item: &IntentItem) -> usize {
+        self.0.iter().filter(|open| is_twin(open, pipeline, item)).count()
+    }
+
+    /// What became of one of them is known.
+    fn end(&mut self, pipeline: &Pipeline, item: &IntentItem) {
+        if let Some(at) = self.0.iter().position(|open| is_twin(open, pipeline, item)) {
+            self.0.swap_remove(at);
+        }
+    }
+}
+
+fn is_twin((name, write): &(PipelineName, RecordWrite), pipeline: &Pipeline, item: &IntentItem) -> bool {
+    let sent = |write: &RecordWrite| -> Vec<_> { write.fields.iter().map(|f| (f.field, f.value.clone())).collect() };
+    *name == pipeline.name && write.side == item.write.side && sent(write) == sent(&item.write)
+}

@@ -1,0 +1,98 @@
+//! What a remote says of a login in passing: which account it is, and where its API is.
+
+use serde_json::Value;
+use url::Url;
+
+use super::Account;
+use crate::connector::{AccountIn, OAuth};
+
+/// The one account of a login, where the way back or the token answer names it.
+pub(super) fn account(login: &OAuth, way_back: &[(String, String)], answer: &Value) -> Option<Result<Account, String>> {
+    let found = match login.account_in.as_ref()? {
+        AccountIn::Redirect(name) => way_back.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()),
+        AccountIn::Token(path) => path.find(answer).and_then(|value| match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }),
+    };
+    let found = found.filter(|id| !id.is_empty());
+    let account = found.map(|id| Account { name: id.clone(), id, handle: None });
+    Some(account.ok_or_else(|| "the remote did not say which account this is".to_owned()))
+}
+
+/// Where the API is for a login, where the token answer says so. Tokens go there, so it must be one of the hosts that the
+/// connector names.
+pub(super) fn host(login: &OAuth, answer: &Value) -> Result<Option<String>, String> {
+    let Some(place) = &login.host_in else { return Ok(None) };
+    let Some(named) = place.path.find(answer).and_then(Value::as_str) else { return Ok(None) };
+    let wrong = || format!("the remote says that its API is at `{named}`, which is none of its known hosts");
+    let url = Url::parse(named).map_err(|_| wrong())?;
+    let host = url.host_str().unwrap_or_default().to_lowercase();
+    let known =
+        |known: &String| host == *known || host.strip_suffix(known.as_str()).is_some_and(|left| left.ends_with('.'));
+    let safe =
+        url.scheme() == "https" || (url.scheme() == "http" && matches!(host.as_str(), "localhost" | "127.0.0.1"));
+    if !safe || !place.hosts.iter().any(known) {
+        return Err(wrong());
+    }
+    Ok(Some(url.origin().ascii_serialization()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        connector::{ClientAuth, HostIn},
+        record::Path,
+    };
+
+    fn login(account_in: Option<AccountIn>) -> OAuth {
+        let hosts = vec!["zohoapis.com".to_owned(), "zohoapis.eu".to_owned()];
+        OAuth {
+            authorize: None,
+            authorize_query: Vec::new(),
+            token: None,
+            revoke: None,
+            client: ClientAuth::Basic,
+            scopes: Vec::new(),
+            scheme: "Bearer".to_owned(),
+            refresh_lives: None,
+            accounts: None,
+            account_in,
+            host_in: Some(HostIn { path: Path::parse("$.api_domain").unwrap(), hosts }),
+        }
+    }
+
+    #[test]
+    fn tokens_go_to_known_hosts_alone() {
+        let host = |named: &str| host(&login(None), &json!({ "api_domain": named }));
+        assert_eq!(host("https://www.zohoapis.eu"), Ok(Some("https://www.zohoapis.eu".to_owned())));
+        assert_eq!(host("https://zohoapis.com/crm/v8"), Ok(Some("https://zohoapis.com".to_owned())));
+        for bad in [
+            "https://evil.example",
+            "https://evilzohoapis.com",
+            "http://www.zohoapis.eu",
+            "zohoapis.com",
+            "https://zohoapis.com.evil.example",
+            "",
+        ] {
+            assert!(host(bad).is_err(), "{bad}");
+        }
+        assert_eq!(super::host(&login(None), &json!({})), Ok(None));
+    }
+
+    #[test]
+    fn an_account_is_named_by_the_way_back_or_by_the_answer() {
+        let way_back = [("code".to_owned(), "x".to_owned()), ("realmId".to_owned(), "9130".to_owned())];
+        let id = |place: AccountIn| {
+            account(&login(Some(place)), &way_back, &json!({ "business": 7 })).unwrap().map(|account| account.id)
+        };
+        assert_eq!(id(AccountIn::Redirect("realmId".to_owned())), Ok("9130".to_owned()));
+        assert_eq!(id(AccountIn::Token(Path::parse("$.business").unwrap())), Ok("7".to_owned()));
+        assert!(id(AccountIn::Redirect("businessId".to_owned())).is_err());
+        assert!(account(&login(None), &way_back, &json!({})).is_none());
+    }
+}

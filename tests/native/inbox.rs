@@ -1,0 +1,128 @@
+//! The door of an inbox: who gets in, what is kept, and what is said.
+
+use std::collections::BTreeMap;
+
+use reconciled::{
+    clock::Clock,
+    config::ConnectionName,
+    connector::PullCursor,
+    sandbox::{Xero, XeroOptions},
+};
+use serde_json::json;
+
+use crate::{
+    example::{Env, afternoon},
+    posts::{Office, TOKEN},
+};
+
+/// The practice Xero must live: a run that begins by itself asks it.
+async fn office() -> (Office, Xero) {
+    let clock = Clock::manual(afternoon(14, 0));
+    let xero = Xero::start(XeroOptions::new(clock.clone()).unlimited()).await.unwrap();
+    let env = Env(BTreeMap::from([
+        ("XERO_URL", xero.url()),
+        ("XERO_TOKEN", xero.token().to_owned()),
+        ("XERO_TENANT", xero.tenant().to_owned()),
+    ]));
+    (Office::start("proposals-xero", &clock, env).await, xero)
+}
+
+async fn kept(office: &Office, resource: &str) -> Vec<String> {
+    let connector = &office.example.engine.connectors[&ConnectionName::parse("proposals").unwrap()];
+    let resource = connector.resource(resource).unwrap();
+    let page = connector.pull(resource, &PullCursor { since: None, page: None }).await.unwrap();
+    page.records.iter().map(|record| format!("{} {}", record.id, record.label)).collect()
+}
+
+#[tokio::test]
+async fn conformance_inbox_only_who_knows_the_secret_gets_in_and_everything_else_looks_the_same() {
+    let (office, _xero) = office().await;
+    let body = br#"{"id":"C-1","name":"Kea"}"#;
+    for path in [
+        "/inbox/proposals/clients/canary-0123456789abcdeX",
+        "/inbox/proposals/clients/",
+        "/inbox/proposals/clients",
+        "/inbox/proposals/nothing/canary-0123456789abcdef",
+        "/inbox/xero/contacts/canary-0123456789abcdef",
+        "/inbox/nobody/clients/canary-0123456789abcdef",
+        "/inbox/",
+    ] {
+        let answer = office.send(path, "application/json", body, "").await;
+        assert_eq!(answer, (404, "there is nothing here".to_owned()), "{path}");
+    }
+    assert_eq!(kept(&office, "clients").await, Vec::<String>::new());
+    let path = format!("/inbox/proposals/clients/{TOKEN}");
+    assert_eq!(office.send(&path, "application/json", body, "").await, (200, "kept".to_owned()));
+    assert_eq!(kept(&office, "clients").await, ["C-1 Kea"]);
+    office.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn conformance_inbox_json_and_forms_are_kept_once_and_a_later_post_is_a_newer_version() {
+    let (office, _xero) = office().await;
+    let path = format!("/inbox/proposals/clients/{TOKEN}");
+    let json = |body: serde_json::Value| body.to_string().into_bytes();
+    let form = "application/x-www-form-urlencoded";
+    let said = [
+        (form, b"id=C-1&name=Kea+%26+Sons&email=a%40b.example".to_vec(), (200, "kept")),
+        (form, b"id=C-1&name=Kea+%26+Sons&email=a%40b.example".to_vec(), (200, "known already")),
+        (
+            "application/json; charset=utf-8",
+            json(json!([{ "id": 2, "name": "Tui" }, { "id": "C-1", "name": "Kea Ltd" }])),
+            (200, "2 records kept"),
+        ),
+        ("application/json", json(json!([])), (400, "a post holds from 1 to 1000 records, and this one holds 0")),
+        ("application/json", json(json!([{ "id": "3", "name": "x" }, 4])), (400, "record 2 is no object")),
+        (
+            "application/json",
+            b"{\"id\": \"3\"".to_vec(),
+            (400, "the body is no JSON: EOF while parsing an object at line 1 column 10"),
+        ),
+        (form, b"id=3&id=4&name=x".to_vec(), (400, "the form holds `id` twice")),
+        ("text/xml", b"<x/>".to_vec(), (400, "`text/xml` cannot be read; post application/json or a form")),
+        (
+            "application/json",
+            json(json!([{ "id": "3", "name": "x" }, { "name": "y" }])),
+            (422, "record 2: it has no id at `$.id`"),
+        ),
+    ];
+    for (kind, body, (status, text)) in said {
+        assert_eq!(office.send(&path, kind, &body, "").await, (status, text.to_owned()), "{body:?}");
+    }
+    assert_eq!(kept(&office, "clients").await, ["2 Tui", "C-1 Kea Ltd"], "a refused post leaves nothing behind");
+    let large = vec![b'x'; 300 << 10];
+    let (status, text) = office.send(&path, "application/json", &large, "").await;
+    assert_eq!((status, text.as_str()), (413, "a post may have at most 262144 bytes, and this one has 307200"));
+    // What was kept is there after a restart.
+    let office = office.restart().await;
+    assert_eq!(kept(&office, "clients").await, ["2 Tui", "C-1 Kea Ltd"]);
+    office.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn conformance_inbox_what_is_posted_during_a_listing_or_with_a_clock_put_back_is_in_the_next() {
+    let (office, _xero) = office().await;
+    let post = |id: usize| json!({ "id": format!("C-{id:04}"), "name": format!("Client {id}") });
+    let all: Vec<_> = (0..700).map(post).collect();
+    office.post("clients", all.into()).await;
+    let connector = office.example.engine.connectors[&ConnectionName::parse("proposals").unwrap()].clone();
+    let resource = connector.resource("clients").unwrap();
+    let first = connector.pull(resource, &PullCursor { since: None, page: None }).await.unwrap();
+    assert_eq!((first.records.len(), first.partial), (500, true));
+    // One on the page that was read changes, and another comes.
+    office.post("clients", json!([{ "id": "C-0001", "name": "Changed" }, { "id": "C-9999", "name": "New" }])).await;
+    let second = connector.pull(resource, &PullCursor { since: None, page: first.next.clone() }).await.unwrap();
+    assert_eq!(second.records.len(), 202, "both are at the end");
+    assert_eq!(second.next, None);
+    // The next listing of changes begins where this one did.
+    let since = first.server_time;
+    office.example.clock.jump(-chrono::TimeDelta::hours(1));
+    office.post("clients", json!({ "id": "C-0002", "name": "By a clock that was put back" })).await;
+    let changes = connector.pull(resource, &PullCursor { since, page: None }).await.unwrap();
+    let mut ids: Vec<&str> = changes.records.iter().map(|record| record.id.as_str()).collect();
+    ids.sort_unstable();
+    assert!(["C-0001", "C-0002", "C-9999"].iter().all(|id| ids.contains(id)), "{ids:?}");
+    let again = connector.pull(resource, &PullCursor { since: changes.server_time, page: None }).await.unwrap();
+    assert!(again.records.len() <= 1, "{:?}", again.records);
+    office.daemon.stop().await;
+}

@@ -1,0 +1,134 @@
+//! Pages, changes, and what a database may say instead.
+
+use std::collections::BTreeSet;
+
+use reconciled::{
+    connector::{CallError, Connector, PullCursor},
+    record::RecordId,
+};
+
+use super::{Database, all};
+
+const CUSTOMERS: &str = "      customers:
+        id: $.id
+        label: \"{name}\"
+        updated_at: $.changed_at
+        fields: { name: text, balance: decimal, active: boolean, since: date, changed_at: datetime }
+        sql: { table: customers, write: true }";
+
+/// 1,203 rows, stamped two by two.
+async fn filled(database: &Database) {
+    database
+        .run("CREATE TABLE customers (id {id}, name varchar(40), balance decimal(20,2), active {boolean}, since date, changed_at {time}, other text)")
+        .await;
+    let rows: Vec<String> = (1..=1203)
+        .map(|at| {
+            let (minute, second) = ((at / 2) / 60, (at / 2) % 60);
+            let active = if database.kind() == "postgres" { "true" } else { "1" };
+            format!("({at}, 'Customer {at}', 10.50, {active}, '2026-01-31', '2026-06-01 02:{minute:02}:{second:02}')")
+        })
+        .collect();
+    // By the clocks of the connection, which are meant to be UTC.
+    let columns = "id, name, balance, active, since, changed_at";
+    let zone = if database.kind() == "postgres" { "SET TIME ZONE 'UTC'" } else { "SELECT 1" };
+    let mut connection = database.pool.acquire().await.unwrap();
+    sqlx::query(zone).execute(&mut *connection).await.unwrap();
+    let insert = format!("INSERT INTO customers ({columns}) VALUES {}", rows.join(", "));
+    sqlx::query(&insert).execute(&mut *connection).await.unwrap();
+    if database.kind() == "postgres" {
+        sqlx::query("SELECT setval(pg_get_serial_sequence('customers', 'id'), 1203)")
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        sqlx::query("SET TIME ZONE 'Pacific/Auckland'").execute(&mut *connection).await.unwrap();
+    }
+}
+
+pub async fn pages(database: &Database) {
+    filled(database).await;
+    let connector = database.connector(CUSTOMERS);
+    let resource = connector.resource("customers").unwrap();
+    let whole = PullCursor { since: None, page: None };
+    let first = connector.pull(resource, &whole).await.unwrap();
+    assert_eq!(first.records.len(), 500);
+    assert!(first.server_time.is_some() && !first.partial);
+    let one = &first.records[0];
+    assert_eq!(one.id.as_str(), "1");
+    let text = serde_json::to_string(&one.body).unwrap();
+    // SQLite keeps a number, and the others a decimal with its places.
+    let balance = if database.kind() == "sqlite" { "10.5" } else { "10.50" };
+    assert_eq!(
+        text,
+        format!(
+            "{{\"active\":true,\"balance\":{balance},\"changed_at\":\"2026-06-01T02:00:00Z\",\"id\":\"1\",\"name\":\"Customer 1\",\"since\":\"2026-01-31\"}}"
+        ),
+        "a column that is no field is not read"
+    );
+    // Rows go and come between the pages: everybody who was there all the time is listed, once.
+    database.run("DELETE FROM customers WHERE id IN (3, 700); UPDATE customers SET name = 'x' WHERE id = 900").await;
+    database.run("INSERT INTO customers (name, balance) VALUES ('Newcomer', 0.1)").await;
+    let rest = all(&connector, resource, PullCursor { page: first.next.clone(), ..whole.clone() }).await;
+    let ids: Vec<&str> = first.records.iter().chain(&rest).map(|record| record.id.as_str()).collect();
+    let distinct: BTreeSet<&str> = ids.iter().copied().collect();
+    assert_eq!((ids.len(), distinct.len()), (1203, 1203), "less 700, and with the newcomer");
+    let by_id = |id: &'static str| connector.get(resource, Box::leak(Box::new(RecordId::from(id))));
+    assert_eq!(by_id("900").await.unwrap().unwrap().label, "x");
+    assert!(by_id("700").await.unwrap().is_none());
+    assert!(by_id("0").await.unwrap().is_none());
+}
+
+pub async fn changes(database: &Database) {
+    let connector = database.connector(CUSTOMERS);
+    let resource = connector.resource("customers").unwrap();
+    let since = "2026-06-01T02:01:40Z".parse().unwrap();
+    let changed = all(&connector, resource, PullCursor { since: Some(since), page: None }).await;
+    // From the 100th second on, with both rows of that second; those stamped alike lie on both sides of page ends.
+    let ids: BTreeSet<u32> = changed.iter().map(|record| record.id.as_str().parse().unwrap()).collect();
+    let expected: BTreeSet<u32> = (200..=1203).filter(|id| *id != 700).collect();
+    assert_eq!(ids, expected);
+    assert_eq!(changed.len(), ids.len(), "each once");
+    let overlap = resource.list.as_ref().unwrap().changed_since.as_ref().unwrap().overlap;
+    assert_eq!(overlap.as_secs(), 60, "transactions may be stamped before they are seen");
+}
+
+pub async fn trouble(database: &Database) {
+    let read = async |resources: &str| {
+        let connector = database.connector(resources);
+        let resource = connector.resource("things").unwrap();
+        connector.pull(resource, &PullCursor { since: None, page: None }).await
+    };
+    let things = |fields: &str, table: &str| {
+        format!("      things: {{ id: $.id, fields: {{ {fields} }}, sql: {{ table: \"{table}\" }} }}")
+    };
+    let error = read(&things("name: text", "nothing")).await.unwrap_err();
+    assert!(error.to_string().contains("there is no table `nothing` that this login can read"), "{error}");
+    let error = read(&things("nmae: text", "customers")).await.unwrap_err();
+    assert!(error.to_string().contains("the table `customers` has no column `nmae`; its columns are"), "{error}");
+    let error = read(&things("name: text", "customers; DROP TABLE customers")).await.unwrap_err();
+    assert!(error.to_string().contains("there is no table"), "{error}");
+    // A value that is none of its kind: the row is told, and the others are read.
+    database.run("CREATE TABLE odd (id {id}, size varchar(20)); INSERT INTO odd (size) VALUES ('12'), ('large')").await;
+    let page = read(&things("size: integer", "odd")).await.unwrap();
+    assert_eq!(page.records.len(), 1);
+    assert_eq!(
+        (page.unread[0].place.as_str(), page.unread[0].reason.as_str()),
+        ("things, id 2", "size: `large` is no whole number")
+    );
+    if database.kind() != "sqlite" {
+        let url = database.server.url(false, None);
+        let yaml = format!(
+            "connectors:\n  shop:\n    resources:\n{}\nconnections:\n  db: {{ connector: shop, base_url: \"{url}\", auth: {{ user: app, password: canary-wrong }} }}\n",
+            things("name: text", "customers")
+        );
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("x.yaml"), yaml).unwrap();
+        let loaded = reconciled::config::load(folder.path(), &std::collections::HashMap::<String, String>::new());
+        let connector = super::connector(&loaded.config);
+        let error = connector
+            .pull(connector.resource("things").unwrap(), &PullCursor { since: None, page: None })
+            .await
+            .unwrap_err();
+        assert!(matches!(error, CallError::Login { .. }), "{error:?}");
+        assert!(!error.to_string().contains("canary"), "{error}");
+    }
+}
