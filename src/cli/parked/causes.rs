@@ -66,11 +66,11 @@ pub fn render(causes: &[Cause], paint: Paint) -> String {
         let mut names: Vec<(&IntegrationName, u64)> =
             cause.clients.iter().map(|(name, entries)| (name, *entries)).collect();
         names.sort_by_key(|(name, entries)| (std::cmp::Reverse(*entries), *name));
-        let named: Vec<String> =
+        let most: Vec<String> =
             names.iter().take(NAMES).map(|(name, entries)| format!("{name} {}", number(*entries))).collect();
         let more = if names.len() > NAMES { format!(", and {} more", names.len() - NAMES) } else { String::new() };
         let entries = count(cause.entries, "entry", "entries");
-        out.push_str(&wrap(&format!("{clients}, {entries}: {}{more}", named.join(", ")), 2));
+        out.push_str(&wrap(&format!("{clients}, {entries}: {}{more}", most.join(", ")), 2));
         out.push_str(&wrap(&format!("to do: {}", cause.remedy), 2));
     }
     out
@@ -93,6 +93,9 @@ mod tests {
             side: Side::Source,
             id: RecordId::from("1"),
             remedy: code.remedy().to_owned(),
+            linked_with: None,
+            behind: Vec::new(),
+            more_behind: 0,
             parked: Parked {
                 code,
                 label: "Jane".to_owned(),
