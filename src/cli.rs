@@ -9,6 +9,7 @@ mod access;
 mod approve;
 mod args;
 mod checkup;
+mod client;
 mod codes;
 mod configs;
 mod conflicts;
@@ -95,6 +96,10 @@ pub fn main() -> ExitCode {
 
 async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     let dir = line.config.as_path();
+    let client = line.client.as_deref();
+    if client.is_some() {
+        client::check(&line.command)?;
+    }
     match &line.command {
         Command::Run => return run::run(dir, out).await,
         Command::Validate(args) => return validate::run(dir, args, out).await,
@@ -116,7 +121,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     if let Command::Test(args) = &line.command {
         // What goes wrong in a test is what it is about; a log of it would only be in the way.
         log("RECONCILED_LOG", "off");
-        return rehearse::run(dir, args, out);
+        return rehearse::run(dir, (args, client), out);
     }
     log("RECONCILED_LOG", "error");
     match &line.command {
@@ -126,16 +131,19 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Edit(args) => edit::run(dir, args, out).await,
         Command::Doctor(args) => doctor::run(dir, args, out).await,
         Command::Explain(args) if codes::is_code(args) => codes::run(&args.pipeline, out),
-        Command::Config(command) => configs::run(dir, command, out).await,
+        Command::Config(command) => configs::run(dir, (command, client), out).await,
         Command::Export(args) => transfer::export(&setup::load_settings(dir, out)?, &args.file, out).await,
         Command::Import(args) => transfer::import(&setup::load_settings(dir, out)?, args, out).await,
-        other => in_office(other, dir, out).await,
+        other => in_office((other, client), dir, out).await,
     }
 }
 
 /// The commands that need the daemon or the store.
-async fn in_office(command: &Command, dir: &Path, out: &Output) -> Result<Exit, CliError> {
+async fn in_office((command, client): (&Command, Option<&str>), dir: &Path, out: &Output) -> Result<Exit, CliError> {
     let mut office = Office::open(dir, out).await?;
+    if let Some(client) = client {
+        office.narrow(client)?;
+    }
     let office = &mut office;
     match command {
         Command::Plan(args) => plan::run(office, args, out).await,

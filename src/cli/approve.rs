@@ -19,7 +19,8 @@ use crate::{
 /// When nothing of that name waits, or the state cannot be used.
 pub async fn approve(office: &mut Office, args: &ApproveArgs, out: &Output) -> Result<Exit, CliError> {
     let except = args.except.iter().map(|id| RecordId::from(id.as_str())).collect();
-    match office.ask(Request::Approve { what: args.what.clone(), except }).await? {
+    let what = super::client::answerable(office, &args.what).await?;
+    match office.ask(Request::Approve { what, except }).await? {
         Response::Approved(pipelines) if out.json => out.json(&pipelines),
         Response::EditAnswered(held) if out.json => out.json(&held),
         Response::Approved(pipelines) => {
@@ -43,7 +44,7 @@ pub async fn approve(office: &mut Office, args: &ApproveArgs, out: &Output) -> R
 ///
 /// When nothing of that name waits, or the state cannot be used.
 pub async fn reject(office: &mut Office, what: &str, out: &Output) -> Result<Exit, CliError> {
-    let request = Request::Reject { what: what.to_owned() };
+    let request = Request::Reject { what: super::client::answerable(office, what).await? };
     match office.ask(request).await? {
         Response::Rejected(pipeline) if out.json => out.json(&pipeline),
         Response::EditAnswered(held) if out.json => out.json(&held),

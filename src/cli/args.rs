@@ -28,6 +28,10 @@ pub struct CommandLine {
     #[arg(long, global = true)]
     pub json: bool,
 
+    /// Only this integration, and its pipelines by their short names
+    #[arg(long, global = true, value_name = "CLIENT")]
+    pub client: Option<String>,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -372,6 +376,9 @@ pub enum ParkedCommand {
         /// Show the ignored ones too
         #[arg(long)]
         all: bool,
+        /// Group by cause over all integrations: what is wrong, how often, and where
+        #[arg(long)]
+        causes: bool,
     },
     /// Look at a parked record again in the next run, or at all of a pipeline
     Retry {

@@ -1,5 +1,7 @@
 //! `parked`: what is put aside, and what to do about it.
 
+pub mod causes;
+
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
@@ -28,7 +30,7 @@ use crate::{
 /// When a name is wrong, nothing of that id is parked, or the state cannot be used.
 pub async fn run(office: &mut Office, command: &ParkedCommand, out: &Output) -> Result<Exit, CliError> {
     match command {
-        ParkedCommand::List { pipeline, all } => list(office, pipeline.as_deref(), *all, out).await,
+        ParkedCommand::List { pipeline, all, causes } => list(office, pipeline.as_deref(), (*all, *causes), out).await,
         ParkedCommand::Retry { pipeline, record } => {
             let pipeline = office.one_pipeline(pipeline)?;
             let request =
@@ -50,7 +52,12 @@ pub async fn run(office: &mut Office, command: &ParkedCommand, out: &Output) -> 
     }
 }
 
-async fn list(office: &mut Office, only: Option<&str>, all: bool, out: &Output) -> Result<Exit, CliError> {
+async fn list(
+    office: &mut Office,
+    only: Option<&str>,
+    (all, causes): (bool, bool),
+    out: &Output,
+) -> Result<Exit, CliError> {
     let mut items = Vec::new();
     for pipeline in office.pipelines(only)? {
         let Response::Parked(some) = office.ask(Request::Parked { pipeline: Some(pipeline) }).await? else {
@@ -58,7 +65,14 @@ async fn list(office: &mut Office, only: Option<&str>, all: bool, out: &Output) 
         };
         items.extend(some.into_iter().filter(|item| all || !item.parked.ignored));
     }
-    if out.json {
+    if causes {
+        let causes = causes::of(&items);
+        if out.json {
+            out.json(&causes);
+        } else {
+            out.data(&causes::render(&causes, out.paint));
+        }
+    } else if out.json {
         out.json(&items);
     } else {
         out.data(&render(&items, &Names::of(&office.config), office.now(), out.paint));

@@ -218,6 +218,8 @@ pub struct Office {
     clock: Clock,
     /// Every integration with its pipelines, as whoever carries out requests knows them.
     known: Vec<(IntegrationName, Vec<PipelineName>)>,
+    /// The one integration that it is all about.
+    client: Option<IntegrationName>,
     broken: bool,
 }
 
@@ -240,7 +242,7 @@ impl Office {
                 // It may run something else than the files say.
                 let known = names_of(&mut client).await?;
                 let clerk = Clerk::Daemon(Box::new(client));
-                Ok(Self { config: Arc::new(loaded.config), clerk, clock, known, broken })
+                Ok(Self { config: Arc::new(loaded.config), clerk, clock, known, client: None, broken })
             }
             Err(ClientError::NoDaemon { .. }) => {
                 let config = Arc::new(usable(loaded, out)?.config);
@@ -261,7 +263,38 @@ impl Office {
     pub fn here(engine: Engine) -> Self {
         let (config, clock) = (Arc::clone(&engine.config), engine.clock.clone());
         let known = names_in(&config);
-        Self { config, clerk: Clerk::Here(Box::new(engine)), clock, known, broken: false }
+        Self { config, clerk: Clerk::Here(Box::new(engine)), clock, known, client: None, broken: false }
+    }
+
+    /// From now on it is all about one integration: nothing else is known, and its pipelines go by their short names.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such integration.
+    pub fn narrow(&mut self, client: &str) -> Result<(), CliError> {
+        let (integration, pipeline) = self.find(client)?;
+        if let Some(pipeline) = pipeline.filter(|name| name.as_str() != integration.as_str()) {
+            return Err(CliError::Usage(format!("`{pipeline}` is a pipeline; `--client` takes an integration")));
+        }
+        self.known.retain(|(name, _)| *name == integration);
+        self.client = Some(integration);
+        Ok(())
+    }
+
+    /// The one integration that it is all about.
+    #[must_use]
+    pub const fn client(&self) -> Option<&IntegrationName> {
+        self.client.as_ref()
+    }
+
+    /// The full name of a pipeline or integration.
+    ///
+    /// # Errors
+    ///
+    /// When there is none of this name.
+    pub fn full_name(&self, name: &str) -> Result<String, CliError> {
+        let (integration, pipeline) = self.find(name)?;
+        Ok(pipeline.map_or_else(|| integration.to_string(), |pipeline| pipeline.to_string()))
     }
 
     /// Whether a daemon carries out what is asked.
@@ -422,8 +455,11 @@ impl Office {
         if let Some((integration, _)) = self.known.iter().find(|(known, _)| known.as_str() == name) {
             return Ok((integration.clone(), None));
         }
+        let short = self.client.as_ref().map(|client| format!("{client}/{name}"));
         for (integration, pipelines) in &self.known {
-            if let Some(pipeline) = pipelines.iter().find(|pipeline| pipeline.as_str() == name) {
+            let named =
+                |pipeline: &&PipelineName| pipeline.as_str() == name || Some(pipeline.as_str()) == short.as_deref();
+            if let Some(pipeline) = pipelines.iter().find(named) {
                 return Ok((integration.clone(), Some(pipeline.clone())));
             }
         }
@@ -436,7 +472,8 @@ impl Office {
         let known: Vec<String> = integrations.chain(pipelines).collect();
         let nearest = known.iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
         let hint = nearest.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        Err(CliError::Usage(format!("there is no pipeline or integration named `{name}`{hint}")))
+        let of = self.client.as_ref().map(|client| format!(" in `{client}`")).unwrap_or_default();
+        Err(CliError::Usage(format!("there is no pipeline or integration named `{name}`{of}{hint}")))
     }
 }
 

@@ -27,7 +27,10 @@ use crate::{
 ///
 /// When the state cannot be used.
 pub async fn run(office: &mut Office, out: &Output) -> Result<Exit, CliError> {
-    let Response::Status(status) = office.ask(Request::Status).await? else { return Err(Office::astray()) };
+    let Response::Status(mut status) = office.ask(Request::Status).await? else { return Err(Office::astray()) };
+    if let Some(client) = office.client() {
+        super::client::only(&mut status, client);
+    }
     if out.json {
         out.json(&status);
     } else {

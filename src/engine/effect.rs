@@ -116,6 +116,17 @@ impl EffectCounts {
         self.rewrites + self.parks + self.releases + self.pauses + self.adds + self.unread + self.moved
     }
 
+    /// Adds those of another pipeline or integration.
+    pub const fn add(&mut self, other: &Self) {
+        self.rewrites += other.rewrites;
+        self.parks += other.parks;
+        self.releases += other.releases;
+        self.pauses += other.pauses;
+        self.adds += other.adds;
+        self.unread += other.unread;
+        self.moved += other.moved;
+    }
+
     /// Whether these are no more than what was `shown` to a person, kind by kind.
     #[must_use]
     pub const fn no_more_than(&self, shown: &Self) -> bool {

@@ -56,7 +56,7 @@ impl Suite {
 pub struct Suites {
     /// File by file, in the order of names.
     pub files: Vec<Suite>,
-    /// The configuration, where it has mistakes: nothing can be said of it.
+    /// The configuration, where it has mistakes: nothing can be said of what is left out because of them.
     pub broken: Option<Box<Loaded>>,
 }
 
@@ -98,6 +98,7 @@ pub fn find(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
 pub fn read(dir: &Path, texts: &[(String, String)]) -> Suites {
     let snapshot = Arc::new(Snapshot::read(dir));
     let mut files = Vec::new();
+    let mut broken = None;
     let mut loaded: BTreeMap<Vec<(String, String)>, Ground> = BTreeMap::new();
     for (name, text) in texts {
         let shape = Shape::of(name, text);
@@ -106,17 +107,19 @@ pub fn read(dir: &Path, texts: &[(String, String)]) -> Suites {
         if !loaded.contains_key(&given) {
             let env = Arc::new(StandIns::new(given.iter().cloned()));
             let found = config::load_snapshot(&snapshot, env.as_ref(), &BTreeMap::new());
-            if found.has_errors() {
-                return Suites { files: Vec::new(), broken: Some(Box::new(found)) };
+            let config = Arc::new(found.config.clone());
+            // What is sound can be tested: one client's mistake is no other's.
+            if found.has_errors() && broken.is_none() {
+                broken = Some(Box::new(found));
             }
-            let ground = Ground { config: Arc::new(found.config), snapshot: Arc::clone(&snapshot), env };
+            let ground = Ground { config, snapshot: Arc::clone(&snapshot), env };
             loaded.insert(given.clone(), ground);
         }
         let Some(ground) = loaded.get(&given).cloned() else { continue };
         let Read { scenarios, diagnostics, sources } = shape.in_config(&ground.config);
         files.push(Suite { file: name.clone(), ground, scenarios, diagnostics, sources });
     }
-    Suites { files, broken: None }
+    Suites { files, broken }
 }
 
 impl Ground {

@@ -1,6 +1,7 @@
 //! The user's own tests: those that ship with the examples, what they notice, and what is said of mistakes in them.
 #![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
+mod clients;
 mod examples;
 mod failing;
 mod mistakes;

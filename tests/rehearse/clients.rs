@@ -1,0 +1,111 @@
+//! An agency's clients, through the built program: one of them at a time, and none is another's trouble.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{reconciled, root};
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// The example with a state of its own; nobody is at its addresses.
+fn agency() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    copy(&root().join("examples/configs/agency"), dir.path());
+    fs::write(dir.path().join("reconciled.toml"), "state_dir = \"state\"\nsocket = \"daemon.sock\"\n").unwrap();
+    dir
+}
+
+#[track_caller]
+fn exits(dir: &TempDir, args: &[&str], code: i32) -> (String, String) {
+    let mut command = reconciled();
+    for client in ["ACME", "BRAVO"] {
+        command.env(format!("{client}_URL"), "http://127.0.0.1:9").env(format!("{client}_TENANT"), "t");
+    }
+    let output = command.arg("--config").arg(dir.path()).args(args).output().unwrap();
+    let (out, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(code), "{args:?}\n{out}\n{said}");
+    (out, said)
+}
+
+fn names(json: &str, at: &str) -> Vec<String> {
+    let value: Value = serde_json::from_str(json).unwrap();
+    value[at].as_array().unwrap().iter().map(|one| one["integration"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_command_for_one_client_shows_and_does_nothing_of_others() {
+    let dir = agency();
+    let (out, _) = exits(&dir, &["status", "--json"], 0);
+    assert_eq!(names(&out, "integrations"), ["acme", "bravo"]);
+    let (out, _) = exits(&dir, &["--client", "bravo", "status", "--json"], 0);
+    assert_eq!(names(&out, "integrations"), ["bravo"]);
+    // Its pipelines go by their short names.
+    exits(&dir, &["--client", "acme", "pause", "contacts"], 0);
+    let (out, _) = exits(&dir, &["status", "--json"], 0);
+    let status: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(status["paused"].as_array().unwrap().len(), 1);
+    assert_eq!(status["paused"][0]["what"], "acme/contacts");
+    let (out, _) = exits(&dir, &["--client", "bravo", "status", "--json"], 0);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["paused"], serde_json::json!([]));
+    // Without a name it is all of the client, and of nobody else.
+    exits(&dir, &["--client", "bravo", "pause"], 0);
+    let (out, _) = exits(&dir, &["--client", "bravo", "resume", "--json"], 0);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap().as_array().unwrap().len(), 1);
+    let (out, _) = exits(&dir, &["--client", "bravo", "runs", "--json"], 0);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap().as_array().unwrap().len(), 1);
+    let (out, _) = exits(&dir, &["--client", "bravo", "parked", "list", "--causes"], 0);
+    assert_eq!(out, "nothing is parked\n");
+    let (out, _) = exits(&dir, &["--client", "bravo", "config", "diff", "--json"], 0);
+    assert!(names(&out, "integrations").iter().all(|name| name == "bravo"), "{out}");
+}
+
+#[test]
+fn a_client_that_is_not_there_or_not_meant_is_told() {
+    let dir = agency();
+    let (_, said) = exits(&dir, &["--client", "brave", "status"], 64);
+    assert!(said.contains("did you mean `bravo`?"), "{said}");
+    let (_, said) = exits(&dir, &["--client", "acme/contacts", "status"], 64);
+    assert!(said.contains("takes an integration"), "{said}");
+    let (_, said) = exits(&dir, &["--client", "acme", "validate"], 64);
+    assert!(said.contains("takes no `--client`"), "{said}");
+    // What is another client's is not answered by the way.
+    for what in ["bravo", "bravo/contacts", "invoices"] {
+        let (_, said) = exits(&dir, &["--client", "acme", "approve", what], 64);
+        assert!(said.contains("nothing of `acme`"), "{said}");
+    }
+    let (_, said) = exits(&dir, &["--client", "acme", "plan", "bravo/contacts"], 64);
+    assert!(said.contains("in `acme`"), "{said}");
+}
+
+#[test]
+fn one_clients_broken_file_keeps_no_other_from_being_tested() {
+    let dir = agency();
+    let file = dir.path().join("clients/acme.yaml");
+    fs::write(&file, fs::read_to_string(&file).unwrap().replace("template: shop", "template: shpo")).unwrap();
+    let (out, said) = exits(&dir, &["--client", "bravo", "test"], 78);
+    assert!(said.contains("did you mean `shop`?"), "{said}");
+    assert!(out.contains("ok      bravo-shows-its-sales-invoices"), "{out}");
+    assert!(out.contains("3 tests passed\n"), "{out}");
+}
+
+#[test]
+fn the_tests_of_one_client_are_played_alone() {
+    let (out, _) = exits(&agency(), &["--client", "acme", "--json", "test"], 0);
+    let results: Value = serde_json::from_str(&out).unwrap();
+    let covered = results["coverage"].as_array().unwrap();
+    let of_acme = covered.iter().filter(|one| one["pipeline"] == "acme/contacts").count();
+    assert_eq!((of_acme, results["passed"].as_u64().unwrap() < 7), (1, true), "{out}");
+}
