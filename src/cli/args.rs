@@ -161,7 +161,7 @@ pub struct RestoreArgs {
 /// `validate`.
 #[derive(Debug, Args)]
 pub struct ValidateArgs {
-    /// Also ask the systems, writing nothing: login, rights, fields, constants, clock
+    /// Also ask the systems, writing nothing: login, rights, fields, clock
     #[arg(long)]
     pub online: bool,
 }
