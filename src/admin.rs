@@ -4,9 +4,9 @@
 //! It decides nothing itself. Every answer is one that the daemon gives, in the words of [`crate::daemon::protocol`], and every
 //! button sends a [`Request`](crate::daemon::protocol::Request) as a command would.
 //!
-//! - [`visitor`](self) says who asks: by password and session, by token, or as the role that everybody has ([`session`], `proof`,
-//!   `throttle`). [`access`] says what they may ask, and takes out of an answer what is not theirs.
-//! - [`api`] is one table of routes; `openapi` describes it. [`metrics`] and `health` are for machines that watch.
+//! - [`visitor`](self) says who asks: by password and session, by token, or as the role that everybody has (`session`, `proof`,
+//!   `throttle`). `access` says what they may ask, and takes out of an answer what is not theirs.
+//! - `api` is one table of routes; `openapi` describes it. [`metrics`] and `health` are for machines that watch.
 //! - `pages` draws what people read; `act` carries out what they click, and `audit` remembers it.
 //! - [`server`](self) ties this to a port: headers that keep browsers careful, names and origins that are believed, and an end.
 

@@ -3,7 +3,7 @@
 //!
 //! 1. [`find`] and [`read()`] give the scenarios of a folder: what is written (`written`) is looked up in the
 //!    configuration (`read/`), values become what the resource's fields say (`values`).
-//! 2. [`play`] sets the stage: a [`System`](system::System) per connection, which follows its manifest, a store that forgets what was
+//! 2. [`play`] sets the stage: a `System` per connection, which follows its manifest, a store that forgets what was
 //!    not flushed, and a daemon (`life`) that can die at a write. Steps happen one after the other.
 //! 3. `check` compares what came of it (`compare` pairs what is alike) and says what is wrong as a [`Failure`].
 //! 4. At the end of every scenario nothing may be left to do: another sync and a full read must send nothing.
