@@ -81,7 +81,10 @@ impl Watch {
     ) -> Result<(), StoreError> {
         let ledger = shared.ledger();
         let of = |pipeline| config.pipeline(pipeline).map(|(integration, _)| integration.name.clone());
-        for hold in ledger.list_held().await?.iter().filter(|hold| hold.approval == Approval::Waiting) {
+        // A first run is over no guard; it is told of once for the whole integration, below.
+        let is_first = |hold: &HeldRun| hold.guards.is_empty() && hold.message.is_none();
+        let waits = |hold: &&HeldRun| hold.approval == Approval::Waiting && !is_first(hold);
+        for hold in ledger.list_held().await?.iter().filter(waits) {
             if let Some(name) = of(&hold.pipeline) {
                 facts.put(Topic::Held, &hold.id, hold_told(hold, name));
             }
