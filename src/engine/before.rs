@@ -36,6 +36,10 @@ impl Run<'_> {
         if self.is_down(&end.connection.name) {
             return Ok(None);
         }
+        // A copy from before our last write would take back what that carried over, mapped or not.
+        if self.may_be_old(pipeline, side, std::slice::from_ref(&id)).await?.contains(&true) {
+            return Ok(None);
+        }
         let record = match self.connector(&end.connection.name)?.get(&end.resource, &record_to_read(end, &id)).await {
             Ok(Some(record)) => record,
             Ok(None) => {

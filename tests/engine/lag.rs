@@ -87,6 +87,35 @@ async fn a_deletion_that_is_not_seen_yet_is_no_return() {
     assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (0, 0), "{books}");
 }
 
+/// An old copy that is sent back whole would take back what was written a moment ago.
+#[tokio::test]
+async fn an_old_copy_is_not_sent_back_whole() {
+    let connectors = CONNECTORS.replace("in_doubt: 60s", "in_doubt: 60s\n    lag: 30s");
+    let connectors = connectors.replace("update: { patch:", "update: { replaces: true, patch:");
+    let world = World::new(&format!("{CONTACTS}{connectors}"));
+    let (shop, books) = jane(&world).await;
+    world.settled().await;
+    world.books.edit("contacts", &books, json!({"note": "not mapped"}));
+    world.clock.advance(Duration::from_secs(60));
+    world.settled().await;
+    world.books.lag(TimeDelta::seconds(20));
+    world.shop.edit("contacts", &shop, json!({"phone": "021 2"}));
+    world.run(world.request(reconciled::engine::Mode::Sync)).await;
+    world.clock.advance(Duration::from_secs(5));
+    world.shop.edit("contacts", &shop, json!({"city": "Picton"}));
+    for _ in 0..4 {
+        world.run(world.request(reconciled::engine::Mode::Sync)).await;
+        assert_eq!(world.books.get_body("contacts", &books)["phone"], "021 2");
+        world.clock.advance(Duration::from_secs(20));
+    }
+    world.settled().await;
+    for (system, id) in [(&world.shop, &shop), (&world.books, &books)] {
+        let now = system.get_body("contacts", id);
+        assert_eq!((&now["phone"], &now["city"]), (&json!("021 2"), &json!("Picton")));
+    }
+    assert_eq!(world.books.get_body("contacts", &books)["note"], "not mapped");
+}
+
 /// A value that was typed a moment before the cursor moved, and was not shown.
 #[tokio::test]
 async fn what_was_typed_and_not_shown_yet_is_asked_for_again() {

@@ -69,6 +69,29 @@ async fn a_line_that_the_accountant_edited_stays_until_the_shop_edits_that_very_
     }
 }
 
+/// What a person added is no part of what we wrote, and no difference: an edit of our lines goes on, and leaves it there.
+#[tokio::test]
+async fn a_line_that_somebody_added_stops_no_edit_of_the_others() {
+    let world = World::new(SALES);
+    give_ids(&world.books);
+    let id = world.shop.insert("sales", json!({ "number": "1", "lines": sold([("Hat", 1000), ("Coat", 2000)]) }));
+    world.settled().await;
+    let there = World::find(&world.books, "sales", "number", "1")["id"].as_str().unwrap().to_owned();
+    let mut lines = booked([("Hat", 10), ("Coat", 20)]);
+    lines.as_array_mut().unwrap().push(json!({ "id": "L2", "text": "Freight", "price": 5 }));
+    world.books.edit("sales", &there, json!({ "lines": lines }));
+    world.settled().await;
+    for cents in [1100, 1200] {
+        let writes = world.books.written().len();
+        world.shop.edit("sales", &id, json!({ "lines": sold([("Hat", cents), ("Coat", 2000)]) }));
+        world.settled().await;
+        let mut wanted = booked([("Hat", cents / 100), ("Coat", 20)]);
+        wanted.as_array_mut().unwrap().push(json!({ "id": "L2", "text": "Freight", "price": 5 }));
+        assert_eq!(world.books.get_body("sales", &there)["lines"], wanted);
+        assert_eq!(world.books.written().len(), writes + 1);
+    }
+}
+
 #[tokio::test]
 async fn drift_is_put_back_after_an_edit_of_another_line_too() {
     let world = World::new(&format!("{SALES}    drift: put-back\n"));

@@ -551,9 +551,15 @@ impl Connector for Fake {
         items: &[WriteItem],
         key: &str,
     ) -> Result<PreparedCall, CallError> {
+        let replaces = kind == WriteKind::Update && resource.update.as_ref().is_some_and(|update| update.replaces);
+        let values = |item: &WriteItem| {
+            let mut whole = item.now.clone().filter(|_| replaces).unwrap_or_else(|| json!({}));
+            whole.as_object_mut().unwrap().extend(item.body.as_object().cloned().unwrap_or_default());
+            whole
+        };
         let bodies: Vec<_> = items
             .iter()
-            .map(|item| json!({"id": item.id.as_ref().map(RecordId::as_str), "values": item.body, "version": item.version}))
+            .map(|item| json!({"id": item.id.as_ref().map(RecordId::as_str), "values": values(item), "version": item.version}))
             .collect();
         Ok(PreparedCall {
             resource: resource.name.clone(),
