@@ -341,15 +341,7 @@ impl Reloader {
         }
         let mut notes = Vec::new();
         for (name, slot) in self.shared.slots().iter().filter(|(_, slot)| slot.shares(&names)) {
-            // What could not log in before is tried again at once.
-            let troubled = slot.with(|state| {
-                let before = state.troubles.len();
-                state.troubles.retain(|connection, _| !names.contains(connection));
-                before != state.troubles.len()
-            });
-            if troubled {
-                slot.poke(|agenda| agenda.ask("a login changed"));
-            }
+            slot.login_given(&names, "a login changed", false);
             let kept = matches!(self.known.decisions.get(name), Some(Decision::Keep(_)));
             if let Some(running) = self.known.running.get_mut(name).filter(|_| !kept) {
                 running.generation = self.known.generation;
