@@ -282,11 +282,12 @@ fn tell_of_refusals(shared: &Shared, slot: &Slot, troubles: &[Trouble], over: &B
         let concerns = |name: &ConnectionName| {
             other.peek(|state| state.agenda.as_ref().is_some_and(|agenda| agenda.is_refused(name)))
         };
-        for trouble in troubles.iter().filter(|trouble| !trouble.temporary && concerns(&trouble.connection)) {
-            other.poke(|agenda| agenda.refused(&trouble.connection, now));
+        let refused = troubles.iter().filter(|trouble| !trouble.temporary && !trouble.partly);
+        for trouble in refused.filter(|trouble| concerns(&trouble.connection)) {
+            other.poke(|agenda| agenda.asked_by_others(&trouble.connection, now));
         }
         for name in over.iter().filter(|name| concerns(name)) {
-            other.poke(|agenda| agenda.answers_again(name));
+            other.poke(|agenda| agenda.ask(&format!("{name} answers again")));
         }
     }
 }

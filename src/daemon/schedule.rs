@@ -250,10 +250,15 @@ impl Agenda {
         }
     }
 
-    /// A system refused us: its polls rest, and it is asked again now and then.
-    pub fn refused(&mut self, connection: &ConnectionName, now: DateTime<Utc>) {
+    /// A system refused us, `partly` if it did something else of what we wanted. It is asked again now and then.
+    pub fn refused(&mut self, connection: &ConnectionName, partly: bool, now: DateTime<Utc>) {
         self.retry.polls.remove(connection);
-        self.refusals.refused(connection, now);
+        self.refusals.refused(connection, partly, now);
+    }
+
+    /// Somebody else who needs a system was refused by it.
+    pub fn asked_by_others(&mut self, connection: &ConnectionName, now: DateTime<Utc>) {
+        self.refusals.asked(connection, now);
     }
 
     /// Whether a system refused us, and no run has shown since that it does what we want.
@@ -262,13 +267,15 @@ impl Agenda {
         self.refusals.contains(connection)
     }
 
-    /// A system that had refused us answers again: whatever waits for it is done at once. Only that run shows whether it
-    /// does all that we want.
+    /// A system that had refused us lets us read: where it had let us do nothing, what waits for it is done at once. Only
+    /// that run shows whether it does all that we want.
     pub fn answers_again(&mut self, connection: &ConnectionName) {
-        self.ask(&format!("{connection} answers again"));
+        if self.refusals.rests(connection) {
+            self.ask(&format!("{connection} answers again"));
+        }
     }
 
-    /// A system does what we want, or somebody mended what it refused.
+    /// A run showed that a system does what we want, or somebody mended what it refused.
     pub fn not_refused(&mut self, connection: &ConnectionName) {
         self.refusals.forget(connection);
     }
@@ -336,10 +343,9 @@ impl Agenda {
             return Some(Action::Poll { connection, at: now });
         }
         if let Some(connection) = self.refusals.take_due(now) {
-            if self.integration.reads(&connection) {
+            if self.refusals.rests(&connection) && self.integration.reads(&connection) {
                 return Some(Action::Poll { connection, at: now });
             }
-            // Nothing but what we write can tell.
             self.run_began(now);
             return Some(Action::Run { why: format!("{connection} refused us before"), full: false });
         }
@@ -402,7 +408,7 @@ impl Agenda {
     }
 
     fn polls(&self) -> impl Iterator<Item = (&ConnectionName, DateTime<Utc>)> {
-        let all = self.integration.schedule.poll.iter().filter(|(connection, _)| !self.refusals.contains(connection));
+        let all = self.integration.schedule.poll.iter().filter(|(connection, _)| !self.refusals.rests(connection));
         all.filter_map(|(connection, interval)| {
             let polled = self.polled.get(connection)?;
             Some((connection, next_poll(self.integration.timezone, *interval, *polled)))

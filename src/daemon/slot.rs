@@ -261,7 +261,7 @@ impl Slot {
             }
             for trouble in troubles {
                 if let Some(agenda) = state.agenda.as_mut().filter(|_| !trouble.temporary) {
-                    agenda.refused(&trouble.connection, now);
+                    agenda.refused(&trouble.connection, trouble.partly, now);
                 }
                 let (since, attempts) =
                     state.troubles.get(&trouble.connection).map_or((now, 0), |known| (known.since, known.attempts));

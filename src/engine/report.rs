@@ -85,6 +85,9 @@ pub struct Trouble {
     pub message: String,
     /// Whether it passes by itself (time-out, limit) or needs a person (login).
     pub temporary: bool,
+    /// Whether something else could be read there in the same run.
+    #[serde(default)]
+    pub partly: bool,
 }
 
 /// What a plan does with a record.

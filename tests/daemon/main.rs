@@ -8,6 +8,7 @@ mod gate;
 mod jumps;
 mod people;
 mod refusals;
+mod stop;
 mod timing;
 mod trouble;
 mod watchdog;

@@ -49,7 +49,7 @@ async fn a_login_that_heals_by_itself_is_noticed_and_what_waited_is_written_at_o
     assert_eq!(asked_again(&live, "books").as_deref(), Some("04:09:00"));
     let before = live.books.calls();
     live.until("01 04:25:00").await;
-    assert_eq!(live.books.calls() - before, 2, "after 5 and 10 more minutes, one call each");
+    assert_eq!(live.books.calls() - before, 4, "after 5 and 10 more minutes, one call for each resource");
     assert_eq!(asked_again(&live, "books").as_deref(), Some("04:39:00"));
     live.books.fail_with(None);
     live.until("01 04:38:00").await;
@@ -71,7 +71,10 @@ async fn a_system_that_refuses_us_is_not_polled_until_it_answers() {
     let before = live.shop.calls();
     live.until("01 16:00:00").await;
     let calls = live.shop.calls() - before;
-    assert!((11..=14).contains(&calls), "5, 10, 20, 40 minutes, then once an hour: {calls} in twelve hours");
+    assert!(
+        (24..=28).contains(&calls),
+        "5, 10, 20, 40 minutes, then once an hour, two resources: {calls} in half a day"
+    );
     jane(&live, "Jane");
     live.shop.fail_with(None);
     live.until("01 17:10:00").await;
@@ -88,15 +91,17 @@ async fn a_right_to_write_that_is_missing_stays_a_trouble_while_reading_works() 
     live.books.refuse_writes(refused("books"));
     jane(&live, "Jane");
     live.until("01 04:04:30").await;
-    for (time, next) in [("05:00", "04:09"), ("10:00", "04:19"), ("20:00", "04:39"), ("40:00", "05:19")] {
+    for (time, next) in
+        [("04:05", "04:09"), ("04:10", "04:19"), ("04:20", "04:39"), ("04:40", "05:19"), ("05:20", "06:19")]
+    {
+        live.until(&format!("01 {time}:00")).await;
         assert_eq!(asked_again(&live, "books").unwrap(), format!("{next}:00"));
-        live.until(&format!("01 04:{time}")).await;
         let now = live.daemon.status().integrations.remove(0);
         assert_eq!(now.troubles.len(), 1, "it can be read, and nobody says that all is well: {now:?}");
     }
     assert_eq!(live.world.books.count("contacts"), 0);
     live.books.refuse_writes(None);
-    live.until("01 05:20:00").await;
+    live.until("01 06:20:00").await;
     assert_eq!(live.world.books.count("contacts"), 1);
     assert_eq!(live.daemon.status().integrations[0].troubles, []);
     at_rest(&live).await;
@@ -104,24 +109,29 @@ async fn a_right_to_write_that_is_missing_stays_a_trouble_while_reading_works() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn who_shares_a_system_that_refuses_asks_once_and_goes_on_together() {
-    let second = SHOP.split_once("  acme:").unwrap().1.replace("contacts:\n        source", "people:\n        source");
-    let second = second.replace("/contacts", "/people").replace("sales:\n        source", "orders:\n        source");
-    let one = SHOP.split_once("      sales:").unwrap().0;
-    let other = second.split_once("      orders:").unwrap().0.replace("/people", "/contacts");
-    let live = Live::start(World::new(&format!("{one}  other:{other}"))).await;
+    // Each has one of the pipelines.
+    let (head, contacts) = SHOP.split_once("    pipelines:\n").unwrap();
+    let (contacts, sales) = contacts.split_once("      sales:").unwrap();
+    let other = head.replace("integrations:\n  acme:", "  other:");
+    let config = format!(
+        "{head}    pipelines:\n{contacts}{}    pipelines:\n      sales:{sales}",
+        other.trim_start_matches('\n')
+    );
+    let live = Live::start(World::new(&config)).await;
     live.until("01 04:01:00").await;
     live.books.fail_with(refused("books"));
     jane(&live, "Jane");
+    live.world.shop.insert("sales", json!({"number": "1", "total": 5}));
     live.until("01 04:05:00").await;
     let all = live.daemon.status().integrations;
     assert!(all.iter().all(|one| one.troubles.len() == 1), "{all:?}");
     let before = live.books.calls();
     live.until("01 07:00:00").await;
     let calls = live.books.calls() - before;
-    assert!(calls <= 6, "as seldom as if one alone asked: {calls} in three hours");
+    assert!(calls <= 10, "as seldom as if one alone asked: {calls} in three hours");
     live.books.fail_with(None);
     live.until("01 08:10:00").await;
-    assert_eq!(live.world.books.count("contacts"), 1);
+    assert_eq!((live.world.books.count("contacts"), live.world.books.count("sales")), (1, 1));
     let all = live.daemon.status().integrations;
     assert!(all.iter().all(|one| one.troubles.is_empty()), "{all:?}");
     for name in ["acme", "other"] {

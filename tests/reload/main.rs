@@ -37,10 +37,13 @@
 
 mod checkup;
 mod control;
+mod defined;
 mod disk;
 mod editing;
 mod fuzz;
 mod judged;
+mod jumps;
+mod killed;
 mod last_good;
 mod life;
 mod many;

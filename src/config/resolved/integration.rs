@@ -35,9 +35,8 @@ impl Integration {
     /// Whether records of this account are listed, and not only written.
     #[must_use]
     pub fn reads(&self, connection: &ConnectionName) -> bool {
-        let listed = |pipeline: &Pipeline, side| {
-            pipeline.end(side).connection.name == *connection && pipeline.reads(side)
-        };
+        let listed =
+            |pipeline: &Pipeline, side| pipeline.end(side).connection.name == *connection && pipeline.reads(side);
         self.pipelines.iter().any(|pipeline| Side::BOTH.into_iter().any(|side| listed(pipeline, side)))
     }
 }

@@ -225,7 +225,10 @@ fn lost(trouble: &ConnectionTrouble, integrations: Vec<IntegrationName>) -> Wron
     let (what, next) = if *temporary {
         ("is lost", "It is tried again by itself; nothing needs to be done unless it lasts.")
     } else {
-        ("needs a person", "It seldom passes by itself. It is asked again now and then, and at once when its login is changed.")
+        (
+            "needs a person",
+            "It seldom passes by itself. It is asked again now and then, and at once when its login is changed.",
+        )
     };
     let names: Vec<&str> = integrations.iter().map(IntegrationName::as_str).collect();
     Wrong {

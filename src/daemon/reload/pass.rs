@@ -177,6 +177,7 @@ impl Reloader {
                 }
             }
         }
+        crate::crash::point("generation-kept");
         (report.generation, report.at, report.why) = (self.known.generation, self.shared.clock.now(), why.to_owned());
         let was_rejected = self.known.report.is_rejected();
         self.known.report = report;
@@ -519,6 +520,7 @@ impl Reloader {
             }
         }
         self.note(&notes).await;
+        crate::crash::point("edit-noted");
         if !notes.is_empty() {
             self.forget_held().await;
         }
