@@ -267,6 +267,7 @@ fn a_status() -> Status {
         earlier: [Damage::default(); 2],
         config: 1,
         plan: None,
+        except: Vec::new(),
         approval: Approval::Waiting,
     };
     let sales = PipelineStatus { held: Some(held), ..pipeline_status("acme/sales", Stage::Running) };

@@ -111,7 +111,7 @@ const POINTS: &[(&str, &[&str])] = &[
         "`status`, `reload`, `config diff` and the log tell the same hash of what runs",
         &["reload/life.rs everybody_tells_the_same_hash_of_what_runs"],
     ),
-    ("no secret in any output", &["canary.rs "]),
+    ("no secret in any output", &["canary.rs secrets_appear_in_nothing_that_is_said_logged_stored_or_exported"]),
     ("a second daemon exits 75 and says who holds the state", &["reload/life.rs a_second_daemon_is_turned_away"]),
     (
         "a folder that cannot be written, and no events of the system: the poll works, with one warning",

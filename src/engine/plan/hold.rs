@@ -177,8 +177,9 @@ impl Run<'_> {
         if let Some(old) = &old
             && old.approval == Approval::Approved
             && old.config == pipeline.hash
-            && no_more_than(&damage, &old.damage)
-            && old.plan.is_none_or(|shown| shown == planned.number)
+            && let (left, number) = planned.left_out.of(&old.except)
+            && no_more_than(&(damage + left), &old.damage)
+            && old.plan.is_none_or(|shown| shown == planned.number.wrapping_add(number))
         {
             self.release_held(pipeline).await?;
             return Ok(None);
@@ -227,6 +228,7 @@ impl Run<'_> {
             earlier,
             config: pipeline.hash,
             plan: Some(planned.number),
+            except: Vec::new(),
             approval,
         };
         if self.request.mode == Mode::Sync {
