@@ -17,10 +17,16 @@ fn as_str(files: &[(String, String)]) -> Vec<(&str, &str)> {
 
 /// What the numbers for a monitoring system say of the last look at the files.
 async fn taken_whole(live: &Live) -> bool {
-    let said = live.said();
-    let line = said.lines().find(|line| line.contains("console.listening")).expect("the console listens");
-    let line: serde_json::Value = serde_json::from_str(line).unwrap();
-    let address = line["address"].as_str().or_else(|| line["fields"]["address"].as_str()).unwrap();
+    let began = std::time::Instant::now();
+    let line = loop {
+        if let Some(line) = live.said().lines().find(|line| line.contains("console.listening")) {
+            break line.to_owned();
+        }
+        assert!(began.elapsed() < Duration::from_mins(3), "the console does not listen: {}", live.said());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let address = line["address"].as_str().or_else(|| line["fields"]["address"].as_str()).expect("its address");
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let ask = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(ask.as_bytes()).await.unwrap();
