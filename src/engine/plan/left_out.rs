@@ -132,9 +132,9 @@ impl Run<'_> {
         self.engine.ledger.commit(changes).await?;
         let mut named = Vec::new();
         for (side, id) in std::mem::take(&mut hold.except) {
-            let held = left.writes.iter().any(|write| write.of.iter().flatten().any(|of| *of == (side, id.clone())));
+            let waits = left.writes.iter().any(|write| write.of.iter().flatten().any(|of| *of == (side, id.clone())));
             // What was not decided about in this round is decided about later.
-            if held || self.is_open(pipeline, side, &id).await? {
+            if waits || self.is_open(pipeline, side, &id).await? {
                 named.push((side, id));
             }
         }
