@@ -25,7 +25,10 @@ pub async fn approve(office: &mut Office, args: &ApproveArgs, out: &Output) -> R
         Response::EditAnswered(held) if out.json => out.json(&held),
         Response::Approved(pipelines) => {
             let names: Vec<&str> = pipelines.iter().map(PipelineName::as_str).collect();
-            out.talk(&format!("approved: {}; the next run goes ahead", names.join(", ")));
+            let left = args.except.len();
+            let but =
+                if left == 0 { String::new() } else { format!(", but for {left} of its records, which stay held") };
+            out.talk(&format!("approved: {}{but}; the next run goes ahead", names.join(", ")));
         }
         Response::EditAnswered(held) => {
             let left = held.except.len();

@@ -208,6 +208,7 @@ fn wait_text(wait: &WaitReason, now: DateTime<Utc>) -> String {
         WaitReason::FullRead { at } => format!("everything is read again {}", until(now, *at)),
         WaitReason::Due { at } => format!("a record is looked at again {}", until(now, *at)),
         WaitReason::Retry { at } => format!("next attempt {}", until(now, *at)),
+        WaitReason::Refused { connection, at } => format!("{connection} is asked again {}", until(now, *at)),
         WaitReason::Store { at } => format!("the store is tried again {}", until(now, *at)),
         WaitReason::ByHand => "nothing starts by itself (`automatic: false`)".to_owned(),
         WaitReason::Paused => "it is paused: nothing starts by itself before `reconciled resume`".to_owned(),

@@ -225,6 +225,7 @@ fn a_sync_with_trouble() {
         connection: connection("acme-xero"),
         message: "acme-xero refuses the login: TokenExpired; give a new token".to_owned(),
         temporary: false,
+        partly: false,
     }];
     let mut skipped = PipelineReport::new(name("acme/payments"));
     skipped.skipped = Some("acme-xero/payments could not be read".to_owned());
@@ -266,6 +267,7 @@ fn a_status() -> Status {
         earlier: [Damage::default(); 2],
         config: 1,
         plan: None,
+        except: Vec::new(),
         approval: Approval::Waiting,
     };
     let sales = PipelineStatus { held: Some(held), ..pipeline_status("acme/sales", Stage::Running) };

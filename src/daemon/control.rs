@@ -462,7 +462,13 @@ impl Handle {
         tracing::info!(event = "daemon.stopping", deadline = ?self.shared.stop_deadline());
         let shared = self.shared.clone();
         let deadline = tokio::spawn(async move {
-            shared.clock.sleep(shared.stop_deadline()).await;
+            let deadline = shared.stop_deadline();
+            // In real time, too: calls to a system that is not there any more are tried again by a clock that, in a test,
+            // nobody may be moving.
+            tokio::select! {
+                () = shared.clock.sleep(deadline) => {}
+                () = tokio::time::sleep(deadline) => {}
+            }
             tracing::warn!(event = "daemon.deadline", "runs still under way are left to recovery");
             shared.stop.send_modify(|stop| *stop = (*stop).max(Stop::Now));
         });

@@ -215,6 +215,7 @@ mod tests {
             connection: crate::config::ConnectionName::parse("xero").unwrap(),
             message: String::new(),
             temporary: true,
+            partly: false,
         };
         let report = report(|report| report.troubles.push(trouble));
         counters.run(&acme, (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH), Some(&report));

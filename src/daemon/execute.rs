@@ -56,13 +56,7 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
         Request::Held => Response::Held(desk.held().await?),
         Request::Approve { what, except } => match held_edit(engine, &what).await? {
             Some(held) => answer_edit(engine, held, (Approval::Approved, except)).await?,
-            None if except.is_empty() => Response::Approved(desk.approve(&what).await?),
-            None => {
-                let text = format!(
-                    "no edit of the configuration named `{what}` waits, and only of those records can be left out"
-                );
-                return Err(Failure::new(FailureKind::NotPossible, text));
-            }
+            None => Response::Approved(desk.approve_except(&what, &except).await?),
         },
         Request::Reject { what } => match held_edit(engine, &what).await? {
             Some(held) => answer_edit(engine, held, (Approval::Rejected, Vec::new())).await?,

@@ -97,8 +97,7 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Res
         });
         let users: BTreeSet<ConnectionName> = users.collect();
         for slot in shared.slots().values().filter(|slot| slot.shares(&users)) {
-            slot.with(|state| state.troubles.retain(|connection, _| !users.contains(connection)));
-            slot.poke(|agenda| agenda.ask("a login was given"));
+            slot.login_given(&users, "a login was given", true);
         }
     }
     Ok(response)

@@ -121,7 +121,7 @@ pub enum Request {
     Approve {
         /// The id of a held run or edit, a pipeline, or an integration (its first runs, or its edit).
         what: String,
-        /// Records that an edit shall leave as they are, by an id of either side.
+        /// Records to leave as they are, by an id of either side.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         except: Vec<RecordId>,
     },

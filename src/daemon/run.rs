@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{ApplyMode, ConnectionName, Integration, IntegrationName, PipelineName},
-    engine::{EngineError, Listing, Meter, Mode, RunReport, RunRequest},
+    engine::{EngineError, Listing, Meter, Mode, RunReport, RunRequest, Trouble},
     store::StoreError,
 };
 
@@ -207,7 +207,8 @@ async fn conclude(
             );
             // A run that was asked to make room tells nothing about its connections.
             if *slot.draining().borrow() < Drain::Closed {
-                slot.note_troubles(&kept.connections, &report.troubles, now);
+                let over = slot.note_troubles(&kept.connections, &report.troubles, counts && whole, now);
+                tell_of_refusals(shared, slot, &report.troubles, &over);
             }
             match tell_others(shared, slot, kept.started, report).await {
                 Ok(()) if request.mode == Mode::Poll => return outcome,
@@ -272,6 +273,23 @@ fn again(request: &RunRequest, outcome: &Result<RunReport, RunError>, waiting: b
         && (report.troubles.iter().any(|trouble| trouble.temporary)
             || report.pipelines.iter().any(|pipeline| pipeline.tally.unknown > 0)
             || (waiting && report.troubles.is_empty()))
+}
+
+/// Whoever shares a connection need not find out by itself that it refuses us, or does not any more.
+fn tell_of_refusals(shared: &Shared, slot: &Slot, troubles: &[Trouble], over: &BTreeSet<ConnectionName>) {
+    let now = shared.clock.now();
+    for other in shared.slots().values().filter(|other| other.name != slot.name) {
+        let concerns = |name: &ConnectionName| {
+            other.peek(|state| state.agenda.as_ref().is_some_and(|agenda| agenda.is_refused(name)))
+        };
+        let refused = troubles.iter().filter(|trouble| !trouble.temporary && !trouble.partly);
+        for trouble in refused.filter(|trouble| concerns(&trouble.connection)) {
+            other.poke(|agenda| agenda.asked_by_others(&trouble.connection, now));
+        }
+        for name in over.iter().filter(|name| concerns(name)) {
+            other.poke(|agenda| agenda.ask(&format!("{name} answers again")));
+        }
+    }
 }
 
 /// What was read is delivered to every pipeline that uses it, also of other integrations: those have something to do.

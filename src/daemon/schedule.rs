@@ -10,7 +10,10 @@
 //! - Times of `cron` are those of the integration's time zone, later by its place in a `spread`.
 //! - `after_idle` counts from the end of the last run, whoever asked for it. A poll is no run.
 //! - A remote that fails for a reason that passes, and records that a run left over, are tried again with back-off.
+//! - A remote that refuses us is polled no more; [`refusals`] says when it is asked again. Once it answers, a run does
+//!   whatever waited for it.
 
+mod refusals;
 mod times;
 
 #[cfg(test)]
@@ -23,6 +26,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use refusals::Refusals;
 use times::{next_cron, next_poll, plus};
 
 use super::WaitReason;
@@ -113,6 +117,7 @@ pub struct Agenda {
     read_in_full: Option<DateTime<Utc>>,
     due: Option<DateTime<Utc>>,
     retry: Retry,
+    refusals: Refusals,
 }
 
 impl Agenda {
@@ -133,6 +138,7 @@ impl Agenda {
             read_in_full: remembered.read_in_full,
             due: remembered.due,
             retry: Retry::default(),
+            refusals: Refusals::default(),
         };
         if remembered.changes_wait {
             agenda.saw_change(now);
@@ -172,6 +178,7 @@ impl Agenda {
             self.polled.entry(connection.clone()).or_insert(now);
         }
         self.retry.polls.retain(|connection| integration.schedule.poll.contains_key(connection));
+        self.refusals.retain(|connection| integration.pipelines.iter().any(|pipeline| pipeline.uses(connection)));
         self.integration = integration;
     }
 
@@ -243,6 +250,36 @@ impl Agenda {
         }
     }
 
+    /// A system refused us, `partly` if it did something else of what we wanted. It is asked again now and then.
+    pub fn refused(&mut self, connection: &ConnectionName, partly: bool, now: DateTime<Utc>) {
+        self.retry.polls.remove(connection);
+        self.refusals.refused(connection, partly, now);
+    }
+
+    /// Somebody else who needs a system was refused by it.
+    pub fn asked_by_others(&mut self, connection: &ConnectionName, now: DateTime<Utc>) {
+        self.refusals.asked(connection, now);
+    }
+
+    /// Whether a system refused us, and no run has shown since that it does what we want.
+    #[must_use]
+    pub fn is_refused(&self, connection: &ConnectionName) -> bool {
+        self.refusals.contains(connection)
+    }
+
+    /// A system that had refused us lets us read: where it had let us do nothing, what waits for it is done at once. Only
+    /// that run shows whether it does all that we want.
+    pub fn answers_again(&mut self, connection: &ConnectionName) {
+        if self.refusals.rests(connection) {
+            self.ask(&format!("{connection} answers again"));
+        }
+    }
+
+    /// A run showed that a system does what we want, or somebody mended what it refused.
+    pub fn not_refused(&mut self, connection: &ConnectionName) {
+        self.refusals.forget(connection);
+    }
+
     fn try_again(&mut self, now: DateTime<Utc>) {
         let doublings = 2_u32.saturating_pow(self.retry.attempts);
         self.retry.at = Some(plus(now, RETRY_FIRST.saturating_mul(doublings).min(RETRY_MOST)));
@@ -282,6 +319,8 @@ impl Agenda {
         waits.extend(self.full_read().map(|at| WaitReason::FullRead { at }));
         waits.extend(self.due.map(|at| WaitReason::Due { at }));
         waits.extend(self.retry.at.map(|at| WaitReason::Retry { at }));
+        let refusals = self.refusals.times();
+        waits.extend(refusals.map(|(connection, at)| WaitReason::Refused { connection: connection.clone(), at }));
         waits.sort_by_key(WaitReason::until);
         waits
     }
@@ -302,6 +341,13 @@ impl Agenda {
             self.retry.at = self.retry.at.filter(|_| !self.retry.polls.is_empty());
             self.polled.entry(connection.clone()).and_modify(|polled| *polled = now);
             return Some(Action::Poll { connection, at: now });
+        }
+        if let Some(connection) = self.refusals.take_due(now) {
+            if self.refusals.rests(&connection) && self.integration.reads(&connection) {
+                return Some(Action::Poll { connection, at: now });
+            }
+            self.run_began(now);
+            return Some(Action::Run { why: format!("{connection} refused us before"), full: false });
         }
         let (connection, first) = self.polls().find(|(_, at)| *at <= now).map(|(name, at)| (name.clone(), at))?;
         let interval = self.integration.schedule.poll.get(&connection).copied().unwrap_or_default();
@@ -348,6 +394,7 @@ impl Agenda {
         self.looked = self.looked.min(now);
         self.polled.values_mut().for_each(|polled| *polled = now.min(*polled));
         self.last_run = self.last_run.map(|ended| ended.min(now));
+        self.refusals.follow_back(now);
     }
 
     fn closes(&self) -> Option<DateTime<Utc>> {
@@ -361,7 +408,8 @@ impl Agenda {
     }
 
     fn polls(&self) -> impl Iterator<Item = (&ConnectionName, DateTime<Utc>)> {
-        self.integration.schedule.poll.iter().filter_map(|(connection, interval)| {
+        let all = self.integration.schedule.poll.iter().filter(|(connection, _)| !self.refusals.rests(connection));
+        all.filter_map(|(connection, interval)| {
             let polled = self.polled.get(connection)?;
             Some((connection, next_poll(self.integration.timezone, *interval, *polled)))
         })

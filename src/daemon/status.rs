@@ -54,6 +54,13 @@ pub enum WaitReason {
         /// When.
         at: DateTime<Utc>,
     },
+    /// A system refused us (a login, a right), which mostly needs a person; it is asked again now and then.
+    Refused {
+        /// The connection.
+        connection: ConnectionName,
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// The store failed; it is probed again, and nothing is written to any system before it answers.
     Store {
         /// When.
@@ -77,6 +84,7 @@ impl WaitReason {
             | Self::FullRead { at }
             | Self::Due { at }
             | Self::Retry { at }
+            | Self::Refused { at, .. }
             | Self::Store { at } => Some(*at),
             Self::ByHand | Self::Paused => None,
         }

@@ -2,6 +2,7 @@
 
 mod hits;
 mod hold;
+mod left_out;
 mod notes;
 mod retry;
 mod succeed;
@@ -13,12 +14,14 @@ pub(super) use notes::field_name;
 
 pub(super) use hits::KeyCount;
 use hits::Twins;
+use left_out::LeftOut;
+pub(super) use left_out::held_back;
 use notes::{next_try, note_parked};
 pub(super) use writers::second_writer;
 use writers::to_be_linked;
 
 use super::{
-    EngineError, Mode, Verb,
+    EngineError, Mode,
     apply::Baskets,
     deliver::keys_of,
     elements::record_to_read,
@@ -63,6 +66,21 @@ pub(super) struct Planned {
     claimed: HashSet<u64>,
     /// Of those, links with a record that is gone for which nothing is to be written: a new record may take its place.
     at_rest: HashSet<u64>,
+    /// What a person left out of an approval.
+    left_out: LeftOut,
+}
+
+/// A number for exactly this write.
+fn number_of(origin: &RecordId, write: &RecordWrite) -> u64 {
+    // The version that it was decided from is left out: it may change with what no pipeline looks at.
+    let RecordWrite { side, id, fields, delete, version: _ } = write;
+    let mut bytes = Vec::new();
+    origin.pack(&mut bytes);
+    side.pack(&mut bytes);
+    id.pack(&mut bytes);
+    delete.pack(&mut bytes);
+    fields.pack(&mut bytes);
+    xxhash_rust::xxh3::xxh3_64(&bytes)
 }
 
 fn claim(side: Side, id: &RecordId) -> u64 {
@@ -83,6 +101,7 @@ impl Planned {
             number: 0,
             claimed: HashSet::new(),
             at_rest: HashSet::new(),
+            left_out: LeftOut::default(),
         }
     }
 
@@ -97,15 +116,7 @@ impl Planned {
 
     /// Counts a write in, with what it is made from and what it overwrites.
     pub(super) fn count_in(&mut self, origin: &RecordId, write: &RecordWrite) {
-        // The version that it was decided from is left out: it may change with what no pipeline looks at.
-        let RecordWrite { side, id, fields, delete, version: _ } = write;
-        let mut bytes = Vec::new();
-        origin.pack(&mut bytes);
-        side.pack(&mut bytes);
-        id.pack(&mut bytes);
-        delete.pack(&mut bytes);
-        fields.pack(&mut bytes);
-        self.number = self.number.wrapping_add(xxhash_rust::xxh3::xxh3_64(&bytes));
+        self.number = self.number.wrapping_add(number_of(origin, write));
     }
 
     fn is_empty(&self) -> bool {
@@ -139,6 +150,7 @@ impl Run<'_> {
             wrote = self.plan_and_apply_spilled(pipeline).await?;
         }
         let mut planned = Planned::new(Steps::Spilled(Spill::new(&self.engine.temp)));
+        planned.left_out = self.left_out_of(pipeline).await?;
         if round == 0 {
             self.plan_spilled(pipeline, &mut planned).await?;
         }
@@ -146,6 +158,7 @@ impl Run<'_> {
         self.report_of(&pipeline.name).planned += planned.count;
         self.meter.planned(planned.count);
         let held = self.guard(pipeline, &planned).await?;
+        self.keep_left_out(pipeline, std::mem::take(&mut planned.left_out)).await?;
         let Steps::Spilled(steps) = planned.steps else { return Ok(wrote) };
         if let Some(held) = held {
             self.report_of(&pipeline.name).held = Some(held);
@@ -176,6 +189,7 @@ impl Run<'_> {
         let Some(spill) = self.spills.remove(&pipeline.name) else { return Ok(false) };
         let twins = self.twins(pipeline, &spill)?;
         let mut planned = Planned::new(Steps::Direct(Vec::new()));
+        planned.left_out = self.left_out_of(pipeline).await?;
         let mut baskets = Baskets::default();
         let mut place = 0;
         for chunk in spill.chunks(CHUNK) {
@@ -189,6 +203,7 @@ impl Run<'_> {
         }
         self.apply_rest(pipeline, baskets).await?;
         self.report_of(&pipeline.name).planned += planned.count;
+        self.keep_left_out(pipeline, std::mem::take(&mut planned.left_out)).await?;
         Ok(planned.count > 0)
     }
 
@@ -325,9 +340,7 @@ impl Run<'_> {
                 planned.at_rest.insert(claim(Side::Source, &link.source));
             }
             for write in decision.writes {
-                let verb = if write.delete { Verb::Delete } else { Verb::Update };
-                self.note_step(pipeline, planned, &link.label, &link.source, verb, &write);
-                planned.push(Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
+                self.plan_write(pipeline, &link, write, planned)?;
             }
         }
         self.engine.ledger.commit(changes).await?;
@@ -409,9 +422,7 @@ impl Run<'_> {
                     }
                     planned.claimed.extend(keys);
                     planned.claimed.insert(claim(side, &id));
-                    let label = &newcomer.fresh.observation.label;
-                    self.note_step(pipeline, planned, label, &id, Verb::Create, &write);
-                    planned.push(Step::Create { newcomer: Box::new(newcomer), write })?;
+                    self.plan_create(pipeline, newcomer, write, planned)?;
                 }
                 FreshDecision::Succeed { with } => {
                     self.plan_succession(&mut changes, pipeline, newcomer, &with, planned).await?;
@@ -512,8 +523,7 @@ impl Run<'_> {
         self.note_link(pipeline, &link);
         planned.push(Step::Link { link: Box::new(link.clone()), newcomers: Box::new(both) })?;
         for write in decision.writes {
-            self.note_step(pipeline, planned, &link.label, &link.source, Verb::Update, &write);
-            planned.push(Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
+            self.plan_write(pipeline, &link, write, planned)?;
         }
         Ok(())
     }

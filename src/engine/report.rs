@@ -85,6 +85,9 @@ pub struct Trouble {
     pub message: String,
     /// Whether it passes by itself (time-out, limit) or needs a person (login).
     pub temporary: bool,
+    /// Whether something else could be read there in the same run.
+    #[serde(default)]
+    pub partly: bool,
 }
 
 /// What a plan does with a record.
@@ -244,6 +247,9 @@ pub struct PipelineReport {
     pub unlisted: Unlisted,
     /// It is held.
     pub held: Option<HeldReport>,
+    /// Records whose writes stay held, because a person left them out of an approval.
+    #[serde(default)]
+    pub left_out: u64,
     /// Why it was not run at all.
     pub skipped: Option<String>,
 }
@@ -273,6 +279,7 @@ impl PipelineReport {
             findings: Vec::new(),
             unlisted: Unlisted::default(),
             held: None,
+            left_out: 0,
             skipped: None,
         }
     }
@@ -339,7 +346,7 @@ impl RunReport {
     pub fn exit_code(&self) -> u8 {
         if !self.troubles.is_empty() || self.pipelines.iter().any(|p| p.skipped.is_some()) {
             1
-        } else if self.pipelines.iter().any(|p| p.held.is_some()) {
+        } else if self.pipelines.iter().any(|p| p.held.is_some() || p.left_out > 0) {
             5
         } else if self.pipelines.iter().any(|p| p.tally.parked > 0 || p.tally.unknown > 0) {
             4

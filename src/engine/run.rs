@@ -513,6 +513,7 @@ impl Run<'_> {
                 news::forget(&mut changes, &pulled.told);
             }
         }
+        self.weigh_troubles();
         let requests = self.engine.requests();
         let requests = requests
             .into_iter()

@@ -13,6 +13,7 @@ mod fields;
 mod files;
 mod guards;
 mod lag;
+mod left_out;
 mod listing;
 mod lists;
 mod loops;

@@ -132,7 +132,7 @@ async fn a_rotated_secret_is_used_by_the_next_request_and_shown_nowhere() {
     live.write("secret.txt", "xero-secret-canary-2\n");
     let began = std::time::Instant::now();
     while !live.said().contains("config.login_changed") {
-        assert!(began.elapsed().as_secs() < 20, "{}", live.said());
+        assert!(began.elapsed().as_secs() < 180, "{}", live.said());
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     assert!(live.said().contains("\"connection\":\"books\""), "{}", live.said());
@@ -202,7 +202,7 @@ async fn until(
             return;
         }
         assert_eq!(child.try_wait().unwrap(), None, "it ended, waiting for {what}");
-        assert!(began.elapsed() < std::time::Duration::from_secs(60), "waiting for {what}");
+        assert!(began.elapsed() < std::time::Duration::from_mins(3), "waiting for {what}");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     engine::PipelineStatus,
     grant::ConnectionState,
     record::Side,
-    store::{Approval, Stage},
+    store::{Approval, Hold, Stage},
 };
 
 /// What the numbers are made from.
@@ -187,8 +187,11 @@ fn of_pipelines(facts: &Facts) -> Vec<Family> {
         held.flat_map(move |held| {
             let guards = held.guards.iter().map(|guard| guard.guard.clone());
             // Without a guard it is a first run.
-            let guards: Vec<String> =
-                if held.guards.is_empty() { vec!["first_run".to_owned()] } else { guards.collect() };
+            let guards: Vec<String> = match held.what {
+                Hold::LeftOut => vec!["left_out".to_owned()],
+                _ if held.guards.is_empty() => vec!["first_run".to_owned()],
+                _ => guards.collect(),
+            };
             guards.into_iter().map(move |guard| (vec![name(one), ("guard", guard)], 1.0))
         })
     });

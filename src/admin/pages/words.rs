@@ -103,6 +103,7 @@ pub(super) fn waits(wait: &WaitReason, now: DateTime<Utc>) -> String {
         WaitReason::FullRead { at } => format!("compares everything {}", until(now, *at)),
         WaitReason::Due { at } => format!("looks at a record again {}", until(now, *at)),
         WaitReason::Retry { at } => format!("tries again {}", until(now, *at)),
+        WaitReason::Refused { connection, at } => format!("asks {connection} again {}", until(now, *at)),
         WaitReason::Store { at } => format!("the disk or store fails; looked at again {}", until(now, *at)),
         WaitReason::ByHand => "starts only by hand".to_owned(),
         WaitReason::Paused => "paused: nothing starts by itself".to_owned(),

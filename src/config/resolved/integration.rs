@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use chrono_tz::Tz;
 
 use super::Pipeline;
-use crate::config::{ConnectionName, IntegrationName};
+use crate::{
+    config::{ConnectionName, IntegrationName},
+    record::Side,
+};
 
 /// Pipelines between the same connections that run together.
 #[derive(Clone, Debug)]
@@ -26,6 +29,16 @@ pub struct Integration {
     pub schedule: Schedule,
     /// In reference order: a pipeline comes after those it refers to or needs.
     pub pipelines: Vec<Arc<Pipeline>>,
+}
+
+impl Integration {
+    /// Whether records of this account are listed, and not only written.
+    #[must_use]
+    pub fn reads(&self, connection: &ConnectionName) -> bool {
+        let listed =
+            |pipeline: &Pipeline, side| pipeline.end(side).connection.name == *connection && pipeline.reads(side);
+        self.pipelines.iter().any(|pipeline| Side::BOTH.into_iter().any(|side| listed(pipeline, side)))
+    }
 }
 
 /// Whether runs write to remotes.

@@ -14,7 +14,7 @@ use crate::{
     config::{Config, ConnectionName, Integration, IntegrationName, Topic},
     daemon::{control::Shared, grants, paused, reload::held, slot::Slot, status::ConnectionTrouble},
     grant::{ConnectionNow, ConnectionState},
-    store::{Approval, HeldRun, Ledger, Stage, StoreError},
+    store::{Approval, HeldRun, Hold, Ledger, Stage, StoreError},
 };
 
 /// How old what the store tells of an integration may be, if no run of it ended meanwhile: a person may have decided.
@@ -83,7 +83,9 @@ impl Watch {
         let of = |pipeline| config.pipeline(pipeline).map(|(integration, _)| integration.name.clone());
         // A first run is over no guard; it is told of once for the whole integration, below.
         let is_first = |hold: &HeldRun| hold.guards.is_empty() && hold.message.is_none();
-        let waits = |hold: &&HeldRun| hold.approval == Approval::Waiting && !is_first(hold);
+        // Who left records out of an approval knows.
+        let told = |hold: &HeldRun| is_first(hold) || hold.what == Hold::LeftOut;
+        let waits = |hold: &&HeldRun| hold.approval == Approval::Waiting && !told(hold);
         for hold in ledger.list_held().await?.iter().filter(waits) {
             if let Some(name) = of(&hold.pipeline) {
                 facts.put(Topic::Held, &hold.id, hold_told(hold, name));
@@ -225,7 +227,10 @@ fn lost(trouble: &ConnectionTrouble, integrations: Vec<IntegrationName>) -> Wron
     let (what, next) = if *temporary {
         ("is lost", "It is tried again by itself; nothing needs to be done unless it lasts.")
     } else {
-        ("needs a person", "It does not pass by itself.")
+        (
+            "needs a person",
+            "It seldom passes by itself. It is asked again now and then, and at once when its login is changed.",
+        )
     };
     let names: Vec<&str> = integrations.iter().map(IntegrationName::as_str).collect();
     Wrong {

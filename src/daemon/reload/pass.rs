@@ -177,6 +177,7 @@ impl Reloader {
                 }
             }
         }
+        crate::crash::point("generation-kept");
         (report.generation, report.at, report.why) = (self.known.generation, self.shared.clock.now(), why.to_owned());
         let was_rejected = self.known.report.is_rejected();
         self.known.report = report;
@@ -341,15 +342,7 @@ impl Reloader {
         }
         let mut notes = Vec::new();
         for (name, slot) in self.shared.slots().iter().filter(|(_, slot)| slot.shares(&names)) {
-            // What could not log in before is tried again at once.
-            let troubled = slot.with(|state| {
-                let before = state.troubles.len();
-                state.troubles.retain(|connection, _| !names.contains(connection));
-                before != state.troubles.len()
-            });
-            if troubled {
-                slot.poke(|agenda| agenda.ask("a login changed"));
-            }
+            slot.login_given(&names, "a login changed", false);
             let kept = matches!(self.known.decisions.get(name), Some(Decision::Keep(_)));
             if let Some(running) = self.known.running.get_mut(name).filter(|_| !kept) {
                 running.generation = self.known.generation;
@@ -527,6 +520,7 @@ impl Reloader {
             }
         }
         self.note(&notes).await;
+        crate::crash::point("edit-noted");
         if !notes.is_empty() {
             self.forget_held().await;
         }

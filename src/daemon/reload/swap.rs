@@ -12,6 +12,7 @@ use super::{
 use crate::{
     config::{Config, Connection, ConnectionName, Effective, Integration, IntegrationName, PipelineName},
     connector::Connector,
+    crash,
     daemon::{
         control::{Shared, Stop},
         protocol::chain,
@@ -133,11 +134,16 @@ pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: wat
                 },
             };
             let outcome = match outcome {
-                Outcome::Taken => settle(&shared, &group).await,
+                Outcome::Taken => {
+                    crash::point("edit-admitted");
+                    settle(&shared, &group).await
+                }
                 other => other,
             };
             if outcome == Outcome::Taken {
+                crash::point("edit-settled");
                 replace(&shared, &group);
+                crash::point("edit-taken");
             }
             drop(turns);
             outcome

@@ -106,6 +106,11 @@ impl Desk<'_> {
 
 /// Of several things that are held, the one to look at first: that waits, and is no mere plan.
 fn first_hold(mut holds: Vec<HeldRun>) -> Option<HeldRun> {
-    holds.sort_by_key(|held| (held.approval != Approval::Waiting, held.what == Hold::Plan, held.since));
+    let rank = |what: Hold| match what {
+        Hold::LeftOut => 2,
+        Hold::Plan => 1,
+        Hold::Revert | Hold::Account | Hold::Listing(_) => 0,
+    };
+    holds.sort_by_key(|held| (held.approval != Approval::Waiting, rank(held.what), held.since));
     holds.into_iter().next()
 }
