@@ -71,7 +71,7 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
             }
         }
     }
-    out.push_str(&super::connect::todo(&status.connections, paint));
+    out.push_str(&super::connect::todo(&status.connections, now, paint));
     if status.integrations.is_empty() {
         out.push_str("there is no integration\n");
         if let Some(config) = status.daemon.as_ref().and_then(|daemon| daemon.config.as_ref()) {

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::{Auth, Config, Connection, ConnectionName, Grant},
     engine::Engine,
-    grant::{ConnectionNow, GrantError, Keeper},
+    grant::{ConnectionNow, GrantError, Keeper, Leaving},
 };
 
 /// The keeper of the logins of an engine; `None` where no connection logs in by a grant.
@@ -47,11 +47,12 @@ pub(super) async fn carry_out(engine: &Engine, request: Request) -> Result<Respo
             Response::Consent { grant: grant.name.to_string(), url: url.into(), redirect: redirect.into() }
         }
         Request::ConnectFinish { parameters } => Response::Consented(keeper.finish(&parameters).await?),
-        Request::Disconnect { what, whole } => {
+        Request::Disconnect { what, whole, by } => {
             let (grant, connection) = named(&engine.config, &what)?;
             let connection = connection.filter(|_| !whole).map(|connection| connection.name.as_str());
             let others: Vec<String> = users(&engine.config, &grant).iter().map(ToString::to_string).collect();
-            Response::Disconnected(keeper.disconnect(&grant, connection, &others).await?)
+            let by = if by.is_empty() { "somebody" } else { &by };
+            Response::Disconnected(keeper.disconnect(&grant, Leaving { connection, others: &others, by }).await?)
         }
         _ => return Err(Failure::new(FailureKind::BadRequest, "this is no request about grants")),
     })
@@ -99,6 +100,12 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Res
         for slot in shared.slots().values().filter(|slot| slot.shares(&users)) {
             slot.with(|state| state.troubles.retain(|connection, _| !users.contains(connection)));
             slot.poke(|agenda| agenda.ask("a login was given"));
+        }
+    }
+    if let Response::Disconnected(_) = response {
+        // Whoever tells people, and whoever looks at a page, looks again.
+        for slot in shared.slots().values() {
+            slot.stir();
         }
     }
     Ok(response)
