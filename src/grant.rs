@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
 
-pub use keeper::{Keeper, Leaving};
+pub use keeper::{Keeper, Leaving, Renewals};
 pub use kept::{Account, Parting};
 pub use vault::{Vault, VaultError};
 

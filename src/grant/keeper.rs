@@ -68,6 +68,18 @@ pub struct Keeper {
     clock: Clock,
     held: Mutex<BTreeMap<String, Arc<Turn<Held>>>>,
     waiting: Mutex<BTreeMap<String, Waiting>>,
+    renewals: Mutex<BTreeMap<String, Renewals>>,
+}
+
+/// How often a login was renewed, or was not, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Renewals {
+    /// New tokens came.
+    pub renewed: u64,
+    /// The remote ended the login: somebody has to consent again.
+    pub ended: u64,
+    /// It did not work, and is tried again.
+    pub failed: u64,
 }
 
 impl std::fmt::Debug for Keeper {
@@ -80,8 +92,8 @@ impl Keeper {
     /// A keeper that seals with this vault and keeps in this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, vault: Vault, clock: Clock) -> Self {
-        let (held, waiting) = (Mutex::default(), Mutex::default());
-        Self { store: RwLock::new(store), vault, clock, held, waiting }
+        let (held, waiting, renewals) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { store: RwLock::new(store), vault, clock, held, waiting, renewals }
     }
 
     /// From now on everything is kept in this store, which takes the place of one that failed.
@@ -166,8 +178,27 @@ impl Keeper {
         }
     }
 
+    /// How often logins were renewed, by grant.
+    #[must_use]
+    pub fn renewals(&self) -> BTreeMap<String, Renewals> {
+        self.renewals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Gets new tokens. Whoever calls has the turn, so there is one at a time.
     async fn renew(&self, grant: &Grant, held: &mut MutexGuard<'_, Held>) -> Result<(), GrantError> {
+        let outcome = self.renew_once(grant, held).await;
+        let ended = held.kept.as_ref().is_some_and(|kept| kept.end.is_some());
+        let mut renewals = self.renewals.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = renewals.entry(grant.name.to_string()).or_default();
+        match outcome {
+            Ok(()) => count.renewed += 1,
+            Err(_) if ended => count.ended += 1,
+            Err(_) => count.failed += 1,
+        }
+        outcome
+    }
+
+    async fn renew_once(&self, grant: &Grant, held: &mut MutexGuard<'_, Held>) -> Result<(), GrantError> {
         if let Some((until, words)) = &held.rest
             && self.clock.monotonic() < *until
         {

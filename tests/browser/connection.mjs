@@ -22,13 +22,13 @@ await play(async () => {
   await olga.goto(url + "/integration?name=xpm-portal");
   await olga.getByRole("button", { name: "Sync now" }).click();
   await olga.getByText("It is under way.").waitFor();
-  for (const page of [olga, vera]) await page.locator("#now progress[max='40']").waitFor();
+  for (const page of [olga, vera]) await page.locator("#now progress[max='250']").waitFor();
   const done = async () => Number(await vera.locator("#now progress").getAttribute("value"));
   const first = await done();
-  await vera.waitForFunction((first) => Number(document.querySelector("#now progress")?.value ?? 40) > first, first);
+  await vera.waitForFunction((first) => Number(document.querySelector("#now progress")?.value ?? 250) > first, first);
   await picture(olga, "progress");
   for (const page of [olga, vera]) await page.locator("#now progress").waitFor({ state: "detached", timeout: 90000 });
-  await vera.getByText("40 created").first().waitFor();
+  await vera.getByText("250 created").first().waitFor();
   say("a sync is watched");
 
   // An admin ends the connection; whoever looks at any page reads that, and by whom.

@@ -204,7 +204,9 @@ async fn what_is_given_back_is_worth_nothing_at_the_server_any_more() {
     let Auth::Grant(grant) = &login.connection().auth else { panic!("no grant") };
     let told = login
         .keeper
-        .disconnect(grant, Leaving { connection: None, others: &["shop".to_owned()], by: "jane" }).await.unwrap();
+        .disconnect(grant, Leaving { connection: None, others: &["shop".to_owned()], by: "jane" })
+        .await
+        .unwrap();
     assert!(told.contains("given back"), "{told}");
     assert!(login.session().await.is_err());
     login.consent().await;

@@ -24,7 +24,7 @@
 //! | the watchdog is fed while a remote is slow, and starves when the store or the loop hangs | `control::the_watchdog_…`; in-process: `tests/daemon/watchdog.rs` |
 //! | a kill during an edit leaves the old one or the new one | `odd::a_kill_in_the_middle_…`, `fuzz` |
 //! | a rotated secret is used by the next request, and no secret is printed | `life::a_rotated_secret_…`; `Live` looks through every log when it ends |
-//! | `status`, `reload`, `config diff` and the log tell the same hash of what runs | `life::everybody_tells_the_same_hash_…` |
+//! | `status`, `reload`, `config diff`, the API, the metrics and the log tell the same hash of what runs | `life::everybody_tells_the_same_hash_…` |
 //! | a clock that jumps, a machine that slept, daylight saving | in-process: `tests/daemon/jumps.rs` |
 //! | a second daemon exits 75 and says who holds the state | `life::a_second_daemon_…` |
 //! | a folder that cannot be written, no events of the system | `odd` |

@@ -38,7 +38,10 @@ impl One {
             return match (login.state, &login.parted, &login.todo) {
                 (ConnectionState::Disconnected, Some(parted), _) => {
                     let when = ago(now, parted.at);
-                    format!("{} disconnected it {when}. Nothing is kept the same with it until it is connected again.", parted.by)
+                    format!(
+                        "{} disconnected it {when}. Nothing is kept the same with it until it is connected again.",
+                        parted.by
+                    )
                 }
                 (ConnectionState::Disconnected, None, _) => "A person disconnected it.".to_owned(),
                 (ConnectionState::NeedsConsent, _, None) => "Nobody has agreed to it yet.".to_owned(),
