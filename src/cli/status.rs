@@ -71,7 +71,7 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
             }
         }
     }
-    out.push_str(&super::connect::todo(&status.connections, paint));
+    out.push_str(&super::connect::todo(&status.connections, now, paint));
     if status.integrations.is_empty() {
         out.push_str("there is no integration\n");
         if let Some(config) = status.daemon.as_ref().and_then(|daemon| daemon.config.as_ref()) {
@@ -217,11 +217,15 @@ fn wait_text(wait: &WaitReason, now: DateTime<Utc>) -> String {
 
 fn trouble_text(trouble: &ConnectionTrouble, now: DateTime<Utc>) -> String {
     let end = if trouble.temporary { "it is tried again" } else { "it needs a person" };
-    let attempts = count(u64::from(trouble.attempts), "attempt", "attempts");
-    let since = ago(now, trouble.since);
-    let text =
-        format!("! {}; since {since}, {attempts}; {end}", said_by(trouble.connection.as_str(), &trouble.message));
-    wrap(&text, 2)
+    let what = said_by(trouble.connection.as_str(), &trouble.message);
+    // Nobody has tried a connection that is known to be none.
+    let tried = if trouble.attempts == 0 {
+        String::new()
+    } else {
+        let attempts = count(u64::from(trouble.attempts), "attempt", "attempts");
+        format!("; since {}, {attempts}", ago(now, trouble.since))
+    };
+    wrap(&format!("! {what}{tried}; {end}"), 2)
 }
 
 fn state(pipeline: &PipelineStatus, now: DateTime<Utc>) -> String {

@@ -248,6 +248,7 @@ fn pipeline_status(pipeline: &str, stage: Stage) -> PipelineStatus {
         stage,
         links: 1_204,
         parked: 3,
+        oldest: None,
         due: 0,
         next_due: None,
         verified: Some(before(2)),

@@ -18,8 +18,8 @@ use thiserror::Error;
 
 use self::decode::Codec;
 use super::{
-    Answer, CallError, Connector, LimitRegistry, Limits, Page, PreparedCall, Priority, PullCursor, RemoteRecord,
-    Requests, Resource, WriteItem, WriteKind,
+    Answer, Budget, CallError, Connector, LimitRegistry, Limits, Page, PreparedCall, Priority, PullCursor,
+    RemoteRecord, Requests, Resource, WriteItem, WriteKind,
 };
 use crate::{clock::Clock, config::Connection, grant::Keeper, record::RecordId};
 
@@ -218,6 +218,10 @@ impl Connector for HttpConnector {
             reads: self.shared.reads.load(Ordering::Relaxed),
             writes: self.shared.writes.load(Ordering::Relaxed),
         }
+    }
+
+    fn budgets(&self) -> Vec<Budget> {
+        self.limits.budgets()
     }
 
     fn for_a_person(&self) -> Option<Arc<dyn Connector>> {

@@ -20,7 +20,7 @@ use self::{
     queue::{PoolKey, State, Waiter, What},
     window::{Pool, Window},
 };
-use super::{CallError, Limit, Scope};
+use super::{Budget, CallError, Limit, Scope};
 use crate::{
     clock::Clock,
     config::{Auth, Connection, Secret},
@@ -263,6 +263,20 @@ impl Limits {
         if let Some(Pool::Window(window)) = found.and_then(|at| state.pools.get_mut(at)) {
             window.learn(now, left);
         }
+    }
+
+    /// What is left of each limit that counts requests.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<Budget> {
+        let now = self.registry.clock.monotonic();
+        let mut state = self.registry.lock();
+        let mut all = Vec::new();
+        for at in self.pools.iter() {
+            if let Some(Pool::Window(window)) = state.pools.get_mut(*at) {
+                all.push(window.budget(now));
+            }
+        }
+        all
     }
 
     /// The error that says so.

@@ -220,6 +220,7 @@ async fn status(shared: &Arc<Shared>) -> Response {
     let slots = shared.slots();
     status.paused = slots.values().flat_map(|slot| slot.peek(|state| state.pauses.clone()).into_values()).collect();
     status.daemon = Some(shared.status());
+    grants::note_lacking(shared, &mut status);
     Response::Status(Box::new(status))
 }
 

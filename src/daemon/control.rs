@@ -370,9 +370,9 @@ impl Daemon {
             shared.tasks().reloader = Some(tokio::spawn(reloader));
             let snapshots = tokio::spawn(snapshots::work(Arc::clone(&shared)));
             shared.tasks().workers.push(snapshots);
-            let notices = tokio::spawn(notices::work(Arc::clone(&shared)));
-            shared.tasks().workers.push(notices);
         }
+        let notices = tokio::spawn(notices::work(Arc::clone(&shared)));
+        shared.tasks().workers.push(notices);
         let public = shared.engine().config.settings.public.clone();
         if let Some(settings) = public {
             let public = public::begin(&shared, settings).await;

@@ -182,6 +182,9 @@ pub enum Request {
         /// The whole grant, whatever was named.
         #[serde(default)]
         whole: bool,
+        /// Who asks; whoever takes the request knows better.
+        #[serde(default)]
+        by: String,
     },
     /// Changes how much the daemon logs, until its end.
     LogLevel {
@@ -228,7 +231,7 @@ impl Request {
     /// The request, with who asks where that is remembered.
     #[must_use]
     pub fn asked_by(mut self, name: &str) -> Self {
-        if let Self::Pause { by, .. } = &mut self {
+        if let Self::Pause { by, .. } | Self::Disconnect { by, .. } = &mut self {
             name.clone_into(by);
         }
         self

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{ApplyMode, ConnectionName, Integration, IntegrationName, PipelineName},
-    engine::{EngineError, Listing, Meter, Mode, RunReport, RunRequest, Trouble},
+    engine::{EngineError, Listing, Meter, Mode, RunReport, RunRequest, Tally, Trouble},
     store::StoreError,
 };
 
@@ -129,7 +129,8 @@ pub(super) async fn run(
     let listing = watched
         .map(|watched| watched.progress.clone())
         .map(|progress| -> Listing { Arc::new(move |listed| drop(progress.send(Progress::Listed(listed)))) });
-    tracing::info!(event = "run.started", integration = %request.integration, mode = ?request.mode, why);
+    let config_hash = slot.peek(|state| state.version.effective.shown());
+    tracing::info!(event = "run.started", integration = %request.integration, mode = ?request.mode, why, config_hash);
     let outcome = tokio::select! {
         biased;
         () = shared.stopped(Stop::Now) => Err(RunError::Stopping),
@@ -154,6 +155,11 @@ pub(super) async fn run(
     });
     drop((turn, locks));
     outcome
+}
+
+/// One of the counts, of all pipelines.
+fn total(report: &RunReport, count: impl Fn(&Tally) -> u64) -> u64 {
+    report.pipelines.iter().map(|pipeline| count(&pipeline.tally)).sum()
 }
 
 /// Whether a run failed; `None` where it tells nothing: it was cut short by the daemon, or was no run that writes.
@@ -202,7 +208,14 @@ async fn conclude(
                 integration = %request.integration,
                 mode = ?request.mode,
                 troubles = report.troubles.len(),
-                written = report.pipelines.iter().map(|pipeline| pipeline.tally.written()).sum::<u64>(),
+                read = total(report, |tally| tally.read),
+                unchanged = total(report, |tally| tally.unchanged),
+                linked = total(report, |tally| tally.linked),
+                written = total(report, Tally::written),
+                parked = total(report, |tally| tally.parked),
+                waiting = total(report, |tally| tally.waiting),
+                filtered = total(report, |tally| tally.rejected),
+                unknown = total(report, |tally| tally.unknown),
                 exit = report.exit_code(),
             );
             // A run that was asked to make room tells nothing about its connections.

@@ -126,7 +126,7 @@ pub struct ConnectionTrouble {
     pub temporary: bool,
     /// Since when, without a success in between.
     pub since: DateTime<Utc>,
-    /// Failed attempts in a row.
+    /// Failed attempts in a row; 0 where it is known that there is no login, and nobody tried.
     pub attempts: u32,
 }
 

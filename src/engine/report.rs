@@ -179,6 +179,14 @@ pub struct Tally {
     pub skipped: u64,
     /// Items whose outcome is unknown for now.
     pub unknown: u64,
+    /// Fields that two systems kept changing to and fro and that were put aside for it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub flip_flops: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Tally {

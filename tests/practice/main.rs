@@ -6,10 +6,13 @@
 mod browser;
 #[path = "../support/example.rs"]
 mod example;
+#[path = "../support/inbox.rs"]
+mod inbox;
 mod office;
 mod systems;
 
 mod cliniko;
+mod desk;
 mod eventbrite;
 mod gosweetspot;
 mod login;

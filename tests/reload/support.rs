@@ -1,5 +1,6 @@
 //! A configuration folder, the built program as a daemon on it, and waiting for what it says of itself.
 
+#[path = "../support/inbox.rs"]
 pub mod inbox;
 pub mod practice;
 

@@ -1,5 +1,7 @@
 //! Which numbers there are.
 
+mod measured;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -9,7 +11,7 @@ use crate::{
     config::ConnectionName,
     connector::Requests,
     daemon::{
-        IntegrationNow, WaitReason,
+        Gauges, IntegrationNow, WaitReason,
         counts::{Counts, Outcome, RUN_SECONDS, RunResult},
         protocol::Status,
     },
@@ -28,6 +30,8 @@ pub struct Facts {
     pub counts: Counts,
     /// Requests made.
     pub requests: Vec<(ConnectionName, Requests)>,
+    /// What was measured just now.
+    pub gauges: Gauges,
 }
 
 /// How a pipeline can stand.
@@ -40,6 +44,7 @@ pub fn families(facts: &Facts) -> Vec<Family> {
     all.extend(of_pipelines(facts));
     all.extend(of_runs(facts));
     all.extend(of_connections(facts));
+    all.extend(measured::of_measures(facts));
     all
 }
 

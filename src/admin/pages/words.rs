@@ -88,6 +88,9 @@ pub(super) fn doing(now: Option<&IntegrationNow>, at: DateTime<Utc>) -> String {
             format!("a run is under way ({}){}", one_line(why), how_far.unwrap_or_default())
         }
         Phase::Queued { .. } => "waits for another run on the same system to end".to_owned(),
+        Phase::Waiting if let Some(trouble) = now.troubles.iter().find(|trouble| !trouble.temporary) => {
+            format!("stands still until {} is connected", trouble.connection)
+        }
         Phase::Waiting => now.waits.first().map_or_else(String::new, |wait| waits(wait, at)),
     }
 }

@@ -51,12 +51,12 @@ impl Watch {
         let slots: Vec<&Slot> = slots.values().map(AsRef::as_ref).collect();
         let logins = tokio::time::timeout(PATIENCE, grants::all(&shared.engine())).await;
         let left = logins.iter().flatten().filter(|login| login.state == ConnectionState::Disconnected);
-        let left: BTreeSet<ConnectionName> = left.map(|login| login.connection.clone()).collect();
-        connections(&slots, &left, &mut facts);
+        let left: BTreeMap<&ConnectionName, &ConnectionNow> = left.map(|login| (&login.connection, login)).collect();
+        connections(&slots, &left, shared.clock.now(), &mut facts);
         match &logins {
             Ok(logins) => tokens(logins, &slots, shared.clock.now(), &mut facts),
-            // One is just being renewed.
-            Err(_) => drop(facts.blind.insert(Topic::Token)),
+            // One is just being renewed: whether somebody disconnected another is not known either.
+            Err(_) => facts.blind.extend([Topic::Token, Topic::Connection]),
         }
         for slot in &slots {
             facts.put(Topic::Runs, slot.name.as_str(), runs(slot, shared.clock.now()));
@@ -96,6 +96,7 @@ impl Watch {
                 integrations: vec![edit.integration.clone()],
                 since: edit.since,
                 lasting: true,
+                by_person: false,
                 count: 1,
                 title: format!("an edit of `{}` waits for approval", edit.integration),
                 detail: edit.told(),
@@ -158,6 +159,7 @@ fn first_runs(name: &IntegrationName, known: &Remembered, now: DateTime<Utc>) ->
         integrations: vec![name.clone()],
         since: now,
         lasting: true,
+        by_person: false,
         count: known.unapproved.len() as u64,
         title: format!("first runs of `{name}` wait for approval"),
         detail: format!(
@@ -180,6 +182,7 @@ fn tokens(logins: &[ConnectionNow], slots: &[&Slot], now: DateTime<Utc>, facts: 
                 integrations: users.map(|slot| slot.name.clone()).collect(),
                 since: now,
                 lasting: true,
+                by_person: false,
                 count: 1,
                 title: format!("the login of `{name}` ends on {}", ends.format("%-d %B %Y")),
                 detail: format!("It is renewed whenever it is used, and was not for long.\n{again}"),
@@ -189,8 +192,13 @@ fn tokens(logins: &[ConnectionNow], slots: &[&Slot], now: DateTime<Utc>, facts: 
     }
 }
 
-/// `left` are those that a person disconnected, who knows.
-fn connections(slots: &[&Slot], left: &BTreeSet<ConnectionName>, facts: &mut Facts) {
+/// `left` are those that a person disconnected.
+fn connections(
+    slots: &[&Slot],
+    left: &BTreeMap<&ConnectionName, &ConnectionNow>,
+    now: DateTime<Utc>,
+    facts: &mut Facts,
+) {
     let mut users: BTreeMap<ConnectionName, Vec<&Slot>> = BTreeMap::new();
     for slot in slots {
         for name in slot.connections() {
@@ -198,6 +206,10 @@ fn connections(slots: &[&Slot], left: &BTreeSet<ConnectionName>, facts: &mut Fac
         }
     }
     for (name, users) in users {
+        if let Some(login) = left.get(&name) {
+            facts.put(Topic::Connection, name.as_str(), Fact::Wrong(disconnected(login, &users, now)));
+            continue;
+        }
         let mut worst: Option<ConnectionTrouble> = None;
         let (mut heard, mut hit) = (false, Vec::new());
         for slot in &users {
@@ -213,12 +225,34 @@ fn connections(slots: &[&Slot], left: &BTreeSet<ConnectionName>, facts: &mut Fac
             });
         }
         let fact = match worst {
-            Some(_) if left.contains(&name) => Fact::Fine,
             Some(trouble) => Fact::Wrong(lost(&trouble, hit)),
             None if heard => Fact::Fine,
             None => Fact::Unknown,
         };
         facts.put(Topic::Connection, name.as_str(), fact);
+    }
+}
+
+/// A person ended it: whoever is concerned hears that, and what stands still because of it.
+fn disconnected(login: &ConnectionNow, users: &[&Slot], now: DateTime<Utc>) -> Wrong {
+    let name = &login.connection;
+    let integrations: Vec<IntegrationName> = users.iter().map(|slot| slot.name.clone()).collect();
+    let names: Vec<&str> = integrations.iter().map(IntegrationName::as_str).collect();
+    let (who, since) = login.parted.as_ref().map_or(("somebody", now), |parted| (parted.by.as_str(), parted.at));
+    Wrong {
+        since,
+        lasting: true,
+        by_person: true,
+        count: 1,
+        title: format!("the connection `{name}` was disconnected"),
+        detail: format!(
+            "{who} disconnected it on {}.\nNothing is asked of it and nothing is written to it any more. What stands still: {}. \
+             Records and links are kept; `reconciled connect {}` connects it again, and everything goes on from where it was.",
+            since.format("%Y-%m-%d %H:%M UTC"),
+            names.join(", "),
+            login.grant
+        ),
+        integrations,
     }
 }
 
@@ -236,6 +270,7 @@ fn lost(trouble: &ConnectionTrouble, integrations: Vec<IntegrationName>) -> Wron
     Wrong {
         since: *since,
         lasting: !temporary,
+        by_person: false,
         count: u64::from(*attempts),
         title: format!("the connection `{connection}` {what}"),
         detail: format!(
@@ -261,6 +296,7 @@ fn runs(slot: &Slot, now: DateTime<Utc>) -> Fact {
                 integrations: vec![name.clone()],
                 since: now,
                 lasting: false,
+                by_person: false,
                 count: u64::from(failed),
                 title: format!("runs of `{name}` fail"),
                 detail: format!(
@@ -286,6 +322,7 @@ fn configuration(shared: &Shared, facts: &mut Facts) {
             integrations: Vec::new(),
             since: now.last_reload.at,
             lasting: true,
+            by_person: false,
             count: 1,
             title,
             detail,
@@ -313,6 +350,7 @@ fn store(cause: &str, now: DateTime<Utc>) -> Fact {
         integrations: Vec::new(),
         since: now,
         lasting: false,
+        by_person: false,
         count: 1,
         title: "the store fails, nothing is written to any system".to_owned(),
         detail: format!("{cause}\nIf the disk is full, make room: everything goes on by itself then."),
@@ -330,8 +368,15 @@ fn hold_told(hold: &HeldRun, integration: IntegrationName) -> Fact {
          does not.",
         hold.pipeline, hold.id, hold.id
     );
-    let wrong = Wrong { integrations: vec![integration], since: hold.since, lasting: true, count: 1, title, detail };
-    Fact::Wrong(wrong)
+    Fact::Wrong(Wrong {
+        integrations: vec![integration],
+        since: hold.since,
+        lasting: true,
+        by_person: false,
+        count: 1,
+        title,
+        detail,
+    })
 }
 
 fn parked(name: &IntegrationName, count: u64, now: DateTime<Utc>) -> Fact {
@@ -343,6 +388,7 @@ fn parked(name: &IntegrationName, count: u64, now: DateTime<Utc>) -> Fact {
         integrations: vec![name.clone()],
         since: now,
         lasting: true,
+        by_person: false,
         count,
         title: format!("{entries} of `{name}` put aside"),
         detail: format!("`reconciled parked list {name}` says of each what is wrong and what to do."),
@@ -358,6 +404,7 @@ fn unverified(name: &IntegrationName, verified: Option<Option<DateTime<Utc>>>, s
         integrations: vec![name.clone()],
         since,
         lasting: false,
+        by_person: false,
         count: 1,
         title: format!("nothing of `{name}` was verified for long"),
         detail: format!("Both sides were last found in agreement: {last}. `reconciled status` says what it waits for."),
