@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde_json::Value;
 
 use crate::{
-    config::{Content, Pipeline, PipelineName},
+    config::{Content, Each, Pipeline, PipelineName},
     mapping::Lookups,
     record::{Cell, Projection, RecordId, Side},
     store::{Ledger, PipelineState, StoreError},
@@ -63,6 +63,11 @@ impl<'a> Questions<'a> {
                     self.ask(referred, side, projection.cell(*slot));
                 }
             }
+            if let (Content::Each(each), Side::Source) = (&field.content, side) {
+                for slot in &field.end(side).slots {
+                    self.about_elements(each, projection.cell(*slot));
+                }
+            }
         }
         if self.asks_references {
             self.records.insert(id.clone());
@@ -72,6 +77,17 @@ impl<'a> Questions<'a> {
     /// Asks for what deciding about a field's present value needs.
     pub fn about_cell(&mut self, referred: &PipelineName, side: Side, cell: &Cell) {
         self.ask(referred, side, cell);
+    }
+
+    /// Asks for what elements of a source's list refer to.
+    fn about_elements(&mut self, each: &Each, list: &Cell) {
+        let Some(Value::Array(elements)) = list.value() else { return };
+        for sub in &each.fields {
+            let Content::Mapped { reference: Some(referred), .. } = &sub.content else { continue };
+            for path in &sub.end(Side::Source).paths {
+                elements.iter().for_each(|element| self.ask(referred, Side::Source, &path.read(element)));
+            }
+        }
     }
 
     fn ask(&mut self, referred: &PipelineName, side: Side, cell: &Cell) {

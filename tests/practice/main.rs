@@ -12,6 +12,7 @@ mod systems;
 mod cliniko;
 mod eventbrite;
 mod gosweetspot;
+mod groups;
 mod login;
 mod myob;
 mod op;

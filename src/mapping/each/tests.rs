@@ -19,7 +19,8 @@ fn lines(removes: bool) -> Field {
             field(&["$.title"], "$.Description", vec![Transform::Trim]),
             field(&["$.cents"], "$.UnitAmount", vec![Transform::Divide(Decimal::from(100))]),
         ],
-        removes,
+        removes: if removes { Removes::All } else { Removes::None },
+        leaves_out: false,
         derived: vec![("LineAmount".to_owned(), vec!["UnitAmount".to_owned()])],
     }));
     lines

@@ -191,6 +191,10 @@ impl Service {
             (&Method::GET, ["client.api", "get", id, "customfield"]) => {
                 Ok(vec![("CustomFields", practice.custom_fields(id)?)])
             }
+            (&Method::PUT, ["client.api", "update", id, "customfield"]) => {
+                practice.take_custom(id, &body()?)?;
+                Ok(vec![])
+            }
             (&Method::GET, ["customfield.api", "definition"]) => {
                 Ok(vec![("CustomFieldDefinitions", practice.custom_definitions())])
             }
@@ -381,10 +385,14 @@ fn write(
                 }
             }
             record.changed = now;
-            let id = record.id.clone();
+            let (id, known) = (record.id.clone(), id.is_some());
             match practice.of_mut(kind).iter_mut().find(|known| known.id == id) {
                 Some(known) => *known = record,
                 None => practice.of_mut(kind).push(record),
+            }
+            // At the screen both are one page.
+            if kind == Kind::Groups && known {
+                practice.change_members(&id, element, now)?;
             }
             Ok(id)
         }

@@ -137,6 +137,8 @@ fn update() -> Write {
         version: None,
         duplicate: None,
         deletion: None,
+        member: None,
+        firsts: Vec::new(),
     }
 }
 
@@ -236,7 +238,8 @@ pub fn lines(pipeline: &mut Pipeline) -> &mut Field {
         source_key: path("$.no"),
         target_key: path("$.LineItemID"),
         fields: inner.fields,
-        removes: false,
+        removes: crate::config::Removes::None,
+        leaves_out: false,
         derived: Vec::new(),
     }));
     field
