@@ -312,7 +312,7 @@ impl Keeper {
         })?;
         let host = captured::host(&grant.login, &tokens.rest).map_err(GrantError::Person)?;
         let named =
-            captured::account(&grant.login, parameters, &tokens.rest).transpose().map_err(GrantError::Person)?;
+            captured::account(&grant.login, parameters, (&tokens.access, &tokens.rest)).transpose().map_err(GrantError::Person)?;
         let token = SecretString::from(tokens.access.clone());
         let turn = self.of(&grant);
         let mut held = turn.lock().await;
