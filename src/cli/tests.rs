@@ -20,7 +20,7 @@ use crate::{
     config::{ConnectionName, Cost, CostLine, IntegrationName, PipelineName},
     connector::Requests,
     daemon::{
-        ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, PublicNow, WaitReason,
+        ConnectionTrouble, DaemonStatus, HookNow, IntegrationNow, Phase, PublicNow, WaitReason,
         protocol::Status,
         reload::{ConfigDiff, DiffKind, IntegrationDiff},
     },
@@ -327,6 +327,7 @@ fn a_status_of_a_daemon_at_work() {
                 since: before(30),
                 attempts: 14,
             }],
+            hooks: vec![HookNow { connection: connection("acme-xero"), at: before(3), polled_every: Some(1_200) }],
             failure: None,
         }],
     });

@@ -186,6 +186,9 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         })
         .chain(written.failed[1].iter().map(|name| (name.clone(), None)))
         .collect();
+    if toml.is_some() && settings_sound && settings.public.is_none() {
+        resolve::unheard(&cx, &written.grants, &written.connections);
+    }
     let integrations = written.integrations.iter().filter_map(|entry| resolve::integration(&cx, entry));
     let mut drafts: Vec<_> = integrations.collect();
     drafts.extend(written.pipelines.iter().filter_map(|entry| resolve::top_level(&cx, entry)));

@@ -17,6 +17,7 @@ mod policy;
 mod schedule;
 mod steps;
 mod table;
+mod unheard;
 mod value;
 mod writers;
 
@@ -37,6 +38,7 @@ pub(crate) use notification::notification;
 pub use order::LeftOut;
 pub(crate) use order::settle;
 pub(crate) use table::{KnownTable, table};
+pub(crate) use unheard::unheard;
 pub(crate) use writers::one_writer;
 
 use super::{Connection, PipelineName, diagnostic::Report, placeholders::EnvSource, source::Span};

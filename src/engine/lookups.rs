@@ -11,6 +11,7 @@ use crate::{
     mapping::Lookups,
     record::{Cell, Projection, RecordId, Side},
     store::{Ledger, PipelineState, StoreError},
+    sync::Link,
 };
 
 /// Answers for one chunk.
@@ -74,9 +75,23 @@ impl<'a> Questions<'a> {
         }
     }
 
-    /// Asks for what deciding about a field's present value needs.
-    pub fn about_cell(&mut self, referred: &PipelineName, side: Side, cell: &Cell) {
-        self.ask(referred, side, cell);
+    /// Asks for what deciding about the present values of a link needs.
+    pub fn about_link(&mut self, link: &Link) {
+        let pipeline = self.pipeline;
+        for field in &pipeline.fields {
+            let Some(state) = link.fields.get(&field.id) else { continue };
+            match &field.content {
+                Content::Mapped { reference: Some(referred), .. } => {
+                    for side in Side::BOTH {
+                        state.present(side).into_iter().for_each(|cell| self.ask(referred, side, cell));
+                    }
+                }
+                Content::Each(each) => {
+                    state.present(Side::Source).into_iter().for_each(|list| self.about_elements(each, list));
+                }
+                Content::Mapped { .. } | Content::Constant(_) => {}
+            }
+        }
     }
 
     /// Asks for what elements of a source's list refer to.
