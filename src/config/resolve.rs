@@ -33,7 +33,7 @@ pub(crate) use grant::grant;
 pub(crate) use hash::node_hash;
 pub(crate) use integration::{Draft, integration, top_level};
 pub(crate) use manifest::{amend, manifest};
-pub(crate) use moves::check as check_moves;
+pub(crate) use moves::{check as check_moves, check_connections};
 pub(crate) use notification::notification;
 pub use order::LeftOut;
 pub(crate) use order::settle;

@@ -310,6 +310,16 @@ conformance! {
     conformance_xpm_broken_bodies: broken_bodies(Xpm);
     conformance_xpm_idempotency: idempotency(Xpm);
     conformance_xpm_stale_version: stale_version(Xpm);
+    conformance_workflowmax_paging: paging(WorkflowMax);
+    conformance_workflowmax_incremental: incremental(WorkflowMax);
+    conformance_workflowmax_create_update_readback: create_update_readback(WorkflowMax);
+    conformance_workflowmax_ignored_fields: ignored_fields(WorkflowMax);
+    conformance_workflowmax_per_item_failure: per_item_failure(WorkflowMax);
+    conformance_workflowmax_throttle_storm: throttle_storm(WorkflowMax);
+    conformance_workflowmax_lost_answer: lost_answer(WorkflowMax);
+    conformance_workflowmax_broken_bodies: broken_bodies(WorkflowMax);
+    conformance_workflowmax_idempotency: idempotency(WorkflowMax);
+    conformance_workflowmax_stale_version: stale_version(WorkflowMax);
     conformance_quickbooks_paging: paging(QuickBooks);
     conformance_quickbooks_incremental: incremental(QuickBooks);
     conformance_quickbooks_create_update_readback: create_update_readback(QuickBooks);
@@ -424,4 +434,27 @@ async fn conformance_xpm_groups_are_read_with_their_members_and_jobs_by_windows(
     assert_eq!(written(changed.items.into_iter().next().unwrap()).body["DueDate"], "2026-06-30");
     let one = RecordId::from("J000009");
     assert!(jobs.run(jobs.connector.get(&jobs.resource, &one)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn conformance_workflowmax_a_lead_is_made_and_read_and_staff_is_read_by_its_own_path() {
+    let rig = Rig::start(System::WorkflowMax).await;
+    let Practice::Xpm(blue) = &rig.practice else { return };
+    let client = blue.insert("clients", "<Client><Name>Kea</Name></Client>").unwrap();
+    let owner = blue.insert("staff", "<Staff><Name>Jo Partner</Name></Staff>").unwrap();
+    let on = |resource| connected(System::WorkflowMax, rig.shop.clock.clone(), &blue.url(), [blue.token(), blue.tenant()], resource);
+    let leads = on("leads");
+    let values = json!({ "Name": "Year-end accounts", "Client": { "UUID": client }, "Owner": { "UUID": owner }, "EstimatedValue": 2500 });
+    let made = written(leads.write(CREATE, &[new_item(values)]).await.unwrap().items.remove(0));
+    assert_eq!((&made.body["State"], &made.body["Client"]["Name"]), (&json!("Current"), &json!("Kea")));
+    assert_eq!(made.body["Owner"], json!({ "UUID": owner, "Name": "Jo Partner" }));
+    let listed = leads.listed(None).await;
+    assert_eq!(crate::yaml::ids(&listed), [made.id.as_str()]);
+    assert!(leads.resource.update.is_none(), "no call changes a lead");
+    let nobody = leads.write(CREATE, &[new_item(json!({ "Name": "No client" }))]).await.unwrap().items.remove(0);
+    assert!(matches!(&nobody, ItemAnswer::Refused { message, .. } if message.contains("ClientUUID is required")), "{nobody:?}");
+    let staff = on("staff");
+    let one = staff.run(staff.connector.get(&staff.resource, &RecordId::from(owner.as_str()))).await.unwrap().unwrap();
+    assert_eq!(one.body["Name"], "Jo Partner");
+    assert!(blue.log().entries().iter().all(|entry| entry.path.starts_with("/client.api") || entry.path.starts_with("/lead.api") || entry.path.starts_with("/staff.api")));
 }

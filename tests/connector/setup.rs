@@ -177,6 +177,7 @@ pub fn connection(base_url: &str, manifest: Manifest) -> Connection {
         auth: Auth::Bearer(Secret::Known(SecretString::from(CANARY))),
         beside: None,
         webhook_key: None,
+        moved_from: None,
         unlimited: false,
     }
 }

@@ -106,6 +106,7 @@ fn end(name: &str) -> End {
         auth: Auth::None,
         beside: None,
         webhook_key: None,
+        moved_from: None,
         unlimited: true,
     };
     End {
