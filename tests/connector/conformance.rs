@@ -458,3 +458,46 @@ async fn conformance_workflowmax_a_lead_is_made_and_read_and_staff_is_read_by_it
     assert_eq!(one.body["Name"], "Jo Partner");
     assert!(blue.log().entries().iter().all(|entry| entry.path.starts_with("/client.api") || entry.path.starts_with("/lead.api") || entry.path.starts_with("/staff.api")));
 }
+
+#[tokio::test]
+async fn conformance_xpm_custom_fields_and_members_of_groups_are_written_by_calls_of_their_own() {
+    let rig = Rig::start(System::Xpm).await;
+    let Practice::Xpm(xpm) = &rig.practice else { return };
+    let (level, since) = (xpm.define("Plan level", "Text"), xpm.define("Since", "Date"));
+    let [kea, tui, moa] = ["Kea", "Tui", "Moa"]
+        .map(|name| xpm.insert("clients", &format!("<Client><Name>{name}</Name></Client>")).unwrap());
+    xpm.customise(&kea, &level, "Gold").unwrap();
+    let read = rig.shop.one(&kea).await.unwrap().unwrap();
+    assert_eq!(read.body["CustomFields"], json!([{ "UUID": level, "Text": "Gold" }]));
+    let resource = &rig.shop.resource;
+    let also = resource.also.iter().find(|also| also.member == "CustomFields").unwrap();
+    let own = resource.for_member(also);
+    let values = json!({ "CustomFields": [{ "UUID": level, "Text": "Silver" }, { "UUID": since, "Date": "2026-06-01" }] });
+    let call = rig.shop.connector.prepare(&own, UPDATE, &[item(&kea, values)], "key").unwrap();
+    assert!(call.body.starts_with("<CustomFields><CustomField>") && call.body.contains("<Date>20260601</Date>"), "{}", call.body);
+    let answer = rig.shop.run(rig.shop.connector.send(&own, &call)).await.unwrap().items.remove(0);
+    assert!(matches!(answer, ItemAnswer::Written { body: false, .. }), "{answer:?}");
+    let read = rig.shop.one(&kea).await.unwrap().unwrap();
+    assert_eq!(read.body["CustomFields"], json!([{ "UUID": level, "Text": "Silver" }, { "UUID": since, "Date": "2026-06-01" }]));
+    assert_eq!(read.body["Name"], "Kea", "nothing else moved");
+
+    let groups = connected(System::Xpm, rig.shop.clock.clone(), &xpm.url(), [xpm.token(), xpm.tenant()], "groups");
+    let none = groups.connector.prepare(&groups.resource, CREATE, &[new_item(json!({ "Name": "Nobody", "Clients": [] }))], "key");
+    assert!(none.unwrap_err().to_string().contains("the first of its `Clients`"));
+    let both = json!({ "Name": "Farms", "Clients": [{ "UUID": kea }, { "UUID": tui }] });
+    let made = written(groups.write(CREATE, &[new_item(both)]).await.unwrap().items.remove(0));
+    assert_eq!(made.body["Clients"], json!([{ "UUID": kea, "Name": "Kea" }]), "it is made with its first member");
+    let own = groups.resource.for_member(&groups.resource.also[0]);
+    let wanted = json!({ "Clients": [{ "UUID": tui }, { "UUID": moa }] });
+    let blind = groups.connector.prepare(&own, UPDATE, &[item(made.id.as_str(), wanted.clone())], "key");
+    assert!(blind.unwrap_err().to_string().contains("not read before"));
+    let with = WriteItem { now: Some(made.body.clone()), ..item(made.id.as_str(), wanted) };
+    let call = groups.connector.prepare(&own, UPDATE, &[with], "key").unwrap();
+    let expected = format!(
+        "<Group><UUID>{}</UUID><add uuid=\"{tui}\"></add><add uuid=\"{moa}\"></add><remove uuid=\"{kea}\"></remove></Group>",
+        made.id
+    );
+    assert_eq!(call.body, expected);
+    let changed = written(groups.run(groups.connector.send(&own, &call)).await.unwrap().items.remove(0));
+    assert_eq!(changed.body["Clients"], json!([{ "UUID": tui, "Name": "Tui" }, { "UUID": moa, "Name": "Moa" }]));
+}

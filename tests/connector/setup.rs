@@ -117,6 +117,8 @@ pub fn write(method: &str, target: &str) -> Write {
         version: None,
         duplicate: Some(regex::Regex::new("already (exists|assigned)").unwrap()),
         deletion: None,
+        member: None,
+        firsts: Vec::new(),
     }
 }
 

@@ -57,7 +57,8 @@ async fn other(State(any): State<Any>, request: Request) -> impl IntoResponse {
     let (path, headers) = (request.uri().path().to_owned(), request.headers().clone());
     any.asked.lock().unwrap().push((request.uri().to_string(), headers, String::new()));
     let answer = any.answers.iter().find(|(known, _)| path.starts_with(*known)).map(|(_, answer)| answer.to_string());
-    (if answer.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND }, answer.unwrap_or_default())
+    let status = if answer.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    (status, [("result-pages", "1")], answer.unwrap_or_default())
 }
 
 impl Any {
