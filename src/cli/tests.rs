@@ -539,13 +539,7 @@ fn the_last_runs() {
 
 #[test]
 fn calls_a_day() {
-    let line = |resource: &str| CostLine {
-        resource: resource.to_owned(),
-        polls: 720,
-        syncs: 1,
-        full_reads: 1,
-        each_record: u64::from(resource == "payments"),
-    };
+    let line = |of: &str| CostLine { resource: of.to_owned(), polls: 720, syncs: 1, full_reads: 1, each_record: 1 };
     let cost = Cost {
         connection: connection("acme-xero"),
         lines: vec![line("contacts"), line("invoices"), line("payments")],

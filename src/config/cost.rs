@@ -8,7 +8,10 @@ use std::{
 use serde::Serialize;
 
 use super::{Config, Connection, ConnectionName};
-use crate::{connector::{Detail, Limit}, record::Side};
+use crate::{
+    connector::{Detail, Limit},
+    record::Side,
+};
 
 const DAY: u64 = 24 * 3600;
 

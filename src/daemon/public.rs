@@ -93,9 +93,7 @@ impl Shared {
     /// set times only goes on doing so.
     pub fn posted(&self, connections: &BTreeSet<ConnectionName>) {
         let now = self.clock.now();
-        let polls = |slot: &Slot| {
-            slot.integration().schedule.poll.keys().any(|polled| connections.contains(polled))
-        };
+        let polls = |slot: &Slot| slot.integration().schedule.poll.keys().any(|polled| connections.contains(polled));
         for slot in self.slots().values().filter(|slot| slot.shares(connections) && polls(slot)) {
             slot.poke(|agenda| agenda.saw_change(now));
         }

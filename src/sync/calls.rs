@@ -40,7 +40,6 @@ pub(super) fn by_call(pipeline: &Pipeline, link: &Link, side: Side, fields: Vec<
     }
     calls.sort_by_key(|(member, _)| *member);
     let (id, version) = (link.id(side), &link.mark(side).version);
-    let write =
-        |fields| RecordWrite { side, id: Some(id.clone()), version: version.clone(), fields, delete: false };
+    let write = |fields| RecordWrite { side, id: Some(id.clone()), version: version.clone(), fields, delete: false };
     calls.into_iter().map(|(_, fields)| write(fields)).collect()
 }

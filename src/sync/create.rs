@@ -59,12 +59,7 @@ pub(super) fn create(context: &Context<'_>, side: Side, record: &Fresh) -> Fresh
 }
 
 /// The first element of a list that a new record takes no more of.
-fn first_of(
-    context: &Context<'_>,
-    field: &Field,
-    also: &Also,
-    from: &Cell,
-) -> Result<Option<[Cell; 2]>, MapError> {
+fn first_of(context: &Context<'_>, field: &Field, also: &Also, from: &Cell) -> Result<Option<[Cell; 2]>, MapError> {
     match field.content {
         Content::Each(_) if also.first.is_some() => mapping::each::first(field, from, context.lookups),
         _ => Ok(None),

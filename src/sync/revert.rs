@@ -1,8 +1,8 @@
 //! Putting back what a run overwrote, where it is still as that run left it.
 
 use super::{
-    Context, FieldState, FieldWrite, Finding, FindingKind, Link, RecordWrite, Why, calls, decide::shown, observe::carried,
-    view::View,
+    Context, FieldState, FieldWrite, Finding, FindingKind, Link, RecordWrite, Why, calls, decide::shown,
+    observe::carried, view::View,
 };
 use crate::{
     config::FieldId,

@@ -442,7 +442,9 @@ async fn conformance_workflowmax_a_lead_is_made_and_read_and_staff_is_read_by_it
     let Practice::Xpm(blue) = &rig.practice else { return };
     let client = blue.insert("clients", "<Client><Name>Kea</Name></Client>").unwrap();
     let owner = blue.insert("staff", "<Staff><Name>Jo Partner</Name></Staff>").unwrap();
-    let on = |resource| connected(System::WorkflowMax, rig.shop.clock.clone(), &blue.url(), [blue.token(), blue.tenant()], resource);
+    let on = |resource| {
+        connected(System::WorkflowMax, rig.shop.clock.clone(), &blue.url(), [blue.token(), blue.tenant()], resource)
+    };
     let leads = on("leads");
     let values = json!({ "Name": "Year-end accounts", "Client": { "UUID": client }, "Owner": { "UUID": owner }, "EstimatedValue": 2500 });
     let made = written(leads.write(CREATE, &[new_item(values)]).await.unwrap().items.remove(0));
@@ -452,11 +454,16 @@ async fn conformance_workflowmax_a_lead_is_made_and_read_and_staff_is_read_by_it
     assert_eq!(crate::yaml::ids(&listed), [made.id.as_str()]);
     assert!(leads.resource.update.is_none(), "no call changes a lead");
     let nobody = leads.write(CREATE, &[new_item(json!({ "Name": "No client" }))]).await.unwrap().items.remove(0);
-    assert!(matches!(&nobody, ItemAnswer::Refused { message, .. } if message.contains("ClientUUID is required")), "{nobody:?}");
+    assert!(
+        matches!(&nobody, ItemAnswer::Refused { message, .. } if message.contains("ClientUUID is required")),
+        "{nobody:?}"
+    );
     let staff = on("staff");
     let one = staff.run(staff.connector.get(&staff.resource, &RecordId::from(owner.as_str()))).await.unwrap().unwrap();
     assert_eq!(one.body["Name"], "Jo Partner");
-    assert!(blue.log().entries().iter().all(|entry| entry.path.starts_with("/client.api") || entry.path.starts_with("/lead.api") || entry.path.starts_with("/staff.api")));
+    assert!(blue.log().entries().iter().all(|entry| entry.path.starts_with("/client.api")
+        || entry.path.starts_with("/lead.api")
+        || entry.path.starts_with("/staff.api")));
 }
 
 #[tokio::test]
@@ -472,17 +479,30 @@ async fn conformance_xpm_custom_fields_and_members_of_groups_are_written_by_call
     let resource = &rig.shop.resource;
     let also = resource.also.iter().find(|also| also.member == "CustomFields").unwrap();
     let own = resource.for_member(also);
-    let values = json!({ "CustomFields": [{ "UUID": level, "Text": "Silver" }, { "UUID": since, "Date": "2026-06-01" }] });
+    let values =
+        json!({ "CustomFields": [{ "UUID": level, "Text": "Silver" }, { "UUID": since, "Date": "2026-06-01" }] });
     let call = rig.shop.connector.prepare(&own, UPDATE, &[item(&kea, values)], "key").unwrap();
-    assert!(call.body.starts_with("<CustomFields><CustomField>") && call.body.contains("<Date>20260601</Date>"), "{}", call.body);
+    assert!(
+        call.body.starts_with("<CustomFields><CustomField>") && call.body.contains("<Date>20260601</Date>"),
+        "{}",
+        call.body
+    );
     let answer = rig.shop.run(rig.shop.connector.send(&own, &call)).await.unwrap().items.remove(0);
     assert!(matches!(answer, ItemAnswer::Written { body: false, .. }), "{answer:?}");
     let read = rig.shop.one(&kea).await.unwrap().unwrap();
-    assert_eq!(read.body["CustomFields"], json!([{ "UUID": level, "Text": "Silver" }, { "UUID": since, "Date": "2026-06-01" }]));
+    assert_eq!(
+        read.body["CustomFields"],
+        json!([{ "UUID": level, "Text": "Silver" }, { "UUID": since, "Date": "2026-06-01" }])
+    );
     assert_eq!(read.body["Name"], "Kea", "nothing else moved");
 
     let groups = connected(System::Xpm, rig.shop.clock.clone(), &xpm.url(), [xpm.token(), xpm.tenant()], "groups");
-    let none = groups.connector.prepare(&groups.resource, CREATE, &[new_item(json!({ "Name": "Nobody", "Clients": [] }))], "key");
+    let none = groups.connector.prepare(
+        &groups.resource,
+        CREATE,
+        &[new_item(json!({ "Name": "Nobody", "Clients": [] }))],
+        "key",
+    );
     assert!(none.unwrap_err().to_string().contains("the first of its `Clients`"));
     let both = json!({ "Name": "Farms", "Clients": [{ "UUID": kea }, { "UUID": tui }] });
     let made = written(groups.write(CREATE, &[new_item(both)]).await.unwrap().items.remove(0));

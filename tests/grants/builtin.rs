@@ -80,7 +80,11 @@ impl Any {
 
     fn asked(&self, path: &str) -> Asked {
         let asked = self.asked.lock().unwrap().clone();
-        asked.iter().find(|(target, ..)| target.starts_with(path)).cloned().unwrap_or_else(|| panic!("{path}: {asked:#?}"))
+        asked
+            .iter()
+            .find(|(target, ..)| target.starts_with(path))
+            .cloned()
+            .unwrap_or_else(|| panic!("{path}: {asked:#?}"))
     }
 }
 
@@ -155,7 +159,10 @@ async fn myob_speaks_to_the_file_that_the_way_back_names_with_both_keys() {
     let (_, headers, body) = any.asked("/token");
     assert!(!headers.contains_key("authorization") && body.contains("client_secret=canary-app-secret"), "{body}");
     let (_, headers, _) = any.asked("/api/f-77");
-    assert_eq!((&headers["x-myobapi-key"], &headers["x-myobapi-cftoken"]), (&"app".parse().unwrap(), &"canary-file-login".parse().unwrap()));
+    assert_eq!(
+        (&headers["x-myobapi-key"], &headers["x-myobapi-cftoken"]),
+        (&"app".parse().unwrap(), &"canary-file-login".parse().unwrap())
+    );
 }
 
 #[tokio::test]

@@ -135,8 +135,13 @@ async fn conformance_inbox_what_was_posted_goes_along_when_its_connection_is_ren
     office.post("clients", json!({ "id": "C-2", "name": "Tui" })).await;
     office.daemon.stop().await;
     office.example.reconfigure(|yaml| {
-        let renamed = yaml.replace("  proposals:\n    connector: proposals", "  offers:\n    moved_from: proposals\n    connector: proposals");
-        let renamed = renamed.replace("source: proposals/", "source: offers/").replace("resource: proposals/", "resource: offers/");
+        let renamed = yaml.replace(
+            "  proposals:\n    connector: proposals",
+            "  offers:\n    moved_from: proposals\n    connector: proposals",
+        );
+        let renamed = renamed
+            .replace("source: proposals/", "source: offers/")
+            .replace("resource: proposals/", "resource: offers/");
         assert_ne!(renamed, yaml);
         renamed
     });
@@ -155,7 +160,9 @@ async fn conformance_inbox_what_was_posted_goes_along_when_its_connection_is_ren
     let path = format!("/inbox/offers/clients/{TOKEN}");
     let again = office.send(&path, "application/json", br#"{"id":"C-1","name":"Kea"}"#, "").await;
     assert_eq!(again, (200, "known already".to_owned()), "it is known under its new name");
-    let old = office.send(&format!("/inbox/proposals/clients/{TOKEN}"), "application/json", br#"{"id":"C-3","name":"Moa"}"#, "").await;
+    let old = office
+        .send(&format!("/inbox/proposals/clients/{TOKEN}"), "application/json", br#"{"id":"C-3","name":"Moa"}"#, "")
+        .await;
     assert_eq!(old.0, 404);
     office.daemon.stop().await;
 }

@@ -259,7 +259,10 @@ async fn pi_05_a_service_that_is_added_later_becomes_a_line_as_long_as_xero_take
     let both = ["P-1 on 2026-06-01 for 1580.00 to Kea Ltd", "P-2 on 2026-06-01 for 1500.00 to Kea Ltd"];
     assert_eq!(firm.invoices(), both);
     let parked = firm.office.parked().await;
-    assert!(parked.iter().any(|line| line.contains("P-1") && line.contains("Invoice not of valid status")), "{parked:#?}");
+    assert!(
+        parked.iter().any(|line| line.contains("P-1") && line.contains("Invoice not of valid status")),
+        "{parked:#?}"
+    );
     firm.settled().await;
 }
 

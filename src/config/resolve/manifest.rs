@@ -359,8 +359,10 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         };
         Some(GoneWhen { path: path.value.clone(), values, filled })
     });
-    let also: Vec<Also> = entries(written.also.as_ref()).filter_map(|entry| also::also(entry, written, &fields, report)).collect();
-    let create = create.map(|create| Write { firsts: also.iter().filter_map(|also| also.first.clone()).collect(), ..create });
+    let also: Vec<Also> =
+        entries(written.also.as_ref()).filter_map(|entry| also::also(entry, written, &fields, report)).collect();
+    let create =
+        create.map(|create| Write { firsts: also.iter().filter_map(|also| also.first.clone()).collect(), ..create });
     let resource = Resource {
         name: name.value.clone(),
         id,

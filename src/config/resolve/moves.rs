@@ -90,8 +90,12 @@ pub(crate) fn check_connections(cx: &Cx<'_>, written: &[Entry<ConnectionW>]) {
     for at in written.iter().filter_map(|entry| entry.value.moved_from.as_ref()) {
         if cx.connections.contains_key(&at.value) {
             cx.report.add(
-                error("config::bad_move", at.span, format!("`{}` is still defined, so nothing of it can have moved", at.value))
-                    .help("remove the connection of that name, or remove moved_from"),
+                error(
+                    "config::bad_move",
+                    at.span,
+                    format!("`{}` is still defined, so nothing of it can have moved", at.value),
+                )
+                .help("remove the connection of that name, or remove moved_from"),
             );
         }
     }

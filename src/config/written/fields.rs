@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    At, BlanksW, ConflictsW, Decode, DifferencesW, DirectionW, OneOrMany, Raw, as_map, not_a_word, or_placeholder, text_of, words,
-    written,
+    At, BlanksW, ConflictsW, Decode, DifferencesW, DirectionW, OneOrMany, Raw, as_map, not_a_word, or_placeholder,
+    text_of, words, written,
 };
 use crate::{
     config::{

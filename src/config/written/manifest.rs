@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    AlsoW, At, AuthKindW, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, InboxW, ListW, MatchW, Named, OneOrMany,
-    Raw, SqlW, WebhooksW, WriteCallW, or_short, or_word, words, written,
+    AlsoW, At, AuthKindW, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, InboxW, ListW, MatchW, Named,
+    OneOrMany, Raw, SqlW, WebhooksW, WriteCallW, or_short, or_word, words, written,
 };
 use crate::{
     config::{

@@ -361,7 +361,10 @@ fn a_list_was_taken_if_every_element_of_it_is_there_by_its_key() {
     let sent = cell(r#"[{"UUID":"t1"},{"UUID":"t2"}]"#);
     assert!(holds(&field, &sent, &cell(r#"[{"UUID":"t2","Name":"b"},{"UUID":"t1"}]"#)));
     assert!(!holds(&field, &sent, &cell(r#"[{"UUID":"t1"}]"#)));
-    assert!(!holds(&field, &sent, &cell(r#"[{"UUID":"t1"},{"UUID":"t2"},{"UUID":"t3"}]"#)), "one that was to go is there");
+    assert!(
+        !holds(&field, &sent, &cell(r#"[{"UUID":"t1"},{"UUID":"t2"},{"UUID":"t3"}]"#)),
+        "one that was to go is there"
+    );
     let lines = lines(false);
     let sent = cell(r#"[{"LineItemID":"a","Description":"Tea"},{"Description":"Cake"}]"#);
     assert!(holds(&lines, &sent, &cell("[]")), "what the remote gives its key cannot be told");

@@ -59,9 +59,8 @@ pub fn arrives(field: &Field, source: &Cell, pairs: &[ElementPair], lookups: &dy
     let Ok(each) = of(field) else { return false };
     let known = |key: &str| pairs.iter().any(|pair| pair.source == key);
     each.leaves_out
-        && keyed(each, source).is_ok_and(|wanted| {
-            wanted.iter().any(|(key, origin)| !known(key) && create(each, origin, lookups).is_ok())
-        })
+        && keyed(each, source)
+            .is_ok_and(|wanted| wanted.iter().any(|(key, origin)| !known(key) && create(each, origin, lookups).is_ok()))
 }
 
 /// The first element that can be sent, as a list of its own on each side; `None` if there is none.

@@ -35,9 +35,7 @@ pub(super) fn also(entry: &Entry<AlsoW>, resource: &ResourceW, fields: &FieldTab
         }
         (Some(update), true) => {
             let message = format!("`{}` is read only, and has a call that writes it", name.value);
-            report.add(
-                error("config::bad_value", update.span, message).help("remove read_only: true, or the call"),
-            );
+            report.add(error("config::bad_value", update.span, message).help("remove read_only: true, or the call"));
             return None;
         }
         _ => {}
@@ -66,8 +64,12 @@ pub(super) fn also(entry: &Entry<AlsoW>, resource: &ResourceW, fields: &FieldTab
         (Some(to), Some(changes)) => Some(first_of(name, to, changes, fields, report)?),
         (Some(to), None) => {
             report.add(
-                error("config::missing_key", to.span, "the first element is named by its key, and nothing says where that is")
-                    .help("add changes: { key: $.id, add: $.add }"),
+                error(
+                    "config::missing_key",
+                    to.span,
+                    "the first element is named by its key, and nothing says where that is",
+                )
+                .help("add changes: { key: $.id, add: $.add }"),
             );
             return None;
         }
