@@ -540,12 +540,8 @@ fn the_last_runs() {
 #[test]
 fn calls_a_day() {
     let line = |of: &str| CostLine { resource: of.to_owned(), polls: 720, syncs: 1, full_reads: 1, each_record: 1 };
-    let cost = Cost {
-        connection: connection("acme-xero"),
-        lines: vec![line("contacts"), line("invoices"), line("payments")],
-        calls_a_day: 2_166,
-        limit: Some(5_000),
-    };
+    let lines = ["contacts", "invoices", "payments"].map(line).into();
+    let cost = Cost { connection: connection("acme-xero"), lines, calls_a_day: 2_166, limit: Some(5_000) };
     insta::assert_snapshot!(fits(&validate::render(&[cost])));
 }
 
