@@ -199,6 +199,7 @@ impl Agenda {
     }
 
     /// When each connection's last hook came, and how often it is polled for now.
+    #[must_use]
     pub fn hooks(&self, now: DateTime<Utc>) -> Vec<HookNow> {
         self.hooked.now(&self.integration.schedule.poll, now)
     }

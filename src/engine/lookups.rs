@@ -100,7 +100,9 @@ impl<'a> Questions<'a> {
         for sub in &each.fields {
             let Content::Mapped { reference: Some(referred), .. } = &sub.content else { continue };
             for path in &sub.end(Side::Source).paths {
-                elements.iter().for_each(|element| self.ask(referred, Side::Source, &path.read(element)));
+                for element in elements {
+                    self.ask(referred, Side::Source, &path.read(element));
+                }
             }
         }
     }

@@ -521,7 +521,9 @@ impl Run<'_> {
     /// What deciding about these links needs to know of others.
     pub(super) async fn known_for_links(&self, pipeline: &Pipeline, links: &[Link]) -> Result<Known, EngineError> {
         let mut questions = Questions::new(pipeline);
-        links.iter().for_each(|link| questions.about_link(link));
+        for link in links {
+            questions.about_link(link);
+        }
         self.fetch(questions).await
     }
 

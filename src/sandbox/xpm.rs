@@ -38,7 +38,7 @@ pub enum XpmFamily {
     /// Xero Practice Manager 3.1.
     #[default]
     Xero,
-    /// WorkflowMax by BlueRock: the same calls at another address, with pages of clients and with leads.
+    /// `WorkflowMax` by `BlueRock`: the same calls at another address, with pages of clients and with leads.
     BlueRock,
 }
 

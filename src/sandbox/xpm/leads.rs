@@ -1,4 +1,4 @@
-//! Leads, which WorkflowMax has and XPM has not: they are made and read, never changed.
+//! Leads, which `WorkflowMax` has and XPM has not: they are made and read, never changed.
 
 use chrono::{DateTime, Utc};
 

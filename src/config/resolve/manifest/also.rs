@@ -48,7 +48,7 @@ pub(super) fn also(entry: &Entry<AlsoW>, resource: &ResourceW, fields: &FieldTab
         return None;
     }
     let get = get(written).map(|get| listing::get(&get, report));
-    let changes = written.changes.as_ref().and_then(|changes| self::changes(changes));
+    let changes = written.changes.as_ref().and_then(self::changes);
     let update = match &written.update {
         Some(update) => {
             let call = calls::write(update, false, report)?;
