@@ -54,4 +54,4 @@ pub use person::own_name;
 pub use public::PublicNow;
 pub use signals::{Signals, Stopped, serve};
 pub use socket::SocketError;
-pub use status::{ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, WaitReason};
+pub use status::{ConnectionTrouble, DaemonStatus, HookNow, IntegrationNow, Phase, WaitReason};

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     daemon::{
-        ConnectionTrouble, IntegrationNow, Pause, Phase, PublicNow, WaitReason,
+        ConnectionTrouble, HookNow, IntegrationNow, Pause, Phase, PublicNow, WaitReason,
         protocol::{Request, Response, Status},
         reload::ConfigNow,
     },
@@ -99,6 +99,12 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
     out
 }
 
+fn hook_text(hook: &HookNow, now: DateTime<Utc>) -> String {
+    let span = |seconds| humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string();
+    let every = hook.polled_every.map(|every| format!("; polled every {}", span(every)));
+    format!("last hook of {} {}{}", hook.connection, ago(now, hook.at), every.unwrap_or_default())
+}
+
 /// Whether a pause is of this integration or of one of its pipelines.
 fn concerns(pause: &Pause, integration: &IntegrationStatus) -> bool {
     pause.what == integration.integration.as_str()
@@ -152,6 +158,9 @@ fn integration_text(
         out.push_str(&phase(&live.phase, now));
         for wait in live.waits.iter().take(4) {
             let _ = writeln!(out, "  {}", wait_text(wait, now));
+        }
+        for hook in &live.hooks {
+            out.push_str(&wrap(&hook_text(hook, now), 2));
         }
         for trouble in &live.troubles {
             out.push_str(&paint.red(&trouble_text(trouble, now)));

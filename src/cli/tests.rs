@@ -20,7 +20,7 @@ use crate::{
     config::{ConnectionName, Cost, CostLine, IntegrationName, PipelineName},
     connector::Requests,
     daemon::{
-        ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, PublicNow, WaitReason,
+        ConnectionTrouble, DaemonStatus, HookNow, IntegrationNow, Phase, PublicNow, WaitReason,
         protocol::Status,
         reload::{ConfigDiff, DiffKind, IntegrationDiff},
     },
@@ -330,6 +330,7 @@ fn a_status_of_a_daemon_at_work() {
                 since: before(30),
                 attempts: 14,
             }],
+            hooks: vec![HookNow { connection: connection("acme-xero"), at: before(3), polled_every: Some(1_200) }],
             failure: None,
         }],
     });
@@ -541,13 +542,9 @@ fn the_last_runs() {
 
 #[test]
 fn calls_a_day() {
-    let line = |resource: &str| CostLine { resource: resource.to_owned(), polls: 720, syncs: 1, full_reads: 1 };
-    let cost = Cost {
-        connection: connection("acme-xero"),
-        lines: vec![line("contacts"), line("invoices"), line("payments")],
-        calls_a_day: 2_166,
-        limit: Some(5_000),
-    };
+    let line = |of: &str| CostLine { resource: of.to_owned(), polls: 720, syncs: 1, full_reads: 1, each_record: 1 };
+    let lines = ["contacts", "invoices", "payments"].map(line).into();
+    let cost = Cost { connection: connection("acme-xero"), lines, calls_a_day: 2_166, limit: Some(5_000) };
     insta::assert_snapshot!(fits(&validate::render(&[cost])));
 }
 

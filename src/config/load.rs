@@ -186,6 +186,10 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         })
         .chain(written.failed[1].iter().map(|name| (name.clone(), None)))
         .collect();
+    resolve::check_connections(&cx, &written.connections);
+    if toml.is_some() && settings_sound && settings.public.is_none() {
+        resolve::unheard(&cx, &written.grants, &written.connections);
+    }
     let integrations = written.integrations.iter().filter_map(|entry| resolve::integration(&cx, entry));
     let mut drafts: Vec<_> = integrations.collect();
     drafts.extend(written.pipelines.iter().filter_map(|entry| resolve::top_level(&cx, entry)));
@@ -225,11 +229,6 @@ fn finish(draft: resolve::Draft) -> Option<(IntegrationName, Arc<super::Integrat
     let mut integration = draft.integration;
     integration.pipelines = draft.pipelines.into_iter().map(|resolved| Arc::new(resolved.pipeline)).collect();
     (!integration.pipelines.is_empty()).then(|| (integration.name.clone(), Arc::new(integration)))
-}
-
-/// One file: text to tree to written maps.
-pub(super) fn read(file: u32, text: &str, env: &dyn EnvSource, sources: &mut Sources, report: &Report) -> Option<TopW> {
-    TopW::decode(&read_tree(file, text, env, sources, report)?, report)
 }
 
 /// One file as a tree, with everything filled in but templates.

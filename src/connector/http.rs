@@ -33,6 +33,7 @@ pub(super) mod extract;
 mod format;
 mod list;
 mod login;
+mod member;
 mod messages;
 mod one;
 mod prepare;

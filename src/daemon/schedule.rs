@@ -5,6 +5,7 @@
 //!
 //! - Polls sit on multiples of their interval from local midnight. Those missed while something else went on are made
 //!   up for by one.
+//! - While hooks of a connection come, it is polled less often ([`hooked`]).
 //! - A window opens when a change is seen, restarts with each further one, and closes at the latest `max_wait` after
 //!   it opened. Closing is a run, and a run reads everything again; so a poll at that instant is part of it.
 //! - Times of `cron` are those of the integration's time zone, later by its place in a `spread`.
@@ -14,6 +15,7 @@
 //!   whatever waited for it.
 
 mod refusals;
+mod hooked;
 mod times;
 
 #[cfg(test)]
@@ -27,9 +29,10 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use refusals::Refusals;
+use hooked::Hooked;
 use times::{next_cron, next_poll, plus};
 
-use super::WaitReason;
+use super::{HookNow, WaitReason};
 use crate::config::{ConnectionName, Integration};
 
 /// First wait before something that failed is tried again.
@@ -111,6 +114,7 @@ pub struct Agenda {
     looked: DateTime<Utc>,
     /// Polls up to here have been dealt with.
     polled: BTreeMap<ConnectionName, DateTime<Utc>>,
+    hooked: Hooked,
     window: Option<Window>,
     asked: Option<String>,
     last_run: Option<DateTime<Utc>>,
@@ -133,6 +137,7 @@ impl Agenda {
             running: false,
             looked: now,
             polled,
+            hooked: Hooked::default(),
             window: None,
             last_run: remembered.last_run,
             read_in_full: remembered.read_in_full,
@@ -187,6 +192,23 @@ impl Agenda {
         let window = self.window.get_or_insert(Window { opened: at, last_change: at, changes: 0 });
         window.last_change = window.last_change.max(at);
         window.changes += 1;
+    }
+
+    /// A system told by a hook that something changed on this connection.
+    pub fn was_told(&mut self, connection: &ConnectionName, at: DateTime<Utc>) {
+        self.hooked.came(connection, at);
+        self.saw_change(at);
+    }
+
+    /// A poll of this connection found something that no hook had told of.
+    pub fn was_not_told(&mut self, connection: &ConnectionName) {
+        self.hooked.missed(connection);
+    }
+
+    /// When each connection's last hook came, and how often it is polled for now.
+    #[must_use]
+    pub fn hooks(&self, now: DateTime<Utc>) -> Vec<HookNow> {
+        self.hooked.now(&self.integration.schedule.poll, now)
     }
 
     /// A run is wanted at once, unless nothing starts by itself.
@@ -351,6 +373,7 @@ impl Agenda {
         }
         let (connection, first) = self.polls().find(|(_, at)| *at <= now).map(|(name, at)| (name.clone(), at))?;
         let interval = self.integration.schedule.poll.get(&connection).copied().unwrap_or_default();
+        let interval = self.hooked.interval(&connection, interval, now);
         // Of several that were missed, the last one is made.
         let last = now
             .checked_sub_signed(chrono::TimeDelta::from_std(interval).unwrap_or_default())
@@ -395,6 +418,7 @@ impl Agenda {
         self.polled.values_mut().for_each(|polled| *polled = now.min(*polled));
         self.last_run = self.last_run.map(|ended| ended.min(now));
         self.refusals.follow_back(now);
+        self.hooked.follow_back(now);
     }
 
     fn closes(&self) -> Option<DateTime<Utc>> {
@@ -411,7 +435,7 @@ impl Agenda {
         let all = self.integration.schedule.poll.iter().filter(|(connection, _)| !self.refusals.rests(connection));
         all.filter_map(|(connection, interval)| {
             let polled = self.polled.get(connection)?;
-            Some((connection, next_poll(self.integration.timezone, *interval, *polled)))
+            Some((connection, self.hooked.next_poll(self.integration.timezone, connection, *interval, *polled)))
         })
     }
 

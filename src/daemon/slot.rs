@@ -298,7 +298,7 @@ impl Slot {
     }
 
     /// How it stands, for people. `probe` is when a failing store is looked at again.
-    pub fn now(&self, probe: Option<DateTime<Utc>>) -> IntegrationNow {
+    pub fn now(&self, probe: Option<DateTime<Utc>>, now: DateTime<Utc>) -> IntegrationNow {
         let state = self.lock();
         let mut waits: Vec<WaitReason> = probe.map(|at| WaitReason::Store { at }).into_iter().collect();
         waits.extend(state.agenda.iter().flat_map(Agenda::waits));
@@ -313,6 +313,7 @@ impl Slot {
             waits,
             last_run: state.agenda.as_ref().and_then(Agenda::last_run),
             troubles: state.troubles.values().cloned().collect(),
+            hooks: state.agenda.as_ref().map(|agenda| agenda.hooks(now)).unwrap_or_default(),
             failure: state.failure.clone(),
         }
     }

@@ -130,6 +130,18 @@ pub struct ConnectionTrouble {
     pub attempts: u32,
 }
 
+/// The last hook of a connection, which its system sends when something changes there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookNow {
+    /// The connection.
+    pub connection: ConnectionName,
+    /// When it came.
+    pub at: DateTime<Utc>,
+    /// How often the connection is polled now, in seconds, where it is polled: less often while hooks come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub polled_every: Option<u64>,
+}
+
 /// How an integration stands right now, beside what the store remembers of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IntegrationNow {
@@ -146,6 +158,9 @@ pub struct IntegrationNow {
     pub last_run: Option<DateTime<Utc>>,
     /// Connections in trouble.
     pub troubles: Vec<ConnectionTrouble>,
+    /// Connections whose hooks came since the daemon began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookNow>,
     /// Why its last run could not be carried to its end, if so.
     pub failure: Option<String>,
     /// What it runs, as a number that changes with the meaning of its configuration.

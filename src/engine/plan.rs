@@ -31,7 +31,7 @@ use super::{
     step::{Newcomer, Step},
 };
 use crate::{
-    config::{ApplyMode, Content, Pipeline, PipelineName},
+    config::{ApplyMode, Pipeline, PipelineName},
     record::{RecordId, Side},
     store::{Changes, Due, Pack as _, Spill, Stage},
     sync::{
@@ -531,15 +531,8 @@ impl Run<'_> {
     /// What deciding about these links needs to know of others.
     pub(super) async fn known_for_links(&self, pipeline: &Pipeline, links: &[Link]) -> Result<Known, EngineError> {
         let mut questions = Questions::new(pipeline);
-        for field in &pipeline.fields {
-            let Content::Mapped { reference: Some(referred), .. } = &field.content else { continue };
-            for state in links.iter().filter_map(|link| link.fields.get(&field.id)) {
-                for side in Side::BOTH {
-                    if let Some(cell) = state.present(side) {
-                        questions.about_cell(referred, side, cell);
-                    }
-                }
-            }
+        for link in links {
+            questions.about_link(link);
         }
         self.fetch(questions).await
     }

@@ -346,8 +346,9 @@ impl Keeper {
             GrantError::Person(format!("`{}` gave no tokens: {words}; begin again", grant.name))
         })?;
         let host = captured::host(&grant.login, &tokens.rest).map_err(GrantError::Person)?;
-        let named =
-            captured::account(&grant.login, parameters, &tokens.rest).transpose().map_err(GrantError::Person)?;
+        let named = captured::account(&grant.login, parameters, (&tokens.access, &tokens.rest))
+            .transpose()
+            .map_err(GrantError::Person)?;
         let token = SecretString::from(tokens.access.clone());
         let turn = self.of(&grant);
         let mut held = turn.lock().await;

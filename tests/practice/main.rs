@@ -15,6 +15,7 @@ mod cliniko;
 mod desk;
 mod eventbrite;
 mod gosweetspot;
+mod groups;
 mod login;
 mod myob;
 mod op;

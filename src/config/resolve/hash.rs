@@ -126,7 +126,9 @@ fn content(bytes: &mut Bytes, content: &Content) {
         }
         Content::Each(each) => {
             bytes.text("each").text(each.source_key.as_str()).text(each.target_key.as_str());
-            bytes.number(u64::from(each.removes)).number(each.fields.len() as u64);
+            // Whoever was hashed before `ours` and `leave-out` were there keeps the hash.
+            let rules = each.removes as u64 + if each.leaves_out { 3 } else { 0 };
+            bytes.number(rules).number(each.fields.len() as u64);
             for field in &each.fields {
                 element_field(bytes, field);
             }

@@ -29,6 +29,8 @@ pub struct Connection {
     pub beside: Option<(String, Secret)>,
     /// The key of the system's webhooks, where they are for this connection alone.
     pub webhook_key: Option<Secret>,
+    /// The name it had before.
+    pub moved_from: Option<ConnectionName>,
     /// Whether the account's limits are ignored (a practice system with limits off).
     pub unlimited: bool,
 }
