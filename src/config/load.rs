@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, PipelineName, Snapshot, Sources, builtin,
+    Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, MadeFrom, PipelineName, Rollout, Snapshot, Sources,
+    builtin,
     diagnostic::{Report, error},
     extends, parse,
     placeholders::{self, EnvSource},
@@ -37,6 +38,10 @@ pub struct Loaded {
     pub left_out: Vec<LeftOut>,
     /// Every integration that is written, with mistakes or without.
     pub written: BTreeMap<IntegrationName, WrittenIn>,
+    /// The integrations that templates make.
+    pub made: BTreeMap<IntegrationName, MadeFrom>,
+    /// How edits of templates reach their clients, by template.
+    pub rollouts: BTreeMap<String, Rollout>,
     /// The files that could be read and hold no mistake in their own form.
     pub readable: BTreeSet<String>,
     /// Every connector that is sound, by name: the built-in ones and the user's own.
@@ -115,7 +120,8 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
     let raw: Vec<RawNames> = nodes.iter().map(RawNames::of).collect();
     let mut templates = Templates::take(&mut nodes, env, &report);
     templates.expand(&mut nodes, None, &mut sources);
-    let origins = templates.finish();
+    let (origins, mut clients) = templates.finish();
+    clients.share(&nodes);
     extends::lay(&mut nodes, &mut sources, &report);
     let mut written = Written::default();
     for (node, name) in nodes.iter().zip(&names) {
@@ -214,7 +220,19 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         .collect();
     let connectors = cx.manifests.into_iter().filter_map(|(name, manifest)| Some((name, manifest?))).collect();
     let diagnostics = report.close(&sources, &origins);
-    Loaded { config, diagnostics, settings_sound, left_out, written, readable: sound, connectors, sources }
+    let (made, rollouts) = clients.finish();
+    Loaded {
+        config,
+        diagnostics,
+        settings_sound,
+        left_out,
+        written,
+        made,
+        rollouts,
+        readable: sound,
+        connectors,
+        sources,
+    }
 }
 
 fn connections(cx: &Cx<'_>) -> BTreeMap<ConnectionName, Arc<super::Connection>> {

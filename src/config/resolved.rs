@@ -8,6 +8,7 @@ mod grant;
 mod integration;
 mod notification;
 mod pipeline;
+mod rollout;
 mod settings;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -25,6 +26,7 @@ pub use pipeline::{
     Amount, Blanks, CoWriter, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep,
     KeyPair, KnownConstant, OnLeave, Pipeline, Then, Tier, Unique,
 };
+pub use rollout::{MadeFrom, Rollout};
 pub use settings::{
     Account, AdminSettings, BackupSettings, HistorySettings, PublicSettings, ReloadSettings, Role, RunSettings,
     Settings,

@@ -8,7 +8,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     config::{
         Content, Elements, Field, FieldId, Transform, UnknownKey,
-        tree::{Node, NodeValue},
+        source::Span,
+        tree::{Key, Map, Node, NodeValue},
     },
     record::{ProjectionSpec, Slot},
 };
@@ -209,6 +210,14 @@ const WHEN: [&str; 5] = ["automatic", "apply", "debounce", "schedule", "moved_fr
 pub(crate) fn node_hash(node: &Node) -> u64 {
     let mut bytes = Bytes::default();
     self::node(&mut bytes, node, true);
+    bytes.hash()
+}
+
+/// The hash of a map with all its keys.
+pub(crate) fn entries_hash(entries: Vec<(Key, Node)>) -> u64 {
+    let value = NodeValue::Map(Map { entries, flow: false });
+    let mut bytes = Bytes::default();
+    self::node(&mut bytes, &Node { span: Span::default(), owner: None, value }, false);
     bytes.hash()
 }
 
