@@ -71,6 +71,9 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
             }
         }
     }
+    for rollout in &status.rollouts {
+        out.push_str(&paint.yellow(&wrap(&format!("! template {}: {rollout}", rollout.template), 0)));
+    }
     out.push_str(&super::connect::todo(&status.connections, paint));
     if status.integrations.is_empty() {
         out.push_str("there is no integration\n");

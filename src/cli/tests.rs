@@ -282,6 +282,7 @@ fn a_status() -> Status {
         paused: Vec::new(),
         connections: Vec::new(),
         edits: Vec::new(),
+        rollouts: Vec::new(),
     }
 }
 
@@ -340,6 +341,7 @@ fn a_status_of_nothing() {
         integrations: Vec::new(),
         paused: Vec::new(),
         edits: Vec::new(),
+        rollouts: Vec::new(),
         connections: Vec::new(),
     };
     insta::assert_snapshot!(status::render(&status, now(), Paint::Plain));
@@ -575,6 +577,7 @@ fn what_an_edit_would_change() {
         }],
     };
     let one = |name: &str, change, edited: &[&str], effect: EditEffect, why: Option<&str>| IntegrationDiff {
+        turn: None,
         integration: IntegrationName::parse(name).unwrap(),
         change,
         running: (change != DiffKind::Added).then(|| "3fa9c10b77de".to_owned()),

@@ -203,10 +203,11 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         .filter(|entry| entry.errors == 0)
         .filter_map(|entry| resolve::notification(&cx, &entry.name, &entry.value, &all_names))
         .map(|made| (made.name.clone(), Arc::new(made)));
+    let (made, rollouts) = clients.finish();
     let config = Config {
         settings,
         connections: connections(&cx),
-        integrations: drafts.into_iter().filter_map(finish).collect(),
+        integrations: drafts.into_iter().filter_map(|draft| finish(draft, &made)).collect(),
         notifications: notifications.collect(),
     };
     // Of a file that cannot be read as a tree (a key that is given twice, say) nobody knows what was meant.
@@ -220,7 +221,6 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         .collect();
     let connectors = cx.manifests.into_iter().filter_map(|(name, manifest)| Some((name, manifest?))).collect();
     let diagnostics = report.close(&sources, &origins);
-    let (made, rollouts) = clients.finish();
     Loaded {
         config,
         diagnostics,
@@ -239,8 +239,12 @@ fn connections(cx: &Cx<'_>) -> BTreeMap<ConnectionName, Arc<super::Connection>> 
     cx.connections.values().flatten().map(|connection| (connection.name.clone(), Arc::clone(connection))).collect()
 }
 
-fn finish(draft: resolve::Draft) -> Option<(IntegrationName, Arc<super::Integration>)> {
+fn finish(
+    draft: resolve::Draft,
+    made: &BTreeMap<IntegrationName, MadeFrom>,
+) -> Option<(IntegrationName, Arc<super::Integration>)> {
     let mut integration = draft.integration;
+    integration.made = made.get(&integration.name).cloned();
     integration.pipelines = draft.pipelines.into_iter().map(|resolved| Arc::new(resolved.pipeline)).collect();
     (!integration.pipelines.is_empty()).then(|| (integration.name.clone(), Arc::new(integration)))
 }

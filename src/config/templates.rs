@@ -53,13 +53,8 @@ pub(crate) struct Templates<'a> {
 impl<'a> Templates<'a> {
     /// Takes the templates out of the files.
     pub(crate) fn take(files: &mut [Node], env: &'a dyn EnvSource, report: &'a Report) -> Self {
-        let mut templates = Self {
-            known: BTreeMap::new(),
-            env,
-            report,
-            origins: Origins::default(),
-            clients: Clients::default(),
-        };
+        let mut templates =
+            Self { known: BTreeMap::new(), env, report, origins: Origins::default(), clients: Clients::default() };
         for file in files {
             let NodeValue::Map(root) = &mut file.value else { continue };
             let Some(at) = root.entries.iter().position(|(key, _)| key.text == "templates") else { continue };

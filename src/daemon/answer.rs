@@ -204,6 +204,7 @@ async fn status(shared: &Arc<Shared>) -> Response {
             integrations: Vec::new(),
             paused: Vec::new(),
             edits: Vec::new(),
+            rollouts: Vec::new(),
             connections: Vec::new(),
         },
         Err(failure) => {
@@ -213,6 +214,7 @@ async fn status(shared: &Arc<Shared>) -> Response {
                 integrations: Vec::new(),
                 paused: Vec::new(),
                 edits: Vec::new(),
+                rollouts: Vec::new(),
                 connections: Vec::new(),
             }
         }
@@ -285,7 +287,7 @@ async fn change(shared: &Arc<Shared>, request: Request) -> Result<Response, Fail
     }
     let response = execute(&gate::for_a_person(shared.engine()), request).await?;
     drop((guards, locks));
-    if let Response::EditAnswered(_) = response {
+    if matches!(response, Response::EditAnswered(_) | Response::RolloutAnswered(_)) {
         shared.look_at_config_again();
     }
     let now = shared.clock.now();

@@ -72,6 +72,7 @@ impl Common<'_> {
         Integration {
             name: name.clone(),
             moved_from: moves::integration(cx, self.moved_from, name),
+            made: None,
             automatic: self.automatic.is_none_or(|at| at.value),
             apply: match self.apply.map(|at| at.value) {
                 None | Some(ApplyW::Automatic) => ApplyMode::Automatic,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use chrono_tz::Tz;
 
-use super::Pipeline;
+use super::{MadeFrom, Pipeline};
 use crate::config::{ConnectionName, IntegrationName};
 
 /// Pipelines between the same connections that run together.
@@ -14,6 +14,8 @@ pub struct Integration {
     pub name: IntegrationName,
     /// The name it had before.
     pub moved_from: Option<IntegrationName>,
+    /// How it was made from a template, if it was.
+    pub made: Option<MadeFrom>,
     /// Whether anything starts by itself; `sync` by hand always works.
     pub automatic: bool,
     /// Whether runs write.

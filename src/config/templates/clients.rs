@@ -48,8 +48,12 @@ impl Clients {
     pub(super) fn check(&mut self, known: &BTreeMap<String, Template>, report: &Report) {
         for (name, template) in known {
             let Some(written) = &template.rollout else { continue };
-            let clients: BTreeSet<&str> =
-                self.made.iter().filter(|(_, made)| made.rollout.as_ref() == Some(name)).map(|(c, _)| c.as_str()).collect();
+            let clients: BTreeSet<&str> = self
+                .made
+                .iter()
+                .filter(|(_, made)| made.rollout.as_ref() == Some(name))
+                .map(|(c, _)| c.as_str())
+                .collect();
             let mut first = Vec::new();
             for client in written.first.iter().flat_map(|first| &first.0) {
                 match IntegrationName::parse(&client.value) {
@@ -61,9 +65,10 @@ impl Clients {
                             format!("the template `{name}` has no client `{}`", client.value),
                         )
                         .label("not known")
-                        .maybe_help(suggest(&client.value, clients.iter().copied()).or_else(|| {
-                            Some(format!("name integrations that say `template: {name}`"))
-                        })),
+                        .maybe_help(
+                            suggest(&client.value, clients.iter().copied())
+                                .or_else(|| Some(format!("name integrations that say `template: {name}`"))),
+                        ),
                     ),
                 }
             }

@@ -33,6 +33,7 @@ fn integration(zone: Tz, poll: &[(&str, u64)], debounce: Option<(u64, u64)>) -> 
     Integration {
         moved_from: None,
         name: IntegrationName::parse("shop").unwrap(),
+        made: None,
         automatic: true,
         apply: ApplyMode::Automatic,
         timezone: zone,
