@@ -45,6 +45,7 @@ pub(super) const fn need(request: &Request) -> Role {
         | Request::LastGood { .. }
         | Request::Notifications
         | Request::NotificationTest { .. }
+        | Request::SecretsCheck
         | Request::Reload { .. } => Role::Admin,
     }
 }
@@ -123,6 +124,7 @@ pub(super) async fn permit(daemon: &Handle, (role, scope): (Role, &Scope), reque
         | Request::LastGood { .. }
         | Request::Notifications
         | Request::NotificationTest { .. }
+        | Request::SecretsCheck
         | Request::Reload { .. } => {
             let text = "this is of the daemon as a whole; you may see only some of its integrations";
             return Err(Failure::new(FailureKind::NotPossible, text));

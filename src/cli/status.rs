@@ -212,6 +212,9 @@ fn wait_text(wait: &WaitReason, now: DateTime<Utc>) -> String {
         WaitReason::Due { at } => format!("a record is looked at again {}", until(now, *at)),
         WaitReason::Retry { at } => format!("next attempt {}", until(now, *at)),
         WaitReason::Store { at } => format!("the store is tried again {}", until(now, *at)),
+        WaitReason::Blackout { until: end } => {
+            format!("a black-out: nothing is written to any system; it ends {}", until(now, *end))
+        }
         WaitReason::ByHand => "nothing starts by itself (`automatic: false`)".to_owned(),
         WaitReason::Paused => "it is paused: nothing starts by itself before `reconciled resume`".to_owned(),
     }

@@ -168,6 +168,7 @@ fn a_run(mode: Mode) -> RunReport {
         pulled_again: 0,
         changes_seen: true,
         troubles: Vec::new(),
+        blackout: None,
     }
 }
 

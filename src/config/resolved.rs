@@ -13,7 +13,7 @@ mod settings;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-pub use connection::{Auth, Connection, Secret};
+pub use connection::{Auth, Connection};
 pub use elements::{Count, Dates, EachElement, Elements, Interval};
 pub use field::{
     Content, Each, Expectation, Field, FieldEnd, FieldId, Flow, Join, Lookup, Table, Transform, UnknownKey, WriteWhen,

@@ -42,7 +42,7 @@ pub(super) async fn answer(
         Request::Resume { what } => resume(shared, what).await,
         Request::LogLevel { directive } => log_level::change(directive.as_deref()).map(Response::LogLevel),
         Request::Notifications => Ok(Response::Notifications(shared.board.all(&shared.engine().config))),
-        Request::NotificationTest { .. } => {
+        Request::NotificationTest { .. } | Request::SecretsCheck => {
             let engine = shared.engine();
             in_time(Box::pin(async move { execute(&engine, request).await })).await
         }

@@ -269,7 +269,7 @@ impl Shared {
             now: self.clock.now(),
             stopping: self.is_stopping(),
             store_failing: self.health.message(),
-            integrations: self.slots().values().map(|slot| slot.now(probe)).collect(),
+            integrations: self.slots().values().map(|slot| slot.now(self.clock.now(), probe)).collect(),
             config: self.config_now.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             public: self.public(),
         }

@@ -10,6 +10,7 @@ use super::{
         held::{self, AnswerError},
         rollout,
     },
+    secrets,
 };
 use crate::{
     config::{IntegrationName, PipelineName},
@@ -97,6 +98,7 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
             let all = engine.config.notifications.values();
             Response::Notifications(all.map(|told| NotificationNow::unused(told)).collect())
         }
+        Request::SecretsCheck => Response::Secrets(secrets::check(&engine.config).await),
         Request::NotificationTest { name } => {
             notices::try_out(&engine.config, &name, engine.clock.now()).await?;
             Response::NotificationSent

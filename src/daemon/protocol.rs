@@ -14,6 +14,7 @@ use super::{
     notices::NotificationNow,
     paused::Pause,
     reload::{ConfigDiff, GoodText, HeldEdit, ReloadReport, Rollout},
+    secrets::SecretNow,
     status::DaemonStatus,
 };
 use crate::{
@@ -153,6 +154,8 @@ pub enum Request {
     },
     /// Who is told what goes wrong, and how that stands.
     Notifications,
+    /// Which secrets are there. None is told.
+    SecretsCheck,
     /// Sends one message to try it.
     NotificationTest {
         /// The name of the notification.
@@ -323,6 +326,8 @@ pub enum Response {
     Resumed(Vec<Pause>),
     /// To [`Request::Notifications`].
     Notifications(Vec<NotificationNow>),
+    /// To [`Request::SecretsCheck`].
+    Secrets(Vec<SecretNow>),
     /// To [`Request::NotificationTest`]: it was sent.
     NotificationSent,
     /// To [`Request::ConnectBegin`].

@@ -271,7 +271,7 @@ fn again(request: &RunRequest, outcome: &Result<RunReport, RunError>, waiting: b
     request.mode == Mode::Sync
         && (report.troubles.iter().any(|trouble| trouble.temporary)
             || report.pipelines.iter().any(|pipeline| pipeline.tally.unknown > 0)
-            || (waiting && report.troubles.is_empty()))
+            || (waiting && report.troubles.is_empty() && report.blackout.is_none()))
 }
 
 /// What was read is delivered to every pipeline that uses it, also of other integrations: those have something to do.

@@ -15,6 +15,7 @@
 //! | a removed file stops what it defined; what it remembered is kept for 30 days, and forgotten here alone | `swap::what_is_removed_runs_no_more_…`, `moved::what_was_removed_…` |
 //! | a definition that moves to another file, or says `moved_from`, is the same one | `patterns::a_file_renamed_…`, `whole`, `moved` (in-process), `fuzz` |
 //! | an edit is judged by its effect, and an approval is for exactly what was shown | `judged`, in-process; `whole` |
+//! | an edit of a template goes to some clients first, and to the others when all was well there | `rollout`, in-process |
 //! | `edit`, `config diff`, `config restore` | `editing` |
 //! | a start with no configuration, and with no folder | `life::a_start_with_no_configuration_…`, `life::a_folder_that_is_not_there_…` |
 //! | one edit among a thousand pipelines restarts one | `many` |
@@ -48,6 +49,7 @@ mod moved;
 mod notices;
 mod odd;
 mod patterns;
+mod rollout;
 mod support;
 mod swap;
 #[path = "../support/mod.rs"]

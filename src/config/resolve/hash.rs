@@ -204,7 +204,7 @@ pub(crate) fn spec(spec: &ProjectionSpec, elements: Option<&Elements>) -> u32 {
 }
 
 /// Keys that say when things happen, or what something was called, not what happens.
-const WHEN: [&str; 5] = ["automatic", "apply", "debounce", "schedule", "moved_from"];
+const WHEN: [&str; 6] = ["automatic", "apply", "debounce", "schedule", "blackouts", "moved_from"];
 
 /// The hash of a written value: keys in any order, layout and comments left out.
 pub(crate) fn node_hash(node: &Node) -> u64 {

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::{MadeFrom, Pipeline};
-use crate::config::{ConnectionName, IntegrationName};
+use crate::config::{Blackout, ConnectionName, IntegrationName, blackout};
 
 /// Pipelines between the same connections that run together.
 #[derive(Clone, Debug)]
@@ -24,10 +25,20 @@ pub struct Integration {
     pub timezone: Tz,
     /// The batch window; `None` runs at once when a change is seen.
     pub debounce: Option<Debounce>,
+    /// When nothing is written.
+    pub blackouts: Vec<Blackout>,
     /// When to look.
     pub schedule: Schedule,
     /// In reference order: a pipeline comes after those it refers to or needs.
     pub pipelines: Vec<Arc<Pipeline>>,
+}
+
+impl Integration {
+    /// Until when nothing is written; `None` if something may be.
+    #[must_use]
+    pub fn blacked_out(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        blackout::until(&self.blackouts, self.timezone, now)
+    }
 }
 
 /// Whether runs write to remotes.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ApplyW, At, ConnectionW, DebounceW, FirstRunW, Named, OneOrMany, PipelineW, ScheduleW, TableW, words, written,
+    ApplyW, At, BlackoutW, ConnectionW, DebounceW, FirstRunW, Named, OneOrMany, PipelineW, ScheduleW, TableW, words,
+    written,
 };
 pub(crate) use crate::config::templates::{AnyNode, ParamW};
 
@@ -38,6 +39,8 @@ written! {
         may debounce: DebounceW,
         /// When to look.
         may schedule: ScheduleW,
+        /// When nothing is written to any system, as the end of a month; reads and plans go on.
+        may blackouts: OneOrMany<BlackoutW>,
         /// How the first run of its pipelines goes, unless they say otherwise.
         may first_run: FirstRunW,
         /// Its pipelines.

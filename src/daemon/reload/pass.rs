@@ -202,6 +202,7 @@ impl Reloader {
         self.forget_held().await;
         self.begin_groups(&wanted, &moved, &taken.back);
         self.forget_unused(&wanted);
+        self.finish_turns().await;
         self.log(was_rejected);
         self.publish();
     }
@@ -508,6 +509,7 @@ impl Reloader {
         self.note(&notes).await;
         if !notes.is_empty() {
             self.forget_held().await;
+            self.finish_turns().await;
         }
         self.publish();
     }

@@ -6,8 +6,9 @@ use super::{Decision, Member, Reloader, Wanted};
 use crate::{
     config::{Config, ConnectionName, IntegrationName, Snapshot},
     daemon::reload::{
+        RolloutStage,
         decide::together,
-        rollout::{PutBack, Sight, Taken, Turns, put_back},
+        rollout::{self, PutBack, Sight, Taken, Turns, put_back},
     },
 };
 
@@ -68,6 +69,24 @@ impl Reloader {
     /// Whether somebody waits for a turn that can come by itself.
     pub fn has_turns(&self) -> bool {
         self.known.rollouts.values().any(|rollout| rollout.stage.is_open())
+    }
+
+    /// Forgets rollouts that went everywhere.
+    pub async fn finish_turns(&mut self) {
+        let has_it = |template: &String| {
+            let made =
+                |name: &IntegrationName| self.known.running.get(name)?.integration.made.as_ref()?.rollout.as_ref();
+            let mut clients = self.known.decisions.iter().filter(|(name, _)| made(name) == Some(template));
+            clients.all(|(_, decision)| matches!(decision, Decision::Same | Decision::Tune))
+        };
+        let going = self.known.rollouts.iter().filter(|(_, rollout)| rollout.stage == RolloutStage::Going);
+        let over: Vec<String> = going.map(|(template, _)| template.clone()).filter(has_it).collect();
+        for template in over {
+            if let Err(error) = rollout::forget(&self.shared.ledger(), &template).await {
+                self.shared.health.failed(&error, self.shared.clock.now());
+            }
+            self.known.rollouts.remove(&template);
+        }
     }
 
     /// What is decided about an integration that took over: whoever went back is not what the files say.

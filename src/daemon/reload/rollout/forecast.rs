@@ -47,7 +47,7 @@ pub(in crate::daemon::reload) async fn forecast(
 fn plan(template: &str, settings: &config::Rollout) -> String {
     let first: Vec<&str> = settings.first.iter().map(IntegrationName::as_str).collect();
     let first = if first.is_empty() { "nobody".to_owned() } else { first.join(", ") };
-    let wait = chrono::TimeDelta::from_std(settings.wait).map(crate::cli::text::span).unwrap_or_default();
+    let wait = humantime::format_duration(settings.wait);
     let then = if settings.by_itself { "" } else { " and for approval" };
     format!("an edit of the template `{template}` goes to {first} first; it would wait there for {wait}{then}")
 }

@@ -121,7 +121,7 @@ pub(super) async fn keep(ledger: &Ledger, rollout: &Rollout) -> Result<(), Store
 /// # Errors
 ///
 /// When the store fails.
-pub(super) async fn forget(ledger: &Ledger, template: &str) -> Result<(), StoreError> {
+pub(in crate::daemon::reload) async fn forget(ledger: &Ledger, template: &str) -> Result<(), StoreError> {
     let mut group = Group::default();
     group.delete(key(template));
     ledger.store().commit(vec![group]).await
