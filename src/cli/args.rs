@@ -99,6 +99,9 @@ pub enum Command {
     /// See who is told what goes wrong, and try it
     #[command(subcommand)]
     Notifications(NotificationsCommand),
+    /// Look after secrets
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Keep integrations or pipelines from starting by themselves, also after a restart
     Pause(NamesArgs),
     /// Let what was paused go on
@@ -172,6 +175,13 @@ pub struct DoctorArgs {
     /// Also ask the systems, as `validate --online` does
     #[arg(long)]
     pub online: bool,
+}
+
+/// `secrets …`.
+#[derive(Debug, Subcommand)]
+pub enum SecretsCommand {
+    /// Say which secrets are missing for which clients, showing none
+    Check,
 }
 
 /// `notifications …`.

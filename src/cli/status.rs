@@ -72,6 +72,9 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
         }
     }
     out.push_str(&super::connect::todo(&status.connections, now, paint));
+    for rollout in &status.rollouts {
+        out.push_str(&paint.yellow(&wrap(&format!("! template {}: {rollout}", rollout.template), 0)));
+    }
     if status.integrations.is_empty() {
         out.push_str("there is no integration\n");
         if let Some(config) = status.daemon.as_ref().and_then(|daemon| daemon.config.as_ref()) {
@@ -219,6 +222,9 @@ fn wait_text(wait: &WaitReason, now: DateTime<Utc>) -> String {
         WaitReason::Retry { at } => format!("next attempt {}", until(now, *at)),
         WaitReason::Refused { connection, at } => format!("{connection} is asked again {}", until(now, *at)),
         WaitReason::Store { at } => format!("the store is tried again {}", until(now, *at)),
+        WaitReason::Blackout { until: end } => {
+            format!("a black-out: nothing is written to any system; it ends {}", until(now, *end))
+        }
         WaitReason::ByHand => "nothing starts by itself (`automatic: false`)".to_owned(),
         WaitReason::Paused => "it is paused: nothing starts by itself before `reconciled resume`".to_owned(),
     }

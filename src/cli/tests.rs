@@ -168,6 +168,7 @@ fn a_run(mode: Mode) -> RunReport {
         pulled_again: 0,
         changes_seen: true,
         troubles: Vec::new(),
+        blackout: None,
     }
 }
 
@@ -285,6 +286,7 @@ fn a_status() -> Status {
         paused: Vec::new(),
         connections: Vec::new(),
         edits: Vec::new(),
+        rollouts: Vec::new(),
     }
 }
 
@@ -344,6 +346,7 @@ fn a_status_of_nothing() {
         integrations: Vec::new(),
         paused: Vec::new(),
         edits: Vec::new(),
+        rollouts: Vec::new(),
         connections: Vec::new(),
     };
     insta::assert_snapshot!(status::render(&status, now(), Paint::Plain));
@@ -575,6 +578,7 @@ fn what_an_edit_would_change() {
         }],
     };
     let one = |name: &str, change, edited: &[&str], effect: EditEffect, why: Option<&str>| IntegrationDiff {
+        turn: None,
         integration: IntegrationName::parse(name).unwrap(),
         change,
         running: (change != DiffKind::Added).then(|| "3fa9c10b77de".to_owned()),

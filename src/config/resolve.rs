@@ -30,7 +30,7 @@ use std::{
 
 pub(crate) use connection::connection;
 pub(crate) use grant::grant;
-pub(crate) use hash::node_hash;
+pub(crate) use hash::{entries_hash, node_hash};
 pub(crate) use integration::{Draft, integration, top_level};
 pub(crate) use manifest::{amend, manifest};
 pub(crate) use moves::{check as check_moves, check_connections};

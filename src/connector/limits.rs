@@ -150,6 +150,8 @@ impl LimitRegistry {
         let secret = |secret: &Secret| match secret {
             Secret::Known(text) => format!("{:016x}", self.hasher.hash_one(text.expose_secret())),
             Secret::File(path) => path.display().to_string(),
+            // Arguments may be secrets.
+            Secret::Command(command) => format!("{:016x}", self.hasher.hash_one(command.known().0)),
             Secret::Missing { what } => what.clone(),
         };
         match auth {

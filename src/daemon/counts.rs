@@ -259,6 +259,7 @@ mod tests {
             pulled_again: 0,
             changes_seen: false,
             troubles: Vec::new(),
+            blackout: None,
         };
         change(&mut report);
         report

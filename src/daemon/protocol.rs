@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     notices::NotificationNow,
     paused::Pause,
-    reload::{ConfigDiff, GoodText, HeldEdit, ReloadReport},
+    reload::{ConfigDiff, GoodText, HeldEdit, ReloadReport, Rollout},
+    secrets::SecretNow,
     status::DaemonStatus,
 };
 use crate::{
@@ -119,7 +120,8 @@ pub enum Request {
     Held,
     /// Approves what is held.
     Approve {
-        /// The id of a held run or edit, a pipeline, or an integration (its first runs, or its edit).
+        /// The id of a held run, edit or rollout, a pipeline, an integration (its first runs, its edit, or its turn in a
+        /// rollout), or a template.
         what: String,
         /// Records to leave as they are, by an id of either side.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -127,7 +129,7 @@ pub enum Request {
     },
     /// Rejects what is held.
     Reject {
-        /// The id of a held run or edit, a pipeline, or the integration of an edit.
+        /// The id of a held run, edit or rollout, a pipeline, the integration of an edit, or a template.
         what: String,
     },
     /// The last runs of an integration, newest first.
@@ -152,6 +154,8 @@ pub enum Request {
     },
     /// Who is told what goes wrong, and how that stands.
     Notifications,
+    /// Which secrets are there. None is told.
+    SecretsCheck,
     /// Sends one message to try it.
     NotificationTest {
         /// The name of the notification.
@@ -315,6 +319,8 @@ pub enum Response {
     Rejected(PipelineName),
     /// To [`Request::Approve`] and [`Request::Reject`] of an edit of the configuration.
     EditAnswered(Box<HeldEdit>),
+    /// To [`Request::Approve`] and [`Request::Reject`] of an edit of a template.
+    RolloutAnswered(Box<Rollout>),
     /// To [`Request::Runs`].
     Runs(Vec<RunRecord>),
     /// To [`Request::Pause`].
@@ -323,6 +329,8 @@ pub enum Response {
     Resumed(Vec<Pause>),
     /// To [`Request::Notifications`].
     Notifications(Vec<NotificationNow>),
+    /// To [`Request::SecretsCheck`].
+    Secrets(Vec<SecretNow>),
     /// To [`Request::NotificationTest`]: it was sent.
     NotificationSent,
     /// To [`Request::ConnectBegin`].
@@ -362,6 +370,9 @@ pub struct Status {
     /// Edits of the configuration that are held.
     #[serde(default)]
     pub edits: Vec<HeldEdit>,
+    /// Edits of templates that are at some of their clients first.
+    #[serde(default)]
+    pub rollouts: Vec<Rollout>,
     /// Connections that log in by a grant.
     #[serde(default)]
     pub connections: Vec<ConnectionNow>,

@@ -285,7 +285,7 @@ fn again(request: &RunRequest, outcome: &Result<RunReport, RunError>, waiting: b
     request.mode == Mode::Sync
         && (report.troubles.iter().any(|trouble| trouble.temporary)
             || report.pipelines.iter().any(|pipeline| pipeline.tally.unknown > 0)
-            || (waiting && report.troubles.is_empty()))
+            || (waiting && report.troubles.is_empty() && report.blackout.is_none()))
 }
 
 /// Whoever shares a connection need not find out by itself that it refuses us, or does not any more.

@@ -9,13 +9,14 @@
 //! - A window opens when a change is seen, restarts with each further one, and closes at the latest `max_wait` after
 //!   it opened. Closing is a run, and a run reads everything again; so a poll at that instant is part of it.
 //! - Times of `cron` are those of the integration's time zone, later by its place in a `spread`.
+//! - A run in a black-out writes nothing; its end is a reason for a run, if there was one in it.
 //! - `after_idle` counts from the end of the last run, whoever asked for it. A poll is no run.
 //! - A remote that fails for a reason that passes, and records that a run left over, are tried again with back-off.
 //! - A remote that refuses us is polled no more; [`refusals`] says when it is asked again. Once it answers, a run does
 //!   whatever waited for it.
 
-mod refusals;
 mod hooked;
+mod refusals;
 mod times;
 
 #[cfg(test)]
@@ -28,8 +29,8 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use refusals::Refusals;
 use hooked::Hooked;
+use refusals::Refusals;
 use times::{next_cron, next_poll, plus};
 
 use super::{HookNow, WaitReason};
@@ -339,6 +340,7 @@ impl Agenda {
         waits.extend(self.idle().map(|at| WaitReason::Idle { at }));
         waits.extend(self.crons().map(|(line, at)| WaitReason::Cron { line: line.to_owned(), at }));
         waits.extend(self.full_read().map(|at| WaitReason::FullRead { at }));
+        waits.extend(self.lifted().map(|until| WaitReason::Blackout { until }));
         waits.extend(self.due.map(|at| WaitReason::Due { at }));
         waits.extend(self.retry.at.map(|at| WaitReason::Retry { at }));
         let refusals = self.refusals.times();
@@ -403,6 +405,9 @@ impl Agenda {
         if come(self.full_read()) {
             return run("full read".to_owned(), true);
         }
+        if come(self.lifted()) {
+            return run("the black-out is over".to_owned(), false);
+        }
         if come(self.due) {
             return run("records are due".to_owned(), false);
         }
@@ -447,6 +452,11 @@ impl Agenda {
             let at = next_cron(self.integration.timezone, &cron.schedule, looked?)?;
             Some((cron.written.as_str(), plus(at, offset)))
         })
+    }
+
+    /// When what the last run could not write may be: it ended in a black-out.
+    fn lifted(&self) -> Option<DateTime<Utc>> {
+        self.integration.blacked_out(self.last_run?).filter(|until| *until < DateTime::<Utc>::MAX_UTC)
     }
 
     fn idle(&self) -> Option<DateTime<Utc>> {

@@ -301,7 +301,11 @@ impl Slot {
     pub fn now(&self, probe: Option<DateTime<Utc>>, now: DateTime<Utc>) -> IntegrationNow {
         let state = self.lock();
         let mut waits: Vec<WaitReason> = probe.map(|at| WaitReason::Store { at }).into_iter().collect();
-        waits.extend(state.agenda.iter().flat_map(Agenda::waits));
+        // Told first, whether or not there is anything to write.
+        let blackout = state.version.integration.blacked_out(now);
+        waits.extend(blackout.map(|until| WaitReason::Blackout { until }));
+        let others = state.agenda.iter().flat_map(Agenda::waits);
+        waits.extend(others.filter(|wait| !matches!(wait, WaitReason::Blackout { .. })));
         IntegrationNow {
             integration: self.name.clone(),
             running: state.version.effective.shown(),

@@ -61,6 +61,11 @@ pub enum WaitReason {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Nothing is written to any system; reads and plans go on.
+    Blackout {
+        /// Until when.
+        until: DateTime<Utc>,
+    },
     /// The store failed; it is probed again, and nothing is written to any system before it answers.
     Store {
         /// When.
@@ -85,7 +90,8 @@ impl WaitReason {
             | Self::Due { at }
             | Self::Retry { at }
             | Self::Refused { at, .. }
-            | Self::Store { at } => Some(*at),
+            | Self::Store { at }
+            | Self::Blackout { until: at } => Some(*at),
             Self::ByHand | Self::Paused => None,
         }
     }

@@ -206,7 +206,9 @@ impl Run<'_> {
     ) -> Result<Sent, EngineError> {
         let end = pipeline.end(side);
         let name = end.connection.name.clone();
-        if self.is_down(&name) || self.request.limit.is_some_and(|limit| self.written >= limit) {
+        let used_up = self.request.limit.is_some_and(|limit| self.written >= limit);
+        // A black-out may begin in the middle of a run.
+        if self.is_down(&name) || used_up || self.blacked_out().is_some() {
             self.put_back(pipeline, items.into_iter().filter_map(|item| item.newcomer)).await?;
             return Ok(Sent::Done);
         }

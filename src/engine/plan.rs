@@ -10,6 +10,8 @@ mod writers;
 
 use std::{collections::HashSet, sync::Arc};
 
+use chrono::{DateTime, Utc};
+
 pub(super) use notes::field_name;
 
 pub(super) use hits::KeyCount;
@@ -170,7 +172,7 @@ impl Run<'_> {
         if self.request.mode != Mode::Sync || steps.is_empty() {
             return Ok(wrote);
         }
-        if self.integration.apply == ApplyMode::Observe {
+        if self.only_looks() {
             self.keep_planned(pipeline, steps).await?;
             return Ok(wrote);
         }
@@ -178,10 +180,20 @@ impl Run<'_> {
         Ok(true)
     }
 
+    /// Whether nothing is written: its integration only observes, or this is a time in which it does not write.
+    pub(super) fn only_looks(&self) -> bool {
+        self.integration.apply == ApplyMode::Observe || self.blacked_out().is_some()
+    }
+
+    /// Until when its integration writes nothing.
+    pub(super) fn blacked_out(&self) -> Option<DateTime<Utc>> {
+        self.integration.blacked_out(self.engine.clock.now())
+    }
+
     /// Whether no guard has to see the whole plan before its first write: an approved first run is exempt.
     async fn writes_at_once(&mut self, pipeline: &Pipeline) -> Result<bool, EngineError> {
         let approved = self.state_mut(&pipeline.name).await?.stage == Stage::Approved;
-        Ok(approved && self.request.mode == Mode::Sync && self.integration.apply == ApplyMode::Automatic)
+        Ok(approved && self.request.mode == Mode::Sync && !self.only_looks())
     }
 
     /// Decides about what was spilled and applies it chunk by chunk, batches filled across chunks.

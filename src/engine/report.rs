@@ -326,6 +326,9 @@ pub struct RunReport {
     pub changes_seen: bool,
     /// Remotes that did not do their part.
     pub troubles: Vec<Trouble>,
+    /// Until when nothing is written, if it ended in such a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blackout: Option<DateTime<Utc>>,
 }
 
 impl RunReport {

@@ -6,6 +6,7 @@
 mod support;
 
 mod birth;
+mod blackout;
 mod deletes;
 mod each_failure;
 mod elements;

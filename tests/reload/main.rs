@@ -5,6 +5,7 @@
 //!
 //! | | shown by |
 //! | --- | --- |
+//! | an edit of a template goes to some clients first, and to the others when all was well there | `rollout`, in-process |
 //! | `edit`, `config diff`, `config restore` | `editing` |
 //! | a start with no configuration, and with no folder | `life` |
 //! | a full disk stops remote writes, and is got over without a hand | `disk` |
@@ -31,6 +32,7 @@ mod moved;
 mod notices;
 mod odd;
 mod patterns;
+mod rollout;
 mod support;
 mod swap;
 #[path = "../support/mod.rs"]

@@ -108,6 +108,7 @@ pub(super) fn waits(wait: &WaitReason, now: DateTime<Utc>) -> String {
         WaitReason::Retry { at } => format!("tries again {}", until(now, *at)),
         WaitReason::Refused { connection, at } => format!("asks {connection} again {}", until(now, *at)),
         WaitReason::Store { at } => format!("the disk or store fails; looked at again {}", until(now, *at)),
+        WaitReason::Blackout { until: end } => format!("writes nothing; that ends {}", until(now, *end)),
         WaitReason::ByHand => "starts only by hand".to_owned(),
         WaitReason::Paused => "paused: nothing starts by itself".to_owned(),
     }

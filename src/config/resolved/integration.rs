@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::Pipeline;
+use super::{MadeFrom, Pipeline};
 use crate::{
-    config::{ConnectionName, IntegrationName},
+    config::{Blackout, ConnectionName, IntegrationName, blackout},
     record::Side,
 };
 
@@ -17,6 +18,8 @@ pub struct Integration {
     pub name: IntegrationName,
     /// The name it had before.
     pub moved_from: Option<IntegrationName>,
+    /// How it was made from a template, if it was.
+    pub made: Option<MadeFrom>,
     /// Whether anything starts by itself; `sync` by hand always works.
     pub automatic: bool,
     /// Whether runs write.
@@ -25,6 +28,8 @@ pub struct Integration {
     pub timezone: Tz,
     /// The batch window; `None` runs at once when a change is seen.
     pub debounce: Option<Debounce>,
+    /// When nothing is written.
+    pub blackouts: Vec<Blackout>,
     /// When to look.
     pub schedule: Schedule,
     /// In reference order: a pipeline comes after those it refers to or needs.
@@ -38,6 +43,12 @@ impl Integration {
         let listed =
             |pipeline: &Pipeline, side| pipeline.end(side).connection.name == *connection && pipeline.reads(side);
         self.pipelines.iter().any(|pipeline| Side::BOTH.into_iter().any(|side| listed(pipeline, side)))
+    }
+
+    /// Until when nothing is written; `None` if something may be.
+    #[must_use]
+    pub fn blacked_out(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        blackout::until(&self.blackouts, self.timezone, now)
     }
 }
 

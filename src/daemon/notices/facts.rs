@@ -12,7 +12,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::judge::{Fact, Facts, Wrong};
 use crate::{
     config::{Config, ConnectionName, Integration, IntegrationName, Topic},
-    daemon::{control::Shared, grants, paused, reload::held, slot::Slot, status::ConnectionTrouble},
+    daemon::{
+        control::Shared,
+        grants, paused,
+        reload::{Rollout, RolloutStage, held, rollout},
+        slot::Slot,
+        status::ConnectionTrouble,
+    },
     grant::{ConnectionNow, ConnectionState},
     store::{Approval, HeldRun, Hold, Ledger, Stage, StoreError},
 };
@@ -102,6 +108,11 @@ impl Watch {
                 detail: edit.told(),
             };
             facts.put(Topic::Edit, &edit.id, Fact::Wrong(wrong));
+        }
+        for rollout in rollout::all(&ledger).await? {
+            if let Some(fact) = rollout_told(&rollout, shared.clock.now()) {
+                facts.put(Topic::Edit, &rollout.id, fact);
+            }
         }
         let now = shared.clock.monotonic();
         self.remembered.retain(|name, _| slots.iter().any(|slot| slot.name == *name));
@@ -377,6 +388,24 @@ fn hold_told(hold: &HeldRun, integration: IntegrationName) -> Fact {
         title,
         detail,
     })
+}
+
+/// An edit of a template that does not go on without a person.
+fn rollout_told(rollout: &Rollout, now: DateTime<Utc>) -> Option<Fact> {
+    let template = &rollout.template;
+    let title = match rollout.stage {
+        RolloutStage::ForApproval => format!("the clients of the template `{template}` wait for approval of its edit"),
+        RolloutStage::Stopped { .. } => format!("the rollout of the template `{template}` stopped"),
+        _ => return None,
+    };
+    Some(Fact::Wrong(Wrong {
+        integrations: rollout.first.iter().map(|trial| trial.integration.clone()).collect(),
+        since: now,
+        lasting: true,
+        count: 1,
+        title,
+        detail: rollout.to_string(),
+    }))
 }
 
 fn parked(name: &IntegrationName, count: u64, now: DateTime<Utc>) -> Fact {
