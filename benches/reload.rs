@@ -5,30 +5,18 @@
 #![allow(clippy::pedantic, reason = "pedantic lints are for the library")]
 #![allow(missing_docs, reason = "a program of its own")]
 
+mod support;
+
 use std::{
     fmt::Write as _,
     fs,
-    path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use reconciled::daemon::{
-    Client, DaemonStatus,
-    protocol::{Request, Response},
-};
+use support::{Daemon, memory, number, running, ticks, until};
 
 const FILES: usize = 200;
 const EACH: usize = 5;
-
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn file(number: usize, mark: &str) -> String {
     let mut text = "integrations:\n".to_owned();
@@ -53,49 +41,6 @@ fn file(number: usize, mark: &str) -> String {
     text
 }
 
-async fn status(socket: &Path) -> Option<DaemonStatus> {
-    let mut client = Client::connect(socket).await.ok()?;
-    match client.call(&Request::Status).await.ok()? {
-        Response::Status(status) => status.daemon,
-        _ => None,
-    }
-}
-
-async fn until(socket: &Path, is: impl Fn(&DaemonStatus) -> bool) -> DaemonStatus {
-    let began = Instant::now();
-    loop {
-        if let Some(status) = status(socket).await.filter(&is) {
-            return status;
-        }
-        assert!(began.elapsed() < Duration::from_secs(120), "the daemon does not come that far");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn running(status: &DaemonStatus, name: &str) -> String {
-    let found = status.integrations.iter().find(|now| now.integration.as_str() == name);
-    found.map(|now| now.running.clone()).unwrap_or_default()
-}
-
-/// Processor time of a process so far, in hundredths of a second.
-fn ticks(pid: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let after = text.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<&str> = after.split_whitespace().collect();
-    let field = |at: usize| fields.get(at).and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
-    field(11) + field(12)
-}
-
-fn memory(pid: u32) -> String {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    line.trim().to_owned()
-}
-
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
-}
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let home = tempfile::tempdir().unwrap();
@@ -114,12 +59,9 @@ async fn main() {
     for number in 0..FILES {
         fs::write(etc.join(format!("clients/{number:03}.yaml")), file(number, "x")).unwrap();
     }
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reconciled"));
-    command.arg("--config").arg(&etc).arg("run").env("RECONCILED_LOG", "error").env_remove("RECONCILED_CONFIG");
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let began = Instant::now();
-    let daemon = Daemon(command.spawn().unwrap());
-    let pid = daemon.0.id();
+    let daemon = Daemon::start(&etc);
+    let pid = daemon.pid();
     let now = until(&socket, |status| status.config.is_some()).await;
     println!("{} pipelines in {FILES} files", now.integrations.len());
     println!("start until it follows its files   {:>8.2} s", began.elapsed().as_secs_f64());
@@ -147,5 +89,5 @@ async fn main() {
     tokio::time::sleep(Duration::from_secs(idle)).await;
     let spent = (ticks(pid) - before) as f64 / 100.0;
     println!("idle for {idle} s: processor             {:>8.2} %", spent * 100.0 / idle.max(1) as f64);
-    println!("memory                             {:>8}", memory(pid));
+    println!("memory                             {:>8} MiB", memory(pid, "VmRSS").unwrap_or_default());
 }

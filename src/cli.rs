@@ -59,7 +59,7 @@ use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 use tracing_subscriber::EnvFilter;
 
 use self::{
-    args::{Command, CommandLine, SecretsCommand},
+    args::{Command, CommandLine, SchemaArgs, SecretsCommand},
     exit::{CliError, Exit},
     output::Output,
     setup::Office,
@@ -108,8 +108,12 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Connectors(args) => return connectors::run(dir, args, out).await,
         Command::Access(command) => return access::run(command, out),
         Command::Schema(args) => {
-            let schema = if args.tests { crate::rehearse::test_schema() } else { crate::config::config_schema() };
-            out.json(&schema);
+            out.json(&match args {
+                SchemaArgs { tests: true, .. } => crate::rehearse::test_schema(),
+                SchemaArgs { connectors: true, .. } => crate::config::connector_schema(),
+                SchemaArgs { settings: true, .. } => crate::config::settings_schema(),
+                SchemaArgs { .. } => crate::config::config_schema(),
+            });
             return Ok(Exit::Done);
         }
         Command::Completions(args) => {

@@ -46,6 +46,6 @@ pub use render_client::{RenderError, render_client};
 pub use resolve::LeftOut;
 pub use resolved::*;
 pub(crate) use schema::schema_of;
-pub use schema::{config_schema, connector_schema};
+pub use schema::{config_schema, connector_schema, settings_schema};
 pub use secret::{Secret, SecretCommand};
 pub use source::{Place, Sources};

@@ -4,6 +4,8 @@
 mod broken;
 #[path = "config/damage.rs"]
 mod damage;
+#[path = "config/editor.rs"]
+mod editor;
 #[path = "config/extends.rs"]
 mod extends;
 #[path = "config/meaning.rs"]

@@ -83,7 +83,7 @@ pub enum Command {
     Render(RenderArgs),
     /// List the connectors and their resources, or try one
     Connectors(ConnectorsArgs),
-    /// Print the JSON Schema of the configuration, or of files of tests, for editors
+    /// Print the JSON Schema of the configuration, of files of tests, or of the settings, for editors
     Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
@@ -542,8 +542,15 @@ pub struct TestArgs {
 
 /// `schema`.
 #[derive(Clone, Copy, Debug, Args)]
+#[group(multiple = false)]
 pub struct SchemaArgs {
     /// Of files of tests (`*.test.yaml`)
     #[arg(long)]
     pub tests: bool,
+    /// Of files that hold connectors alone
+    #[arg(long)]
+    pub connectors: bool,
+    /// Of the daemon's own settings, `reconciled.toml`
+    #[arg(long)]
+    pub settings: bool,
 }

@@ -120,7 +120,13 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         "connectors try",
         &[("reconciled connectors try acme-xero contacts --limit 1", "one record, as a pipeline sees it")],
     ),
-    ("schema", &[("reconciled schema > config.schema.json", "for an editor")]),
+    (
+        "schema",
+        &[
+            ("reconciled schema > config.schema.json", "for an editor"),
+            ("reconciled schema --tests > test.schema.json", "for files of tests"),
+        ],
+    ),
     (
         "completions",
         &[

@@ -3,7 +3,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::written::{ManifestW, Named, TopW, written};
+use super::written::{ManifestW, Named, SettingsW, TopW, written};
 
 written! {
     /// A file of connector manifests.
@@ -23,6 +23,12 @@ pub fn config_schema() -> Value {
 #[must_use]
 pub fn connector_schema() -> Value {
     schema_of::<ConnectorFileW>("reconciled connector")
+}
+
+/// The schema of `reconciled.toml`.
+#[must_use]
+pub fn settings_schema() -> Value {
+    schema_of::<SettingsW>("reconciled settings")
 }
 
 /// The schema of a written type.

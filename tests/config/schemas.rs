@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use reconciled::{
-    config::{config_schema, connector_schema},
+    config::{config_schema, connector_schema, settings_schema},
     rehearse::test_schema,
 };
 use serde_json::Value;
@@ -30,6 +30,7 @@ fn the_schemas_are_current() {
     current("config.schema.json", &config_schema());
     current("connector.schema.json", &connector_schema());
     current("test.schema.json", &test_schema());
+    current("settings.schema.json", &settings_schema());
 }
 
 fn yaml(path: &Path) -> Value {
@@ -96,5 +97,82 @@ fn mistakes_of_shape_do_not_fit_the_schema() {
     ] {
         let file = root().join(format!("tests/configs/broken/{name}/config.yaml"));
         assert!(!config.is_valid(&yaml(&file)), "{name} fits the schema");
+    }
+}
+
+#[test]
+fn settings_that_are_taken_fit_their_schema_and_mistakes_do_not() {
+    let settings = jsonschema::validator_for(&settings_schema()).unwrap();
+    let read = |path: &str| -> Value {
+        let text = fs::read_to_string(root().join(path)).unwrap();
+        // What ships has everything behind a hash: it is what holds anyway.
+        let text = if path.starts_with("packaging") { text.replace("# [", "[").replace("\n# ", "\n#") } else { text };
+        let text: String = text
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(rest) if rest.contains(" = ") => format!("{rest}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        toml::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let shipped = read("packaging/etc/reconciled.toml");
+    assert_eq!(shipped["backup"]["keep"], 7, "{shipped:#}");
+    let errors: Vec<String> = settings.iter_errors(&shipped).map(|error| error.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    for name in ["settings-unknown-key", "settings-admin-bad-role"] {
+        assert!(!settings.is_valid(&read(&format!("tests/configs/broken/{name}/reconciled.toml"))), "{name} fits");
+    }
+}
+
+/// Every property below a schema, with the names that lead to it.
+fn properties<'a>(schema: &'a Value, at: &str, found: &mut Vec<(String, &'a Value)>) {
+    match schema {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let at = format!("{at}/{name}");
+                if let ("properties", Some(properties)) = (name.as_str(), value.as_object()) {
+                    found.extend(properties.iter().map(|(name, value)| (format!("{at}/{name}"), value)));
+                }
+                properties(value, &at, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| properties(item, at, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_is_described_and_every_choice_says_what_there_is() {
+    for (name, schema) in [
+        ("config", config_schema()),
+        ("connector", connector_schema()),
+        ("test", test_schema()),
+        ("settings", settings_schema()),
+    ] {
+        let mut all = Vec::new();
+        properties(&schema, name, &mut all);
+        assert!(all.len() > 30, "{name}: only {} keys were found", all.len());
+        let silent = all.iter().filter(|(_, value)| value["description"].as_str().is_none_or(|text| text.len() < 5));
+        let silent: Vec<&String> = silent.map(|(at, _)| at).collect();
+        assert!(silent.is_empty(), "these keys have no description: {silent:#?}");
+    }
+}
+
+/// Every example and every file of tests names its schema, where it is, so that an editor knows it without being told.
+#[test]
+fn every_example_names_its_schema() {
+    let schemas = root().join("schemas").canonicalize().unwrap();
+    let files = yaml_files(&root().join("examples/configs"));
+    assert!(files.len() >= 30, "only {} files", files.len());
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        let first = text.lines().next().unwrap_or_default();
+        let named = first.strip_prefix("# yaml-language-server: $schema=");
+        let named = named.unwrap_or_else(|| panic!("{} does not begin with its schema", file.display()));
+        let is_test = file.to_str().unwrap().ends_with(".test.yaml");
+        let wanted = if is_test { "test.schema.json" } else { "config.schema.json" };
+        let leads = file.parent().unwrap().join(named).canonicalize();
+        assert_eq!(leads.unwrap(), schemas.join(wanted), "{}", file.display());
     }
 }

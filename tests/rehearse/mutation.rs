@@ -147,3 +147,48 @@ fn the_tests_of_xpm_portal_miss_every_field() {
 fn the_tests_of_the_agency_miss_every_field() {
     every_field_is_missed("agency");
 }
+
+#[test]
+fn the_tests_of_eventbrite_website_miss_every_field() {
+    every_field_is_missed("eventbrite-website");
+}
+
+#[test]
+fn the_tests_of_proposals_xero_miss_every_field() {
+    every_field_is_missed("proposals-xero");
+}
+
+#[test]
+fn the_tests_of_proposals_xpm_miss_every_field() {
+    every_field_is_missed("proposals-xpm");
+}
+
+#[test]
+fn the_tests_of_website_cliniko_miss_every_field() {
+    every_field_is_missed("website-cliniko");
+}
+
+#[test]
+fn the_tests_of_website_gosweetspot_miss_every_field() {
+    every_field_is_missed("website-gosweetspot");
+}
+
+#[test]
+fn the_tests_of_website_myob_miss_every_field() {
+    every_field_is_missed("website-myob");
+}
+
+#[test]
+fn the_tests_of_website_quickbooks_miss_every_field() {
+    every_field_is_missed("website-quickbooks");
+}
+
+#[test]
+fn the_tests_of_website_simpro_miss_every_field() {
+    every_field_is_missed("website-simpro");
+}
+
+#[test]
+fn the_tests_of_website_zoho_miss_every_field() {
+    every_field_is_missed("website-zoho");
+}

@@ -201,8 +201,9 @@ impl JsonSchema for UnknownW {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "anyOf": [
             { "enum": ["park", "keep"] },
-            { "type": "object", "properties": { "value": { "type": ["string", "number", "boolean"] } },
-              "required": ["value"], "additionalProperties": false },
+            { "type": "object", "required": ["value"], "additionalProperties": false, "properties": {
+                "value": { "type": ["string", "number", "boolean"], "description": "What is written for a key that the table lacks." },
+            } },
         ] })
     }
 }
@@ -295,6 +296,24 @@ const SIMPLE: [&str; 7] = ["trim", "lowercase", "uppercase", "collapse_spaces", 
 const WITH: [&str; 11] =
     ["divide", "multiply", "round", "truncate", "prefix", "suffix", "default", "date", "replace", "split", "words"];
 
+/// What a step with parameters does.
+fn about(name: &str) -> &'static str {
+    match name {
+        "divide" => "Divides a number: cents become dollars with 100. Turns back by itself.",
+        "multiply" => "Multiplies a number. Turns back by itself.",
+        "round" => "Rounds a number to so many places.",
+        "truncate" => "Cuts a text after so many characters.",
+        "prefix" => "Puts a text in front; taken away on the way back.",
+        "suffix" => "Puts a text behind; taken away on the way back.",
+        "default" => "What is written where there is nothing.",
+        "date" => "The calendar date of an instant.",
+        "replace" => "Replaces every match of a pattern.",
+        "split" => "One part of a text.",
+        "words" => "Words for true and false.",
+        _ => "The value that a table has for it: the table's name, or a map.",
+    }
+}
+
 /// Each step in the form it is written.
 fn form(name: &str) -> &'static str {
     match name {
@@ -386,6 +405,10 @@ impl JsonSchema for TransformW {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let one = |key: &str, value: serde_json::Value| {
+            let mut value = value;
+            if let Some(members) = value.as_object_mut() {
+                members.insert("description".to_owned(), format!("{} Written as {}.", about(key), form(key)).into());
+            }
             serde_json::json!({
                 "type": "object", "properties": { key: value }, "required": [key], "additionalProperties": false,
             })

@@ -127,7 +127,10 @@ impl JsonSchema for ConflictsW {
         "Conflicts".into()
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let newest = generator.subschema_for::<NewestW>();
+        let newest = crate::config::written::described(
+            generator.subschema_for::<NewestW>(),
+            "The later edit wins, by the systems' own stamps.".to_owned(),
+        );
         json_schema!({ "anyOf": [
             { "enum": ["park", "source-wins", "target-wins", "newest-wins"] },
             { "type": "object", "properties": { "newest-wins": newest }, "required": ["newest-wins"], "additionalProperties": false },

@@ -49,10 +49,14 @@ impl Look<'_> {
         all
     }
 
+    fn today(&self) -> NaiveDate {
+        self.now.with_timezone(&self.zone).date_naive()
+    }
+
     /// Notes what the conditions of filters say of the records that are there.
     pub fn conditions(&self, used: &mut Used) {
         let references = self.references();
-        let world = World { references, today: self.now.with_timezone(&self.zone).date_naive() };
+        let world = World { references, today: self.today() };
         for pipeline in self.pipelines() {
             for side in Side::BOTH {
                 let all = conditions(&pipeline.end(side).filter);
@@ -73,7 +77,7 @@ impl Look<'_> {
         }
     }
 
-    /// For each pipeline that refers to another: the ids that its source records name.
+    /// For each pipeline that refers to another: the ids that its source records name, where its own filter admits them.
     fn references(&self) -> BTreeMap<PipelineName, BTreeSet<RecordId>> {
         let mut all: BTreeMap<PipelineName, BTreeSet<RecordId>> = BTreeMap::new();
         for pipeline in self.pipelines() {
@@ -84,7 +88,11 @@ impl Look<'_> {
             if slots.is_empty() {
                 continue;
             }
-            for (_, projection) in self.projections(pipeline, Side::Source) {
+            let filter = &pipeline.end(Side::Source).filter;
+            let alone = World { references: BTreeMap::new(), today: self.today() };
+            let mut all = self.projections(pipeline, Side::Source);
+            all.retain(|(id, projection)| !matches!(admit(filter, id, projection, &alone), Verdict::Rejected { .. }));
+            for (_, projection) in all {
                 let named = slots.iter().filter_map(|slot| projection.cell(*slot).as_str().map(RecordId::from));
                 ids.extend(named);
             }
