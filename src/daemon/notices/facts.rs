@@ -402,6 +402,7 @@ fn rollout_told(rollout: &Rollout, now: DateTime<Utc>) -> Option<Fact> {
         integrations: rollout.first.iter().map(|trial| trial.integration.clone()).collect(),
         since: now,
         lasting: true,
+        by_person: false,
         count: 1,
         title,
         detail: rollout.to_string(),
