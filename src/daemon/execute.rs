@@ -57,17 +57,7 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
             Response::Resolved(desk.resolve(&pipeline, &record, field.as_deref(), winner).await?)
         }
         Request::Held => Response::Held(desk.held().await?),
-        Request::Approve { what, except } => match held_edit(engine, &what).await? {
-            Some(held) => answer_edit(engine, held, (Approval::Approved, except)).await?,
-            None => {
-                let rollout =
-                    if except.is_empty() { answer_rollout(engine, &what, Approval::Approved).await? } else { None };
-                match rollout {
-                    Some(answered) => answered,
-                    None => Response::Approved(desk.approve_except(&what, &except).await?),
-                }
-            }
-        },
+        Request::Approve { what, except } => approve(engine, &desk, (what, except)).await?,
         Request::Reject { what } => match held_edit(engine, &what).await? {
             Some(held) => answer_edit(engine, held, (Approval::Rejected, Vec::new())).await?,
             None => match answer_rollout(engine, &what, Approval::Rejected).await? {
@@ -124,6 +114,24 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
 /// The answer of whoever is there.
 pub(super) fn pong() -> Response {
     Response::Pong { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() }
+}
+
+/// Lets go what is meant: an edit, a rollout, a run or a first run, but for these records.
+async fn approve(
+    engine: &Engine,
+    desk: &Desk<'_>,
+    (what, except): (String, Vec<RecordId>),
+) -> Result<Response, Failure> {
+    if let Some(held) = held_edit(engine, &what).await? {
+        return answer_edit(engine, held, (Approval::Approved, except)).await;
+    }
+    // Of a rollout no records can be left out.
+    if except.is_empty()
+        && let Some(answered) = answer_rollout(engine, &what, Approval::Approved).await?
+    {
+        return Ok(answered);
+    }
+    Ok(Response::Approved(desk.approve_except(&what, &except).await?))
 }
 
 /// The held edit that is meant.

@@ -47,6 +47,7 @@ impl Connection {
 
 impl Auth {
     /// The secrets that it is made of.
+    #[must_use]
     pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
         match self {
             Self::None => Vec::new(),
@@ -67,6 +68,7 @@ impl Auth {
 
 impl Connection {
     /// Every secret that it needs, with the key it is written under.
+    #[must_use]
     #[must_use]
     pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
         let mut all = self.auth.secrets();
