@@ -82,8 +82,8 @@ impl Editor {
             "workspace": { "configuration": true },
             "textDocument": { "hover": { "contentFormat": ["plaintext"] }, "completion": {}, "publishDiagnostics": {} },
         });
-        editor.ask("initialize", json!({ "processId": null, "rootUri": folder, "capabilities": capabilities }));
-        editor.tell("initialized", json!({}));
+        editor.ask("initialize", &json!({ "processId": null, "rootUri": folder, "capabilities": capabilities }));
+        editor.tell("initialized", &json!({}));
         Some(editor)
     }
 
@@ -93,7 +93,7 @@ impl Editor {
         self.says.flush().unwrap();
     }
 
-    fn tell(&mut self, method: &str, params: Value) {
+    fn tell(&mut self, method: &str, params: &Value) {
         self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": params }));
     }
 
@@ -115,7 +115,7 @@ impl Editor {
         }
     }
 
-    fn ask(&mut self, method: &str, params: Value) -> Value {
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.asked += 1;
         let id = self.asked;
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
@@ -134,7 +134,7 @@ impl Editor {
         // What it knows of a document it keeps by its version.
         self.version += 1;
         let document = json!({ "uri": url, "languageId": "yaml", "version": self.version, "text": text });
-        self.tell("textDocument/didOpen", json!({ "textDocument": document }));
+        self.tell("textDocument/didOpen", &json!({ "textDocument": document }));
         loop {
             let heard = self.next();
             if heard["method"] == "textDocument/publishDiagnostics" && heard["params"]["uri"] == url.as_str() {
@@ -148,14 +148,14 @@ impl Editor {
     }
 
     fn close(&mut self, url: &Url) {
-        self.tell("textDocument/didClose", json!({ "textDocument": { "uri": url } }));
+        self.tell("textDocument/didClose", &json!({ "textDocument": { "uri": url } }));
     }
 
     /// What it offers at the end of the text before `|`.
     fn offers(&mut self, path: &Path, text: &str) -> Vec<String> {
         let (before, after) = text.split_once('|').unwrap();
         let (url, _) = self.open(path, &format!("{before}{after}"));
-        let found = self.ask("textDocument/completion", at(&url, before));
+        let found = self.ask("textDocument/completion", &at(&url, before));
         self.close(&url);
         let items = found["items"].as_array().or(found.as_array()).cloned().unwrap_or_default();
         items.iter().filter_map(|item| item["label"].as_str().map(str::to_owned)).collect()
@@ -165,7 +165,7 @@ impl Editor {
     fn explains(&mut self, path: &Path, text: &str) -> String {
         let (before, after) = text.split_once('|').unwrap();
         let (url, _) = self.open(path, &format!("{before}{after}"));
-        let found = self.ask("textDocument/hover", at(&url, before));
+        let found = self.ask("textDocument/hover", &at(&url, before));
         self.close(&url);
         found["contents"].to_string()
     }

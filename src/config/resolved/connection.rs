@@ -69,7 +69,6 @@ impl Auth {
 impl Connection {
     /// Every secret that it needs, with the key it is written under.
     #[must_use]
-    #[must_use]
     pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
         let mut all = self.auth.secrets();
         all.extend(self.beside.iter().map(|(_, value)| ("value", value)));
