@@ -88,7 +88,7 @@ async fn a_missing_secret_is_named_and_nothing_is_sent() {
 async fn a_command_is_asked_again_when_the_remote_refuses_what_it_said() {
     let accepted = std::sync::Arc::new(std::sync::Mutex::new("one"));
     let known = accepted.clone();
-    let server = Server::start(move |got, _| {
+    let server = Server::start(move |_, got| {
         let given = got.header("authorization").unwrap_or_default().to_owned();
         if given == format!("Bearer {}", known.lock().unwrap()) {
             json(&json!({"items": []}))
