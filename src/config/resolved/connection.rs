@@ -45,6 +45,7 @@ impl Connection {
 
 impl Auth {
     /// The secrets that it is made of.
+    #[must_use]
     pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
         match self {
             Self::None => Vec::new(),
