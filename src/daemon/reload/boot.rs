@@ -77,7 +77,9 @@ pub async fn boot(
     let mut was = BTreeMap::new();
     if !as_before {
         was = ran_before(snapshot, env, ledger, &pointers, &generations).await?;
-        was.values_mut().for_each(|running| running.since = now);
+        for running in was.values_mut() {
+            running.since = now;
+        }
     }
     let gone = vanished(&was, &wanted.loaded, snapshot);
     let kept_files = gone.as_ref().map(|gone| gone.files.clone()).unwrap_or_default();

@@ -80,7 +80,9 @@ fn without_shared_accounts(
             users.get(name).is_some_and(|used| used.iter().any(|connection| taken.contains(connection)))
         };
         let before = waiting.len();
-        found.values_mut().for_each(|clients| clients.rest.retain(|name| !tied(name)));
+        for clients in found.values_mut() {
+            clients.rest.retain(|name| !tied(name));
+        }
         if found.values().map(|clients| clients.rest.len()).sum::<usize>() == before {
             return;
         }
