@@ -51,7 +51,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         "secrets check",
         &[
             ("reconciled secrets check", "which are missing, and for which clients"),
-            ("reconciled --client acme secrets check", "of one client"),
+            ("reconciled secrets check --client acme", "of one client"),
         ],
     ),
     (

@@ -341,14 +341,7 @@ fn a_status_of_a_daemon_at_work() {
 
 #[test]
 fn a_status_of_nothing() {
-    let status = Status {
-        daemon: None,
-        integrations: Vec::new(),
-        paused: Vec::new(),
-        edits: Vec::new(),
-        rollouts: Vec::new(),
-        connections: Vec::new(),
-    };
+    let status = Status { integrations: Vec::new(), ..a_status() };
     insta::assert_snapshot!(status::render(&status, now(), Paint::Plain));
 }
 
