@@ -317,3 +317,21 @@ fn the_demo_leaves_files_of_others_alone() {
     reconciled().args(["demo", "--once", "--dir", dir]).assert().code(64);
     assert_eq!(fs::read_to_string(Path::new(dir).join("demo.yaml")).unwrap(), "mine: true\n");
 }
+
+#[test]
+fn every_example_runs_in_the_demo_and_comes_to_rest() {
+    let out = reconciled().args(["demo", "--list"]).output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let names: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(names.len() >= 13, "{text}");
+    for name in names {
+        let out = reconciled().args(["demo", name, "--once"]).output().unwrap();
+        let (text, told) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert_eq!(out.status.code(), Some(0), "{name}: {text}{told}");
+        assert!(text.contains("both sides agree"), "{name}: {text}");
+    }
+    let out = reconciled().args(["demo", "website-zero", "--once"]).output().unwrap();
+    let told = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(64), "{told}");
+    assert!(told.contains("did you mean `website-xero`?"), "{told}");
+}

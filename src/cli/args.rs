@@ -507,10 +507,16 @@ pub struct CompletionsArgs {
 /// `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// Sync, edit both sides, sync again, check that both agree, and end
+    /// A folder of the examples, as `--list` names them [default: the demo's own, a website and a Xero]
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// List the examples that can be run
+    #[arg(long, conflicts_with_all = ["name", "once", "dir"])]
+    pub list: bool,
+    /// Sync, edit both sides, sync again, check that both agree, and end (an example: sync, check that it is at rest)
     #[arg(long)]
     pub once: bool,
-    /// Folder for its files [default: demo-data, or a temporary one with --once]
+    /// Folder for its files [default: demo-data or demo-NAME, or a temporary one with --once]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }

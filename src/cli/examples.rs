@@ -136,7 +136,11 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     (
         "demo",
-        &[("reconciled demo", "two practice systems, to play with"), ("reconciled demo --once", "a minute's tour")],
+        &[
+            ("reconciled demo", "two practice systems, to play with"),
+            ("reconciled demo --once", "a minute's tour"),
+            ("reconciled demo website-myob", "one of the examples, on practice systems"),
+        ],
     ),
     ("pause", &[("reconciled pause acme", "nothing of it starts by itself"), ("reconciled pause", "everything")]),
     ("resume", &[("reconciled resume acme", "let it go on")]),

@@ -222,12 +222,8 @@ fn a_sync_with_trouble() {
     contacts.tally.created = [0, 40];
     contacts.tally.updated = [1, 2];
     contacts.tally.deleted = [0, 1];
-    report.troubles = vec![Trouble {
-        connection: connection("acme-xero"),
-        message: "acme-xero refuses the login: TokenExpired; give a new token".to_owned(),
-        temporary: false,
-        partly: false,
-    }];
+    let message = "acme-xero refuses the login: TokenExpired; give a new token".to_owned();
+    report.troubles = vec![Trouble { connection: connection("acme-xero"), message, temporary: false, partly: false }];
     let mut skipped = PipelineReport::new(name("acme/payments"));
     skipped.skipped = Some("acme-xero/payments could not be read".to_owned());
     report.pipelines.push(skipped);

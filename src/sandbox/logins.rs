@@ -106,6 +106,12 @@ impl Logins {
         self.state().app = Some((client_id.to_owned(), client_secret.to_owned()));
     }
 
+    /// A person consents at this address: where their browser is led to then. `None` where the question is not understood.
+    #[must_use]
+    pub fn consent(&self, url: &Url) -> Option<Url> {
+        self.state().authorize(&url.query_pairs().into_owned().collect(), self.clock.now())
+    }
+
     /// Whether a refresh token that comes twice ends the whole grant, as strict servers have it. Xero has 30 minutes of
     /// grace.
     pub fn strict_refresh(&self, strict: bool) {
@@ -161,7 +167,11 @@ impl Logins {
         }
         let mut state = self.state();
         match (call.method.clone(), call.path.as_str()) {
-            (Method::GET, "/identity/connect/authorize") => Some(state.authorize(call, now)),
+            (Method::GET, "/identity/connect/authorize") => {
+                let back = state.authorize(&call.parameters().into_iter().collect(), now);
+                let led = |back: Url| Answer::empty(303).with("location", back.to_string());
+                Some(back.map_or_else(|| refuse("invalid_request"), led))
+            }
             (Method::POST, "/connect/token") => Some(state.token(call, now)),
             (Method::POST, "/connect/revocation") => {
                 let form = form(call);
@@ -216,20 +226,20 @@ impl State {
         self.expire(now);
     }
 
-    fn authorize(&mut self, call: &Call, now: DateTime<Utc>) -> Answer {
-        let asked: BTreeMap<String, String> = call.parameters().into_iter().collect();
+    /// Where a person who consents is led to; `None` where the question is not understood.
+    fn authorize(&mut self, asked: &BTreeMap<String, String>, now: DateTime<Utc>) -> Option<Url> {
         let of = |name: &str| asked.get(name).cloned().unwrap_or_default();
         let known = self.app.as_ref().is_some_and(|(id, _)| *id == of("client_id"));
-        let (Ok(mut back), true) = (Url::parse(&of("redirect_uri")), known) else { return refuse("invalid_request") };
+        let mut back = Url::parse(&of("redirect_uri")).ok().filter(|_| known)?;
         if of("code_challenge_method") != "S256" || of("response_type") != "code" {
             back.query_pairs_mut().append_pair("error", "invalid_request").append_pair("state", &of("state"));
-            return Answer::empty(303).with("location", back.to_string());
+            return Some(back);
         }
         let code = self.fresh("code");
         back.query_pairs_mut().append_pair("code", &code).append_pair("state", &of("state"));
         let (challenge, redirect) = (of("code_challenge"), of("redirect_uri"));
         self.codes.insert(code, Code { challenge, redirect, until: now + CODE });
-        Answer::empty(303).with("location", back.to_string())
+        Some(back)
     }
 
     fn token(&mut self, call: &Call, now: DateTime<Utc>) -> Answer {

@@ -18,7 +18,7 @@ const SETTINGS: &str = "# The demo's own settings; paths are relative to this fo
 #[derive(Debug)]
 pub(super) struct Folder {
     pub path: PathBuf,
-    /// A copy of what a person changed in `demo.yaml` since the last demo.
+    /// A copy of what a person changed in the configuration since the last demo.
     pub kept: Option<PathBuf>,
     /// Removes the folder at the end, if it is a temporary one.
     _temporary: Option<tempfile::TempDir>,
@@ -49,18 +49,31 @@ impl Folder {
 
     /// Writes the configuration. The state of an earlier demo is removed: its systems are gone.
     pub(super) fn write(&mut self, systems: &Systems) -> Result<(), CliError> {
-        let (yaml, mark) = (self.path.join("demo.yaml"), self.path.join(MARK));
+        self.write_files("demo.yaml", &configuration(systems), "", &[])
+    }
+
+    /// Writes a configuration in this file, with settings beside the usual ones, and further files.
+    pub(super) fn write_files(
+        &mut self,
+        yaml: &str,
+        text: &str,
+        settings: &str,
+        more: &[(&str, &str)],
+    ) -> Result<(), CliError> {
+        let (yaml, mark) = (self.path.join(yaml), self.path.join(MARK));
         self.kept = keep_edited(&yaml, &mark)?;
         let state = self.path.join("state");
         match fs::remove_dir_all(&state) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &state)(error)),
             _ => {}
         }
-        let text = configuration(systems);
         // The mark comes first: a demo that is interrupted here can be started again.
         write(&mark, &format!("{:016x}\n", xxh3_64(text.as_bytes())))?;
-        write(&self.path.join("reconciled.toml"), SETTINGS)?;
-        write(&yaml, &text)
+        for (name, text) in more {
+            write(&self.path.join(name), text)?;
+        }
+        write(&self.path.join("reconciled.toml"), &format!("{SETTINGS}{settings}"))?;
+        write(&yaml, text)
     }
 }
 

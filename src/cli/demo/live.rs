@@ -34,7 +34,7 @@ use crate::{
         protocol::{Request, Response},
         reload::{Reloading, boot},
     },
-    engine::RunReport,
+    engine::{Connectors, RunReport},
     store::{Ledger, RunRecord},
     sync::Link,
 };
@@ -54,27 +54,14 @@ pub(super) async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError>
     let mut folder = Folder::at(args.dir.as_deref().unwrap_or_else(|| Path::new("demo-data")))?;
     let systems = Systems::start(&clock).await?;
     folder.write(&systems)?;
-    let (snapshot, loaded) = setup::read_for_daemon(&folder.path, out)?;
-    let store = setup::open_store(&loaded.config)?;
-    let boot = boot(&snapshot, &ProcessEnv, &Ledger::new(store.clone()), clock.now()).await;
-    let boot = boot.map_err(|source| CliError::Store { path: loaded.config.settings.state_dir.clone(), source })?;
-    let config = Arc::clone(&boot.config);
-    let keeper = setup::keeper(&config, &store, &clock);
-    let connect = setup::connect(Some(keeper), &clock, Priority::Automatic);
-    let connectors = setup::connectors_by(&connect, &config, out);
-    let settings = DaemonSettings::from(&config.settings);
-    let engine = setup::engine(config, store, connectors, clock)?;
     let mut signals = Signals::listen()?;
-    let reloading = Reloading { boot, env: Arc::new(ProcessEnv), connect };
-    let daemon = Daemon::start_reloading(engine, settings, reloading).await?;
+    let running = Running::start(&folder.path, &clock, out).await?;
+    let daemon = &running.daemon;
     out.data(&introduction(&systems, &folder));
-    let console = console(&daemon).await;
-    if let Some(console) = &console {
-        out.data(&format!("\nThe same in a browser: http://{}/\n", console.address()));
-    }
+    running.tell_console(out);
     let mut office = Office::open(&folder.path, out).await?;
     let ended = tokio::select! {
-        ended = story(&mut office, &daemon, (&systems, &folder), out) => ended,
+        ended = story(&mut office, daemon, (&systems, &folder), out) => ended,
         () = signals.next() => {
             out.talk("\nstopping");
             Ok(())
@@ -85,6 +72,40 @@ pub(super) async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError>
         () = signals.next() => {}
     }
     ended.map(|()| Exit::Done)
+}
+
+/// The daemon on a folder, with its console.
+pub(super) struct Running {
+    pub daemon: Handle,
+    pub connectors: Connectors,
+    console: Option<Console>,
+}
+
+impl Running {
+    /// Starts it as `reconciled run` does.
+    pub(super) async fn start(folder: &Path, clock: &Clock, out: &Output) -> Result<Self, CliError> {
+        let (snapshot, loaded) = setup::read_for_daemon(folder, out)?;
+        let store = setup::open_store(&loaded.config)?;
+        let boot = boot(&snapshot, &ProcessEnv, &Ledger::new(store.clone()), clock.now()).await;
+        let boot = boot.map_err(|source| CliError::Store { path: loaded.config.settings.state_dir.clone(), source })?;
+        let config = Arc::clone(&boot.config);
+        let keeper = setup::keeper(&config, &store, clock);
+        let connect = setup::connect(Some(keeper), clock, Priority::Automatic);
+        let connectors = setup::connectors_by(&connect, &config, out);
+        let settings = DaemonSettings::from(&config.settings);
+        let engine = setup::engine(config, store, connectors.clone(), clock.clone())?;
+        let reloading = Reloading { boot, env: Arc::new(ProcessEnv), connect };
+        let daemon = Daemon::start_reloading(engine, settings, reloading).await?;
+        let console = console(&daemon).await;
+        Ok(Self { daemon, connectors, console })
+    }
+
+    /// Says where the console is.
+    pub(super) fn tell_console(&self, out: &Output) {
+        if let Some(console) = &self.console {
+            out.data(&format!("\nThe same in a browser: http://{}/\n", console.address()));
+        }
+    }
 }
 
 /// A console on which everybody on this machine may do everything: the systems are for practice. The demo goes on without.
@@ -107,14 +128,14 @@ async fn console(daemon: &Handle) -> Option<Console> {
 }
 
 /// The signals that ask a process to end.
-struct Signals {
+pub(super) struct Signals {
     term: Signal,
     int: Signal,
 }
 
 impl Signals {
     /// From now on the signals do not end the process by themselves.
-    fn listen() -> Result<Self, CliError> {
+    pub(super) fn listen() -> Result<Self, CliError> {
         let failed = |error| CliError::Other(format!("this process cannot listen to signals: {error}"));
         Ok(Self {
             term: signal(SignalKind::terminate()).map_err(failed)?,
@@ -123,7 +144,7 @@ impl Signals {
     }
 
     /// Waits for the next one.
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.term.recv() => {}
             _ = self.int.recv() => {}
@@ -156,26 +177,23 @@ async fn story(
     out.data("\nThe first run only matches and reports:\n");
     let first = next_run(office, &demo, None).await?;
     let rows = matching::rows(&first, &names);
-    out.data(&beginning(&matching::render(std::slice::from_ref(&first), &rows, true, out.paint), 14));
+    let all = matching::render(std::slice::from_ref(&first), &rows, true, out.paint);
+    out.data(&beginning(&all, 14, "reconciled match demo --report"));
     out.data("\nA person would read that and say `reconciled approve demo`; the demo does it for you.\n\n");
     office.ask(Request::Approve { what: "demo".to_owned(), except: Vec::new() }).await?;
     let done = next_run(office, &demo, Some(first.ended)).await?;
     out.data(&report::outcome(&done, &names, false, out.paint));
     out.data(&put_aside(office, &names, out).await?);
     out.data(&suggestions(office, systems, folder, out.paint).await?);
-    watch(office, daemon, (&names, done.ended), out).await
+    watch(office, daemon, (&demo, &names, done.ended), out).await
 }
 
-/// The first lines of a long text.
-fn beginning(text: &str, most: usize) -> String {
+/// The first lines of a long text, and the command that shows all of it.
+pub(super) fn beginning(text: &str, most: usize, command: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let mut shown: String = lines.iter().take(most).flat_map(|line| ["  ", line, "\n"]).collect();
     if lines.len() > most {
-        let _ = writeln!(
-            shown,
-            "  … {} (`reconciled match demo --report`)",
-            count((lines.len() - most) as u64, "line more", "lines more")
-        );
+        let _ = writeln!(shown, "  … {} (`{command}`)", count((lines.len() - most) as u64, "line more", "lines more"));
     }
     shown
 }
@@ -270,13 +288,12 @@ async fn next_run(
 }
 
 /// Tells what each new run did, and what came of each edit of the configuration; never returns by itself.
-async fn watch(
+pub(super) async fn watch(
     office: &mut Office,
     daemon: &Handle,
-    (names, mut told): (&Names, DateTime<Utc>),
+    (demo, names, mut told): (&IntegrationName, &Names, DateTime<Utc>),
     out: &Output,
 ) -> Result<(), CliError> {
-    let demo = IntegrationName::parse("demo").map_err(|error| CliError::Other(error.to_string()))?;
     let mut seen = Seen::of(&daemon.status());
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -286,7 +303,7 @@ async fn watch(
         }
         seen = now;
         // Whoever removed the integration from the file has no runs to look at.
-        let Ok(runs) = runs(office, &demo).await else { continue };
+        let Ok(runs) = runs(office, demo).await else { continue };
         for run in runs.iter().rev().filter(|run| run.ended > told) {
             if let Ok(report) = serde_json::from_value::<RunReport>(run.report.clone()) {
                 out.data(&told_live(&report, names, run.ended, out.paint));

@@ -1,7 +1,6 @@
 //! `demo --once`: the whole story in a few seconds, checked.
 
-use std::fmt::Write as _;
-use std::path::Path;
+use std::{fmt::Write as _, path::Path, time::Duration};
 
 use serde_json::json;
 
@@ -33,14 +32,26 @@ pub(super) struct Story {
 }
 
 impl Story {
-    fn tell(&mut self, step: &'static str, came: String) {
+    pub(super) fn tell(&mut self, step: &'static str, came: String) {
         self.steps.push((step, came));
     }
 
-    fn must(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
+    pub(super) fn must(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
         if !holds {
             self.problems.push(otherwise());
         }
+    }
+
+    /// Shows it, with the time it took.
+    pub(super) fn conclude(mut self, took: Duration, out: &Output) -> Result<Exit, CliError> {
+        self.tell("time", span(chrono::TimeDelta::from_std(took).unwrap_or_default()));
+        if out.json {
+            let steps: Vec<_> = self.steps.iter().map(|(step, came)| json!({ "step": step, "result": came })).collect();
+            out.json(&json!({ "agreed": self.problems.is_empty(), "steps": steps, "problems": self.problems }));
+        } else {
+            out.data(&self.render(out.paint));
+        }
+        Ok(if self.problems.is_empty() { Exit::Done } else { Exit::Failed })
     }
 
     /// The steps as a table, then what is wrong.
@@ -87,15 +98,7 @@ pub(super) async fn run(dir: Option<&Path>, out: &Output) -> Result<Exit, CliErr
     stage.edits(&mut told).await?;
     stage.quiet(&mut told).await?;
     stage.agreement(&mut told).await?;
-    let took = chrono::TimeDelta::from_std(clock.monotonic().saturating_sub(began)).unwrap_or_default();
-    told.tell("time", span(took));
-    if out.json {
-        let steps: Vec<_> = told.steps.iter().map(|(step, came)| json!({ "step": step, "result": came })).collect();
-        out.json(&json!({ "agreed": told.problems.is_empty(), "steps": steps, "problems": told.problems }));
-    } else {
-        out.data(&told.render(out.paint));
-    }
-    Ok(if told.problems.is_empty() { Exit::Done } else { Exit::Failed })
+    told.conclude(clock.monotonic().saturating_sub(began), out)
 }
 
 struct Play<'o> {
@@ -229,15 +232,15 @@ fn listed(parked: &[ParkedItem]) -> Listed {
     listed
 }
 
-fn written(report: &RunReport) -> u64 {
+pub(super) fn written(report: &RunReport) -> u64 {
     report.pipelines.iter().map(|pipeline| pipeline.tally.written() + pipeline.tally.linked).sum()
 }
 
-fn pairs(of: u64) -> String {
+pub(super) fn pairs(of: u64) -> String {
     count(of, "pair", "pairs")
 }
 
-fn outcome(report: &RunReport) -> String {
+pub(super) fn outcome(report: &RunReport) -> String {
     let sum = |of: fn(&Tally) -> u64| -> u64 { report.pipelines.iter().map(|pipeline| of(&pipeline.tally)).sum() };
     let calls: u64 = report.requests.values().map(|made| made.reads).sum();
     let writes: u64 = report.requests.values().map(|made| made.writes).sum();
