@@ -32,6 +32,7 @@
 //! | a full disk stops remote writes, and is got over without a hand | `disk` |
 //! | commands work while a pipeline is stuck; pauses, log levels, who may | `control` |
 //! | people are told what goes wrong once, and once more when it is right again; also over a restart | `notices` |
+//! | mails go over TLS, only to the server that is meant, and a password never in the clear | `mail` |
 //! | random edits, renames, truncations and kills under load: what runs is the last good set | `fuzz` |
 #![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
@@ -43,6 +44,7 @@ mod fuzz;
 mod judged;
 mod last_good;
 mod life;
+mod mail;
 mod many;
 mod moved;
 mod notices;
