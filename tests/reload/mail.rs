@@ -43,7 +43,7 @@ fn said(output: &Output) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_goes_over_tls_to_a_server_whose_authority_the_machine_trusts() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let config = authority.certify("localhost");
     for (security, speaks) in [("starttls", Speaks::StartTls(config.clone())), ("tls", Speaks::Tls(config))] {
         let server = MailServer::speaking(speaks).await;
@@ -64,7 +64,7 @@ async fn a_mail_goes_over_tls_to_a_server_whose_authority_the_machine_trusts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_not_the_one_that_is_meant_gets_no_password_and_no_mail() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (authority, stranger) = (Authority::new("ours"), Authority::new("a stranger"));
     let (other, unknown) = (authority.certify("mail.other.example"), stranger.certify("localhost"));
     let cases = [
         ("starttls", Speaks::StartTls(other.clone()), "not valid for name"),

@@ -157,9 +157,18 @@ impl Live {
 
     /// What its console answers at a path.
     pub fn page(&self, path: &str) -> String {
-        let said = self.said();
-        let line = said.lines().rev().find(|line| line.contains("console.listening")).expect("a console");
-        let port = line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let began = Instant::now();
+        // It answers at its socket a moment before.
+        let port = loop {
+            let said = self.said();
+            let line = said.lines().rev().find(|line| line.contains("console.listening"));
+            let port = line.and_then(|line| line.split("127.0.0.1:").nth(1)?.split_once('"'));
+            if let Some((port, _)) = port {
+                break port.to_owned();
+            }
+            assert!(began.elapsed() < PATIENCE, "no console: {said}");
+            std::thread::sleep(Duration::from_millis(5));
+        };
         let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
