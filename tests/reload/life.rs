@@ -1,15 +1,11 @@
 //! Starting, stopping, signals, settings, and what commands say.
 
-use std::{
-    fs,
-    io::{Read as _, Write as _},
-    net::TcpStream,
-};
+use std::fs;
 
 use reconciled::daemon::protocol::Request;
 use serde_json::json;
 
-use crate::support::{BY_HAND, Live, QUICK, config, folder, integration, of, program};
+use crate::support::{BY_HAND, CONSOLE, Live, QUICK, config, folder, integration, of, program};
 
 #[tokio::test]
 async fn a_start_with_no_configuration_waits_for_the_first_file() {
@@ -213,7 +209,7 @@ async fn until(
 
 #[tokio::test]
 async fn everybody_tells_the_same_hash_of_what_runs() {
-    let settings = format!("{BY_HAND}[listen]\nadmin = \"127.0.0.1:0\"\n[admin]\nopen = \"viewer\"\n");
+    let settings = format!("{BY_HAND}{CONSOLE}");
     let live = Live::start(&settings, &[("a.yaml", &integration("a", "x")), ("b.yaml", &integration("b", "x"))]).await;
     let run = |args: &[&str]| {
         let out = program(live.home.path()).args(args).output().unwrap();
@@ -245,21 +241,12 @@ async fn everybody_tells_the_same_hash_of_what_runs() {
     let said = live.said();
     let started = said.lines().find(|line| line.contains("run.started")).unwrap();
     assert!(started.contains(&new), "{started}");
-    let line = said.lines().find(|line| line.contains("console.listening")).unwrap();
-    let address = line.split("127.0.0.1:").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
-    let get = |path: &str| {
-        let mut stream = TcpStream::connect(format!("127.0.0.1:{address}")).unwrap();
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        text
-    };
-    let metrics = get("/metrics");
+    let metrics = live.page("/metrics");
     let line =
         metrics.lines().find(|line| line.starts_with("reconciled_pipeline_info{pipeline=\"a/contacts\"")).unwrap();
     assert!(line.contains(&format!("config_hash=\"{new}\"")), "{line}");
-    let api = get("/api/v1/status");
-    let api: serde_json::Value = serde_json::from_str(api.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let api = live.page("/api/v1/status");
+    let api: serde_json::Value = serde_json::from_str(&api).unwrap();
     assert_eq!(api["value"]["daemon"]["integrations"][0]["running"], json!(new), "{api:#}");
     assert!(run(&["config", "diff"]).contains("what runs is what the files say"));
 }

@@ -12,6 +12,7 @@
 //! | commands work while a pipeline is stuck; pauses, log levels, who may | `control` |
 //! | people are told what goes wrong once, and once more when it is right again; also over a restart | `notices` |
 //! | an edit of a field's definition | `defined` |
+//! | mails go over TLS, only to the server that is meant, and a password never in the clear | `mail` |
 //! | random edits, renames, truncations and kills under load: what runs is the last good set | `fuzz` |
 #![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
@@ -27,6 +28,7 @@ mod jumps;
 mod killed;
 mod last_good;
 mod life;
+mod mail;
 mod many;
 mod moved;
 mod notices;

@@ -1,10 +1,10 @@
 //! A thousand pipelines in two hundred files: an edit touches what it is about.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Instant};
 
 use reconciled::daemon::DaemonStatus;
 
-use crate::support::{BY_HAND, Live, QUICK, config, hashes, integration, of, program};
+use crate::support::{BY_HAND, CONSOLE, Live, QUICK, config, hashes, integration, of, program};
 
 fn file(number: usize, mark: &str) -> String {
     let mut text = "integrations:\n".to_owned();
@@ -20,9 +20,11 @@ fn file(number: usize, mark: &str) -> String {
 async fn one_edit_among_a_thousand_pipelines_restarts_one() {
     let files: Vec<(String, String)> = (0..200).map(|n| (format!("clients/{n:03}.yaml"), file(n, "x"))).collect();
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    let mut live = Live::start(&QUICK.replace("150ms", "1s"), &files).await;
+    let settings = format!("{}{CONSOLE}", QUICK.replace("150ms", "1s"));
+    let mut live = Live::start(&settings, &files).await;
     let before = live.hashes().await;
     assert_eq!(before.len(), 1_000);
+    on_a_page(&live);
     live.write("clients/123.yaml", &file(123, "y"));
     live.changed("client-123-0", &before["client-123-0"]).await;
     live.write("clients/124.yaml", &format!("# a comment\n{}", file(124, "x")));
@@ -101,4 +103,53 @@ async fn an_edit_of_a_template_with_two_hundred_clients_is_one_plan_and_goes_to_
         before.iter().all(|(name, hash)| hashes[name] != *hash)
     };
     live.wait_for("all to take it over", done).await;
+}
+
+/// However many there are, a page is of a size that a phone can take, and each of them can be found.
+fn on_a_page(live: &Live) {
+    let page = |path: &str| {
+        let began = Instant::now();
+        let text = live.page(path);
+        eprintln!("{path}: {} kB in {:?}", text.len() / 1_000, began.elapsed());
+        text
+    };
+    let rows = |text: &str| text.matches("<tr>").count();
+    let overview = page("/");
+    assert!(overview.contains("1,000 integrations") && overview.len() < 120_000, "{} bytes", overview.len());
+    // One of them is the head.
+    assert_eq!(rows(&overview), 101);
+    assert!(overview.contains("page=9") && !overview.contains("page=10"), "{overview}");
+    assert!(page("/?page=9").contains("client-199-4"));
+    let found = page("/?q=CLIENT-123-0");
+    assert!(rows(&found) == 2 && found.contains("client-123-0"), "{found}");
+    let state = page("/?q=client-12&state=person");
+    assert_eq!(rows(&state), 51, "those of this name whose first run waits: {state}");
+    // A thousand first runs wait for a person.
+    let waiting = page("/todo");
+    assert!(waiting.len() < 200_000 && waiting.contains("more. The next ones"), "{} bytes", waiting.len());
+}
+
+/// A client whose owner was never asked to consent.
+fn newcomer(number: usize) -> String {
+    integration(&format!("new-{number:02}"), "x").replace("books/contacts", &format!("books-{number:02}/contacts"))
+        + &format!(
+            "grants: {{ owner-{number:02}: {{ connector: xero, client_id: app, client_secret: a-canary }} }}
+connections: {{ books-{number:02}: {{ connector: xero, base_url: \"http://127.0.0.1:9/xero\", grant: owner-{number:02} }} }}
+"
+        )
+}
+
+#[tokio::test]
+async fn sixty_connections_that_are_not_connected_leave_room_for_the_rest_of_the_page() {
+    let files: Vec<(String, String)> = (0..60).map(|n| (format!("new/{n:02}.yaml"), newcomer(n))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let live = Live::start(&format!("{QUICK}{CONSOLE}"), &files).await;
+    let overview = live.page("/");
+    assert_eq!(overview.matches(" is not connected.</strong>").count(), 3);
+    assert!(overview.contains("57 more connections are not connected."), "{overview}");
+    let connections = live.page("/connections");
+    assert_eq!(connections.matches("<section class=\"card bad\">").count(), 50, "{connections}");
+    assert!(connections.contains("page=1") && !connections.contains("page=2"), "{connections}");
+    let found = live.page("/connections?q=new-42");
+    assert!(found.matches("<section").count() == 2 && found.contains("books-42"), "its own and the shop's: {found}");
 }

@@ -9,8 +9,9 @@ use reconciled::{
 
 use crate::support::{
     Live, QUICK, config,
-    inbox::{Answers, Came, Inbox, MailServer},
+    inbox::{Answers, Came, Inbox},
     integration,
+    mail::MailServer,
     practice::Practice,
     program,
 };

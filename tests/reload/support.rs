@@ -2,11 +2,14 @@
 
 #[path = "../support/inbox.rs"]
 pub mod inbox;
+pub mod mail;
 pub mod practice;
 
 use std::{
     collections::BTreeMap,
     fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -28,6 +31,9 @@ pub const QUICK: &str = "[reload]\npoll = \"150ms\"\nsettle = \"30ms\"\ndrain = 
 pub const EVENTS: &str = "[reload]\npoll = \"1h\"\nsettle = \"30ms\"\n";
 /// Only what a person asks for.
 pub const BY_HAND: &str = "[reload]\nwatch = false\n";
+
+/// A console for everybody on this machine; goes behind the others.
+pub const CONSOLE: &str = "[listen]\nadmin = \"127.0.0.1:0\"\n[admin]\nopen = \"viewer\"\n";
 
 /// The accounts that everything in these tests uses. Nobody is there.
 pub const CONNECTIONS: &str = "connections:
@@ -147,6 +153,30 @@ impl Live {
     /// Everything it said so far.
     pub fn said(&self) -> String {
         fs::read_to_string(self.home.path().join("said.txt")).unwrap_or_default()
+    }
+
+    /// What its console answers at a path.
+    pub fn page(&self, path: &str) -> String {
+        let began = Instant::now();
+        // It answers at its socket a moment before.
+        let port = loop {
+            let said = self.said();
+            let line = said.lines().rev().find(|line| line.contains("console.listening"));
+            let port = line.and_then(|line| line.split("127.0.0.1:").nth(1)?.split_once('"'));
+            if let Some((port, _)) = port {
+                break port.to_owned();
+            }
+            assert!(began.elapsed() < PATIENCE, "no console: {said}");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let mut stream = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(" 200 "), "{path}: {head}");
+        body.to_owned()
     }
 
     pub async fn ask(&self, request: Request) -> Option<Response> {

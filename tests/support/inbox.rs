@@ -1,4 +1,4 @@
-//! Where messages arrive: an address that takes JSON, and a small mail server.
+//! Where messages arrive: an address that takes JSON.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::{
@@ -8,10 +8,7 @@ use std::{
 
 use axum::{Router, extract::State, http::HeaderMap, http::StatusCode, routing::post};
 use serde_json::Value;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::TcpListener,
-};
+use tokio::net::TcpListener;
 
 /// A message as it came.
 #[derive(Clone, Debug)]
@@ -85,61 +82,5 @@ async fn take(State(inbox): State<Inbox>, headers: HeaderMap, body: String) -> S
         Answers::Ok => StatusCode::NO_CONTENT,
         Answers::Refuses => StatusCode::SERVICE_UNAVAILABLE,
         Answers::Hangs => std::future::pending().await,
-    }
-}
-
-/// A mail server that takes every mail, and what it was told in each.
-pub struct MailServer {
-    pub port: u16,
-    mails: Arc<Mutex<Vec<String>>>,
-}
-
-impl MailServer {
-    pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let mails: Arc<Mutex<Vec<String>>> = Arc::default();
-        let taken = Arc::clone(&mails);
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                let taken = Arc::clone(&taken);
-                tokio::spawn(async move {
-                    let (read, mut write) = stream.into_split();
-                    let mut lines = BufReader::new(read).lines();
-                    write.write_all(b"220 test\r\n").await.unwrap();
-                    let mut mail = String::new();
-                    while let Ok(Some(line)) = lines.next_line().await {
-                        let answer: &[u8] = match line.split([' ', ':']).next().unwrap() {
-                            "EHLO" => b"250-test\r\n250 AUTH PLAIN\r\n",
-                            "AUTH" => b"235 welcome\r\n",
-                            "MAIL" | "RCPT" => b"250 ok\r\n",
-                            "DATA" => b"354 go on\r\n",
-                            "QUIT" => b"221 bye\r\n",
-                            _ => b"500 what\r\n",
-                        };
-                        mail.push_str(&line);
-                        mail.push('\n');
-                        write.write_all(answer).await.unwrap();
-                        if line == "DATA" {
-                            while let Ok(Some(line)) = lines.next_line().await {
-                                if line == "." {
-                                    break;
-                                }
-                                mail.push_str(&line);
-                                mail.push('\n');
-                            }
-                            write.write_all(b"250 taken\r\n").await.unwrap();
-                            taken.lock().unwrap().push(std::mem::take(&mut mail));
-                        }
-                    }
-                });
-            }
-        });
-        Self { port, mails }
-    }
-
-    pub fn mails(&self) -> Vec<String> {
-        self.mails.lock().unwrap().clone()
     }
 }

@@ -63,7 +63,7 @@ fn draw(frame: &Frame) -> Drawn {
             }
             @if !pending.is_empty() {
                 h2 { "Running as before" }
-                ul.plain { @for (name, why) in &pending { li { a href=(frame.link("/integration", &[("name", name.as_str())])) { (name) } ": " (one_line(why)) } } }
+                ul.plain { @for (name, why) in pending.iter().take(MOST) { li { a href=(frame.link("/integration", &[("name", name.as_str())])) { (name) } ": " (one_line(why)) } } }
             }
             @for rollout in &frame.status.rollouts { (card::rollout(frame, rollout)) }
             @for edit in &frame.status.edits { (card::edit(frame, edit)) }

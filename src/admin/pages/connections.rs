@@ -1,12 +1,13 @@
 //! Connections: which are connected, which are in trouble, and what to do.
 
-use axum::response::Response;
+use std::collections::BTreeMap;
+
+use axum::{extract::Query, response::Response};
 use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 
-use super::{Frame, Look};
+use super::{Asked, Frame, Look};
 use crate::{
-    admin::access,
     cli::text::{ago, count, number, one_line},
     config::{ConnectionName, IntegrationName},
     connector::Requests,
@@ -57,52 +58,79 @@ impl One {
 
 /// Every connection that the visitor may see.
 pub(super) fn all(frame: &Frame) -> Vec<One> {
-    let seen = access::connections(&frame.look.lobby.daemon, &frame.visitor().scope);
-    let whole = frame.visitor().scope.is_whole();
-    let live = frame.status.daemon.iter().flat_map(|daemon| &daemon.integrations);
-    let troubles: Vec<&ConnectionTrouble> = live.flat_map(|now| &now.troubles).collect();
-    let shown = frame.config.connections.iter().filter(|(name, _)| whole || seen.contains(*name));
-    shown
-        .map(|(name, connection)| {
-            let uses = |side| move |pipeline: &crate::config::Pipeline| pipeline.end(side).connection.name == *name;
-            let mut used_by: Vec<IntegrationName> = frame
-                .config
-                .pipelines()
-                .filter(|(_, pipeline)| Side::BOTH.into_iter().any(|side| uses(side)(pipeline)))
-                .map(|(integration, _)| integration.name.clone())
-                .filter(|integration| frame.visitor().scope.has(integration))
-                .collect();
-            used_by.dedup();
-            // What needs a person counts more than what passes.
-            let of_this = troubles.iter().filter(|trouble| trouble.connection == *name);
-            let trouble =
-                of_this.min_by_key(|trouble| (trouble.temporary, trouble.since)).map(|trouble| (*trouble).clone());
-            One {
-                name: name.clone(),
-                system: connection.manifest.name.clone(),
-                used_by,
-                trouble,
-                login: frame.status.connections.iter().find(|one| one.connection == *name).cloned(),
+    let scope = &frame.visitor().scope;
+    // Looked through once: of a thousand clients each has its own.
+    let mut users: BTreeMap<&ConnectionName, Vec<IntegrationName>> = BTreeMap::new();
+    for (integration, pipeline) in frame.config.pipelines().filter(|(integration, _)| scope.has(&integration.name)) {
+        for side in Side::BOTH {
+            let used_by = users.entry(&pipeline.end(side).connection.name).or_default();
+            if used_by.last() != Some(&integration.name) {
+                used_by.push(integration.name.clone());
             }
+        }
+    }
+    let mut troubles: BTreeMap<&ConnectionName, &ConnectionTrouble> = BTreeMap::new();
+    for trouble in frame.status.daemon.iter().flat_map(|daemon| &daemon.integrations).flat_map(|now| &now.troubles) {
+        // What needs a person counts more than what passes.
+        let worse = |known: &&ConnectionTrouble| (known.temporary, known.since) <= (trouble.temporary, trouble.since);
+        if !troubles.get(&trouble.connection).is_some_and(worse) {
+            troubles.insert(&trouble.connection, trouble);
+        }
+    }
+    let logins: BTreeMap<&ConnectionName, &ConnectionNow> =
+        frame.status.connections.iter().map(|login| (&login.connection, login)).collect();
+    let shown = frame.config.connections.iter().filter(|(name, _)| scope.is_whole() || users.contains_key(name));
+    shown
+        .map(|(name, connection)| One {
+            name: name.clone(),
+            system: connection.manifest.name.clone(),
+            used_by: users.get(name).cloned().unwrap_or_default(),
+            trouble: troubles.get(name).map(|trouble| (*trouble).clone()),
+            login: logins.get(name).map(|login| (*login).clone()),
         })
         .collect()
 }
 
+/// Connections on one page.
+const PAGE: usize = 50;
+
 /// Draws them.
-pub(super) async fn show(look: Look) -> Result<Response, Response> {
-    let frame = Frame::of(look, "/connections".to_owned()).await?;
-    let mut all = all(&frame);
+pub(super) async fn show(look: Look, Query(asked): Asked) -> Result<Response, Response> {
+    let parameter = |name: &str| asked.get(name).map(String::as_str).unwrap_or_default();
+    let (search, page) = (parameter("q"), parameter("page"));
+    let frame = Frame::of(look, super::frame::address("/connections", &[("q", search), ("page", page)])).await?;
+    let body = draw(&frame, search, page.parse().unwrap_or_default());
+    Ok(frame.answer("Connections", Ok(body)))
+}
+
+fn draw(frame: &Frame, search: &str, page: usize) -> Markup {
+    let mut all = all(frame);
+    let many = all.len();
+    let wanted = search.trim().to_lowercase();
+    let named = |name: &str| name.to_lowercase().contains(&wanted);
+    all.retain(|one| {
+        named(one.name.as_str()) || named(&one.system) || one.used_by.iter().any(|name| named(name.as_str()))
+    });
     all.sort_by_key(|one| (!one.needs_person(), one.trouble.is_none(), one.name.clone()));
-    let requests = frame.look.lobby.daemon.requests();
-    let body = html! {
+    let pages = all.len().div_ceil(PAGE).max(1);
+    let page = page.min(pages - 1);
+    let requests: BTreeMap<ConnectionName, Requests> = frame.look.lobby.daemon.requests().into_iter().collect();
+    html! {
         h1 { "Connections" }
         p.dim { "A connection is one account on one system." }
-        div #connections data-live {
-            @if all.is_empty() { p { "There is none." } }
-            @for one in &all { (card(&frame, one, requests.iter().find(|(name, _)| *name == one.name).map(|(_, made)| *made).unwrap_or_default())) }
+        @if many > PAGE || !search.is_empty() {
+            form.filter method="get" action=(frame.href("/connections")) role="search" {
+                input type="search" name="q" value=(search) placeholder="Search connections ( / )" aria-label="Search";
+                button type="submit" { "Show" }
+            }
         }
-    };
-    Ok(frame.answer("Connections", Ok(body)))
+        div #connections data-live {
+            @if many == 0 { p { "There is none." } }
+            @else if all.is_empty() { p { "No connection is like that. " a href=(frame.href("/connections")) { "Show all" } } }
+            @for one in all.iter().skip(page * PAGE).take(PAGE) { (card(frame, one, requests.get(&one.name).copied().unwrap_or_default())) }
+            (frame.pages(("/connections", &[("q", search)]), (page, pages)))
+        }
+    }
 }
 
 fn card(frame: &Frame, one: &One, made: Requests) -> Markup {

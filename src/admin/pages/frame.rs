@@ -19,6 +19,9 @@ use crate::{
     store::Approval,
 };
 
+/// Connections about which every page has a line of its own; of more, their number is said.
+const BANNERS: usize = 3;
+
 /// A page in the making.
 pub(in crate::admin) struct Frame {
     pub look: Look,
@@ -149,6 +152,7 @@ impl Frame {
     /// What everybody should know, whatever page they look at.
     fn banners(&self) -> Markup {
         let broken = super::connections::all(self);
+        let count = broken.iter().filter(|one| one.needs_person()).count();
         html! {
             @if let Some(daemon) = &self.status.daemon {
                 @if daemon.stopping { p.banner.warn { "reconciled is stopping: it ends when what is under way has come to its end." } }
@@ -156,10 +160,36 @@ impl Frame {
                     p.banner.bad { "Nothing is written to any system at the moment, because the disk or the store fails: " (cause) " It goes on by itself when that is mended." }
                 }
             }
-            @for one in broken.iter().filter(|one| one.needs_person()) {
+            @for one in broken.iter().filter(|one| one.needs_person()).take(BANNERS) {
                 p.banner.bad {
                     strong { (one.name) " is not connected." } " " (one.sentence(self.now)) " "
                     a href=(self.href("/connections")) { "What to do" }
+                }
+            }
+            @if count > BANNERS {
+                p.banner.bad {
+                    (text::number((count - BANNERS) as u64)) " more connections are not connected. "
+                    a href=(self.href("/connections")) { "Show them" }
+                }
+            }
+        }
+    }
+
+    /// The way to the other pages of a long list, at `path` with its parameters; this is `page` of `pages`, from 0.
+    pub fn pages(&self, (path, parameters): (&str, &[(&str, &str)]), (page, pages): (usize, usize)) -> Markup {
+        if pages < 2 {
+            return html! {};
+        }
+        let to = |number: usize| {
+            let number = number.to_string();
+            let parameters: Vec<(&str, &str)> = parameters.iter().copied().chain([("page", number.as_str())]).collect();
+            self.link(path, &parameters)
+        };
+        html! {
+            p.row {
+                @for number in 0..pages {
+                    @if number == page { strong { (number + 1) } }
+                    @else { a href=(to(number)) { (number + 1) } }
                 }
             }
         }

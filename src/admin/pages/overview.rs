@@ -1,11 +1,14 @@
 //! The overview: every integration, what it does or waits for, and what needs a person.
 
+use std::collections::BTreeMap;
+
 use axum::{extract::Query, response::Response};
 use maud::{Markup, html};
 
 use super::{Asked, Frame, Look, words};
 use crate::{
     cli::text::{count, number},
+    config::IntegrationName,
     daemon::IntegrationNow,
     engine::IntegrationStatus,
 };
@@ -32,12 +35,13 @@ struct Line<'f> {
 fn lines(frame: &Frame) -> Vec<Line<'_>> {
     let daemon = frame.status.daemon.as_ref();
     let live = daemon.map(|daemon| daemon.integrations.as_slice()).unwrap_or_default();
+    let live: BTreeMap<&IntegrationName, &IntegrationNow> = live.iter().map(|now| (&now.integration, now)).collect();
     frame
         .status
         .integrations
         .iter()
         .map(|one| {
-            let now = live.iter().find(|now| now.integration == one.integration);
+            let now = live.get(&one.integration).copied();
             let paused = frame.status.paused.iter().any(|pause| pause.what == one.integration.as_str());
             Line { one, now, standing: words::of_integration(one, now, paused) }
         })
@@ -86,14 +90,7 @@ fn draw(frame: &Frame, search: &str, state: &str, page: usize) -> Markup {
                         thead { tr { th { "Integration" } th { "State" } th { "Now" } th { "Last verified" } th.number { "For you" } } }
                         tbody { @for line in found.iter().skip(page * PAGE).take(PAGE) { (row(frame, line)) } }
                     } }
-                    @if pages > 1 {
-                        p.row {
-                            @for number in 0..pages {
-                                @if number == page { strong { (number + 1) } }
-                                @else { a href=(frame.link("/", &[("q", search), ("state", state), ("page", &number.to_string())])) { (number + 1) } }
-                            }
-                        }
-                    }
+                    (frame.pages(("/", &[("q", search), ("state", state)]), (page, pages)))
                 }
             }
         }

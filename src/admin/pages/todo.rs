@@ -44,8 +44,9 @@ async fn draw(frame: &Frame, only: &str) -> Drawn {
             @if nothing { section.card { p.say { "Nothing waits for you." } p.dim { "Whatever needs a person is listed here, with what can be done about it." } } }
             @if !edits.is_empty() || !held.is_empty() {
                 h2 { "To approve" }
-                @for one in &edits { (card::edit(frame, one)) }
-                @for one in &held { (card::held(frame, one)) }
+                @for one in edits.iter().take(MOST) { (card::edit(frame, one)) }
+                @for one in held.iter().take(MOST) { (card::held(frame, one)) }
+                (more(edits.len().max(held.len())))
             }
             (records.draw(frame))
         }
