@@ -166,3 +166,39 @@ async fn an_edit_on_the_far_side_is_listed_and_not_overwritten_by_the_newcomer()
         assert!(parked.iter().any(|item| item.parked.code == ParkCode::Difference), "{name}: {parked:#?}");
     }
 }
+
+/// No deletion waits for ever for a record of the same key that the filter keeps out: where both sides are written it takes
+/// the place, as its counterpart invites it; where only one is, it can be nobody's match, and the deletion is carried over.
+#[tokio::test]
+async fn a_deletion_does_not_wait_for_ever_beside_a_record_that_the_filter_keeps_out() {
+    let filtered = "    filters: { source: [ { path: $.city, not_equals: Hidden } ] }\n";
+    let carried = "    deletes: propagate\n    guards: { deletes: unlimited }\n";
+    for (direction, left) in [("two-way", 1), ("source-to-target", 0)] {
+        let contacts = CONTACTS.replace("two-way", direction);
+        let world = World::new(&format!("{contacts}{filtered}{carried}"));
+        let old = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "phone": "1"}));
+        world.settled().await;
+        let hidden = json!({"name": "Jane", "email": "jane@x.example", "phone": "1", "city": "Hidden"});
+        let other = world.shop.insert("contacts", hidden);
+        world.sync().await;
+        world.settled().await;
+        world.shop.delete("contacts", &old);
+        world.sync_full().await;
+        // What is listed is tried again after a while.
+        for _ in 0..3 {
+            world.clock.advance(std::time::Duration::from_secs(7_200));
+            world.sync().await;
+        }
+        assert_eq!(world.books.count("contacts"), left, "{direction}");
+        let deleted = world.books.written().iter().filter(|(kind, ..)| *kind == WriteKind::Delete).count();
+        assert_eq!(deleted, 1 - left, "{direction}");
+        if left == 1 {
+            let there = jane(&world)["id"].as_str().unwrap().to_owned();
+            assert_eq!(links(&world).await, [(other, there)], "{direction}");
+        }
+        let parked = world.desk(async |desk| desk.parked(None).await.unwrap()).await;
+        assert!(parked.is_empty(), "{direction}: {parked:#?}");
+        world.settled().await;
+        assert_eq!(world.shop.count("contacts"), 1, "{direction}");
+    }
+}
