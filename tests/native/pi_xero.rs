@@ -231,6 +231,29 @@ async fn pi_05_each_service_is_a_line_of_the_invoice() {
 }
 
 #[tokio::test]
+async fn pi_05_a_price_below_a_cent_makes_the_total_that_was_proposed() {
+    let firm = Firm::start().await;
+    firm.kea().await;
+    let mut proposal = upfront("P-1", "C-1", "accepted");
+    proposal["upfront"] =
+        json!([{ "line_no": 1, "title": "Lines", "quantity": 1000, "price": "0.1234", "service": "accounts" }]);
+    proposal["upfront_total"] = json!("123.40");
+    firm.office.post("proposals", proposal).await;
+    firm.office.sync().await;
+    assert_eq!(firm.invoices(), ["P-1 on 2026-06-01 for 123.40 to Kea Ltd"]);
+    assert_eq!(firm.office.parked().await, Vec::<String>::new());
+    firm.settled().await;
+    // A total that the lines do not make is told, and no longer overlooked.
+    let mut wrong = upfront("P-2", "C-1", "accepted");
+    wrong["upfront_total"] = json!("1499.00");
+    firm.office.post("proposals", wrong).await;
+    let report = firm.office.sync().await;
+    let told = serde_json::to_string(&report).unwrap();
+    assert!(told.contains("1499.00 on the source, 1500.00 on the target"), "{told}");
+    firm.settled().await;
+}
+
+#[tokio::test]
 async fn pi_06_upfront_on_acceptance_and_each_month_on_its_day_though_nothing_changed() {
     let mut firm = Firm::start().await;
     firm.kea().await;
