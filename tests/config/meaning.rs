@@ -78,7 +78,7 @@ fn the_built_in_connectors_delete_as_their_systems_can() {
     };
     let (status, voided) = (|value: &str| json!([["Status", value]]), json!([["Status", "VOIDED"]]));
     assert_eq!(call("website", "contacts"), ("DELETE /contacts/{id}".to_owned(), json!([]), json!([])));
-    let invoices = "POST /Invoices?summarizeErrors=false".to_owned();
+    let invoices = "POST /Invoices?summarizeErrors=false&unitdp=4".to_owned();
     assert_eq!(call("xero", "invoices"), (invoices, status("DELETED"), voided));
     let archived = json!([["ContactStatus", "ARCHIVED"]]);
     let contacts = "POST /Contacts?summarizeErrors=false".to_owned();

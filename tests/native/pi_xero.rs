@@ -243,6 +243,7 @@ async fn pi_05_a_service_that_is_added_later_becomes_a_line_as_long_as_xero_take
             let more = json!({ "line_no": line, "title": title, "quantity": 1, "price": "80.00", "service": "advice" });
             proposal["upfront"].as_array_mut().unwrap().push(more);
         }
+        proposal["upfront_total"] = json!(format!("{}.00", 1500 + 80 * lines.len()));
         proposal
     };
     firm.office.post("proposals", with(&[(3, "Trust deed")])).await;
@@ -263,6 +264,29 @@ async fn pi_05_a_service_that_is_added_later_becomes_a_line_as_long_as_xero_take
         parked.iter().any(|line| line.contains("P-1") && line.contains("Invoice not of valid status")),
         "{parked:#?}"
     );
+    firm.settled().await;
+}
+
+#[tokio::test]
+async fn pi_05_a_price_below_a_cent_makes_the_total_that_was_proposed() {
+    let firm = Firm::start().await;
+    firm.kea().await;
+    let mut proposal = upfront("P-1", "C-1", "accepted");
+    proposal["upfront"] =
+        json!([{ "line_no": 1, "title": "Lines", "quantity": 1000, "price": "0.1234", "service": "accounts" }]);
+    proposal["upfront_total"] = json!("123.40");
+    firm.office.post("proposals", proposal).await;
+    firm.office.sync().await;
+    assert_eq!(firm.invoices(), ["P-1 on 2026-06-01 for 123.40 to Kea Ltd"]);
+    assert_eq!(firm.office.parked().await, Vec::<String>::new());
+    firm.settled().await;
+    // A total that the lines do not make is told, and no longer overlooked.
+    let mut wrong = upfront("P-2", "C-1", "accepted");
+    wrong["upfront_total"] = json!("1499.00");
+    firm.office.post("proposals", wrong).await;
+    let report = firm.office.sync().await;
+    let told = serde_json::to_string(&report).unwrap();
+    assert!(told.contains("1499.00 on the source, 1500.00 on the target"), "{told}");
     firm.settled().await;
 }
 
