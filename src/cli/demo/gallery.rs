@@ -71,7 +71,8 @@ pub(super) fn named(name: &str) -> Result<&'static Shown, CliError> {
 /// All of them, a line each.
 pub(super) fn listed() -> String {
     let widest = ALL.iter().map(|shown| shown.name.len()).max().unwrap_or_default();
-    ALL.iter().map(|shown| format!("{:widest$}  {}\n", shown.name, shown.about)).collect()
+    let lines: Vec<String> = ALL.iter().map(|shown| format!("{:widest$}  {}", shown.name, shown.about)).collect();
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]

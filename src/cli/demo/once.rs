@@ -43,7 +43,7 @@ impl Story {
     }
 
     /// Shows it, with the time it took.
-    pub(super) fn conclude(mut self, took: Duration, out: &Output) -> Result<Exit, CliError> {
+    pub(super) fn conclude(mut self, took: Duration, out: &Output) -> Exit {
         self.tell("time", span(chrono::TimeDelta::from_std(took).unwrap_or_default()));
         if out.json {
             let steps: Vec<_> = self.steps.iter().map(|(step, came)| json!({ "step": step, "result": came })).collect();
@@ -51,7 +51,7 @@ impl Story {
         } else {
             out.data(&self.render(out.paint));
         }
-        Ok(if self.problems.is_empty() { Exit::Done } else { Exit::Failed })
+        if self.problems.is_empty() { Exit::Done } else { Exit::Failed }
     }
 
     /// The steps as a table, then what is wrong.
@@ -98,7 +98,7 @@ pub(super) async fn run(dir: Option<&Path>, out: &Output) -> Result<Exit, CliErr
     stage.edits(&mut told).await?;
     stage.quiet(&mut told).await?;
     stage.agreement(&mut told).await?;
-    told.conclude(clock.monotonic().saturating_sub(began), out)
+    Ok(told.conclude(clock.monotonic().saturating_sub(began), out))
 }
 
 struct Play<'o> {

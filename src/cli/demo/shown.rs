@@ -10,7 +10,7 @@ use super::{
     gallery::Shown,
     live,
     once::{Story, outcome, pairs, written},
-    stage::{POSTED, Stage},
+    stage::{POSTED, Stage, posts},
 };
 use crate::{
     cli::{
@@ -50,7 +50,7 @@ fn write(folder: &mut Folder, shown: &Shown, stage: &Stage) -> Result<(), CliErr
     let files = folder.path.join(FILES);
     let failed = |source| CliError::File { action: "make the folder", path: files.clone(), source };
     match fs::remove_dir_all(&files) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
         _ => fs::create_dir_all(&files).map_err(failed),
     }
 }
@@ -67,7 +67,7 @@ pub(super) async fn once(shown: &Shown, dir: Option<&Path>, out: &Output) -> Res
     let config = Arc::new(setup::load(&folder.path, out)?.config);
     let store = setup::open_store(&config)?;
     let connectors = setup::connectors(&config, &store, &clock, Priority::Manual, out);
-    let posted = post(shown, &stage, &connectors, &clock).await?;
+    let posted = post(shown, &connectors, &clock).await?;
     let mut play = Play {
         office: Office::here(setup::engine(config, store, connectors, clock.clone())?),
         integration: integration(shown)?,
@@ -83,7 +83,7 @@ pub(super) async fn once(shown: &Shown, dir: Option<&Path>, out: &Output) -> Res
     play.consent(&mut told).await?;
     play.syncs(&mut told).await?;
     play.rests(&mut told).await?;
-    told.conclude(clock.monotonic().saturating_sub(began), out)
+    Ok(told.conclude(clock.monotonic().saturating_sub(began), out))
 }
 
 fn integration(shown: &Shown) -> Result<IntegrationName, CliError> {
@@ -91,10 +91,10 @@ fn integration(shown: &Shown) -> Result<IntegrationName, CliError> {
 }
 
 /// Posts what the example is fed with; how much that was.
-async fn post(shown: &Shown, stage: &Stage, connectors: &Connectors, clock: &Clock) -> Result<u64, CliError> {
+async fn post(shown: &Shown, connectors: &Connectors, clock: &Clock) -> Result<u64, CliError> {
     let Some(inbox) = connectors.values().find_map(|connector| connector.inbox()) else { return Ok(0) };
     let mut posted = 0;
-    for (resource, body) in stage.posts(shown, clock) {
+    for (resource, body) in posts(shown, clock) {
         receive(inbox, resource, &body).await?;
         posted += 1;
     }
@@ -220,7 +220,7 @@ pub(super) async fn live(shown: &Shown, args: &DemoArgs, out: &Output) -> Result
     write(&mut folder, shown, &stage)?;
     let mut signals = live::Signals::listen()?;
     let running = live::Running::start(&folder.path, &clock, out).await?;
-    let posted = post(shown, &stage, &running.connectors, &clock).await?;
+    let posted = post(shown, &running.connectors, &clock).await?;
     let kept = folder.kept.as_ref().map(|kept| format!("\nWhat you had changed there is kept in {}", kept.display()));
     out.data(&format!(
         "{}: {}.\nIn this process: {}.{}\nWhat to keep the same is written in {}/{}.yaml{}\n",

@@ -212,7 +212,7 @@ impl Stage {
             let name = inside.split_once(":-").map_or(inside, |(name, _)| name);
             match self.values.get(name) {
                 Some(value) => filled.push_str(value),
-                None => filled.push_str(&format!("${{env:{inside}}}")),
+                None => filled.extend(["${env:", inside, "}"]),
             }
             rest = behind;
         }
@@ -220,25 +220,6 @@ impl Stage {
         // A practice system counts no calls, and whoever watches does not want to wait a minute.
         let (counted, free) = ("connector: xpm\n    base_url", "connector: xpm\n    unlimited: true\n    base_url");
         filled.replace(counted, free)
-    }
-
-    /// What is posted, where the example is fed by posts: resource and body.
-    pub fn posts(&self, shown: &Shown, clock: &Clock) -> Vec<(&'static str, Value)> {
-        let today = clock.now().date_naive();
-        let day = |days: u64| today.checked_add_days(chrono::Days::new(days)).unwrap_or(today).to_string();
-        let client = json!({ "id": "C-1", "name": "Tui Ltd", "email": "office@tui.example", "phone": "09 555 0101" });
-        let lines = json!([{ "line_no": 1, "title": "Annual accounts", "quantity": "1", "price": "1200.00", "service": "accounts" }]);
-        let dates = json!({ "accepted_on": day(0), "due_on": day(20), "ends_on": day(90) });
-        let mut proposal =
-            json!({ "number": "P-1", "client_id": "C-1", "title": "Year end", "status": "accepted", "upfront": lines });
-        if let (Some(proposal), Value::Object(dates)) = (proposal.as_object_mut(), dates) {
-            proposal.extend(dates);
-        }
-        if shown.name.starts_with("proposals-") {
-            vec![("clients", client), ("proposals", proposal)]
-        } else {
-            Vec::new()
-        }
     }
 
     /// Where the owner's browser is led to after consenting at `url`; `None` where nobody can consent.
@@ -274,6 +255,21 @@ impl Stage {
         };
         format!("a website at {}, a practice {name} at {address}", self.website.url())
     }
+}
+
+/// What is posted, where the example is fed by posts: resource and body.
+pub(super) fn posts(shown: &Shown, clock: &Clock) -> Vec<(&'static str, Value)> {
+    let today = clock.now().date_naive();
+    let day = |days: u64| today.checked_add_days(chrono::Days::new(days)).unwrap_or(today).to_string();
+    let client = json!({ "id": "C-1", "name": "Tui Ltd", "email": "office@tui.example", "phone": "09 555 0101" });
+    let lines = json!([{ "line_no": 1, "title": "Annual accounts", "quantity": "1", "price": "1200.00", "service": "accounts" }]);
+    let dates = json!({ "accepted_on": day(0), "due_on": day(20), "ends_on": day(90) });
+    let mut proposal =
+        json!({ "number": "P-1", "client_id": "C-1", "title": "Year end", "status": "accepted", "upfront": lines });
+    if let (Some(proposal), Value::Object(dates)) = (proposal.as_object_mut(), dates) {
+        proposal.extend(dates);
+    }
+    if shown.name.starts_with("proposals-") { vec![("clients", client), ("proposals", proposal)] } else { Vec::new() }
 }
 
 /// The variables of a system: its address, its secret, its account.
