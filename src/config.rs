@@ -30,6 +30,7 @@ pub(crate) mod source;
 pub(crate) mod templates;
 mod traps;
 pub(crate) mod tree;
+mod unparsed;
 pub(crate) mod written;
 
 pub use blackout::{Blackout, Moment};

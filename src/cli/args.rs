@@ -83,7 +83,7 @@ pub enum Command {
     Render(RenderArgs),
     /// List the connectors and their resources, or try one
     Connectors(ConnectorsArgs),
-    /// Print the JSON Schema of the configuration, of files of tests, or of the settings, for editors
+    /// Print the JSON Schema of the configuration, of test files, or of the settings
     Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),

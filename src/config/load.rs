@@ -18,6 +18,7 @@ use super::{
     source::Span,
     templates::Templates,
     tree::{Node, NodeValue},
+    unparsed,
     written::{
         At, ConnectionW, Decode as _, Entry, GrantW, IntegrationW, ManifestW, Named, NotificationW, PipelineW, TableW,
         TopW,
@@ -264,7 +265,7 @@ pub(super) fn read_tree(
     let before = report.errors();
     let Some(mut node) = parse::parse(file, text, report) else {
         if report.errors() > before {
-            placeholders::hide_likely_secrets(file, text, sources);
+            unparsed::hide(file, text, ':', sources);
         }
         return None;
     };

@@ -220,8 +220,7 @@ pub(crate) fn secret(
 pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
     match &node.value {
         NodeValue::Scalar(scalar) => {
-            let placeholder =
-                scalar.text.starts_with("${") && scalar.text.ends_with('}') && !scalar.text.contains("}${");
+            let placeholder = is_placeholder(&scalar.text);
             let address = ["https://", "http://"].iter().any(|scheme| scalar.text.starts_with(scheme));
             if (inside && !placeholder && !address && !scalar.text.is_empty()) || has_login(&scalar.text) {
                 sources.hide(node.span);
@@ -247,31 +246,16 @@ pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
 }
 
 /// Whether a text is an address with a login in it.
-fn has_login(text: &str) -> bool {
-    let rest = text.split_once("://").map(|(_, rest)| rest);
-    let host = rest.map(|rest| rest.split('/').next().unwrap_or_default());
-    host.is_some_and(|host| host.contains('@'))
+pub(super) fn has_login(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    let asked = rest.split_once('?').map(|(_, asked)| asked.to_ascii_lowercase());
+    host.contains('@') || asked.is_some_and(|asked| asked.contains("password="))
 }
 
-/// Hides what looks like a secret in a text that does not parse.
-pub(crate) fn hide_likely_secrets(file: u32, text: &str, sources: &mut Sources) {
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        for word in ["token", "password", "secret", "api_key", "value"] {
-            let Some(at) = line.find(word) else { continue };
-            let after = at + word.len();
-            let Some(colon) = line.get(after..).and_then(|rest| rest.find(':')).map(|colon| after + colon + 1) else {
-                continue;
-            };
-            let value = line.get(colon..).unwrap_or_default();
-            if value.contains("${") || word == "value" && !line.contains("header") {
-                continue;
-            }
-            let end = value.find(['}', ',', '\n']).map_or(line.len(), |end| colon + end);
-            sources.hide(Span { file, start: start + colon, end: start + end });
-        }
-        start += line.len();
-    }
+/// Whether a text is one placeholder and nothing else; a default of its own may be the secret.
+pub(super) fn is_placeholder(text: &str) -> bool {
+    text.starts_with("${") && text.ends_with('}') && !text.contains("}${") && !text.contains(":-")
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use super::{
     placeholders::{self, EnvSource},
     source::{Sources, Span},
     tree::{Key, Map, Node, NodeValue, Scalar},
+    unparsed,
     written::{At, BackupW, Decode as _, HistoryW, ListenW, ReloadW, RunsW, SettingsW},
 };
 
@@ -90,6 +91,8 @@ fn instance(dir: &Path) -> &str {
 pub(crate) fn hide_secrets(file: u32, text: &str, sources: &mut Sources) {
     if let Some(node) = tree(file, text, &Report::default()) {
         placeholders::hide_secrets(&node, false, sources);
+    } else {
+        unparsed::hide(file, text, '=', sources);
     }
 }
 

@@ -5,7 +5,7 @@
 //! written is not read at all. Records are written by replacing the file as a whole (`write`).
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 use uuid::Uuid;
 
-use self::place::Found;
+use self::place::{Found, Ready, Stamp};
 pub(super) use self::{
     records::{remote, sorted, version},
     text::read_text,
@@ -67,8 +67,8 @@ struct Shared {
     known: Mutex<BTreeMap<String, Arc<Contents>>>,
     /// The sound files of the last listing, by resource.
     listed: Mutex<BTreeMap<String, Vec<Found>>>,
-    /// Writes come one after the other.
-    writing: Mutex<()>,
+    /// Writes come one after the other. What each left behind, by resource.
+    writing: Mutex<BTreeMap<String, Stamp>>,
     pages: AtomicU64,
     reads: AtomicU64,
     writes: AtomicU64,
@@ -77,7 +77,9 @@ struct Shared {
 #[derive(Debug)]
 struct Shelved {
     token: String,
-    rest: VecDeque<RemoteRecord>,
+    contents: Arc<Contents>,
+    /// The first record that was not given out.
+    at: usize,
 }
 
 /// Everything that the files of a resource hold.
@@ -138,7 +140,9 @@ fn table(resource: &Resource) -> Result<&FileTable, CallError> {
 impl Shared {
     /// Reads the files of a resource; what is known of them is not read again.
     fn contents(&self, resource: &Resource, table: &FileTable, done: bool) -> Result<Arc<Contents>, CallError> {
-        let files = place::files(&self.folder, table, done, self.clock.now())?;
+        let ours = self.writing.lock().unwrap_or_else(PoisonError::into_inner).get(&resource.name).copied();
+        let files = place::files(&self.folder, table, done, Ready { now: self.clock.now(), ours })?;
+        place::check_size(&files, table)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(contents) = known.get(&resource.name).filter(|contents| contents.files == files) {
             return Ok(Arc::clone(contents));
@@ -163,10 +167,11 @@ impl Shared {
                     format!("{}: {}; a file that is written must be readable as a whole", unread.place, unread.reason);
                 return Err(CallError::BadAnswer(text));
             }
-            if read.unread.is_empty() {
+            contents.unread.extend(read.unread);
+            // What stays here is read again, and would beat a later file that was put away.
+            if contents.unread.is_empty() {
                 contents.sound.push(file.clone());
             }
-            contents.unread.extend(read.unread);
             for record in read.records {
                 let earlier = contents.places.get(&record.id).and_then(|at| contents.records.get_mut(*at));
                 if let Some(earlier) = earlier {
@@ -185,22 +190,23 @@ impl Shared {
     }
 
     /// The next records of a listing, and where it goes on.
-    fn portion(&self, resource: &str, mut rest: VecDeque<RemoteRecord>) -> (Vec<RemoteRecord>, Option<String>) {
-        let records = rest.drain(..rest.len().min(PAGE)).collect();
+    fn portion(&self, resource: &str, contents: Arc<Contents>, at: usize) -> (Vec<RemoteRecord>, Option<String>) {
+        let records = contents.records.iter().skip(at).take(PAGE).cloned().collect();
+        let at = at + PAGE;
         let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
-        if rest.is_empty() {
+        if at >= contents.records.len() {
             shelves.remove(resource);
             return (records, None);
         }
         let token = self.pages.fetch_add(1, Ordering::Relaxed).to_string();
-        shelves.insert(resource.to_owned(), Shelved { token: token.clone(), rest });
+        shelves.insert(resource.to_owned(), Shelved { token: token.clone(), contents, at });
         (records, Some(token))
     }
 
     fn next(&self, resource: &str, token: &str) -> Result<Page, CallError> {
         let shelved = self.shelves.lock().unwrap_or_else(PoisonError::into_inner).remove(resource);
         let shelved = shelved.filter(|shelved| shelved.token == token).ok_or(CallError::PageExpired)?;
-        let (records, next) = self.portion(resource, shelved.rest);
+        let (records, next) = self.portion(resource, shelved.contents, shelved.at);
         Ok(Page { records, next, ..Page::default() })
     }
 }
@@ -225,8 +231,9 @@ impl Connector for FileConnector {
                 Ok((contents, place::is_partial(table)))
             })
             .await?;
-        let (records, next) = self.0.portion(&resource.name, contents.records.iter().cloned().collect());
-        Ok(Page { records, next, server_time: None, partial, unread: contents.unread.clone() })
+        let unread = contents.unread.clone();
+        let (records, next) = self.0.portion(&resource.name, contents, 0);
+        Ok(Page { records, next, server_time: None, partial, unread })
     }
 
     async fn get(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
@@ -283,8 +290,12 @@ impl Connector for FileConnector {
         self.aside(resource, move |shared, resource, table| {
             let items: Vec<Item> =
                 serde_json::from_str(&body).map_err(|error| CallError::NotDone(error.to_string()))?;
-            let _turn = shared.writing.lock().unwrap_or_else(PoisonError::into_inner);
-            write::write(resource, table, &shared.folder.join(&table.path), kind, &items)
+            let mut written = shared.writing.lock().unwrap_or_else(PoisonError::into_inner);
+            let path = place::real(&shared.folder.join(&table.path))?;
+            let ready = Ready { now: shared.clock.now(), ours: written.get(&resource.name).copied() };
+            let (answer, stamp) = write::write(resource, table, (&path, ready), kind, &items)?;
+            written.extend(stamp.map(|stamp| (resource.name.clone(), stamp)));
+            Ok(answer)
         })
         .await
     }
@@ -294,7 +305,7 @@ impl Connector for FileConnector {
             // Only what was listed: a file that came since was delivered to nobody.
             let listed = shared.listed.lock().unwrap_or_else(PoisonError::into_inner).remove(&resource.name);
             for file in listed.iter().flatten().filter(|_| table.done.is_some()) {
-                place::put_away(&shared.folder, table, file)
+                place::put_away(&shared.folder, table, file, shared.clock.now())
                     .map_err(|error| place::failed("put away", &file.path, &error))?;
             }
             Ok(())

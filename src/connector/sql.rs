@@ -145,6 +145,19 @@ impl Shared {
         Ok(table)
     }
 
+    /// Reads something, and waits no longer than a connection says: whatever is between us and the database may forget
+    /// the connection without a word to either.
+    async fn patiently<T>(&self, read: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+        let patience = self.connection.manifest.timeout;
+        if let Ok(answer) = tokio::time::timeout(patience, read).await {
+            return answer;
+        }
+        // Its connections may be as silent; what comes next gets new ones.
+        *self.pool.lock().await = None;
+        let patience = humantime::format_duration(patience);
+        Err(CallError::NotDone(format!("the database said nothing for {patience}; `timeout` is how long is waited")))
+    }
+
     /// What a failed read means.
     fn told(&self, error: login::Failed) -> CallError {
         match error {
@@ -172,15 +185,21 @@ impl Connector for SqlConnector {
     async fn pull(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError> {
         self.0.reads.fetch_add(1, Ordering::Relaxed);
         let pool = self.0.pool().await?;
-        let table = self.0.table(&pool, resource, sql(resource)?).await?;
-        read::page(&pool, &table, resource, cursor).await.map_err(|why| self.0.told(why))
+        let read = async {
+            let table = self.0.table(&pool, resource, sql(resource)?).await?;
+            read::page(&pool, &table, resource, cursor).await.map_err(|why| self.0.told(why))
+        };
+        self.0.patiently(read).await
     }
 
     async fn get(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
         self.0.reads.fetch_add(1, Ordering::Relaxed);
         let pool = self.0.pool().await?;
-        let table = self.0.table(&pool, resource, sql(resource)?).await?;
-        match read::one(&pool, &table, resource, id, false).await.map_err(|why| self.0.told(why))? {
+        let read = async {
+            let table = self.0.table(&pool, resource, sql(resource)?).await?;
+            read::one(&pool, &table, resource, id, false).await.map_err(|why| self.0.told(why))
+        };
+        match self.0.patiently(read).await? {
             Some(Ok(record)) => Ok(Some(record)),
             Some(Err(why)) => Err(CallError::BadAnswer(why.reason)),
             None => Ok(None),
@@ -230,11 +249,16 @@ impl Connector for SqlConnector {
         let items: Vec<Item> =
             serde_json::from_str(&call.body).map_err(|error| CallError::NotDone(error.to_string()))?;
         let pool = self.0.pool().await.map_err(not_done)?;
-        let table = self.0.table(&pool, resource, sql(resource)?).await.map_err(not_done)?;
-        let mut connection = pool.acquire().await.map_err(|error| not_done(self.0.told(login::failed(&error))))?;
+        let open = async {
+            let table = self.0.table(&pool, resource, sql(resource)?).await?;
+            let connection = pool.acquire().await.map_err(|error| self.0.told(login::failed(&error)))?;
+            Ok((table, connection))
+        };
+        let (table, mut connection) = self.0.patiently(open).await.map_err(not_done)?;
         // Whatever becomes of the transaction: nobody gets a connection in the middle of one.
         connection.close_on_drop();
-        write::write(&mut connection, &table, resource, call.kind, &items).await
+        let patience = self.0.connection.manifest.timeout;
+        write::write(&mut connection, &table, resource, call.kind, (&items, patience)).await
     }
 
     fn requests(&self) -> Requests {

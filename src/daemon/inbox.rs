@@ -26,6 +26,10 @@ impl Door for InboxDoor {
 
     async fn answer(&self, visit: Visit) -> Reply {
         let nothing = || Reply::text(404, "there is nothing here");
+        // Before anything is looked up: the answer must not tell which names there are.
+        if visit.method != "POST" && visit.method != "PUT" {
+            return Reply::text(405, "records are posted here").with("allow", "POST");
+        }
         let mut parts = visit.rest.splitn(3, '/');
         let (Some(connection), Some(resource), Some(secret)) = (parts.next(), parts.next(), parts.next()) else {
             return nothing();
@@ -35,15 +39,13 @@ impl Door for InboxDoor {
         let Some(inbox) = connectors.get(&connection).and_then(|connector| connector.inbox()) else {
             return nothing();
         };
-        if visit.method != "POST" && visit.method != "PUT" {
-            return Reply::text(405, "records are posted here").with("allow", "POST");
-        }
         let header = |name: &str| visit.header(name);
         match inbox.receive(resource, Post { secret, header: &header, body: &visit.body }).await {
             Ok(kept) => {
                 self.0.counts.post(&connection, Posted::Accepted, kept.new as u64);
                 self.0.counts.post(&connection, Posted::Duplicate, kept.known as u64);
-                if kept.new > 0 {
+                // Also for what is known: the first time it may have been told nothing, and so was nobody else.
+                if kept.new + kept.known > 0 {
                     self.0.posted(&BTreeSet::from([connection]));
                 }
                 Reply::text(200, told(kept))

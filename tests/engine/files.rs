@@ -1,5 +1,7 @@
 //! Files as one side of a pipeline: what a CSV file or JSON lines say, when they may be read, and writing them.
 
+mod written;
+
 use std::{
     fs::{self, File},
     path::PathBuf,
@@ -361,6 +363,50 @@ async fn conformance_file_files_that_were_taken_are_put_away() {
     let report = till.run(Mode::Sync, true).await;
     assert_eq!(report.troubles, [], "{report:#?}");
     assert!(!till.is_gone("1").await && !till.is_gone("3").await);
+}
+
+#[tokio::test]
+async fn conformance_file_the_file_that_was_taken_last_knows_best_whatever_its_name() {
+    let several = SALES.replace("path: sales.csv", "path: in/sales*.csv, done: done");
+    let till = Till::new(&several, TO_BOOKS);
+    let head = "number;customer;date;total\n";
+    for total in 1..=11 {
+        // The name that is always used again, and one that is not.
+        till.put("in/sales.csv", format!("{head}1;Jane;01.01.2026;{total}\n"));
+        till.sync().await;
+        till.put("in/sales-a.csv", format!("{head}2;Jane;01.01.2026;{total}\n"));
+        till.sync().await;
+    }
+    till.put("in/sales-a.csv", format!("{head}1;Jane;01.01.2026;70\n"));
+    till.sync().await;
+    till.put("in/sales.csv", format!("{head}1;Jane;01.01.2026;71\n"));
+    till.settled().await;
+    let total = |number: &str| World::find(&till.world.books, "sales", "number", number)["total"].clone();
+    assert_eq!((total("1"), total("2")), (number("71"), number("11")));
+    let read = till.connector.get(&till.resource("sales"), &RecordId::from("1")).await.unwrap().unwrap();
+    assert_eq!(read.body["total"], number("71"));
+    // What stays here because of a bad row is not believed again once a later file was read.
+    till.put("in/sales-b.csv", format!("{head}1;Jane;01.01.2026;80\n9;Lee;01.01.2026;four\n"));
+    till.put("in/sales-c.csv", format!("{head}1;Jane;01.01.2026;81\n"));
+    till.settled().await;
+    assert_eq!(total("1"), number("81"));
+}
+
+#[tokio::test]
+async fn conformance_file_a_listing_of_several_files_lacks_none_of_them() {
+    let several = SALES.replace("path: sales.csv", "path: in/sales-*.csv, holds: everything").replace("0s", "30s");
+    let till = Till::new(&several, TO_BOOKS);
+    fs::create_dir(till.path("in")).unwrap();
+    assert!(till.pull_error("sales").await.contains("there is no file"));
+    let now = std::time::SystemTime::from(till.world.clock.now());
+    for (name, ago) in [("in/sales-1.csv", 60), ("in/sales-2.csv", 10)] {
+        till.put(name, format!("number;customer;date;total\n{ago};Jane;01.01.2026;1\n"));
+        let file = File::options().write(true).open(till.path(name)).unwrap();
+        file.set_modified(now - Duration::from_secs(ago)).unwrap();
+    }
+    assert!(till.pull_error("sales").await.contains("it is read once it is left alone for 30s"));
+    till.world.clock.advance(Duration::from_secs(25));
+    assert_eq!(till.pull("sales").await.unwrap().records.len(), 2);
 }
 
 const PEOPLE: &str = r#"

@@ -50,6 +50,8 @@ async fn conformance_inbox_only_who_knows_the_secret_gets_in_and_everything_else
     ] {
         let answer = office.send(path, "application/json", body, "").await;
         assert_eq!(answer, (404, "there is nothing here".to_owned()), "{path}");
+        let asked = office.ask("GET", path, b"", "").await;
+        assert_eq!(asked, (405, "records are posted here".to_owned()), "{path}");
     }
     assert_eq!(kept(&office, "clients").await, Vec::<String>::new());
     let path = format!("/inbox/proposals/clients/{TOKEN}");

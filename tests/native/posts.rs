@@ -47,10 +47,14 @@ impl Office {
 
     /// Posts a body; its status and what it says.
     pub async fn send(&self, path: &str, content_type: &str, body: &[u8], headers: &str) -> (u16, String) {
+        self.ask("POST", path, body, &format!("content-type: {content_type}\r\n{headers}")).await
+    }
+
+    /// Any request; its status and what it says.
+    pub async fn ask(&self, method: &str, path: &str, body: &[u8], headers: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: sync.example\r\ncontent-type: {content_type}\r\ncontent-length: {}\r\n{headers}\
-             connection: close\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: sync.example\r\ncontent-length: {}\r\n{headers}connection: close\r\n\r\n",
             body.len()
         );
         stream.write_all(head.as_bytes()).await.unwrap();

@@ -91,8 +91,13 @@ async fn suite(kind: &str) {
     reads::pages(&database).await;
     reads::changes(&database).await;
     reads::trouble(&database).await;
+    reads::zones(&database).await;
+    reads::one_bad_cell(&database).await;
+    reads::no_types(&database).await;
     writes::items(&database).await;
     writes::odd_names_and_values(&database).await;
+    writes::an_id_that_is_there_twice(&database).await;
+    writes::no_transactions(&database).await;
     sync::two_tables(&database).await;
     if kind != "sqlite" {
         // The server ends with it.

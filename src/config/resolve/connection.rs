@@ -292,7 +292,10 @@ fn database(cx: &Cx<'_>, written: &At<String>) -> Option<Url> {
         cx.report.add(error("config::bad_url", written.span, "this is no address of a database").help(DATABASES));
         return None;
     };
-    if !url.username().is_empty() || url.password().is_some() {
+    // The drivers take it from behind the question mark, too.
+    let asked = |name: &str| matches!(name.to_ascii_lowercase().as_str(), "user" | "username" | "password");
+    let login = !url.username().is_empty() || url.password().is_some();
+    if login || url.query_pairs().any(|(name, _)| asked(&name)) {
         cx.report.add(
             error("config::bad_url", written.span, "an address must not hold a login")
                 .help("put the login below `auth:`, as { user, password }"),

@@ -12,6 +12,8 @@ use crate::connector::{CallError, FileTable, Holds};
 
 /// Largest file that is read.
 const LARGEST: u64 = 256 << 20;
+/// Most that is read of all files of a collection together.
+const LARGEST_OF_ALL: u64 = 1 << 30;
 
 /// What tells whether a file changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +45,7 @@ pub(super) struct Found {
 /// # Errors
 ///
 /// When a file that must be there is not, or is not ready.
-pub(super) fn files(folder: &Path, table: &FileTable, done: bool, now: DateTime<Utc>) -> Result<Vec<Found>, CallError> {
+pub(super) fn files(folder: &Path, table: &FileTable, done: bool, ready: Ready) -> Result<Vec<Found>, CallError> {
     let at = folder.join(&table.path);
     if !table.path.contains('*') {
         let Some(stamp) = Stamp::of(&at)? else {
@@ -53,30 +55,54 @@ pub(super) fn files(folder: &Path, table: &FileTable, done: bool, now: DateTime<
             return Err(CallError::NotDone(format!("there is no file {}", at.display())));
         };
         let found = Found { path: at, stamp };
-        return match wait(&found, table, now) {
+        return match wait(&found, table, ready) {
             None => Ok(vec![found]),
             Some(why) => Err(CallError::NotDone(why)),
         };
     }
-    let mut found: Vec<Found> = matching(&at)?.into_iter().filter(|found| wait(found, table, now).is_none()).collect();
+    let all = matching(&at)?;
+    if table.holds == Holds::Snapshot {
+        // What a file that is not read would hold must not count as gone.
+        if let Some(why) = all.iter().find_map(|found| wait(found, table, ready)) {
+            return Err(CallError::NotDone(why));
+        }
+        if all.is_empty() {
+            return Err(CallError::NotDone(format!("there is no file {}", at.display())));
+        }
+    }
+    let mut found: Vec<Found> = all.into_iter().filter(|found| wait(found, table, ready).is_none()).collect();
     if let (true, Some(done)) = (done, &table.done) {
         let taken = folder.join(done);
         let name = at.file_name().unwrap_or_default();
         if taken.is_dir() {
-            found = matching(&taken.join(name))?.into_iter().chain(found).collect();
+            let mut taken = matching(&taken.join(name))?;
+            // As they were taken, whatever their names: the last one knows best.
+            taken.sort_by_key(|found| found.stamp.modified);
+            found = taken.into_iter().chain(found).collect();
         }
     }
     Ok(found)
 }
 
-/// Why a file is not read yet.
-fn wait(found: &Found, table: &FileTable, now: DateTime<Utc>) -> Option<String> {
+/// What is known when it is asked whether a file is ready.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ready {
+    pub now: DateTime<Utc>,
+    /// The stamp of what we wrote ourselves: nobody else is busy with that.
+    pub ours: Option<Stamp>,
+}
+
+/// Why a file is not used yet.
+pub(super) fn wait(found: &Found, table: &FileTable, Ready { now, ours }: Ready) -> Option<String> {
     let name = found.path.display();
     if let Some(marker) = &table.marker {
         let mark = marked(&found.path, marker);
         if !mark.exists() {
             return Some(format!("{name} is not finished: there is no {}", mark.display()));
         }
+    }
+    if ours == Some(found.stamp) {
+        return None;
     }
     let age = (now - DateTime::<Utc>::from(found.stamp.modified)).to_std().unwrap_or(Duration::ZERO);
     (age < table.steady).then(|| {
@@ -124,6 +150,21 @@ fn fits(pattern: &str, name: &str) -> bool {
     rest.ends_with(last)
 }
 
+/// Refuses what would not fit into memory.
+///
+/// # Errors
+///
+/// When the files are too large together.
+pub(super) fn check_size(files: &[Found], table: &FileTable) -> Result<(), CallError> {
+    let all: u64 = files.iter().map(|found| found.stamp.size).sum();
+    if all <= LARGEST_OF_ALL {
+        return Ok(());
+    }
+    let done = table.done.as_ref().map_or(String::new(), |done| format!("; remove old files from `{done}`"));
+    let text = format!("the files {} have {} MiB together; at most 1024 are read{done}", table.path, all >> 20);
+    Err(CallError::BadAnswer(text))
+}
+
 /// Reads a file that nobody writes meanwhile.
 ///
 /// # Errors
@@ -142,13 +183,26 @@ pub(super) fn bytes(found: &Found) -> Result<Vec<u8>, CallError> {
     Ok(bytes)
 }
 
+/// Where a file really is: what a link leads to is replaced, and not the link.
+///
+/// # Errors
+///
+/// When a link leads nowhere.
+pub(super) fn real(path: &Path) -> Result<PathBuf, CallError> {
+    match fs::canonicalize(path) {
+        Ok(real) => Ok(real),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => Ok(path.to_owned()),
+        Err(error) => Err(failed("find what is meant by", path, &error)),
+    }
+}
+
 /// Moves a file that was taken to where such files are kept, and removes its marker. A name that is there already gets
-/// a number.
+/// a number. The time of its last change becomes that of its taking, which is later than of all that were taken before.
 ///
 /// # Errors
 ///
 /// When the disk does not let it.
-pub(super) fn put_away(folder: &Path, table: &FileTable, found: &Found) -> io::Result<()> {
+pub(super) fn put_away(folder: &Path, table: &FileTable, found: &Found, now: DateTime<Utc>) -> io::Result<()> {
     let Some(done) = &table.done else { return Ok(()) };
     let done = folder.join(done);
     // Another file by now: it was not taken.
@@ -160,7 +214,11 @@ pub(super) fn put_away(folder: &Path, table: &FileTable, found: &Found) -> io::R
     let (stem, ending) = name.rsplit_once('.').map_or((name, String::new()), |(stem, end)| (stem, format!(".{end}")));
     let names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{stem}-{number}{ending}")));
     if let Some(to) = names.map(|name| done.join(name)).find(|to| !to.exists()) {
-        fs::rename(&found.path, to)?;
+        let newest = fs::read_dir(&done)?.filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok()).max();
+        let later = newest.map(|newest| newest + Duration::from_millis(1));
+        let taken = SystemTime::from(now).max(later.unwrap_or(SystemTime::UNIX_EPOCH));
+        fs::rename(&found.path, &to)?;
+        fs::File::open(&to)?.set_modified(taken)?;
     }
     if let Some(marker) = &table.marker {
         fs::remove_file(marked(&found.path, marker))?;

@@ -14,12 +14,16 @@ pub(super) struct Row {
     pub line: u64,
     /// Its values by the names of their columns, or what is wrong with it.
     pub values: Result<Map<String, Value>, String>,
+    /// What it stands there as, without the end of its line.
+    pub raw: Vec<u8>,
 }
 
 /// The columns of a file, where it names them, and its rows.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     pub columns: Vec<String>,
+    /// The head line as it stands there, if there is one.
+    pub head: Vec<u8>,
     pub rows: Vec<Row>,
 }
 
@@ -33,6 +37,40 @@ pub(super) fn read(table: &FileTable, bytes: &[u8]) -> Result<Rows, String> {
     match table.format {
         FileFormat::Csv { delimiter } => csv(table, delimiter, &text),
         FileFormat::JsonLines => Ok(json_lines(&text)),
+    }
+}
+
+/// How a file is written: its characters, and what else there is around its rows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    pub encoding: &'static Encoding,
+    /// It begins with the mark of UTF-8.
+    pub marked: bool,
+    pub line_end: &'static str,
+}
+
+impl Manner {
+    /// That of a file that is not there yet.
+    pub fn new(table: &FileTable) -> Self {
+        Self { encoding: table.encoding, marked: false, line_end: "\n" }
+    }
+
+    /// That of a file that is there.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is written that way.
+    pub fn of(table: &FileTable, bytes: &[u8]) -> Result<Self, String> {
+        let marked = Encoding::for_bom(bytes).map(|(encoding, _)| encoding);
+        if marked.is_some_and(|encoding| encoding != UTF_8) {
+            return Err("it is UTF-16, which is read and not written; save it as UTF-8".to_owned());
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n').and_then(|at| bytes.get(at.checked_sub(1)?));
+        Ok(Self {
+            encoding: marked.unwrap_or(table.encoding),
+            marked: marked.is_some(),
+            line_end: if end == Some(&b'\r') { "\r\n" } else { "\n" },
+        })
     }
 }
 
@@ -61,22 +99,35 @@ fn csv(table: &FileTable, delimiter: u8, bytes: &[u8]) -> Result<Rows, String> {
     }
     let mut reader =
         csv::ReaderBuilder::new().flexible(true).has_headers(false).delimiter(delimiter).from_reader(bytes);
-    let mut records = reader.byte_records();
-    let columns = if table.head {
-        let head = records.next().transpose().map_err(|error| error.to_string())?;
-        head.map(|head| head.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect())
-            .ok_or("it is empty: not even a head line with the names of the columns")?
+    let all: Vec<csv::ByteRecord> =
+        reader.byte_records().collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    // Each reaches to where the next begins; between them may be ends of lines, which belong to none.
+    let begins = |record: &csv::ByteRecord| {
+        record.position().and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(bytes.len())
+    };
+    let raw = |at: usize| {
+        let begin = all.get(at).map_or(bytes.len(), begins);
+        let end = all.get(at + 1).map_or(bytes.len(), begins);
+        let raw = bytes.get(begin..end).unwrap_or_default();
+        let ends = |byte: &u8| matches!(byte, b'\r' | b'\n');
+        let first = raw.iter().position(|byte| !ends(byte)).unwrap_or(raw.len());
+        let last = raw.iter().rposition(|byte| !ends(byte)).map_or(first, |last| last + 1);
+        raw.get(first..last).unwrap_or_default().to_vec()
+    };
+    let (columns, head) = if table.head {
+        let names = all.first().ok_or("it is empty: not even a head line with the names of the columns")?;
+        (names.iter().map(|name| String::from_utf8_lossy(name).trim().to_owned()).collect(), raw(0))
     } else {
-        table.columns.clone()
+        (table.columns.clone(), Vec::new())
     };
     check_columns(&columns)?;
-    let mut rows = Vec::new();
-    for record in records {
-        let record = record.map_err(|error| error.to_string())?;
-        let line = record.position().map_or(0, csv::Position::line);
-        rows.push(Row { line, values: values(&columns, &record) });
-    }
-    Ok(Rows { columns, rows })
+    let row = |(at, record): (usize, &csv::ByteRecord)| Row {
+        line: record.position().map_or(0, csv::Position::line),
+        values: values(&columns, record),
+        raw: raw(at),
+    };
+    let rows = all.iter().enumerate().skip(usize::from(table.head)).map(row).collect();
+    Ok(Rows { columns, head, rows })
 }
 
 fn check_columns(columns: &[String]) -> Result<(), String> {
@@ -108,6 +159,7 @@ fn json_lines(bytes: &[u8]) -> Rows {
             Ok(_) => Err("it is no JSON object".to_owned()),
             Err(error) => Err(format!("it is no JSON object: {error}")),
         },
+        raw: bytes.strip_suffix(b"\r").unwrap_or(bytes).to_vec(),
     });
-    Rows { columns: Vec::new(), rows: rows.collect() }
+    Rows { rows: rows.collect(), ..Rows::default() }
 }

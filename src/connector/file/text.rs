@@ -71,6 +71,18 @@ pub(super) fn read(table: &FileTable, field: Option<&FieldType>, value: Value) -
     }
 }
 
+/// The JSON that stands for a value: what has a form of its own in files is text in that form.
+///
+/// # Errors
+///
+/// Why there is none.
+pub(super) fn write_json(table: &FileTable, field: Option<&FieldType>, value: &Value) -> Result<Value, String> {
+    match field.map(FieldType::kind) {
+        Some(Kind::Date | Kind::Datetime) if value.is_string() => write(table, field, value).map(Value::String),
+        _ => Ok(value.clone()),
+    }
+}
+
 /// The text that stands for a value in a CSV file.
 ///
 /// # Errors
@@ -86,12 +98,10 @@ pub(super) fn write(table: &FileTable, field: Option<&FieldType>, value: &Value)
             Ok(if *yes { "Yes" } else { "No" }.to_owned())
         }
         (Value::Bool(yes), _) => Ok(yes.to_string()),
-        (Value::String(text), Kind::Date) => {
-            Ok(match (&table.date_format, NaiveDate::parse_from_str(text, "%Y-%m-%d")) {
-                (Some(form), Ok(day)) => day.format(form).to_string(),
-                _ => text.clone(),
-            })
-        }
+        (Value::String(text), Kind::Date) => Ok(match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            Ok(day) => day.format(date_form(table, field)).to_string(),
+            Err(_) => text.clone(),
+        }),
         (Value::String(text), Kind::Datetime) => {
             Ok(match (&table.datetime_format, DateTime::parse_from_rfc3339(text)) {
                 (Some((form, zone)), Ok(instant)) => instant.with_timezone(zone).format(form).to_string(),
@@ -139,9 +149,12 @@ fn comma(table: &FileTable, number: &str) -> String {
 }
 
 fn date(table: &FileTable, field: Option<&FieldType>, text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text, date_form(table, field)).ok()
+}
+
+fn date_form<'t>(table: &'t FileTable, field: Option<&FieldType>) -> &'t str {
     let compact = field.is_some_and(|field| field.format == WireFormat::CompactDate);
-    let form = table.date_format.as_deref().unwrap_or(if compact { "%Y%m%d" } else { "%Y-%m-%d" });
-    NaiveDate::parse_from_str(text, form).ok()
+    table.date_format.as_deref().unwrap_or(if compact { "%Y%m%d" } else { "%Y-%m-%d" })
 }
 
 /// A wall time that the clocks skipped is none; of a doubled one, the first counts.

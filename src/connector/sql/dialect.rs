@@ -45,8 +45,15 @@ impl Dialect {
         match self {
             Self::Postgres => format!("CAST({expression} AS text)"),
             Self::MySql => format!("CAST({expression} AS CHAR)"),
-            Self::Sqlite => format!("CAST({expression} AS TEXT)"),
+            // As bytes: the driver refuses a whole page for a text that is no UTF-8.
+            Self::Sqlite => format!("CAST(CAST({expression} AS TEXT) AS BLOB)"),
         }
+    }
+
+    /// What a column is compared and ordered by. `SQLite` compares a column without a type, as `id + 0` in a view is,
+    /// with any text as if they were never equal, and every text as the greater one.
+    pub fn comparable(self, quoted: String, kind: &str) -> String {
+        if self == Self::Sqlite && untyped(kind) { format!("CAST({quoted} AS TEXT)") } else { quoted }
     }
 
     /// The parameter of this number, from 1, for a column of this type. What is bound is text.
@@ -98,6 +105,34 @@ impl Dialect {
         }
     }
 
+    /// The engine that keeps a table, and `YES` if it knows transactions; its parameters are the table, and its schema
+    /// if there is one. Only one kind of database has several.
+    pub const fn engine(self, with_schema: bool) -> Option<&'static str> {
+        match (self, with_schema) {
+            (Self::MySql, false) => Some(
+                "SELECT CAST(t.engine AS CHAR), CAST(e.transactions AS CHAR) FROM information_schema.tables t \
+                 JOIN information_schema.engines e ON e.engine = t.engine \
+                 WHERE t.table_name = ? AND t.table_schema = DATABASE()",
+            ),
+            (Self::MySql, true) => Some(
+                "SELECT CAST(t.engine AS CHAR), CAST(e.transactions AS CHAR) FROM information_schema.tables t \
+                 JOIN information_schema.engines e ON e.engine = t.engine \
+                 WHERE t.table_name = ? AND t.table_schema = ?",
+            ),
+            (Self::Postgres | Self::Sqlite, _) => None,
+        }
+    }
+
+    /// Whether a column of this type keeps instants and not the time of a wall clock.
+    pub fn keeps_instants(self, kind: &str) -> bool {
+        match self {
+            Self::Postgres => kind == "timestamp with time zone",
+            // A connection's zone is UTC, and a TIMESTAMP is shown by it.
+            Self::MySql => kind.to_ascii_lowercase().starts_with("timestamp"),
+            Self::Sqlite => false,
+        }
+    }
+
     /// Names and types of the columns of a table; its parameters are the table, and its schema if there is one.
     pub const fn columns(self, with_schema: bool) -> &'static str {
         match (self, with_schema) {
@@ -118,6 +153,14 @@ impl Dialect {
             (Self::Sqlite, true) => "SELECT name, type FROM pragma_table_info(?, ?)",
         }
     }
+}
+
+/// Whether a column of `SQLite` with this declared type leaves texts and numbers as they come (sqlite.org/datatype3.html,
+/// "Determination Of Column Affinity").
+fn untyped(kind: &str) -> bool {
+    let kind = kind.to_ascii_uppercase();
+    let typed = ["INT", "CHAR", "CLOB", "TEXT"].iter().any(|part| kind.contains(part));
+    !typed && (kind.is_empty() || kind.contains("BLOB"))
 }
 
 /// What `MySQL` must be told a text stands for, so that numbers and times are compared as such and not as floating

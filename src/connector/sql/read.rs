@@ -1,5 +1,7 @@
 //! Reading rows: a page of a listing, and one row.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -52,16 +54,16 @@ pub(super) async fn page(
     let mut bound = Vec::new();
     let mut conditions = Vec::new();
     if let (Some(column), Some(since)) = (stamped, cursor.since) {
-        let (condition, value) = since_when(table, resource.fields.fields.get(column), column, since);
+        let (condition, values) = since_when(table, resource.fields.fields.get(column), column, since);
         conditions.push(condition);
-        bound.push(value);
+        bound.extend(values);
     }
     if let Some(spot) = &spot {
         conditions.push(behind(table, stamped, spot, &mut bound));
     }
     let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
     // With the table's name: alone, PostgreSQL would take it for the text that is selected, and order by that.
-    let column = |name: &str| format!("{}.{}", table.name, dialect.quote(name));
+    let column = |name: &str| dialect.comparable(format!("{}.{}", table.name, dialect.quote(name)), table.kind(name));
     let order: Vec<String> = stamped.into_iter().chain([table.id.as_str()]).map(column).collect();
     let statement =
         format!("SELECT {} FROM {}{filter} ORDER BY {} LIMIT {PAGE}", table.selected(), table.name, order.join(", "));
@@ -73,6 +75,7 @@ pub(super) async fn page(
             Err(unread) => page.unread.push(unread),
         }
     }
+    twice(&table.id, resource, &mut page);
     if let Some(last) = rows.last().filter(|_| rows.len() == PAGE) {
         let of = |column: &str| position(table, column).map_or(Ok(None), |at| text(last, at));
         let stamp = match stamped {
@@ -85,18 +88,41 @@ pub(super) async fn page(
     Ok(page)
 }
 
+/// Rows of one id are no record: nobody knows which is meant.
+fn twice(id: &str, resource: &Resource, page: &mut Page) {
+    let mut counted: BTreeMap<RecordId, usize> = BTreeMap::new();
+    for record in &page.records {
+        *counted.entry(record.id.clone()).or_default() += 1;
+    }
+    page.records.retain(|record| counted.get(&record.id) == Some(&1));
+    for (twice, rows) in counted.into_iter().filter(|(_, rows)| *rows > 1) {
+        page.unread.push(Unread {
+            place: format!("{}, {id} {twice}", resource.name),
+            reason: format!("{rows} rows have this `{id}`, and none of them is used"),
+        });
+    }
+}
+
 /// Changed at or after an instant.
-fn since_when(table: &Table, field: Option<&FieldType>, column: &str, since: DateTime<Utc>) -> (String, String) {
+fn since_when(table: &Table, field: Option<&FieldType>, column: &str, since: DateTime<Utc>) -> (String, Vec<String>) {
     let form = (table.dialect, table.kind(column), table.zone);
     match field.map(|field| field.format) {
-        Some(WireFormat::EpochSeconds) => (table.compared(column, ">=", 1), since.timestamp().to_string()),
-        Some(WireFormat::EpochMillis) => (table.compared(column, ">=", 1), since.timestamp_millis().to_string()),
+        Some(WireFormat::EpochSeconds) => (table.numbered(column, ">=", 1), vec![since.timestamp().to_string()]),
+        Some(WireFormat::EpochMillis) => (table.numbered(column, ">=", 1), vec![since.timestamp_millis().to_string()]),
         _ if table.dialect == Dialect::Sqlite => {
             // It keeps times as text in more forms than one; a day number has none, and no more than milliseconds.
-            let condition = format!("julianday({}) >= julianday(?) - 0.0000001", table.dialect.quote(column));
-            (condition, value::stamp(since, form))
+            // A stamp with an offset of its own is compared with the instant, one without with our zone's wall clock; one
+            // that SQLite cannot read is looked at each time.
+            let column = table.dialect.quote(column);
+            let condition = format!(
+                "(julianday({column}) >= julianday(CASE WHEN {column} GLOB '*[Zz]' \
+                 OR {column} GLOB '*[+-][0-9][0-9]:[0-9][0-9]' THEN ? ELSE ? END) - 0.0000001 \
+                 OR (julianday({column}) IS NULL AND {column} IS NOT NULL))"
+            );
+            let utc = since.format("%Y-%m-%d %H:%M:%S%.f").to_string();
+            (condition, vec![utc, value::stamp(since, form)])
         }
-        _ => (table.compared(column, ">=", 1), value::stamp(since, form)),
+        _ => (table.compared(column, ">=", 1), vec![value::stamp(since, form)]),
     }
 }
 
@@ -163,7 +189,15 @@ fn record(table: &Table, resource: &Resource, row: &AnyRow) -> Result<Result<Rem
     let mut fault = None;
     for (at, name) in table.columns.keys().enumerate() {
         let Some(field) = resource.fields.fields.get(name) else { continue };
-        match value::read(field, table.zone, text(row, at)?) {
+        let text = match text(row, at) {
+            Ok(text) => text,
+            Err(Failed::Said(why)) => {
+                fault.get_or_insert(format!("{name}: {why}"));
+                continue;
+            }
+            Err(other) => return Err(other),
+        };
+        match value::read(field, (table.dialect, table.kind(name), table.zone), text) {
             Ok(value) => {
                 body.insert(name.clone(), value);
             }

@@ -69,6 +69,9 @@ pub(super) async fn ask(
         };
         columns.insert(field.clone(), kind.clone());
     }
+    if resource.create.is_some() {
+        check_engine(pool, dialect, sql).await?;
+    }
     Ok(Table {
         dialect,
         name,
@@ -78,6 +81,28 @@ pub(super) async fn ask(
         zone: sql.zone,
         columns,
     })
+}
+
+/// What is written row by row without a transaction cannot be taken back, and a call that broke off would be done twice.
+async fn check_engine(pool: &AnyPool, dialect: Dialect, sql: &SqlTable) -> Result<(), Failed> {
+    let (schema, table) = match sql.table.as_slice() {
+        [schema, table] => (Some(schema), table),
+        [table, ..] => (None, table),
+        [] => return Ok(()),
+    };
+    let Some(statement) = dialect.engine(schema.is_some()) else { return Ok(()) };
+    let query = sqlx::query(statement).bind(table.clone());
+    let query = schema.into_iter().fold(query, |query, schema| query.bind(schema.clone()));
+    let Some(row) = query.fetch_optional(pool).await.map_err(|error| failed(&error))? else { return Ok(()) };
+    match (text(&row, 0)?, text(&row, 1)?.as_deref()) {
+        (_, Some("YES")) | (None, _) => Ok(()),
+        (Some(engine), _) => Err(Failed::Said(format!(
+            "the table `{}` is kept by {engine}, which has no transactions: what broke off could not be taken back, and \
+             would be written twice; ALTER TABLE {} ENGINE=InnoDB, or remove `write: true`",
+            sql.table.join("."),
+            sql.table.join("."),
+        ))),
+    }
 }
 
 /// A value of a row, which is text or nothing.
@@ -111,6 +136,15 @@ impl Table {
     /// A column compared with the parameter of this number.
     pub fn compared(&self, column: &str, operator: &str, number: usize) -> String {
         let kind = self.kind(column);
-        format!("{} {operator} {}", self.dialect.quote(column), self.dialect.parameter(number, kind))
+        let column = self.dialect.comparable(self.dialect.quote(column), kind);
+        format!("{column} {operator} {}", self.dialect.parameter(number, kind))
+    }
+
+    /// As [`Self::compared`], by the size of numbers.
+    pub fn numbered(&self, column: &str, operator: &str, number: usize) -> String {
+        match self.dialect {
+            Dialect::Sqlite => format!("CAST({} AS NUMERIC) {operator} CAST(? AS NUMERIC)", self.dialect.quote(column)),
+            Dialect::Postgres | Dialect::MySql => self.compared(column, operator, number),
+        }
     }
 }

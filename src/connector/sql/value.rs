@@ -19,7 +19,12 @@ use crate::{
 /// # Errors
 ///
 /// Why it is none of its kind.
-pub(super) fn read(field: &FieldType, zone: Tz, text: Option<String>) -> Result<Value, String> {
+pub(super) fn read(
+    field: &FieldType,
+    (dialect, column, zone): (Dialect, &str, Tz),
+    text: Option<String>,
+) -> Result<Value, String> {
+    let zone = if dialect.keeps_instants(column) { Tz::UTC } else { zone };
     let Some(text) = text else { return Ok(Value::Null) };
     let kind = field.kind();
     match (kind, field.format) {
@@ -91,12 +96,7 @@ pub(super) fn write(
 
 /// An instant for a column of this type.
 pub(super) fn stamp(instant: DateTime<Utc>, (dialect, kind, zone): (Dialect, &str, Tz)) -> String {
-    let with_zone = match dialect {
-        Dialect::Postgres => kind == "timestamp with time zone",
-        // A connection's zone is UTC, and a TIMESTAMP is shown by it.
-        Dialect::MySql => kind.to_ascii_lowercase().starts_with("timestamp"),
-        Dialect::Sqlite => false,
-    };
+    let with_zone = dialect.keeps_instants(kind);
     let local = if with_zone { instant.naive_utc() } else { instant.with_timezone(&zone).naive_local() };
     let text = local.format("%Y-%m-%d %H:%M:%S%.f").to_string();
     if with_zone && dialect == Dialect::Postgres { format!("{text}+00") } else { text }

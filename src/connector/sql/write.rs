@@ -3,8 +3,11 @@
 //! Until the answer to COMMIT is waited for, a failure means that nothing was done; when that answer is lost, nobody
 //! knows, and the records are looked up.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 use sqlx::{AnyConnection, Executor as _};
+use tokio::time::timeout;
 
 use super::{
     login::{Failed, in_the_way},
@@ -48,7 +51,8 @@ impl From<String> for Broken {
     }
 }
 
-/// Carries out a call. The connection must not be used by anybody afterwards.
+/// Carries out a call, in which nothing may take longer than `patience`. The connection must not be used by anybody
+/// afterwards.
 ///
 /// # Errors
 ///
@@ -58,31 +62,90 @@ pub(super) async fn write(
     table: &Table,
     resource: &Resource,
     kind: WriteKind,
-    items: &[Item],
+    (items, patience): (&[Item], Duration),
 ) -> Result<Answer, CallError> {
     let nothing = |why: String| CallError::NotDone(format!("nothing was written to {}: {why}", table.name));
-    by.execute(table.dialect.begin()).await.map_err(|error| nothing(error.to_string()))?;
+    let silent = |_| nothing(format!("the database said nothing for {}", humantime::format_duration(patience)));
+    timeout(patience, by.execute(table.dialect.begin()))
+        .await
+        .map_err(silent)?
+        .map_err(|error| nothing(error.to_string()))?;
     let mut answers = Vec::with_capacity(items.len());
     for item in items {
-        by.execute("SAVEPOINT item").await.map_err(|error| nothing(error.to_string()))?;
-        let done = match kind {
-            WriteKind::Create => create(by, table, resource, item).await,
-            WriteKind::Update => update(by, table, resource, item).await,
-            WriteKind::Delete => delete(by, table, resource, item).await,
-        };
-        let (answer, end) = match done {
-            Ok(answer) => (answer, "RELEASE SAVEPOINT item"),
-            Err(Broken::One(answer)) => (answer, "ROLLBACK TO SAVEPOINT item"),
-            Err(Broken::All(why)) => return Err(nothing(why)),
-        };
-        by.execute(end).await.map_err(|error| nothing(error.to_string()))?;
-        answers.push(answer);
+        let answer = timeout(patience, one(by, table, resource, (kind, item))).await.map_err(silent)?;
+        answers.push(answer.map_err(nothing)?);
     }
-    match by.execute("COMMIT").await {
-        Ok(_) => Ok(Answer { items: answers }),
-        // The database said no, as for a constraint that is looked at last: nothing was done.
-        Err(sqlx::Error::Database(said)) => Err(CallError::Refused { status: 409, message: said.message().to_owned() }),
-        Err(error) => Err(CallError::Unknown(format!("no answer came to COMMIT: {error}"))),
+    match timeout(patience, by.execute("COMMIT")).await {
+        Ok(Ok(_)) => Ok(Answer { items: answers }),
+        Ok(Err(error)) => Err(uncommitted(&error)),
+        Err(_) => {
+            let patience = humantime::format_duration(patience);
+            Err(CallError::Unknown(format!("no answer came to COMMIT for {patience}")))
+        }
+    }
+}
+
+/// One record behind a savepoint, or why nothing of the call can be done.
+async fn one(
+    by: &mut AnyConnection,
+    table: &Table,
+    resource: &Resource,
+    (kind, item): (WriteKind, &Item),
+) -> Result<ItemAnswer, String> {
+    by.execute("SAVEPOINT item").await.map_err(|error| error.to_string())?;
+    let done = match kind {
+        WriteKind::Create => create(by, table, resource, item).await,
+        WriteKind::Update => update(by, table, resource, item).await,
+        WriteKind::Delete => delete(by, table, resource, item).await,
+    };
+    let (answer, end) = match done {
+        Ok(answer) => (answer, "RELEASE SAVEPOINT item"),
+        Err(Broken::One(answer)) => (answer, "ROLLBACK TO SAVEPOINT item"),
+        Err(Broken::All(why)) => return Err(why),
+    };
+    by.execute(end).await.map_err(|error| error.to_string())?;
+    Ok(answer)
+}
+
+/// What it means that COMMIT failed. Only a database that says it broke a rule is known to have done nothing; a proxy in
+/// between, or a server that is going down, answers with an error, too, when the transaction may be there.
+fn uncommitted(error: &sqlx::Error) -> CallError {
+    let sqlx::Error::Database(said) = error else {
+        return CallError::Unknown(format!("no answer came to COMMIT: {error}"));
+    };
+    match after_commit(&said.code().unwrap_or_default()) {
+        AfterCommit::Refused => CallError::Refused { status: 409, message: said.message().to_owned() },
+        AfterCommit::InTheWay => CallError::NotDone(format!("nothing was written: {}", said.message())),
+        AfterCommit::Unknown => CallError::Unknown(format!("COMMIT failed: {}", said.message())),
+    }
+}
+
+/// What the code of an error says of a transaction that was to be committed.
+#[derive(Debug, PartialEq, Eq)]
+enum AfterCommit {
+    /// A rule that is looked at last was broken: it was taken back.
+    Refused,
+    /// Another transaction was in the way: it was taken back, and may be tried again.
+    InTheWay,
+    Unknown,
+}
+
+/// SQLSTATE (PostgreSQL appendix A: class 23 is a broken constraint, 44 WITH CHECK OPTION, P0001 what a trigger raised, 40
+/// a rollback, but for 40003, which is "statement completion unknown"), or a result code of `SQLite` (sqlite.org/rescode.html).
+fn after_commit(code: &str) -> AfterCommit {
+    if let Some(primary) = code.parse::<u32>().ok().filter(|_| code.len() != 5).map(|code| code & 0xff) {
+        return match primary {
+            5 | 6 => AfterCommit::InTheWay,
+            19 => AfterCommit::Refused,
+            _ => AfterCommit::Unknown,
+        };
+    }
+    match code {
+        "40003" => AfterCommit::Unknown,
+        "P0001" | "40002" => AfterCommit::Refused,
+        code if code.starts_with("23") || code.starts_with("44") => AfterCommit::Refused,
+        code if code.starts_with("40") => AfterCommit::InTheWay,
+        _ => AfterCommit::Unknown,
     }
 }
 
@@ -182,7 +245,8 @@ async fn update(by: &mut AnyConnection, table: &Table, resource: &Resource, item
     let condition = table.compared(&table.id, "=", number + 1);
     let statement = format!("UPDATE {} SET {} WHERE {condition}", table.name, sets.join(", "));
     values.push(Some(id.as_str().to_owned()));
-    bound(&statement, values).execute(&mut *by).await?;
+    let done = bound(&statement, values).execute(&mut *by).await?;
+    only_one(table, &id, done.rows_affected())?;
     let record = there(by, table, resource, &id).await?;
     record.map(written).ok_or_else(|| Broken::from("the changed row cannot be seen by this login any more".to_owned()))
 }
@@ -194,7 +258,8 @@ async fn delete(by: &mut AnyConnection, table: &Table, resource: &Resource, item
             return Ok(stale);
         }
         let statement = format!("DELETE FROM {} WHERE {}", table.name, table.compared(&table.id, "=", 1));
-        bound(&statement, vec![Some(id.as_str().to_owned())]).execute(&mut *by).await?;
+        let done = bound(&statement, vec![Some(id.as_str().to_owned())]).execute(&mut *by).await?;
+        only_one(table, &id, done.rows_affected())?;
     }
     let record = RemoteRecord {
         label: id.as_str().to_owned(),
@@ -206,6 +271,17 @@ async fn delete(by: &mut AnyConnection, table: &Table, resource: &Resource, item
         merged_into: None,
     };
     Ok(written(record))
+}
+
+/// Several rows with one id are several things, and were meant by nobody. None is what a view with triggers says.
+fn only_one(table: &Table, id: &RecordId, rows: u64) -> Result<(), Broken> {
+    if rows < 2 {
+        return Ok(());
+    }
+    let id_name = &table.id;
+    Err(Broken::from(format!(
+        "{rows} rows have the {id_name} `{id}`, and none was written; give each its own, and `{id_name}` a unique index"
+    )))
 }
 
 fn stale(table: &Table, item: &Item, now: &RemoteRecord, id: &RecordId) -> Option<ItemAnswer> {
@@ -268,4 +344,22 @@ fn bound(
     values: Vec<Option<String>>,
 ) -> sqlx::query::Query<'_, sqlx::Any, sqlx::any::AnyArguments<'_>> {
     values.into_iter().flatten().fold(sqlx::query(statement), sqlx::query::Query::bind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_database_that_took_it_back_is_believed() {
+        for code in ["23505", "23000", "23503", "44000", "P0001", "787", "1811"] {
+            assert_eq!(after_commit(code), AfterCommit::Refused, "{code}");
+        }
+        for code in ["40001", "40P01", "5", "6", "261", "517"] {
+            assert_eq!(after_commit(code), AfterCommit::InTheWay, "{code}");
+        }
+        for code in ["57P01", "08006", "08P01", "40003", "HY000", "53100", "XX000", "70100", "10", "778", "13", ""] {
+            assert_eq!(after_commit(code), AfterCommit::Unknown, "{code}");
+        }
+    }
 }

@@ -1,11 +1,11 @@
-//! The answer to COMMIT is lost on the way.
+//! The answer to COMMIT is lost on the way, or somebody in between answers in the database's place.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicU8, Ordering},
 };
 
-use reconciled::connector::{CallError, Connector, ItemAnswer, WriteItem, WriteKind};
+use reconciled::connector::{CallError, Connector, ItemAnswer, PullCursor, WriteItem, WriteKind};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -17,33 +17,77 @@ use super::{Database, connector};
 const TABLES: &str = "      counted: { id: $.id, fields: { name: text }, sql: { table: counted, write: true } }
       kept: { id: $.code, fields: { code: id, name: text }, sql: { table: kept, write: true, ids: us } }";
 
-/// Passes everything on, until a COMMIT goes by: that is passed on, and its answer is not.
-async fn proxy(port: u16, loses: Arc<AtomicBool>) -> u16 {
+/// What a proxy does when it is told to, once.
+mod does {
+    /// Passes a COMMIT on, and ends the connection in place of the answer.
+    pub const LOSES: u8 = 1;
+    /// Passes a COMMIT on, and answers with an error of its own, as PgBouncer and ProxySQL do when the server goes away.
+    pub const LIES: u8 = 2;
+    /// Passes a COMMIT on, and says nothing any more.
+    pub const FORGETS: u8 = 3;
+    /// Says nothing any more to whatever comes.
+    pub const SLEEPS: u8 = 4;
+}
+
+/// PostgreSQL: a FATAL ErrorResponse with 08P01. MySQL: an ERR packet of 2013 in HY000.
+fn lie(kind: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if kind == "postgres" {
+        let body = b"SFATAL\0VFATAL\0C08P01\0Mserver conn crashed?\0\0";
+        bytes.push(b'E');
+        bytes.extend(u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+        bytes.extend(body);
+    } else {
+        let mut body = vec![0xff];
+        body.extend(2013_u16.to_le_bytes());
+        body.extend(b"#HY000Lost connection to server during query");
+        bytes.extend([u8::try_from(body.len()).unwrap(), 0, 0, 1]);
+        bytes.extend(body);
+    }
+    bytes
+}
+
+/// Passes everything on, but for what it is told to do, once.
+async fn proxy(kind: &'static str, port: u16, task: Arc<AtomicU8>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ours = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            let loses = Arc::clone(&loses);
+            let task = Arc::clone(&task);
             let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
-            tokio::spawn(between(client, server, loses));
+            tokio::spawn(between(kind, client, server, task));
         }
     });
     ours
 }
 
-async fn between(mut client: TcpStream, mut server: TcpStream, loses: Arc<AtomicBool>) {
+async fn between(kind: &str, mut client: TcpStream, mut server: TcpStream, task: Arc<AtomicU8>) {
     let (mut asked, mut answered) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     loop {
         tokio::select! {
             read = client.read(&mut asked) => {
                 let Ok(count @ 1..) = read else { return };
-                server.write_all(&asked[..count]).await.unwrap();
                 let commits = asked[..count].windows(6).any(|part| part == b"COMMIT");
-                if commits && loses.swap(false, Ordering::SeqCst) {
+                let now = task.load(Ordering::SeqCst);
+                if now == 0 || (now != does::SLEEPS && !commits) {
+                    server.write_all(&asked[..count]).await.unwrap();
+                    continue;
+                }
+                task.store(0, Ordering::SeqCst);
+                if now != does::SLEEPS {
+                    server.write_all(&asked[..count]).await.unwrap();
                     // It has been carried out when it is answered.
                     let _ = server.read(&mut answered).await;
-                    return;
                 }
+                match now {
+                    does::LOSES => {}
+                    does::LIES => client.write_all(&lie(kind)).await.unwrap(),
+                    _ => {
+                        // Until the other side gives up.
+                        while client.read(&mut asked).await.is_ok_and(|count| count > 0) {}
+                    }
+                }
+                return;
             }
             read = server.read(&mut answered) => {
                 let Ok(count @ 1..) = read else { return };
@@ -55,18 +99,18 @@ async fn between(mut client: TcpStream, mut server: TcpStream, loses: Arc<Atomic
 
 pub async fn answer(database: Database) {
     database.run("CREATE TABLE counted (id {id}, name varchar(40)); CREATE TABLE kept (code varchar(40) PRIMARY KEY, name varchar(40))").await;
-    let loses = Arc::new(AtomicBool::new(false));
-    let port = proxy(database.server.port(), Arc::clone(&loses)).await;
+    let task = Arc::new(AtomicU8::new(0));
+    let port = proxy(database.kind(), database.server.port(), Arc::clone(&task)).await;
     let connector = connector(&database.config(TABLES, "", Some(port)));
     let item = [WriteItem { id: None, body: json!({ "name": "Jane" }), version: None, now: None }];
     for (name, sent_again) in [("counted", false), ("kept", true)] {
         let resource = connector.resource(name).unwrap();
         let call = connector.prepare(resource, WriteKind::Create, &item, "key-1").unwrap();
         assert_eq!(call.key_lives.is_some(), sent_again, "an id that counts up is made anew by each call");
-        loses.store(true, Ordering::SeqCst);
+        task.store(does::LOSES, Ordering::SeqCst);
         let error = connector.send(resource, &call).await.unwrap_err();
         assert!(matches!(error, CallError::Unknown(_)), "{error:?}");
-        assert!(!loses.load(Ordering::SeqCst));
+        assert_eq!(task.load(Ordering::SeqCst), 0);
         assert_eq!(database.count(name).await, 1, "it was carried out");
         if sent_again {
             let answer = connector.send(resource, &call).await.unwrap();
@@ -74,6 +118,27 @@ pub async fn answer(database: Database) {
             assert_eq!(database.count(name).await, 1, "and is recognised by its key");
         }
     }
+    // Nor is an error that somebody else made an answer; and nobody waits for ever.
+    let patient = database.config(&format!("{TABLES}\n    timeout: 2s"), "", Some(port));
+    let patient = super::connector(&patient);
+    let resource = patient.resource("counted").unwrap();
+    for (number, what) in [does::LIES, does::FORGETS].into_iter().enumerate() {
+        let call = patient.prepare(resource, WriteKind::Create, &item, &format!("key-3-{number}")).unwrap();
+        task.store(what, Ordering::SeqCst);
+        let error = patient.send(resource, &call).await.unwrap_err();
+        assert!(matches!(error, CallError::Unknown(_)), "{what}: {error:?}");
+        assert_eq!(database.count("counted").await, 2 + i64::try_from(number).unwrap(), "it was carried out");
+    }
+    task.store(does::SLEEPS, Ordering::SeqCst);
+    let whole = PullCursor { since: None, page: None };
+    let error = patient.pull(resource, &whole).await.unwrap_err();
+    assert!(matches!(&error, CallError::NotDone(why) if why.contains("said nothing for 2s")), "{error:?}");
+    assert_eq!(patient.pull(resource, &whole).await.unwrap().records.len(), 3, "by another connection");
+    task.store(does::SLEEPS, Ordering::SeqCst);
+    let call = patient.prepare(resource, WriteKind::Create, &item, "key-4").unwrap();
+    let error = patient.send(resource, &call).await.unwrap_err();
+    assert!(matches!(error, CallError::NotDone(_)), "{error:?}");
+    assert_eq!(database.count("counted").await, 3);
     // Before COMMIT, a connection that is lost did nothing: the server takes it back.
     let resource = connector.resource("counted").unwrap();
     let call = connector.prepare(resource, WriteKind::Create, &item, "key-2").unwrap();

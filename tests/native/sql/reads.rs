@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use reconciled::{
-    connector::{CallError, Connector, PullCursor},
+    connector::{CallError, Connector, ItemAnswer, PullCursor, WriteItem, WriteKind},
     record::RecordId,
 };
+use serde_json::json;
 
 use super::{Database, all};
 
@@ -131,4 +132,85 @@ pub async fn trouble(database: &Database) {
         assert!(matches!(error, CallError::Login { .. }), "{error:?}");
         assert!(!error.to_string().contains("canary"), "{error}");
     }
+}
+
+/// Columns that keep instants and columns that keep a wall clock, of a shop in Auckland.
+pub async fn zones(database: &Database) {
+    let (instant, wall) = match database.kind() {
+        "postgres" => ("timestamptz", "timestamp"),
+        "mariadb" => ("timestamp(6) NULL", "datetime(6)"),
+        _ => ("text", "text"),
+    };
+    database.run(&format!("CREATE TABLE seen (id {{id}}, instant {instant}, wall {wall})")).await;
+    let connector = database.connector(
+        "      seen: { id: $.id, updated_at: $.instant, fields: { instant: datetime, wall: datetime }, sql: { table: seen, write: true, zone: Pacific/Auckland } }
+      walls: { id: $.id, updated_at: $.wall, fields: { instant: datetime, wall: datetime }, sql: { table: seen, zone: Pacific/Auckland } }",
+    );
+    let resource = connector.resource("seen").unwrap();
+    let at = "2026-06-01T02:00:00Z";
+    let body = json!({ "instant": at, "wall": at });
+    let item = [WriteItem { id: None, body, version: None, now: None }];
+    let call = connector.prepare(resource, WriteKind::Create, &item, "key-1").unwrap();
+    let answer = connector.send(resource, &call).await.unwrap();
+    let ItemAnswer::Written { record, .. } = &answer.items[0] else { panic!("{answer:?}") };
+    assert_eq!((&record.body["instant"], &record.body["wall"]), (&json!(at), &json!(at)), "as it was written");
+    if database.kind() == "sqlite" {
+        // Others write each in its own way.
+        database.run("INSERT INTO seen (id, instant, wall) VALUES (11, '2026-06-01T02:00:00Z', '2026-06-01 14:00'), (12, '2026-06-01T04:00:00+02:00', '2026-06-01T14:00:00'), (13, '2026-05-31T02:00:00Z', '2026-05-31 14:00'), (14, '2026-05-31T21:00:00-05:00', '2026-06-01 14:00')").await;
+    }
+    let wanted = if database.kind() == "sqlite" { vec!["1", "11", "12", "14"] } else { vec!["1"] };
+    for name in ["seen", "walls"] {
+        let resource = connector.resource(name).unwrap();
+        let since = async |at: &str| {
+            let cursor = PullCursor { since: Some(at.parse().unwrap()), page: None };
+            let mut found: Vec<String> =
+                all(&connector, resource, cursor).await.iter().map(|record| record.id.to_string()).collect();
+            found.sort();
+            found
+        };
+        assert_eq!(since("2026-06-01T01:00:00Z").await, wanted, "{name}: an hour before");
+        assert_eq!(since("2026-06-01T03:00:00Z").await, Vec::<String>::new(), "{name}: an hour after");
+    }
+}
+
+/// A text that is none takes its row along, and no other. Only SQLite keeps one.
+pub async fn one_bad_cell(database: &Database) {
+    if database.kind() != "sqlite" {
+        return;
+    }
+    database.run("CREATE TABLE old (id {id}, name text); INSERT INTO old VALUES (1, CAST(x'4ac3a9' AS TEXT)), (2, CAST(x'4ae9' AS TEXT)), (3, '')").await;
+    let connector = database.connector("      old: { id: $.id, fields: { name: text }, sql: { table: old } }");
+    let resource = connector.resource("old").unwrap();
+    let page = connector.pull(resource, &PullCursor { since: None, page: None }).await.unwrap();
+    let names: Vec<&str> = page.records.iter().map(|record| record.body["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["J\u{e9}", ""]);
+    assert_eq!(page.unread.len(), 1);
+    assert_eq!(
+        (page.unread[0].place.as_str(), page.unread[0].reason.as_str()),
+        ("old, id 2", "name: a value is no text in UTF-8")
+    );
+}
+
+/// A view whose columns are expressions has no types in SQLite: nothing of it may be missed for that.
+pub async fn no_types(database: &Database) {
+    if database.kind() != "sqlite" {
+        return;
+    }
+    database
+        .run("CREATE VIEW counted_on AS SELECT id + 0 AS id, name || '' AS name, 1780000000 + id AS at FROM customers")
+        .await;
+    let connector = database.connector(
+        "      on: { id: $.id, updated_at: { path: $.at, format: epoch-seconds }, fields: { name: text, at: { type: datetime, format: epoch-seconds } }, sql: { table: counted_on } }",
+    );
+    let resource = connector.resource("on").unwrap();
+    let count = database.count("customers").await;
+    let listed = all(&connector, resource, PullCursor { since: None, page: None }).await;
+    assert_eq!(i64::try_from(listed.len()).unwrap(), count);
+    let one = connector.get(resource, &RecordId::from("900")).await.unwrap();
+    assert_eq!(one.map(|record| record.id.to_string()).as_deref(), Some("900"));
+    let since = chrono::DateTime::from_timestamp(1_780_000_600, 0).unwrap();
+    let changed = all(&connector, resource, PullCursor { since: Some(since), page: None }).await;
+    let wanted: BTreeSet<&str> =
+        listed.iter().map(|record| record.id.as_str()).filter(|id| id.parse::<u32>().unwrap() >= 600).collect();
+    assert_eq!(changed.iter().map(|record| record.id.as_str()).collect::<BTreeSet<_>>(), wanted);
 }

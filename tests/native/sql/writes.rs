@@ -1,7 +1,7 @@
 //! Writing rows: each with its own outcome.
 
 use reconciled::{
-    connector::{Connector, ItemAnswer, Resource, SqlConnector, WriteItem, WriteKind},
+    connector::{Connector, ItemAnswer, PullCursor, Resource, SqlConnector, WriteItem, WriteKind},
     record::RecordId,
 };
 use serde_json::{Value, json};
@@ -136,4 +136,50 @@ pub async fn odd_names_and_values(database: &Database) {
     let resource = odd.resource("odd").unwrap();
     let made = send(&odd, resource, WriteKind::Create, &[new(json!({ "group by \"x` y": "z" }))]).await;
     assert_eq!(said(&made[0]), r#"written {"group by \"x` y":"z","id":"1"}"#);
+}
+
+/// Nobody knows which row is meant.
+pub async fn an_id_that_is_there_twice(database: &Database) {
+    database
+        .run("CREATE TABLE twice (id bigint, name varchar(40)); INSERT INTO twice VALUES (1, 'a'), (1, 'b'), (2, 'c')")
+        .await;
+    let connector =
+        database.connector("      twice: { id: $.id, fields: { name: text }, sql: { table: twice, write: true } }");
+    let twice = connector.resource("twice").unwrap();
+    let page = connector.pull(twice, &PullCursor { since: None, page: None }).await.unwrap();
+    let ids: Vec<&str> = page.records.iter().map(|record| record.id.as_str()).collect();
+    assert_eq!(ids, ["2"]);
+    assert_eq!(page.unread[0].reason, "2 rows have this `id`, and none of them is used");
+    let item =
+        |id: &str| WriteItem { id: Some(RecordId::from(id)), body: json!({ "name": "x" }), version: None, now: None };
+    for kind in [WriteKind::Update, WriteKind::Delete] {
+        let answers = send(&connector, twice, kind, &[item("1"), item("2")]).await;
+        let ItemAnswer::Refused { message, .. } = &answers[0] else { panic!("{answers:?}") };
+        assert!(message.starts_with("2 rows have the id `1`, and none was written"), "{message}");
+        assert!(matches!(answers[1], ItemAnswer::Written { .. }), "{answers:?}");
+        assert_eq!(database.count("twice WHERE id = 1 AND name <> 'x'").await, 2);
+    }
+    assert_eq!(database.count("twice").await, 2);
+}
+
+/// What cannot be taken back is not written.
+pub async fn no_transactions(database: &Database) {
+    if database.kind() != "mariadb" {
+        return;
+    }
+    database
+        .run("CREATE TABLE plain (id {id}, name varchar(40)) ENGINE=MyISAM; INSERT INTO plain (name) VALUES ('a')")
+        .await;
+    let connector = database.connector(
+        "      read: { id: $.id, fields: { name: text }, sql: { table: plain } }
+      plain: { id: $.id, fields: { name: text }, sql: { table: plain, write: true } }",
+    );
+    let whole = PullCursor { since: None, page: None };
+    assert_eq!(connector.pull(connector.resource("read").unwrap(), &whole).await.unwrap().records.len(), 1);
+    let plain = connector.resource("plain").unwrap();
+    let error = connector.pull(plain, &whole).await.unwrap_err();
+    assert!(error.to_string().contains("`plain` is kept by MyISAM, which has no transactions"), "{error}");
+    let call = connector.prepare(plain, WriteKind::Create, &[new(json!({ "name": "b" }))], "key-1").unwrap();
+    connector.send(plain, &call).await.unwrap_err();
+    assert_eq!(database.count("plain").await, 1);
 }
