@@ -510,10 +510,8 @@ fn a_match_report() {
     let mut rows = matching::rows(&report, &names());
     let earlier = a_park(ParkCode::Ambiguous, "Emma Davies", None, "matches several records");
     let again = a_park(ParkCode::Difference, "Piripi Ngata", Some("phone -> Phone"), "listed once already");
-    matching::add_parked(
-        &mut rows,
-        &[parked_item("acme/contacts", "c256", earlier), parked_item("acme/contacts", "c17", again)],
-    );
+    let parked = [parked_item("acme/contacts", "c256", earlier), parked_item("acme/contacts", "c17", again)];
+    matching::add_parked(&mut rows, &parked);
     let text = matching::render(std::slice::from_ref(&report), &rows, true, Paint::Plain);
     insta::assert_snapshot!(format!("{}\n{}", fits(&text), matching::csv(&rows).replace('\r', "")));
 }
