@@ -7,6 +7,7 @@ mod support;
 mod gate;
 mod jumps;
 mod people;
+mod snapshots;
 mod timing;
 mod trouble;
 mod watchdog;
