@@ -9,6 +9,7 @@ mod jumps;
 mod people;
 mod refusals;
 mod stop;
+mod snapshots;
 mod timing;
 mod trouble;
 mod watchdog;
