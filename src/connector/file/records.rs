@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{rows::Rows, text};
+use super::{rows::Sheet, text};
 use crate::{
     connector::{
         FieldTable, FileFormat, FileTable, Group, RemoteRecord, Resource, Unread,
@@ -33,7 +33,7 @@ struct Draft {
 /// # Errors
 ///
 /// When the file lacks a column that is declared: nothing of it may be used then.
-pub(super) fn read(resource: &Resource, table: &FileTable, name: &str, rows: Rows) -> Result<Contents, String> {
+pub(super) fn read(resource: &Resource, table: &FileTable, name: &str, rows: Sheet) -> Result<Contents, String> {
     if let FileFormat::Csv { .. } = table.format {
         check_columns(resource, table, &rows.columns)?;
     }

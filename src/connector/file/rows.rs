@@ -20,7 +20,7 @@ pub(super) struct Row {
 
 /// The columns of a file, where it names them, and its rows.
 #[derive(Debug, Default)]
-pub(super) struct Rows {
+pub(super) struct Sheet {
     pub columns: Vec<String>,
     /// The head line as it stands there, if there is one.
     pub head: Vec<u8>,
@@ -32,7 +32,7 @@ pub(super) struct Rows {
 /// # Errors
 ///
 /// What makes the file as a whole worthless: nothing of it may be used then.
-pub(super) fn read(table: &FileTable, bytes: &[u8]) -> Result<Rows, String> {
+pub(super) fn read(table: &FileTable, bytes: &[u8]) -> Result<Sheet, String> {
     let text = decoded(table.encoding, bytes)?;
     match table.format {
         FileFormat::Csv { delimiter } => csv(table, delimiter, &text),
@@ -93,7 +93,7 @@ fn decoded(encoding: &'static Encoding, bytes: &[u8]) -> Result<Vec<u8>, String>
     })
 }
 
-fn csv(table: &FileTable, delimiter: u8, bytes: &[u8]) -> Result<Rows, String> {
+fn csv(table: &FileTable, delimiter: u8, bytes: &[u8]) -> Result<Sheet, String> {
     if bytes.split(|byte| *byte == b'"').count() % 2 == 0 {
         return Err("a quote in it is never closed: its end may be missing".to_owned());
     }
@@ -127,7 +127,7 @@ fn csv(table: &FileTable, delimiter: u8, bytes: &[u8]) -> Result<Rows, String> {
         raw: raw(at),
     };
     let rows = all.iter().enumerate().skip(usize::from(table.head)).map(row).collect();
-    Ok(Rows { columns, head, rows })
+    Ok(Sheet { columns, head, rows })
 }
 
 fn check_columns(columns: &[String]) -> Result<(), String> {
@@ -150,7 +150,7 @@ fn values(columns: &[String], record: &csv::ByteRecord) -> Result<Map<String, Va
     columns.iter().zip(record).map(value).collect()
 }
 
-fn json_lines(bytes: &[u8]) -> Rows {
+fn json_lines(bytes: &[u8]) -> Sheet {
     let lines = bytes.split(|byte| *byte == b'\n').zip(1_u64..);
     let rows = lines.filter(|(bytes, _)| !bytes.trim_ascii().is_empty()).map(|(bytes, line)| Row {
         line,
@@ -161,5 +161,5 @@ fn json_lines(bytes: &[u8]) -> Rows {
         },
         raw: bytes.strip_suffix(b"\r").unwrap_or(bytes).to_vec(),
     });
-    Rows { rows: rows.collect(), ..Rows::default() }
+    Sheet { rows: rows.collect(), ..Sheet::default() }
 }

@@ -130,7 +130,7 @@ enum AfterCommit {
     Unknown,
 }
 
-/// SQLSTATE (PostgreSQL appendix A: class 23 is a broken constraint, 44 WITH CHECK OPTION, P0001 what a trigger raised, 40
+/// SQLSTATE (`PostgreSQL` appendix A: class 23 is a broken constraint, 44 WITH CHECK OPTION, P0001 what a trigger raised, 40
 /// a rollback, but for 40003, which is "statement completion unknown"), or a result code of `SQLite` (sqlite.org/rescode.html).
 fn after_commit(code: &str) -> AfterCommit {
     if let Some(primary) = code.parse::<u32>().ok().filter(|_| code.len() != 5).map(|code| code & 0xff) {
