@@ -7,7 +7,7 @@ use super::{
 };
 
 /// Keys whose values are shown.
-const HARMLESS: [&str; 74] = [
+const HARMLESS: &[&str] = &[
     "admin",
     "after_idle",
     "all",
@@ -60,6 +60,7 @@ const HARMLESS: [&str; 74] = [
     "lookup",
     "match",
     "max_wait",
+    "name",
     "normalize",
     "paths",
     "path",
@@ -80,6 +81,7 @@ const HARMLESS: [&str; 74] = [
     "template",
     "templates",
     "timezone",
+    "title",
     "transform",
     "wait",
 ];
@@ -132,9 +134,8 @@ fn secrets(line: &str, sign: char, open: &mut Option<Open>) -> Vec<(usize, usize
         }
         return vec![(indent, line.len())];
     }
-    if below.is_none() {
-        *open = None;
-    }
+    // Below it is a map, or it has ended.
+    *open = None;
     if pairs.is_empty() {
         return behind_word(line).into_iter().collect();
     }
@@ -148,13 +149,19 @@ fn secrets(line: &str, sign: char, open: &mut Option<Open>) -> Vec<(usize, usize
     }
     let hidden = pairs.iter().filter(|pair| {
         let bare = value(pair).trim_matches(['"', '\'']);
-        pair.begin < pair.end && !is_placeholder(bare) && (!shown(pair.key) || has_login(bare))
+        pair.begin < pair.end && !is_placeholder(bare) && !only_aliases(bare) && (!shown(pair.key) || has_login(bare))
     });
     hidden.map(|pair| (pair.begin, pair.end)).collect()
 }
 
 fn shown(key: &str) -> bool {
     HARMLESS.contains(&key)
+}
+
+/// A list of aliases, which stand for what is said elsewhere.
+fn only_aliases(value: &str) -> bool {
+    let mut words = value.split([' ', ',', '[', ']']).filter(|word| !word.is_empty());
+    value.contains('[') && words.all(|word| word.starts_with(['*', '&']))
 }
 
 /// `token "abc"`, where the sign was forgotten.
@@ -263,6 +270,8 @@ mod tests {
             "source: acme/contacts\ntarget: xero/contacts",
             "auth: { token: \"${env:TOKEN}\" }",
             "base_url: https://shop.example",
+            "contacts:\n  target: xero/contacts\n  direction two-way",
+            "d: &d [*c,*c]",
         ] {
             assert_eq!(seen(text, ':'), text);
         }
