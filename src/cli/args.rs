@@ -447,7 +447,7 @@ pub struct ApproveArgs {
     /// The id of a held run or edit, a pipeline, or an integration
     #[arg(value_name = "ID|PIPELINE|INTEGRATION")]
     pub what: String,
-    /// Records (ids of either side) to leave as they are: of an edit they are parked, of a run they stay held
+    /// Records to leave out, by an id of either side: parked by an edit, still held by a run
     #[arg(long, value_name = "RECORD", num_args = 1..)]
     pub except: Vec<String>,
 }
