@@ -115,13 +115,17 @@ pub(super) fn hide(file: u32, text: &str, sign: char, sources: &mut Sources) {
 /// The pieces of a line that may be secrets.
 fn secrets(line: &str, sign: char, open: &mut Option<Open>) -> Vec<(usize, usize)> {
     let indent = line.len() - line.trim_start().len();
-    if line.is_empty() || line.trim_start().starts_with('#') {
+    if line.is_empty() {
         return Vec::new();
     }
     let pairs = pairs(line, sign);
+    // What is commented out was a secret, too, and ends nothing.
+    let mut nothing = None;
+    let in_text = open.is_some_and(|open| open.text);
+    let open = if line.trim_start().starts_with('#') && !in_text { &mut nothing } else { open };
     // In TOML a text of several lines need not be indented.
     let flat = sign == '=' && !line.starts_with('[');
-    let below = open.filter(|open| indent > open.indent || (flat && (open.text || pairs.is_empty())));
+    let below = open.filter(|open| indent > open.indent || (flat && open.text));
     if below.is_some_and(|below| below.text || pairs.is_empty()) {
         if line.contains("\"\"\"") || line.contains("'''") {
             *open = None;
@@ -139,7 +143,8 @@ fn secrets(line: &str, sign: char, open: &mut Option<Open>) -> Vec<(usize, usize
         let value = value(last);
         let unclosed = |quote: char| value.starts_with(quote) && (value.len() == 1 || !value.ends_with(quote));
         let long = ["|", ">", "\"\"\"", "'''"].iter().any(|sign| value.starts_with(sign));
-        *open = Some(Open { indent, text: long || unclosed('"') || unclosed('\'') });
+        let text = long || unclosed('"') || unclosed('\'');
+        *open = Some(Open { indent, text }).filter(|_| text || sign == ':');
     }
     let hidden = pairs.iter().filter(|pair| {
         let bare = value(pair).trim_matches(['"', '\'']);
@@ -237,6 +242,8 @@ mod tests {
             ("token:s3cr3t", ':'),
             ("token s3cr3t", ':'),
             ("- token: s3cr3t", ':'),
+            ("  # password: s3cr3t", ':'),
+            ("token: |\n  # s3cr3t\n  s3cr3t", ':'),
             ("base_url: https://me:s3cr3t@shop.example", ':'),
             ("base_url: postgres://db/shop?password=s3cr3t", ':'),
             ("[tokens]\nkey = \"s3cr3t\"\nx", '='),
@@ -259,5 +266,6 @@ mod tests {
         ] {
             assert_eq!(seen(text, ':'), text);
         }
+        assert_eq!(seen("key = \"abc\"\nnext line", '='), "key = *****\nnext line");
     }
 }

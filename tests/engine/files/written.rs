@@ -89,8 +89,9 @@ async fn conformance_file_json_lines_keep_the_forms_of_their_dates() {
 
 #[tokio::test]
 async fn conformance_file_a_compact_date_is_written_as_it_is_read() {
-    let stock =
-        STOCK.replace("{ type: date }", "{ type: date, format: compact }").replace("date_format: \"%d.%m.%Y\", ", "");
+    let stock = STOCK
+        .replace("{ type: date }", "{ type: date, format: compact-date }")
+        .replace("date_format: \"%d.%m.%Y\", ", "");
     let till = Till::new(&stock, "");
     till.put("stock.csv", "code;active;price;pieces;day;seen\nA;1;1;1;20261231;\n");
     till.write("stock", WriteKind::Update, change("A", json!({ "day": "2026-07-01" }))).await;
