@@ -43,6 +43,7 @@ mod revert;
 
 mod run;
 mod runs;
+mod secrets;
 mod setup;
 mod status;
 mod sync;
@@ -58,7 +59,7 @@ use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 use tracing_subscriber::EnvFilter;
 
 use self::{
-    args::{Command, CommandLine, SchemaArgs, TestArgs},
+    args::{Command, CommandLine, SchemaArgs, SecretsCommand, TestArgs},
     exit::{CliError, Exit},
     output::Output,
     setup::Office,
@@ -170,6 +171,7 @@ async fn in_office((command, client): (&Command, Option<&str>), dir: &Path, out:
         Command::Approve(args) => approve::approve(office, args, out).await,
         Command::Reject(args) => approve::reject(office, &args.what, out).await,
         Command::Notifications(command) => notifications::run(office, command, out).await,
+        Command::Secrets(SecretsCommand::Check) => secrets::check(office, out).await,
         Command::Pause(args) => pause::pause(office, args, out).await,
         Command::Resume(args) => pause::resume(office, args, out).await,
         Command::Connect(args) => connect::connect(office, args, out).await,

@@ -83,7 +83,7 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         match &*self.0 {
-            Inner::System { .. } => Utc::now(),
+            Inner::System { .. } => Utc::now() + moved(),
             Inner::Manual { state, .. } => {
                 let state = lock(state);
                 state.wall_at_start + TimeDelta::from_std(state.elapsed).unwrap_or(TimeDelta::MAX)
@@ -182,6 +182,23 @@ impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Clock({})", self.now().to_rfc3339())
     }
+}
+
+/// How far somebody put the machine's clock forward, in a test through the built program: a debug build reads the seconds
+/// in the file that `RECONCILED_CLOCK` names, each time anew. A release build does not look at the variable.
+#[cfg(debug_assertions)]
+fn moved() -> TimeDelta {
+    use std::{path::PathBuf, sync::LazyLock};
+
+    static BY: LazyLock<Option<PathBuf>> = LazyLock::new(|| std::env::var_os("RECONCILED_CLOCK").map(PathBuf::from));
+    let seconds = BY.as_ref().and_then(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok());
+    TimeDelta::try_seconds(seconds.unwrap_or_default()).unwrap_or_default()
+}
+
+/// Nothing, in a release build.
+#[cfg(not(debug_assertions))]
+const fn moved() -> TimeDelta {
+    TimeDelta::zero()
 }
 
 /// A poisoned lock only means that another thread panicked while holding plain numbers; they are still valid.

@@ -5,6 +5,7 @@
 //! durations. [`load()`] does all of it and never fails as a whole: it returns what is sound, and a [`Diagnostic`] with
 //! place, cause and remedy for everything that is not. Holding a [`Config`] proves that the checks ran.
 
+mod blackout;
 mod builtin;
 mod cost;
 mod cron_line;
@@ -23,6 +24,7 @@ mod render_client;
 mod resolve;
 mod resolved;
 mod schema;
+mod secret;
 mod settings;
 pub(crate) mod source;
 pub(crate) mod templates;
@@ -30,6 +32,7 @@ mod traps;
 pub(crate) mod tree;
 pub(crate) mod written;
 
+pub use blackout::{Blackout, Moment};
 pub use cost::{Cost, CostLine, cost};
 pub use diagnostic::{Diagnostic, Severity};
 pub use effective::{Effective, Effects};
@@ -44,4 +47,5 @@ pub use resolve::LeftOut;
 pub use resolved::*;
 pub(crate) use schema::schema_of;
 pub use schema::{config_schema, connector_schema, settings_schema};
+pub use secret::{Secret, SecretCommand};
 pub use source::{Place, Sources};

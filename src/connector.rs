@@ -16,7 +16,7 @@ mod manifest;
 mod sql;
 
 pub use api::{
-    Answer, CallError, Connector, ItemAnswer, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Unread,
+    Answer, Budget, CallError, Connector, ItemAnswer, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Unread,
     WriteItem, WriteKind,
 };
 pub use file::{FileConnector, FileError};

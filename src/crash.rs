@@ -1,10 +1,11 @@
-//! Places where a test has the program die.
+//! Places where a test has the program die, or hang.
 //!
 //! `kill -9` at a random moment seldom hits the few instructions between two steps that matter. A debug build ends itself,
 //! as if it were killed, at the place that `RECONCILED_CRASH_AT` names (`intent-flushed:3` is the third time it comes by
-//! there). A release build does not look at the variable.
+//! there). At the one that `RECONCILED_HANG_AT` names, the thread that comes by never goes on. A release build does not
+//! look at these variables.
 
-/// Ends the process here, if a test asks for that. Nothing is cleaned up, as after a kill.
+/// Ends the process here, if a test asks for that, or hangs. Nothing is cleaned up, as after a kill.
 #[cfg(debug_assertions)]
 pub(crate) fn point(name: &str) {
     use std::sync::{
@@ -18,12 +19,16 @@ pub(crate) fn point(name: &str) {
         Some((name.to_owned(), times.parse().ok()?))
     });
     static PASSED: AtomicU64 = AtomicU64::new(0);
+    static HANGS: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("RECONCILED_HANG_AT").ok());
 
     if let Some((wanted, times)) = &*WANTED
         && wanted == name
         && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *times
     {
         std::process::abort();
+    }
+    while HANGS.as_deref() == Some(name) {
+        std::thread::park();
     }
 }
 

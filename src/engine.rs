@@ -29,6 +29,7 @@ mod lookups;
 mod meter;
 mod neighbours;
 mod news;
+mod own;
 mod plan;
 mod pull;
 mod recover;

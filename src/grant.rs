@@ -26,8 +26,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use url::Url;
 
-pub use keeper::Keeper;
-pub use kept::Account;
+pub use keeper::{Keeper, Leaving, Renewals};
+pub use kept::{Account, Parting};
 pub use vault::{Vault, VaultError};
 
 use crate::{config::ConnectionName, store::StoreError};
@@ -70,6 +70,19 @@ impl std::fmt::Display for ConnectionState {
     }
 }
 
+impl ConnectionState {
+    /// As it is said of a connection: it "is …".
+    #[must_use]
+    pub const fn said(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::NeedsConsent => "not connected yet",
+            Self::Broken => "broken",
+            Self::Disconnected => "not connected",
+        }
+    }
+}
+
 /// A connection that logs in by a grant, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionNow {
@@ -85,6 +98,9 @@ pub struct ConnectionNow {
     pub todo: Option<String>,
     /// When the login ends unless it is used before.
     pub expires: Option<DateTime<Utc>>,
+    /// Who disconnected it, if a person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parted: Option<Parting>,
 }
 
 /// What came of a consent.

@@ -34,7 +34,7 @@ pub use practice::{PracticeKind, PracticeOptions, PracticeSystem};
 pub use seed::{Oddity, SeedPlan, Seeded, income_account, seed};
 pub use website::{Website, WebsiteOptions};
 pub use xero::{Xero, XeroLimits, XeroOptions};
-pub use xpm::{Xpm, XpmOptions};
+pub use xpm::{Xpm, XpmFamily, XpmOptions};
 
 /// A website and a Xero side by side on one clock; the usual pair of the demo and the tests.
 #[derive(Debug)]

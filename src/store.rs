@@ -18,6 +18,7 @@
 
 pub(crate) mod belongings;
 mod entry;
+mod flushes;
 pub mod frame;
 mod history;
 mod key;
@@ -31,10 +32,11 @@ mod spill;
 pub mod transfer;
 
 pub use self::sled::SledStore;
-pub use belongings::{Moved, finish_moves, move_pipeline};
+pub use belongings::{Moved, finish_moves, move_connection, move_pipeline};
 pub use entry::{
     Approval, Choice, Cursor, Due, HeldRun, Hold, Intent, IntentItem, Parked, PipelineState, RunRecord, Settling, Stage,
 };
+pub use flushes::{FLUSH_SECONDS, Flushes};
 pub use history::{Overwritten, OverwrittenItem, run_id};
 pub use key::{Key, Space};
 pub use ledger::{Atomic, Changes, Ledger, Listed, MatchKey, News};
@@ -197,4 +199,9 @@ pub trait Store: Send + Sync {
     ///
     /// When the engine fails.
     async fn size_on_disk(&self) -> Result<u64, StoreError>;
+
+    /// How long flushes took since it was opened, where that is measured.
+    fn flushes(&self) -> Flushes {
+        Flushes::default()
+    }
 }

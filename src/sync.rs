@@ -18,6 +18,7 @@ mod answer;
 mod birth;
 mod body;
 mod breaker;
+mod calls;
 mod create;
 mod decide;
 mod delete;

@@ -103,13 +103,13 @@ fn every_command_is_documented() {
 fn the_connector_of_the_documentation_is_sound() {
     let dir = tempfile::tempdir().unwrap();
     let shown = blocks(&read("docs/connectors.md"), "yaml");
-    assert_eq!(shown.len(), 4);
+    assert_eq!(shown.len(), 5);
     for (number, yaml) in shown.iter().enumerate() {
         fs::write(dir.path().join(format!("{number}.yaml")), yaml).unwrap();
     }
     let loaded = config::load(dir.path(), &HashMap::<String, String>::new());
     assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
-    for name in ["shopkeeper", "till", "forms", "shop-tables"] {
+    for name in ["shopkeeper", "practice", "till", "forms", "shop-tables"] {
         assert!(loaded.connectors.contains_key(name), "{name}");
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     daemon::{
         Handle,
         protocol::{Failure, FailureKind, Request, Response, Status},
+        reload::Rollout,
     },
     engine::Mode,
     record::Side,
@@ -44,6 +45,7 @@ pub(super) const fn need(request: &Request) -> Role {
         | Request::LastGood { .. }
         | Request::Notifications
         | Request::NotificationTest { .. }
+        | Request::SecretsCheck
         | Request::Reload { .. } => Role::Admin,
     }
 }
@@ -122,6 +124,7 @@ pub(super) async fn permit(daemon: &Handle, (role, scope): (Role, &Scope), reque
         | Request::LastGood { .. }
         | Request::Notifications
         | Request::NotificationTest { .. }
+        | Request::SecretsCheck
         | Request::Reload { .. } => {
             let text = "this is of the daemon as a whole; you may see only some of its integrations";
             return Err(Failure::new(FailureKind::NotPossible, text));
@@ -139,7 +142,11 @@ async fn owns_held(daemon: &Handle, scope: &Scope, what: &str) -> Result<bool, F
     let Response::Status(status) = daemon.call(Request::Status).await? else { return Ok(false) };
     let runs = held.iter().filter(|held| held.id == what).map(|held| held.pipeline.integration());
     let edits = status.edits.iter().filter(|edit| edit.id == what).map(|edit| edit.integration.clone());
-    let meant: Vec<IntegrationName> = runs.chain(edits).collect();
+    let about = |rollout: &&Rollout| rollout.id == what || rollout.template == what;
+    let rollouts = status.rollouts.iter().filter(about).flat_map(|rollout| {
+        rollout.waiting.iter().cloned().chain(rollout.first.iter().map(|trial| trial.integration.clone()))
+    });
+    let meant: Vec<IntegrationName> = runs.chain(edits).chain(rollouts).collect();
     let named = daemon
         .config()
         .pipelines()
@@ -167,6 +174,8 @@ fn limit(daemon: &Handle, scope: &Scope, status: &mut Status) {
     status.integrations.retain(|one| scope.has(&one.integration));
     status.paused.retain(|pause| scope.has_named(&pause.what));
     status.edits.retain(|edit| scope.has(&edit.integration));
+    // Whoever sees only some clients does not see who the others are.
+    status.rollouts.clear();
     let seen = connections(daemon, scope);
     status.connections.retain(|one| seen.contains(&one.connection));
     if let Some(daemon) = &mut status.daemon {

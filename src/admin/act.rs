@@ -82,6 +82,10 @@ fn told(answer: Answer) -> Told {
             "Approved. The edited configuration takes over."
         }
         Answer::EditAnswered(_) => "Rejected. What runs stays as it is.",
+        Answer::RolloutAnswered(rollout) if rollout.answer == Approval::Rejected => {
+            "Rejected. The first clients go back to what they ran before."
+        }
+        Answer::RolloutAnswered(_) => "Approved. The edit of the template takes over.",
         Answer::Paused(_) => "Paused: nothing of it starts by itself.",
         Answer::Resumed(_) => "It goes on.",
         Answer::Reloaded(report) if report.is_rejected() => {

@@ -1,11 +1,14 @@
-//! Numbers for Prometheus, in the text format of `OpenMetrics`.
+//! Numbers for Prometheus: in the text format of `OpenMetrics` for whoever asks for it, else in the older one.
 //!
 //! What is counted is counted by the daemon ([`crate::daemon::counts`]); everything else is read from its status when somebody
 //! asks. No number is about one record, and no label names one.
 
 mod families;
 
-use std::fmt;
+use std::{
+    collections::BTreeSet,
+    fmt::{self, Write as _},
+};
 
 use prometheus_client::{
     collector::Collector,
@@ -19,8 +22,62 @@ pub use families::{Facts, families};
 /// What every name begins with.
 pub const PREFIX: &str = "reconciled";
 
-/// The type of the text.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How the numbers are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// As Prometheus asks for it.
+    OpenMetrics,
+    /// As everything else reads it that knows the text format of Prometheus.
+    Text,
+}
+
+impl Format {
+    /// What a reader takes, by its `Accept`. Who does not ask for `OpenMetrics` by name may not know it.
+    #[must_use]
+    pub fn wanted(accept: &str) -> Self {
+        if accept.contains("application/openmetrics-text") { Self::OpenMetrics } else { Self::Text }
+    }
+
+    /// The type of the text.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+        }
+    }
+
+    /// The numbers as a text.
+    #[must_use]
+    pub fn text(self, families: Vec<Family>) -> String {
+        let text = text(families);
+        match self {
+            Self::OpenMetrics => text,
+            Self::Text => older(&text),
+        }
+    }
+}
+
+/// The older format differs in two things: a counter is declared under the name of its numbers, and there is no end.
+fn older(text: &str) -> String {
+    let counters: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
+    let mut older = String::with_capacity(text.len());
+    for line in text.lines().filter(|line| *line != "# EOF") {
+        let declared = ["# HELP ", "# TYPE "].iter().find_map(|begin| Some((begin, line.strip_prefix(begin)?)));
+        match declared.and_then(|(begin, rest)| Some((begin, rest.split_once(' ')?))) {
+            Some((begin, (name, rest))) if counters.contains(name) => {
+                // Writing to a text cannot fail.
+                let _ = writeln!(older, "{begin}{name}_total {rest}");
+            }
+            _ => {
+                older.push_str(line);
+                older.push('\n');
+            }
+        }
+    }
+    older
+}
 
 /// A metric with all its numbers.
 #[derive(Debug)]
@@ -56,9 +113,7 @@ pub struct Histogram {
     pub sum: f64,
 }
 
-/// The text.
-#[must_use]
-pub fn text(families: Vec<Family>) -> String {
+fn text(families: Vec<Family>) -> String {
     let mut registry = Registry::with_prefix(PREFIX);
     registry.register_collector(Box::new(Scrape(families)));
     let mut text = String::new();

@@ -256,6 +256,7 @@ fn careful(headers: &mut HeaderMap, secure: bool) {
 /// The numbers: for everybody on this machine, behind a proxy and elsewhere for whoever may look at everything.
 async fn numbers(State(lobby): State<Arc<Lobby>>, request: Request) -> Result<Response, api::Refusal> {
     let here = lobby.settings.listen.ip().is_loopback() && lobby.settings.url.is_none();
+    let accepts = hearing::text(request.headers(), "accept").unwrap_or_default().to_owned();
     if !here {
         use axum::extract::FromRequestParts as _;
         let (mut parts, _) = request.into_parts();
@@ -270,7 +271,8 @@ async fn numbers(State(lobby): State<Arc<Lobby>>, request: Request) -> Result<Re
         Answer::Status(status) => *status,
         _ => return Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response()),
     };
-    let facts = Facts { status, counts: daemon.counts(), requests: daemon.requests() };
-    let text = metrics::text(metrics::families(&facts));
-    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
+    let (counts, requests, gauges) = (daemon.counts(), daemon.requests(), daemon.gauges().await);
+    let facts = Facts { status, counts, requests, gauges };
+    let format = metrics::Format::wanted(&accepts);
+    Ok(([(header::CONTENT_TYPE, format.content_type())], format.text(metrics::families(&facts))).into_response())
 }

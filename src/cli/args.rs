@@ -101,6 +101,9 @@ pub enum Command {
     /// See who is told what goes wrong, and try it
     #[command(subcommand)]
     Notifications(NotificationsCommand),
+    /// Look after secrets
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Keep integrations or pipelines from starting by themselves, also after a restart
     Pause(NamesArgs),
     /// Let what was paused go on
@@ -174,6 +177,13 @@ pub struct DoctorArgs {
     /// Also ask the systems, as `validate --online` does
     #[arg(long)]
     pub online: bool,
+}
+
+/// `secrets …`.
+#[derive(Debug, Subcommand)]
+pub enum SecretsCommand {
+    /// Say which secrets are missing for which clients, showing none
+    Check,
 }
 
 /// `notifications …`.
@@ -439,7 +449,7 @@ pub struct ApproveArgs {
     /// The id of a held run or edit, a pipeline, or an integration
     #[arg(value_name = "ID|PIPELINE|INTEGRATION")]
     pub what: String,
-    /// Records (ids of either side) that an edit leaves as they are
+    /// Records (ids of either side) to leave as they are: of an edit they are parked, of a run they stay held
     #[arg(long, value_name = "RECORD", num_args = 1..)]
     pub except: Vec<String>,
 }

@@ -12,7 +12,7 @@ use crate::{
     config::IntegrationName,
     daemon::{
         protocol::{Request, Response, Status},
-        reload::ConfigDiff,
+        reload::{ConfigDiff, Rollout},
     },
 };
 
@@ -54,6 +54,10 @@ pub fn only(status: &mut Status, client: &IntegrationName) {
         daemon.integrations.retain(|one| one.integration == *client);
     }
     status.edits.retain(|edit| edit.integration == *client);
+    let takes_part = |rollout: &Rollout| {
+        rollout.waiting.contains(client) || rollout.first.iter().any(|trial| trial.integration == *client)
+    };
+    status.rollouts.retain(takes_part);
     let own = |what: &str| what.split('/').next() == Some(client.as_str());
     status.paused.retain(|pause| own(&pause.what));
 }

@@ -116,7 +116,11 @@ fn grouped(all: &[IntegrationDiff]) -> Vec<Vec<&IntegrationDiff>> {
 /// The same edit of two integrations, of which both or none would wait for approval.
 fn is_alike(a: &IntegrationDiff, b: &IntegrationDiff) -> bool {
     let told = |of: &IntegrationDiff| of.edited.iter().map(|text| short(of, text)).collect::<Vec<_>>();
-    a.change == b.change && a.why == b.why && a.effect.is_over() == b.effect.is_over() && told(a) == told(b)
+    a.change == b.change
+        && a.why == b.why
+        && a.turn == b.turn
+        && a.effect.is_over() == b.effect.is_over()
+        && told(a) == told(b)
 }
 
 /// What was edited, without the name of the integration before that of the pipeline.
@@ -150,6 +154,9 @@ fn clients(many: &[&IntegrationDiff], paint: Paint) -> String {
             format!("in {} of them, together: {sum}", super::text::number(touched))
         };
         out.push_str(&wrap(&told, 2));
+    }
+    if let Some(turn) = &first.turn {
+        out.push_str(&paint.yellow(&wrap(&format!("they would wait for their turn: {turn}"), 2)));
     }
     if first.effect.is_over() {
         out.push_str(&paint.yellow("  each would wait for approval; `config diff --client NAME` shows the records\n"));
@@ -208,6 +215,9 @@ fn integration(one: &IntegrationDiff, paint: Paint) -> String {
             let _ = writeln!(out, "    and {} more", super::text::number(more));
         }
     }
+    if let Some(turn) = &one.turn {
+        out.push_str(&paint.yellow(&wrap(&format!("it would wait for its turn: {turn}"), 2)));
+    }
     if one.effect.is_over() {
         out.push_str(&paint.yellow("  it would wait for approval\n"));
     }
@@ -246,6 +256,7 @@ mod tests {
             running: Some("3fa9c10b77de".to_owned()),
             written: Some("81ed04c2a9b5".to_owned()),
             why: None,
+            turn: None,
             edited: vec![format!("{name}/contacts: + phone -> Phone")],
             effect: EditEffect { pipelines: if rewrites > 0 { vec![effect] } else { Vec::new() } },
         }

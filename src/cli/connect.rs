@@ -2,6 +2,7 @@
 
 use std::{fmt::Write as _, io::BufRead as _};
 
+use chrono::{DateTime, Utc};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
@@ -13,7 +14,7 @@ use super::{
     exit::{CliError, Exit},
     output::Output,
     setup::Office,
-    text::{Paint, Table, wrap},
+    text::{Paint, Table, ago, wrap},
 };
 use crate::{
     daemon::protocol::{Request, Response},
@@ -126,7 +127,8 @@ async fn ask_of(mut stream: TcpStream, redirect: &Url) -> std::io::Result<Option
 ///
 /// When it cannot be remembered.
 pub async fn disconnect(office: &mut Office, args: &DisconnectArgs, out: &Output) -> Result<Exit, CliError> {
-    let request = Request::Disconnect { what: args.what.clone(), whole: args.grant };
+    let by = crate::daemon::own_name();
+    let request = Request::Disconnect { what: args.what.clone(), whole: args.grant, by };
     let Response::Disconnected(told) = office.ask(request).await? else { return Err(Office::astray()) };
     if out.json {
         out.json(&serde_json::json!({ "disconnected": args.what, "told": told }));
@@ -148,33 +150,36 @@ pub async fn list(office: &mut Office, out: &Output) -> Result<Exit, CliError> {
     } else if status.connections.is_empty() {
         out.data("no connection logs in by a grant\n");
     } else {
-        out.data(&render(&status.connections, out.paint));
+        out.data(&render(&status.connections, office.now(), out.paint));
     }
     Ok(Exit::Done)
 }
 
 /// Connections with their states and what to do.
 #[must_use]
-pub fn render(connections: &[ConnectionNow], paint: Paint) -> String {
+pub fn render(connections: &[ConnectionNow], now: DateTime<Utc>, paint: Paint) -> String {
     let mut table = Table::new(&["connection", "state", "grant", "account"]);
-    for now in connections {
-        let account = now.account.as_deref().unwrap_or("-");
-        let cells = [now.connection.as_str(), &now.state.to_string(), &now.grant, account];
+    for one in connections {
+        let account = one.account.as_deref().unwrap_or("-");
+        let cells = [one.connection.as_str(), &one.state.to_string(), &one.grant, account];
         table.row(cells.map(str::to_owned).to_vec());
     }
     let mut text = table.render(0, paint);
-    text.push_str(&todo(connections, paint));
+    text.push_str(&todo(connections, now, paint));
     text
 }
 
 /// What has to be done about connections.
 #[must_use]
-pub fn todo(connections: &[ConnectionNow], paint: Paint) -> String {
+pub fn todo(connections: &[ConnectionNow], now: DateTime<Utc>, paint: Paint) -> String {
     let mut text = String::new();
-    for now in connections {
-        let Some(todo) = &now.todo else { continue };
-        let line = wrap(&format!("! {} is {}: {todo}", now.connection, now.state), 0);
-        text.push_str(&if now.state == ConnectionState::Connected { line } else { paint.red(&line) });
+    for one in connections {
+        let Some(todo) = &one.todo else { continue };
+        let parted = one.parted.as_ref();
+        let who = parted.map(|parted| format!("{} disconnected it {}; ", parted.by, ago(now, parted.at)));
+        let who = who.unwrap_or_default();
+        let line = wrap(&format!("! {} is {}: {who}{todo}", one.connection, one.state.said()), 0);
+        text.push_str(&if one.state == ConnectionState::Connected { line } else { paint.red(&line) });
     }
     text
 }

@@ -14,7 +14,7 @@ use super::{
     text::count,
 };
 use crate::{
-    config::{self, Auth, Loaded, ProcessEnv, Secret},
+    config::{self, Auth, Loaded, ProcessEnv},
     daemon::{
         Client, ClientError,
         protocol::{Request, Response},
@@ -145,18 +145,15 @@ async fn daemon(loaded: &Loaded) -> Vec<Finding> {
 async fn secrets(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = Vec::new();
     for connection in loaded.config.connections.values() {
-        let secret: Option<&Secret> = match &connection.auth {
-            Auth::Bearer(secret)
-            | Auth::Header { value: secret, .. }
-            | Auth::Basic { password: secret, .. }
-            | Auth::Posted { secret, .. } => Some(secret),
+        if matches!(connection.auth, Auth::Grant(_)) {
             // Logins by consent are kept by the daemon; its status tells of them.
-            Auth::None | Auth::Grant(_) => None,
-        };
-        let Some(secret) = secret else { continue };
-        if let Err(why) = secret.reveal().await {
-            let help = "only the daemon needs it; commands that speak to systems without a daemon need it here";
-            findings.push(Finding::warning(connection.name.as_str(), why, help));
+            continue;
+        }
+        for (_, secret) in connection.secrets() {
+            if let Err(why) = secret.reveal().await {
+                let help = "only the daemon needs it; commands that speak to systems without a daemon need it here";
+                findings.push(Finding::warning(connection.name.as_str(), why, help));
+            }
         }
     }
     findings

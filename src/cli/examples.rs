@@ -48,6 +48,13 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "secrets check",
+        &[
+            ("reconciled secrets check", "which are missing, and for which clients"),
+            ("reconciled --client acme secrets check", "of one client"),
+        ],
+    ),
+    (
         "match",
         &[
             ("reconciled match acme --report", "what a first run would link, record by record"),

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::daemon::{
     protocol::{Request, Response},
-    reload::{FileOutcome, IntegrationOutcome, ReloadReport},
+    reload::{FileOutcome, IntegrationOutcome, IntegrationResult, ReloadReport},
 };
 
 /// Asks the running daemon, and prints.
@@ -67,7 +67,8 @@ pub fn render(report: &ReloadReport, paint: Paint) -> String {
     for mistake in &report.mistakes {
         out.push_str(&paint.red(&wrap(&mistake.told(), 0)));
     }
-    for result in &report.integrations {
+    out.push_str(&waiting(&report.integrations));
+    for result in report.integrations.iter().filter(|result| result.outcome != IntegrationOutcome::Waits) {
         let word = match result.outcome {
             IntegrationOutcome::Added => "added",
             IntegrationOutcome::Removed => "removed; its links are kept",
@@ -76,6 +77,7 @@ pub fn render(report: &ReloadReport, paint: Paint) -> String {
             IntegrationOutcome::Draining => "takes over when the run under way has ended",
             IntegrationOutcome::Kept => "goes on as it was",
             IntegrationOutcome::Held => "held; it goes on as it was",
+            IntegrationOutcome::Waits => "waits for its turn; it goes on as it was",
             IntegrationOutcome::LeftOut => "cannot run",
         };
         let why = result.why.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
@@ -94,4 +96,24 @@ pub fn render(report: &ReloadReport, paint: Paint) -> String {
     }
     let _ = writeln!(out, "generation {}, {}", report.generation, report.summary().text);
     out
+}
+
+/// Those that wait for their turn, told together: they wait for the same.
+fn waiting(all: &[IntegrationResult]) -> String {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for result in all.iter().filter(|result| result.outcome == IntegrationOutcome::Waits) {
+        let why = result.why.as_deref().unwrap_or_default();
+        match groups.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, names)) => names.push(result.integration.as_str()),
+            None => groups.push((why, vec![result.integration.as_str()])),
+        }
+    }
+    let told = groups.into_iter().map(|(why, names)| {
+        let who = match names.as_slice() {
+            [one] => format!("`{one}` waits for its turn"),
+            many => format!("{} integrations wait for their turn", super::text::number(many.len() as u64)),
+        };
+        wrap(&format!("{who}: {why}"), 0)
+    });
+    told.collect()
 }

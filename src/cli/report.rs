@@ -62,6 +62,11 @@ pub fn outcome(report: &RunReport, names: &Names, details: bool, paint: Paint) -
             out.push_str(&findings(pipeline, paint));
         }
     }
+    if let Some(end) = report.blackout {
+        let end = end.format("%Y-%m-%d %H:%M UTC");
+        let text = format!("this is a black-out: nothing is written before {end}; what is left goes then");
+        out.push_str(&paint.yellow(&wrap(&text, 2)));
+    }
     out.push_str(&troubles(&report.troubles, paint));
     out
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     daemon::{
-        ConnectionTrouble, IntegrationNow, Pause, Phase, PublicNow, WaitReason,
+        ConnectionTrouble, HookNow, IntegrationNow, Pause, Phase, PublicNow, WaitReason,
         protocol::{Request, Response, Status},
         reload::ConfigNow,
     },
@@ -71,7 +71,10 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
             }
         }
     }
-    out.push_str(&super::connect::todo(&status.connections, paint));
+    out.push_str(&super::connect::todo(&status.connections, now, paint));
+    for rollout in &status.rollouts {
+        out.push_str(&paint.yellow(&wrap(&format!("! template {}: {rollout}", rollout.template), 0)));
+    }
     if status.integrations.is_empty() {
         out.push_str("there is no integration\n");
         if let Some(config) = status.daemon.as_ref().and_then(|daemon| daemon.config.as_ref()) {
@@ -97,6 +100,12 @@ pub fn render(status: &Status, now: DateTime<Utc>, paint: Paint) -> String {
         }
     }
     out
+}
+
+fn hook_text(hook: &HookNow, now: DateTime<Utc>) -> String {
+    let span = |seconds| humantime::format_duration(std::time::Duration::from_secs(seconds)).to_string();
+    let every = hook.polled_every.map(|every| format!("; polled every {}", span(every)));
+    format!("last hook of {} {}{}", hook.connection, ago(now, hook.at), every.unwrap_or_default())
 }
 
 /// Whether a pause is of this integration or of one of its pipelines.
@@ -153,6 +162,9 @@ fn integration_text(
         for wait in live.waits.iter().take(4) {
             let _ = writeln!(out, "  {}", wait_text(wait, now));
         }
+        for hook in &live.hooks {
+            out.push_str(&wrap(&hook_text(hook, now), 2));
+        }
         for trouble in &live.troubles {
             out.push_str(&paint.red(&trouble_text(trouble, now)));
         }
@@ -208,7 +220,11 @@ fn wait_text(wait: &WaitReason, now: DateTime<Utc>) -> String {
         WaitReason::FullRead { at } => format!("everything is read again {}", until(now, *at)),
         WaitReason::Due { at } => format!("a record is looked at again {}", until(now, *at)),
         WaitReason::Retry { at } => format!("next attempt {}", until(now, *at)),
+        WaitReason::Refused { connection, at } => format!("{connection} is asked again {}", until(now, *at)),
         WaitReason::Store { at } => format!("the store is tried again {}", until(now, *at)),
+        WaitReason::Blackout { until: end } => {
+            format!("a black-out: nothing is written to any system; it ends {}", until(now, *end))
+        }
         WaitReason::ByHand => "nothing starts by itself (`automatic: false`)".to_owned(),
         WaitReason::Paused => "it is paused: nothing starts by itself before `reconciled resume`".to_owned(),
     }
@@ -216,11 +232,15 @@ fn wait_text(wait: &WaitReason, now: DateTime<Utc>) -> String {
 
 fn trouble_text(trouble: &ConnectionTrouble, now: DateTime<Utc>) -> String {
     let end = if trouble.temporary { "it is tried again" } else { "it needs a person" };
-    let attempts = count(u64::from(trouble.attempts), "attempt", "attempts");
-    let since = ago(now, trouble.since);
-    let text =
-        format!("! {}; since {since}, {attempts}; {end}", said_by(trouble.connection.as_str(), &trouble.message));
-    wrap(&text, 2)
+    let what = said_by(trouble.connection.as_str(), &trouble.message);
+    // Nobody has tried a connection that is known to be none.
+    let tried = if trouble.attempts == 0 {
+        String::new()
+    } else {
+        let attempts = count(u64::from(trouble.attempts), "attempt", "attempts");
+        format!("; since {}, {attempts}", ago(now, trouble.since))
+    };
+    wrap(&format!("! {what}{tried}; {end}"), 2)
 }
 
 fn state(pipeline: &PipelineStatus, now: DateTime<Utc>) -> String {

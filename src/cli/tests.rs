@@ -20,7 +20,7 @@ use crate::{
     config::{ConnectionName, Cost, CostLine, IntegrationName, PipelineName},
     connector::Requests,
     daemon::{
-        ConnectionTrouble, DaemonStatus, IntegrationNow, Phase, PublicNow, WaitReason,
+        ConnectionTrouble, DaemonStatus, HookNow, IntegrationNow, Phase, PublicNow, WaitReason,
         protocol::Status,
         reload::{ConfigDiff, DiffKind, IntegrationDiff},
     },
@@ -168,6 +168,7 @@ fn a_run(mode: Mode) -> RunReport {
         pulled_again: 0,
         changes_seen: true,
         troubles: Vec::new(),
+        blackout: None,
     }
 }
 
@@ -225,6 +226,7 @@ fn a_sync_with_trouble() {
         connection: connection("acme-xero"),
         message: "acme-xero refuses the login: TokenExpired; give a new token".to_owned(),
         temporary: false,
+        partly: false,
     }];
     let mut skipped = PipelineReport::new(name("acme/payments"));
     skipped.skipped = Some("acme-xero/payments could not be read".to_owned());
@@ -247,6 +249,7 @@ fn pipeline_status(pipeline: &str, stage: Stage) -> PipelineStatus {
         stage,
         links: 1_204,
         parked: 3,
+        oldest: None,
         due: 0,
         next_due: None,
         verified: Some(before(2)),
@@ -266,6 +269,7 @@ fn a_status() -> Status {
         earlier: [Damage::default(); 2],
         config: 1,
         plan: None,
+        except: Vec::new(),
         approval: Approval::Waiting,
     };
     let sales = PipelineStatus { held: Some(held), ..pipeline_status("acme/sales", Stage::Running) };
@@ -282,6 +286,7 @@ fn a_status() -> Status {
         paused: Vec::new(),
         connections: Vec::new(),
         edits: Vec::new(),
+        rollouts: Vec::new(),
     }
 }
 
@@ -327,6 +332,7 @@ fn a_status_of_a_daemon_at_work() {
                 since: before(30),
                 attempts: 14,
             }],
+            hooks: vec![HookNow { connection: connection("acme-xero"), at: before(3), polled_every: Some(1_200) }],
             failure: None,
         }],
     });
@@ -340,6 +346,7 @@ fn a_status_of_nothing() {
         integrations: Vec::new(),
         paused: Vec::new(),
         edits: Vec::new(),
+        rollouts: Vec::new(),
         connections: Vec::new(),
     };
     insta::assert_snapshot!(status::render(&status, now(), Paint::Plain));
@@ -538,13 +545,9 @@ fn the_last_runs() {
 
 #[test]
 fn calls_a_day() {
-    let line = |resource: &str| CostLine { resource: resource.to_owned(), polls: 720, syncs: 1, full_reads: 1 };
-    let cost = Cost {
-        connection: connection("acme-xero"),
-        lines: vec![line("contacts"), line("invoices"), line("payments")],
-        calls_a_day: 2_166,
-        limit: Some(5_000),
-    };
+    let line = |of: &str| CostLine { resource: of.to_owned(), polls: 720, syncs: 1, full_reads: 1, each_record: 1 };
+    let lines = ["contacts", "invoices", "payments"].map(line).into();
+    let cost = Cost { connection: connection("acme-xero"), lines, calls_a_day: 2_166, limit: Some(5_000) };
     insta::assert_snapshot!(fits(&validate::render(&[cost])));
 }
 
@@ -575,6 +578,7 @@ fn what_an_edit_would_change() {
         }],
     };
     let one = |name: &str, change, edited: &[&str], effect: EditEffect, why: Option<&str>| IntegrationDiff {
+        turn: None,
         integration: IntegrationName::parse(name).unwrap(),
         change,
         running: (change != DiffKind::Added).then(|| "3fa9c10b77de".to_owned()),

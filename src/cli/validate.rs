@@ -113,7 +113,11 @@ pub fn render(costs: &[Cost]) -> String {
             .map(|(of, one, many)| count(of, one, many))
             .collect();
             if !parts.is_empty() {
-                out.push_str(&wrap(&format!("{}: {}", line.resource, parts.join(", ")), 4));
+                let more = match line.each_record {
+                    0 => String::new(),
+                    more => format!("; and {} more for each record that they bring", count(more, "call", "calls")),
+                };
+                out.push_str(&wrap(&format!("{}: {}{more}", line.resource, parts.join(", ")), 4));
             }
         }
     }

@@ -7,15 +7,17 @@ use std::{
 
 use super::{
     diagnostic::{Diagnostic, Report},
-    load::read,
+    extends,
+    load::read_tree,
     resolve,
     source::Sources,
     templates::Origins,
+    written::{Decode as _, TopW},
 };
 use crate::connector::Manifest;
 
 /// Name in messages, and text, of each.
-const MANIFESTS: [(&str, &str); 10] = [
+const MANIFESTS: [(&str, &str); 11] = [
     ("connectors/cliniko.yaml", include_str!("../../connectors/cliniko.yaml")),
     ("connectors/eventbrite.yaml", include_str!("../../connectors/eventbrite.yaml")),
     ("connectors/gosweetspot.yaml", include_str!("../../connectors/gosweetspot.yaml")),
@@ -23,6 +25,7 @@ const MANIFESTS: [(&str, &str); 10] = [
     ("connectors/quickbooks.yaml", include_str!("../../connectors/quickbooks.yaml")),
     ("connectors/simpro.yaml", include_str!("../../connectors/simpro.yaml")),
     ("connectors/website.yaml", include_str!("../../connectors/website.yaml")),
+    ("connectors/workflowmax.yaml", include_str!("../../connectors/workflowmax.yaml")),
     ("connectors/xero.yaml", include_str!("../../connectors/xero.yaml")),
     ("connectors/xpm.yaml", include_str!("../../connectors/xpm.yaml")),
     ("connectors/zoho-crm.yaml", include_str!("../../connectors/zoho-crm.yaml")),
@@ -44,9 +47,15 @@ fn read_all() -> (BTreeMap<String, Manifest>, Vec<Diagnostic>) {
     let (report, mut sources) = (Report::default(), Sources::default());
     let nothing: HashMap<String, String> = HashMap::new();
     let mut found = BTreeMap::new();
+    let mut nodes = Vec::new();
     for (name, text) in MANIFESTS {
         let number = sources.add(name.to_owned(), text);
-        let top = read(number, text, &nothing, &mut sources, &report);
+        nodes.extend(read_tree(number, text, &nothing, &mut sources, &report));
+    }
+    // Some are variants of others.
+    extends::lay(&mut nodes, &mut sources, &report);
+    for node in nodes {
+        let top = TopW::decode(&node, &report);
         for entry in top.and_then(|top| top.connectors).map(|named| named.entries).unwrap_or_default() {
             let manifest = resolve::manifest(&entry.name, &entry.value, &report);
             found.extend(manifest.map(|manifest| (entry.name.value.clone(), manifest)));
@@ -74,6 +83,7 @@ mod tests {
                 "quickbooks",
                 "simpro",
                 "website",
+                "workflowmax",
                 "xero",
                 "xpm",
                 "zoho-crm",

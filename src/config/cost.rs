@@ -8,7 +8,10 @@ use std::{
 use serde::Serialize;
 
 use super::{Config, Connection, ConnectionName};
-use crate::{connector::Limit, record::Side};
+use crate::{
+    connector::{Detail, Limit},
+    record::Side,
+};
 
 const DAY: u64 = 24 * 3600;
 
@@ -36,6 +39,9 @@ pub struct CostLine {
     pub syncs: u64,
     /// Full reads a day, each one call at least.
     pub full_reads: u64,
+    /// Calls besides for each record that any of these brings: members that a pipeline maps and that have calls of their
+    /// own, and the record itself where the list holds less than it. How many records there are is not known here.
+    pub each_record: u64,
 }
 
 impl CostLine {
@@ -50,26 +56,32 @@ impl CostLine {
 pub fn cost(config: &Config) -> Vec<Cost> {
     let mut found: BTreeMap<ConnectionName, BTreeMap<String, CostLine>> = BTreeMap::new();
     for integration in config.integrations.values().filter(|integration| integration.automatic) {
-        let mut read: BTreeSet<(ConnectionName, String)> = BTreeSet::new();
+        let mut read: BTreeMap<(ConnectionName, String), BTreeSet<&str>> = BTreeMap::new();
         for pipeline in &integration.pipelines {
             for side in Side::BOTH.into_iter().filter(|side| pipeline.reads(*side)) {
                 let end = pipeline.end(side);
-                read.insert((end.connection.name.clone(), end.resource.name.clone()));
+                let calls = read.entry((end.connection.name.clone(), end.resource.name.clone())).or_default();
+                let also = end.resource.also.iter().filter(|also| also.get.is_some());
+                calls.extend(also.map(|also| also.member.as_str()));
+                let detail = end.resource.list.as_ref().and_then(|list| list.detail.as_ref());
+                calls.extend(matches!(detail, Some(Detail::One)).then_some("$"));
             }
         }
         let schedule = &integration.schedule;
         let syncs = schedule.after_idle.map_or(0, per_day)
             + schedule.cron.iter().map(|cron| cron_per_day(cron, integration.timezone)).sum::<u64>();
-        for (connection, resource) in read {
+        for ((connection, resource), calls) in read {
             let line = found.entry(connection.clone()).or_default().entry(resource.clone()).or_insert(CostLine {
                 resource,
                 polls: 0,
                 syncs: 0,
                 full_reads: 0,
+                each_record: 0,
             });
             // The same resource read by two integrations is pulled at the shorter interval.
             line.polls = line.polls.max(schedule.poll.get(&connection).copied().map_or(0, per_day));
             line.syncs = line.syncs.max(syncs);
+            line.each_record = line.each_record.max(calls.len() as u64);
             line.full_reads = line.full_reads.max(schedule.full_read.map_or(0, per_day));
         }
     }

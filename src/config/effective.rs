@@ -55,10 +55,11 @@ impl Effects {
         let schedule = &integration.schedule;
         let crons: Vec<&str> = schedule.cron.iter().map(|cron| cron.written.as_str()).collect();
         let tuning = format!(
-            "{} {:?} {:?} {:?} {:?} {crons:?} {:?} {:?}",
+            "{} {:?} {:?} {:?} {:?} {:?} {crons:?} {:?} {:?}",
             integration.automatic,
             integration.apply,
             integration.debounce,
+            integration.blackouts,
             schedule.poll,
             schedule.after_idle,
             schedule.full_read,

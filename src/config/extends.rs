@@ -80,7 +80,7 @@ impl Layers<'_> {
             Some((base, version)) => (base, Some(version)),
             None => (text, None),
         };
-        let mut below = self.base(name, (base, span), way)?;
+        let below = self.base(name, (base, span), way)?;
         let known = below.map().and_then(|map| map.get("version")?.scalar()).map_or("1", |scalar| &scalar.text);
         if let Some(version) = version.filter(|version| *version != known) {
             self.report.add(
@@ -89,14 +89,7 @@ impl Layers<'_> {
             );
             return None;
         }
-        if let NodeValue::Map(map) = &mut below.value {
-            map.entries.retain(|(key, _)| key.text != "version");
-        }
-        let mut whole = over(&below, node, Level::Connector);
-        if let NodeValue::Map(map) = &mut whole.value {
-            map.entries.retain(|(key, _)| key.text != "extends");
-        }
-        Some(whole)
+        Some(variant(below, node))
     }
 
     /// The connector that `name` extends, its own layers in place.
@@ -145,10 +138,27 @@ impl Layers<'_> {
                 let tree = read_tree(number, text, &nothing, self.sources, &Report::default())?;
                 tree.map()?.get("connectors")?.map()?.get(name).cloned()
             });
+            // A built-in variant is one of the built-in connector, whatever else has that name.
+            let tree = match tree.as_ref().and_then(said) {
+                Some((base, _)) => self.built_in(base).zip(tree.as_ref()).map(|(below, tree)| variant(below, tree)),
+                None => tree,
+            };
             self.built_in.insert(name.to_owned(), tree);
         }
         self.built_in.get(name).cloned().flatten()
     }
+}
+
+/// A connector over the one that it extends.
+fn variant(mut below: Node, node: &Node) -> Node {
+    if let NodeValue::Map(map) = &mut below.value {
+        map.entries.retain(|(key, _)| key.text != "version");
+    }
+    let mut whole = over(&below, node, Level::Connector);
+    if let NodeValue::Map(map) = &mut whole.value {
+        map.entries.retain(|(key, _)| key.text != "extends");
+    }
+    whole
 }
 
 /// Where in a connector one is: what is laid over entry by entry there, and what is replaced.

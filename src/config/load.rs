@@ -8,7 +8,8 @@ use std::{
 };
 
 use super::{
-    Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, PipelineName, Snapshot, Sources, builtin,
+    Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, MadeFrom, PipelineName, Rollout, Snapshot, Sources,
+    builtin,
     diagnostic::{Report, error},
     extends, parse,
     placeholders::{self, EnvSource},
@@ -37,6 +38,10 @@ pub struct Loaded {
     pub left_out: Vec<LeftOut>,
     /// Every integration that is written, with mistakes or without.
     pub written: BTreeMap<IntegrationName, WrittenIn>,
+    /// The integrations that templates make.
+    pub made: BTreeMap<IntegrationName, MadeFrom>,
+    /// How edits of templates reach their clients, by template.
+    pub rollouts: BTreeMap<String, Rollout>,
     /// The files that could be read and hold no mistake in their own form.
     pub readable: BTreeSet<String>,
     /// Every connector that is sound, by name: the built-in ones and the user's own.
@@ -115,7 +120,8 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
     let raw: Vec<RawNames> = nodes.iter().map(RawNames::of).collect();
     let mut templates = Templates::take(&mut nodes, env, &report);
     templates.expand(&mut nodes, None, &mut sources);
-    let origins = templates.finish();
+    let (origins, mut clients) = templates.finish();
+    clients.share(&nodes);
     extends::lay(&mut nodes, &mut sources, &report);
     let mut written = Written::default();
     for (node, name) in nodes.iter().zip(&names) {
@@ -186,6 +192,10 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         })
         .chain(written.failed[1].iter().map(|name| (name.clone(), None)))
         .collect();
+    resolve::check_connections(&cx, &written.connections);
+    if toml.is_some() && settings_sound && settings.public.is_none() {
+        resolve::unheard(&cx, &written.grants, &written.connections);
+    }
     let integrations = written.integrations.iter().filter_map(|entry| resolve::integration(&cx, entry));
     let mut drafts: Vec<_> = integrations.collect();
     drafts.extend(written.pipelines.iter().filter_map(|entry| resolve::top_level(&cx, entry)));
@@ -197,10 +207,11 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         .filter(|entry| entry.errors == 0)
         .filter_map(|entry| resolve::notification(&cx, &entry.name, &entry.value, &all_names))
         .map(|made| (made.name.clone(), Arc::new(made)));
+    let (made, rollouts) = clients.finish();
     let config = Config {
         settings,
         connections: connections(&cx),
-        integrations: drafts.into_iter().filter_map(finish).collect(),
+        integrations: drafts.into_iter().filter_map(|draft| finish(draft, &made)).collect(),
         notifications: notifications.collect(),
     };
     // Of a file that cannot be read as a tree (a key that is given twice, say) nobody knows what was meant.
@@ -214,22 +225,32 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         .collect();
     let connectors = cx.manifests.into_iter().filter_map(|(name, manifest)| Some((name, manifest?))).collect();
     let diagnostics = report.close(&sources, &origins);
-    Loaded { config, diagnostics, settings_sound, left_out, written, readable: sound, connectors, sources }
+    Loaded {
+        config,
+        diagnostics,
+        settings_sound,
+        left_out,
+        written,
+        made,
+        rollouts,
+        readable: sound,
+        connectors,
+        sources,
+    }
 }
 
 fn connections(cx: &Cx<'_>) -> BTreeMap<ConnectionName, Arc<super::Connection>> {
     cx.connections.values().flatten().map(|connection| (connection.name.clone(), Arc::clone(connection))).collect()
 }
 
-fn finish(draft: resolve::Draft) -> Option<(IntegrationName, Arc<super::Integration>)> {
+fn finish(
+    draft: resolve::Draft,
+    made: &BTreeMap<IntegrationName, MadeFrom>,
+) -> Option<(IntegrationName, Arc<super::Integration>)> {
     let mut integration = draft.integration;
+    integration.made = made.get(&integration.name).cloned();
     integration.pipelines = draft.pipelines.into_iter().map(|resolved| Arc::new(resolved.pipeline)).collect();
     (!integration.pipelines.is_empty()).then(|| (integration.name.clone(), Arc::new(integration)))
-}
-
-/// One file: text to tree to written maps.
-pub(super) fn read(file: u32, text: &str, env: &dyn EnvSource, sources: &mut Sources, report: &Report) -> Option<TopW> {
-    TopW::decode(&read_tree(file, text, env, sources, report)?, report)
 }
 
 /// One file as a tree, with everything filled in but templates.

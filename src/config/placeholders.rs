@@ -8,7 +8,7 @@ use std::{collections::HashMap, hash::BuildHasher, path::Path};
 use secrecy::SecretString;
 
 use super::{
-    Secret,
+    Secret, SecretCommand,
     diagnostic::{Report, error},
     source::{Sources, Span},
     tree::{Hole, Node, NodeValue, Scalar},
@@ -149,7 +149,7 @@ fn unknown(hole: &str, span: Span) -> super::diagnostic::Finding {
     }
     let help = match hole.split_once(':') {
         Some((kind, rest)) => {
-            let near = super::nearest::nearest(kind, ["env", "file", "credential"]).unwrap_or("env");
+            let near = super::nearest::nearest(kind, ["env", "file", "credential", "command"]).unwrap_or("env");
             format!("did you mean `${{{near}:{rest}}}`?")
         }
         None => {
@@ -187,12 +187,12 @@ pub(crate) fn secret(
                     },
                 });
             }
-            Some(("command", _)) => {
-                report.add(
-                    error("config::not_in_this_version", span, "secrets from a command are not in this version")
-                        .help("use `${file:PATH}`, `${credential:NAME}` or `${env:NAME}`"),
-                );
-                return None;
+            Some(("command", line)) => {
+                let command = SecretCommand::parse(line).map_err(|why| {
+                    error("config::placeholder", span, format!("this is no command: {why}"))
+                        .help("write a program and its arguments: ${command:pass show acme/website}; no shell is used")
+                });
+                return command.map(Secret::Command).map_err(|finding| report.add(finding)).ok();
             }
             _ => {}
         }
@@ -324,6 +324,7 @@ mod tests {
         let shown = match secret {
             Some(Secret::Known(text)) => format!("known {}", text.expose_secret()),
             Some(Secret::File(path)) => format!("file {}", path.display()),
+            Some(Secret::Command(command)) => format!("command {:?}", command.known().0),
             Some(Secret::Missing { what }) => format!("missing {what}"),
             None => format!("{} error", report.errors()),
         };
@@ -339,7 +340,10 @@ mod tests {
         check_secret("${file:/run/x}", "file /run/x");
         check_secret("${credential:acme}", "file /run/credentials/x/acme");
         check_secret("${credential:../x}", "1 error");
-        check_secret("${command:pass x}", "1 error");
+        check_secret("${command:pass x}", "command [\"pass\", \"x\"]");
+        check_secret("${command:sh -c 'a b'}", "command [\"sh\", \"-c\", \"a b\"]");
+        check_secret("${command:sh -c 'a}", "1 error");
+        check_secret("${command:}", "1 error");
         check_secret("x${file:/run/x}", "1 error");
     }
 }

@@ -54,7 +54,7 @@ pub fn render_client(dir: &Path, env: &dyn EnvSource, name: &str, places: bool) 
     let names = names(&nodes);
     templates.expand(&mut nodes, Some(name), &mut sources);
     let broken = report.errors() > before;
-    let origins = templates.finish();
+    let (origins, _) = templates.finish();
     let own = format!("{name}/");
     let mut shown = Map { entries: Vec::new(), flow: false };
     for what in ["connections", "tables", "integrations"] {

@@ -17,6 +17,7 @@ mod policy;
 mod schedule;
 mod steps;
 mod table;
+mod unheard;
 mod value;
 mod writers;
 
@@ -29,14 +30,15 @@ use std::{
 
 pub(crate) use connection::connection;
 pub(crate) use grant::grant;
-pub(crate) use hash::node_hash;
+pub(crate) use hash::{entries_hash, node_hash};
 pub(crate) use integration::{Draft, integration, top_level};
 pub(crate) use manifest::{amend, manifest};
-pub(crate) use moves::check as check_moves;
+pub(crate) use moves::{check as check_moves, check_connections};
 pub(crate) use notification::notification;
 pub use order::LeftOut;
 pub(crate) use order::settle;
 pub(crate) use table::{KnownTable, table};
+pub(crate) use unheard::unheard;
 pub(crate) use writers::one_writer;
 
 use super::{Connection, PipelineName, diagnostic::Report, placeholders::EnvSource, source::Span};

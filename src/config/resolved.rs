@@ -8,14 +8,16 @@ mod grant;
 mod integration;
 mod notification;
 mod pipeline;
+mod rollout;
 mod settings;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-pub use connection::{Auth, Connection, Secret};
+pub use connection::{Auth, Connection};
 pub use elements::{Count, Dates, EachElement, Elements, Interval};
 pub use field::{
-    Content, Each, Expectation, Field, FieldEnd, FieldId, Flow, Join, Lookup, Table, Transform, UnknownKey, WriteWhen,
+    Content, Each, Expectation, Field, FieldEnd, FieldId, Flow, Join, Lookup, Removes, Table, Transform, UnknownKey,
+    WriteWhen,
 };
 pub use filter::{DateBound, Filter, Operator, Test};
 pub use grant::{Grant, GrantFlow};
@@ -25,6 +27,7 @@ pub use pipeline::{
     Amount, Blanks, CoWriter, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep,
     KeyPair, KnownConstant, OnLeave, Pipeline, Then, Tier, Unique,
 };
+pub use rollout::{MadeFrom, Rollout};
 pub use settings::{
     Account, AdminSettings, BackupSettings, HistorySettings, PublicSettings, ReloadSettings, Role, RunSettings,
     Settings,

@@ -7,6 +7,7 @@
 //! client's file, everything else into the template; [`Origins`] remembers which belongs to which, so that a mistake
 //! shows both.
 
+mod clients;
 mod emit;
 mod fill;
 mod origins;
@@ -16,6 +17,7 @@ mod read;
 
 use std::collections::BTreeMap;
 
+pub(crate) use clients::Clients;
 pub(crate) use emit::emit;
 pub(crate) use origins::Origins;
 pub(crate) use params::{AnyNode, ParamW};
@@ -45,12 +47,14 @@ pub(crate) struct Templates<'a> {
     env: &'a dyn EnvSource,
     report: &'a Report,
     origins: Origins,
+    clients: Clients,
 }
 
 impl<'a> Templates<'a> {
     /// Takes the templates out of the files.
     pub(crate) fn take(files: &mut [Node], env: &'a dyn EnvSource, report: &'a Report) -> Self {
-        let mut templates = Self { known: BTreeMap::new(), env, report, origins: Origins::default() };
+        let mut templates =
+            Self { known: BTreeMap::new(), env, report, origins: Origins::default(), clients: Clients::default() };
         for file in files {
             let NodeValue::Map(root) = &mut file.value else { continue };
             let Some(at) = root.entries.iter().position(|(key, _)| key.text == "templates") else { continue };
@@ -124,6 +128,9 @@ impl<'a> Templates<'a> {
                 }
             }
         }
+        if only.is_none() {
+            self.clients.check(&self.known, self.report);
+        }
     }
 
     /// The clients that a template lists itself become integrations of the file that holds the template.
@@ -148,6 +155,10 @@ impl<'a> Templates<'a> {
     fn client(&mut self, client: &Key, integration: &mut Node, made: &mut Map, sources: &mut Sources) -> bool {
         let before = self.report.errors();
         let Some(used) = Use::read(integration, self.report) else { return false };
+        if let Some(template) = self.known.get(&used.template.value) {
+            let base = template.base.as_ref().and_then(|base| self.known.get(&base.template.value));
+            self.clients.made(client, (template, base));
+        }
         let Some(mut body) = self.body(client, &used, true, sources) else { return false };
         if let Some(overrides) = &used.overrides {
             overlay::overlay(&mut body, overrides, &used.template.value, self.report);
@@ -219,9 +230,9 @@ impl<'a> Templates<'a> {
         Some(under)
     }
 
-    /// What belongs to what, for showing mistakes.
-    pub(crate) fn finish(self) -> Origins {
-        self.origins
+    /// What belongs to what, for showing mistakes, and who was made from what.
+    pub(crate) fn finish(self) -> (Origins, Clients) {
+        (self.origins, self.clients)
     }
 }
 

@@ -193,6 +193,17 @@ pub struct Requests {
     pub writes: u64,
 }
 
+/// What is left of one limit of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// The span that the limit is about.
+    pub per: Duration,
+    /// How many requests it allows.
+    pub of: u32,
+    /// How many may still be made now.
+    pub left: u32,
+}
+
 /// One account on one system, ready to be spoken to. Implementations keep the account's limits themselves: a call
 /// waits for its turn, and every retry that cannot do harm (reads; writes certain not to have been carried out)
 /// happens inside.
@@ -251,6 +262,11 @@ pub trait Connector: Send + Sync {
 
     /// Requests made so far.
     fn requests(&self) -> Requests;
+
+    /// What is left of its limits, where they are kept here.
+    fn budgets(&self) -> Vec<Budget> {
+        Vec::new()
+    }
 
     /// What was listed of a resource in this process is remembered durably by now; a file that was taken may be put away.
     async fn settled(&self, _resource: &Resource) {}

@@ -18,8 +18,8 @@ use thiserror::Error;
 
 use self::decode::Codec;
 use super::{
-    Answer, CallError, Connector, LimitRegistry, Limits, Page, PreparedCall, Priority, PullCursor, RemoteRecord,
-    Requests, Resource, WriteItem, WriteKind,
+    Answer, Budget, CallError, Connector, LimitRegistry, Limits, Page, PreparedCall, Priority, PullCursor,
+    RemoteRecord, Requests, Resource, WriteItem, WriteKind,
 };
 use crate::{clock::Clock, config::Connection, grant::Keeper, record::RecordId};
 
@@ -33,6 +33,7 @@ pub(super) mod extract;
 mod format;
 mod list;
 mod login;
+mod member;
 mod messages;
 mod one;
 mod prepare;
@@ -218,6 +219,10 @@ impl Connector for HttpConnector {
             reads: self.shared.reads.load(Ordering::Relaxed),
             writes: self.shared.writes.load(Ordering::Relaxed),
         }
+    }
+
+    fn budgets(&self) -> Vec<Budget> {
+        self.limits.budgets()
     }
 
     fn for_a_person(&self) -> Option<Arc<dyn Connector>> {

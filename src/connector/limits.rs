@@ -20,7 +20,7 @@ use self::{
     queue::{PoolKey, State, Waiter, What},
     window::{Pool, Window},
 };
-use super::{CallError, Limit, Scope};
+use super::{Budget, CallError, Limit, Scope};
 use crate::{
     clock::Clock,
     config::{Auth, Connection, Secret},
@@ -150,6 +150,8 @@ impl LimitRegistry {
         let secret = |secret: &Secret| match secret {
             Secret::Known(text) => format!("{:016x}", self.hasher.hash_one(text.expose_secret())),
             Secret::File(path) => path.display().to_string(),
+            // Arguments may be secrets.
+            Secret::Command(command) => format!("{:016x}", self.hasher.hash_one(command.known().0)),
             Secret::Missing { what } => what.clone(),
         };
         match auth {
@@ -263,6 +265,20 @@ impl Limits {
         if let Some(Pool::Window(window)) = found.and_then(|at| state.pools.get_mut(at)) {
             window.learn(now, left);
         }
+    }
+
+    /// What is left of each limit that counts requests.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<Budget> {
+        let now = self.registry.clock.monotonic();
+        let mut state = self.registry.lock();
+        let mut all = Vec::new();
+        for at in self.pools.iter() {
+            if let Some(Pool::Window(window)) = state.pools.get_mut(*at) {
+                all.push(window.budget(now));
+            }
+        }
+        all
     }
 
     /// The error that says so.

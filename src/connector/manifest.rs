@@ -7,6 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 pub use self::{
+    also::{Also, First, ListChanges, OwnWrite},
     file_table::{FileFormat, FileTable, Group, Holds},
     inbox_table::{InboxTable, Require, Signature},
     oauth::{AccountIn, Accounts, ClientAuth, HostIn, OAuth},
@@ -20,6 +21,7 @@ pub use self::{
 };
 use crate::record::{Canon, Kind, Path};
 
+mod also;
 mod file_table;
 mod inbox_table;
 mod oauth;
@@ -211,15 +213,6 @@ pub struct Resource {
     pub sql: Option<SqlTable>,
 }
 
-/// A member of a record that a call of its own reads.
-#[derive(Clone, Debug)]
-pub struct Also {
-    /// Its name in the record.
-    pub member: String,
-    /// The call, with `{id}`, and where the value is in the answer.
-    pub get: GetOne,
-}
-
 impl Manifest {
     /// Whether its records are in files.
     #[must_use]
@@ -390,6 +383,10 @@ pub struct Write {
     pub duplicate: Option<Regex>,
     /// Of a deletion, what it sends and how it may fail.
     pub deletion: Option<Deletion>,
+    /// It writes this member of a record, and nothing else of it.
+    pub member: Option<Box<OwnWrite>>,
+    /// Of a create, the members that it does not take whole.
+    pub firsts: Vec<First>,
 }
 
 /// What a deletion has beyond any write.

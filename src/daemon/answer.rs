@@ -42,7 +42,7 @@ pub(super) async fn answer(
         Request::Resume { what } => resume(shared, what).await,
         Request::LogLevel { directive } => log_level::change(directive.as_deref()).map(Response::LogLevel),
         Request::Notifications => Ok(Response::Notifications(shared.board.all(&shared.engine().config))),
-        Request::NotificationTest { .. } => {
+        Request::NotificationTest { .. } | Request::SecretsCheck => {
             let engine = shared.engine();
             in_time(Box::pin(async move { execute(&engine, request).await })).await
         }
@@ -204,6 +204,7 @@ async fn status(shared: &Arc<Shared>) -> Response {
             integrations: Vec::new(),
             paused: Vec::new(),
             edits: Vec::new(),
+            rollouts: Vec::new(),
             connections: Vec::new(),
         },
         Err(failure) => {
@@ -213,6 +214,7 @@ async fn status(shared: &Arc<Shared>) -> Response {
                 integrations: Vec::new(),
                 paused: Vec::new(),
                 edits: Vec::new(),
+                rollouts: Vec::new(),
                 connections: Vec::new(),
             }
         }
@@ -220,6 +222,7 @@ async fn status(shared: &Arc<Shared>) -> Response {
     let slots = shared.slots();
     status.paused = slots.values().flat_map(|slot| slot.peek(|state| state.pauses.clone()).into_values()).collect();
     status.daemon = Some(shared.status());
+    grants::note_lacking(shared, &mut status);
     Response::Status(Box::new(status))
 }
 
@@ -285,7 +288,7 @@ async fn change(shared: &Arc<Shared>, request: Request) -> Result<Response, Fail
     }
     let response = execute(&gate::for_a_person(shared.engine()), request).await?;
     drop((guards, locks));
-    if let Response::EditAnswered(_) = response {
+    if matches!(response, Response::EditAnswered(_) | Response::RolloutAnswered(_)) {
         shared.look_at_config_again();
     }
     let now = shared.clock.now();

@@ -269,7 +269,7 @@ impl Shared {
             now: self.clock.now(),
             stopping: self.is_stopping(),
             store_failing: self.health.message(),
-            integrations: self.slots().values().map(|slot| slot.now(probe)).collect(),
+            integrations: self.slots().values().map(|slot| slot.now(probe, self.clock.now())).collect(),
             config: self.config_now.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             public: self.public(),
         }
@@ -370,9 +370,9 @@ impl Daemon {
             shared.tasks().reloader = Some(tokio::spawn(reloader));
             let snapshots = tokio::spawn(snapshots::work(Arc::clone(&shared)));
             shared.tasks().workers.push(snapshots);
-            let notices = tokio::spawn(notices::work(Arc::clone(&shared)));
-            shared.tasks().workers.push(notices);
         }
+        let notices = tokio::spawn(notices::work(Arc::clone(&shared)));
+        shared.tasks().workers.push(notices);
         let public = shared.engine().config.settings.public.clone();
         if let Some(settings) = public {
             let public = public::begin(&shared, settings).await;
@@ -462,7 +462,13 @@ impl Handle {
         tracing::info!(event = "daemon.stopping", deadline = ?self.shared.stop_deadline());
         let shared = self.shared.clone();
         let deadline = tokio::spawn(async move {
-            shared.clock.sleep(shared.stop_deadline()).await;
+            let deadline = shared.stop_deadline();
+            // In real time, too: calls to a system that is not there any more are tried again by a clock that, in a test,
+            // nobody may be moving.
+            tokio::select! {
+                () = shared.clock.sleep(deadline) => {}
+                () = tokio::time::sleep(deadline) => {}
+            }
             tracing::warn!(event = "daemon.deadline", "runs still under way are left to recovery");
             shared.stop.send_modify(|stop| *stop = (*stop).max(Stop::Now));
         });

@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use crate::{
-    config::{IntegrationName, PipelineName},
+    config::{ConnectionName, IntegrationName, PipelineName},
     engine::{PipelineReport, RunReport},
     record::Side,
 };
@@ -74,6 +74,58 @@ pub struct Lengths {
     pub sum: f64,
 }
 
+/// What became of a delivery of a web hook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Delivery {
+    /// It was taken.
+    Accepted,
+    /// It does not show the key, or is not signed with it.
+    BadSignature,
+    /// It could not be kept; the sender is asked to come again.
+    Failed,
+}
+
+impl Delivery {
+    /// Everything that can become of one.
+    pub const ALL: [Self; 3] = [Self::Accepted, Self::BadSignature, Self::Failed];
+
+    /// As it is called in metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::BadSignature => "bad_signature",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What became of a record that was posted to an inbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Posted {
+    /// It was kept.
+    Accepted,
+    /// It was known already.
+    Duplicate,
+    /// The post was refused.
+    Refused,
+}
+
+impl Posted {
+    /// Everything that can become of one.
+    pub const ALL: [Self; 3] = [Self::Accepted, Self::Duplicate, Self::Refused];
+
+    /// As it is called in metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 /// The numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
@@ -89,6 +141,14 @@ pub struct Counts {
     pub reloads: [u64; 2],
     /// When the files were last taken whole.
     pub reloaded: Option<DateTime<Utc>>,
+    /// Deliveries of web hooks, by the grant or connection that gives the key.
+    pub hooks: BTreeMap<(String, Delivery), u64>,
+    /// Deliveries at addresses that are no hook.
+    pub unknown_hooks: u64,
+    /// Records posted to inboxes.
+    pub posts: BTreeMap<(ConnectionName, Posted), u64>,
+    /// Fields put aside because two systems kept changing them to and fro.
+    pub flip_flops: BTreeMap<PipelineName, u64>,
 }
 
 /// The numbers while they grow.
@@ -129,11 +189,27 @@ impl Counters {
                 if report.troubles.is_empty() && pipeline.skipped.is_none() {
                     counts.succeeded.insert(pipeline.pipeline.clone(), ended);
                 }
+                *counts.flip_flops.entry(pipeline.pipeline.clone()).or_default() += pipeline.tally.flip_flops;
                 for (outcome, count) in outcomes(pipeline) {
                     *counts.records.entry((pipeline.pipeline.clone(), outcome)).or_default() += count;
                 }
             }
         });
+    }
+
+    /// A web hook brought something.
+    pub fn hook(&self, name: &str, delivery: Delivery) {
+        self.change(|counts| *counts.hooks.entry((name.to_owned(), delivery)).or_default() += 1);
+    }
+
+    /// Something came to an address that is no hook.
+    pub fn unknown_hook(&self) {
+        self.change(|counts| counts.unknown_hooks += 1);
+    }
+
+    /// Records were posted to an inbox.
+    pub fn post(&self, connection: &ConnectionName, posted: Posted, records: u64) {
+        self.change(|counts| *counts.posts.entry((connection.clone(), posted)).or_default() += records);
     }
 
     /// The files were looked at, and something was found.
@@ -183,6 +259,7 @@ mod tests {
             pulled_again: 0,
             changes_seen: false,
             troubles: Vec::new(),
+            blackout: None,
         };
         change(&mut report);
         report
@@ -215,6 +292,7 @@ mod tests {
             connection: crate::config::ConnectionName::parse("xero").unwrap(),
             message: String::new(),
             temporary: true,
+            partly: false,
         };
         let report = report(|report| report.troubles.push(trouble));
         counters.run(&acme, (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH), Some(&report));

@@ -8,13 +8,15 @@ use super::{
     reload::{
         HeldEdit,
         held::{self, AnswerError},
+        rollout,
     },
+    secrets,
 };
 use crate::{
     config::{IntegrationName, PipelineName},
     engine::{Desk, Engine},
     record::RecordId,
-    store::{Approval, StoreError},
+    store::{Approval, Stage, StoreError},
 };
 
 /// Carries out a request on an engine that nobody else uses. A daemon decides itself when runs happen and adds what
@@ -32,6 +34,7 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
             integrations: desk.status().await?,
             paused: paused::all(&engine.ledger).await.map_err(|error| store(&error))?.into_values().collect(),
             edits: held::all(&engine.ledger).await.map_err(|error| store(&error))?,
+            rollouts: rollout::all(&engine.ledger).await.map_err(|error| store(&error))?,
             connections: grants::all(engine).await,
         })),
         Request::Run(request) => Response::Run(Box::new(engine.run(request).await?)),
@@ -54,19 +57,13 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
             Response::Resolved(desk.resolve(&pipeline, &record, field.as_deref(), winner).await?)
         }
         Request::Held => Response::Held(desk.held().await?),
-        Request::Approve { what, except } => match held_edit(engine, &what).await? {
-            Some(held) => answer_edit(engine, held, (Approval::Approved, except)).await?,
-            None if except.is_empty() => Response::Approved(desk.approve(&what).await?),
-            None => {
-                let text = format!(
-                    "no edit of the configuration named `{what}` waits, and only of those records can be left out"
-                );
-                return Err(Failure::new(FailureKind::NotPossible, text));
-            }
-        },
+        Request::Approve { what, except } => approve(engine, &desk, (what, except)).await?,
         Request::Reject { what } => match held_edit(engine, &what).await? {
             Some(held) => answer_edit(engine, held, (Approval::Rejected, Vec::new())).await?,
-            None => Response::Rejected(desk.reject(&what).await?),
+            None => match answer_rollout(engine, &what, Approval::Rejected).await? {
+                Some(answered) => answered,
+                None => Response::Rejected(desk.reject(&what).await?),
+            },
         },
         Request::Runs { integration, limit } => {
             known(engine, &integration)?;
@@ -89,6 +86,7 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
             let all = engine.config.notifications.values();
             Response::Notifications(all.map(|told| NotificationNow::unused(told)).collect())
         }
+        Request::SecretsCheck => Response::Secrets(secrets::check(&engine.config).await),
         Request::NotificationTest { name } => {
             notices::try_out(&engine.config, &name, engine.clock.now()).await?;
             Response::NotificationSent
@@ -118,6 +116,24 @@ pub(super) fn pong() -> Response {
     Response::Pong { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() }
 }
 
+/// Lets go what is meant: an edit, a rollout, a run or a first run, but for these records.
+async fn approve(
+    engine: &Engine,
+    desk: &Desk<'_>,
+    (what, except): (String, Vec<RecordId>),
+) -> Result<Response, Failure> {
+    if let Some(held) = held_edit(engine, &what).await? {
+        return answer_edit(engine, held, (Approval::Approved, except)).await;
+    }
+    // Of a rollout no records can be left out.
+    if except.is_empty()
+        && let Some(answered) = answer_rollout(engine, &what, Approval::Approved).await?
+    {
+        return Ok(answered);
+    }
+    Ok(Response::Approved(desk.approve_except(&what, &except).await?))
+}
+
 /// The held edit that is meant.
 async fn held_edit(engine: &Engine, what: &str) -> Result<Option<HeldEdit>, Failure> {
     held::named(&engine.ledger, what).await.map_err(|error| store(&error))
@@ -133,6 +149,30 @@ async fn answer_edit(engine: &Engine, held: HeldEdit, answer: (Approval, Vec<Rec
         AnswerError::Expired { .. } => Failure::new(FailureKind::NotPossible, error.to_string()),
         AnswerError::NoSuchRecord { .. } => Failure::new(FailureKind::NoSuch, error.to_string()),
     })
+}
+
+/// Answers the edit of a template that is meant. A client that has first runs to approve is not asked about its turn.
+async fn answer_rollout(engine: &Engine, what: &str, approval: Approval) -> Result<Option<Response>, Failure> {
+    let ledger = &engine.ledger;
+    let Some(found) = rollout::named(ledger, what).await.map_err(|error| store(&error))? else { return Ok(None) };
+    let by_client = found.id != what && found.template != what;
+    if by_client && (approval == Approval::Rejected || has_first_runs(engine, what).await?) {
+        return Ok(None);
+    }
+    let answered = rollout::answer(ledger, found, (what, approval)).await.map_err(|error| store(&error))?;
+    Ok(Some(Response::RolloutAnswered(Box::new(answered))))
+}
+
+/// Whether a pipeline of this integration waits for the approval of its first run.
+async fn has_first_runs(engine: &Engine, integration: &str) -> Result<bool, Failure> {
+    let found = engine.config.integrations.values().find(|one| one.name.as_str() == integration);
+    for pipeline in found.into_iter().flat_map(|integration| &integration.pipelines) {
+        let state = engine.ledger.pipeline(&pipeline.name).await.map_err(|error| store(&error))?;
+        if state.stage == Stage::Unapproved {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn known(engine: &Engine, integration: &IntegrationName) -> Result<(), Failure> {

@@ -1,20 +1,34 @@
 //! Consents and disconnections, as people ask for them: in the daemon, or in a command that finds none.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     control::Shared,
-    protocol::{Failure, FailureKind, Request, Response},
+    protocol::{Failure, FailureKind, Request, Response, Status},
+    status::ConnectionTrouble,
 };
 use crate::{
     config::{Auth, Config, Connection, ConnectionName, Grant},
     engine::Engine,
-    grant::{ConnectionNow, GrantError, Keeper},
+    grant::{ConnectionNow, ConnectionState, GrantError, Keeper, Leaving, Renewals},
 };
 
 /// The keeper of the logins of an engine; `None` where no connection logs in by a grant.
 pub(super) fn keeper(engine: &Engine) -> Option<Arc<Keeper>> {
     engine.connectors.values().find_map(|connector| connector.keeper())
+}
+
+/// How often logins were renewed, of every grant that a connection uses.
+pub(super) fn renewals(engine: &Engine) -> BTreeMap<String, Renewals> {
+    let known = keeper(engine).map(|keeper| keeper.renewals()).unwrap_or_default();
+    let used = engine.config.connections.values().filter_map(|connection| match &connection.auth {
+        Auth::Grant(grant) => Some(grant.name.to_string()),
+        _ => None,
+    });
+    used.map(|name| (name.clone(), known.get(&name).copied().unwrap_or_default())).collect()
 }
 
 /// How every connection stands that logs in by a grant.
@@ -47,14 +61,39 @@ pub(super) async fn carry_out(engine: &Engine, request: Request) -> Result<Respo
             Response::Consent { grant: grant.name.to_string(), url: url.into(), redirect: redirect.into() }
         }
         Request::ConnectFinish { parameters } => Response::Consented(keeper.finish(&parameters).await?),
-        Request::Disconnect { what, whole } => {
+        Request::Disconnect { what, whole, by } => {
             let (grant, connection) = named(&engine.config, &what)?;
             let connection = connection.filter(|_| !whole).map(|connection| connection.name.as_str());
             let others: Vec<String> = users(&engine.config, &grant).iter().map(ToString::to_string).collect();
-            Response::Disconnected(keeper.disconnect(&grant, connection, &others).await?)
+            let by = if by.is_empty() { "somebody" } else { &by };
+            Response::Disconnected(keeper.disconnect(&grant, Leaving { connection, others: &others, by }).await?)
         }
         _ => return Err(Failure::new(FailureKind::BadRequest, "this is no request about grants")),
     })
+}
+
+/// Has every integration tell which of its connections are not connected, also before it has tried to use them.
+pub(super) fn note_lacking(shared: &Shared, status: &mut Status) {
+    let Some(daemon) = &mut status.daemon else { return };
+    let slots = shared.slots();
+    let lacking: Vec<&ConnectionNow> =
+        status.connections.iter().filter(|one| one.state != ConnectionState::Connected).collect();
+    for now in &mut daemon.integrations {
+        let used = slots.get(&now.integration).map(|slot| slot.connections()).unwrap_or_default();
+        for login in lacking.iter().filter(|login| used.contains(&login.connection)) {
+            if now.troubles.iter().any(|trouble| trouble.connection == login.connection) {
+                continue;
+            }
+            let todo = login.todo.as_deref().unwrap_or_default();
+            now.troubles.push(ConnectionTrouble {
+                connection: login.connection.clone(),
+                message: format!("it is {}; {todo}", login.state.said()),
+                temporary: false,
+                since: login.parted.as_ref().map_or(daemon.now, |parted| parted.at),
+                attempts: 0,
+            });
+        }
+    }
 }
 
 /// Whether there is such a grant or connection.
@@ -97,8 +136,13 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Res
         });
         let users: BTreeSet<ConnectionName> = users.collect();
         for slot in shared.slots().values().filter(|slot| slot.shares(&users)) {
-            slot.with(|state| state.troubles.retain(|connection, _| !users.contains(connection)));
-            slot.poke(|agenda| agenda.ask("a login was given"));
+            slot.login_given(&users, "a login was given", true);
+        }
+    }
+    if let Response::Disconnected(_) = response {
+        // Whoever tells people, and whoever looks at a page, looks again.
+        for slot in shared.slots().values() {
+            slot.stir();
         }
     }
     Ok(response)

@@ -57,6 +57,11 @@ impl Health {
         self.failures.subscribe()
     }
 
+    /// How often it began to fail.
+    pub fn times_failed(&self) -> u64 {
+        *self.failures.borrow()
+    }
+
     /// When it is probed next; `None` while it works.
     pub fn next_probe(&self) -> Option<DateTime<Utc>> {
         self.lock().as_ref().map(|failing| failing.next)

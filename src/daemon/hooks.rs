@@ -23,7 +23,7 @@ use ring::{
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::{control::Shared, grants};
+use super::{control::Shared, counts::Delivery, grants};
 use crate::{
     config::{Auth, Config, Connection, ConnectionName, Secret},
     connector::{Signed, Told, Webhooks},
@@ -62,7 +62,11 @@ impl Door for HookDoor {
         let shared = &self.0;
         let engine = shared.engine();
         let (name, secret) = visit.rest.split_once('/').unwrap_or((&visit.rest, ""));
-        let Some(hook) = Hook::named(&engine.config, name) else { return Reply::empty(404) };
+        let Some(hook) = Hook::named(&engine.config, name) else {
+            // Anybody can ask for any name: it is no label.
+            shared.counts.unknown_hook();
+            return Reply::empty(404);
+        };
         if visit.method != Method::POST {
             return Reply::empty(405).with("allow", "POST");
         }
@@ -70,12 +74,14 @@ impl Door for HookDoor {
             Ok(key) => key,
             Err(error) => {
                 tracing::error!(event = "hook.no_key", hook = name, error);
+                shared.counts.hook(name, Delivery::Failed);
                 return Reply::empty(503);
             }
         };
         let body: Option<Value> = serde_json::from_slice(&visit.body).ok();
         if !is_from_its_system(&hook.webhooks.signed, key.expose_secret(), (&visit, secret, body.as_ref())) {
             tracing::warn!(event = "hook.refused", hook = name, from = %visit.from);
+            shared.counts.hook(name, Delivery::BadSignature);
             return Reply::empty(401);
         }
         let told = body.as_ref().map(|body| hook.webhooks.read(body));
@@ -88,11 +94,13 @@ impl Door for HookDoor {
         match remember(shared, news).await {
             Ok(remembered) => {
                 tracing::info!(event = "hook.taken", hook = name, events, remembered);
+                shared.counts.hook(name, Delivery::Accepted);
                 shared.news(&concerned);
                 Reply::empty(200)
             }
             Err(error) => {
                 shared.health.failed(&error, shared.clock.now());
+                shared.counts.hook(name, Delivery::Failed);
                 Reply::empty(503).with("retry-after", "60")
             }
         }
@@ -147,6 +155,20 @@ impl<'c> Hook<'c> {
         }
         sorted
     }
+}
+
+/// The names under which deliveries are taken: of grants and connections that give a key.
+pub(super) fn names(config: &Config) -> BTreeSet<String> {
+    let speaks = config.connections.values().filter(|connection| connection.manifest.webhooks.is_some());
+    let names = speaks.flat_map(|connection| {
+        let grant = match &connection.auth {
+            Auth::Grant(grant) if grant.webhook_key.is_some() => Some(grant.name.to_string()),
+            _ => None,
+        };
+        let own = connection.webhook_key.as_ref().map(|_| connection.name.to_string());
+        grant.into_iter().chain(own)
+    });
+    names.collect()
 }
 
 /// The resources of a connection that some pipeline reads.

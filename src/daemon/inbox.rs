@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 
-use super::control::Shared;
+use super::{control::Shared, counts::Posted};
 use crate::{
     config::ConnectionName,
     connector::{Kept, Post},
@@ -41,12 +41,17 @@ impl Door for InboxDoor {
         let header = |name: &str| visit.header(name);
         match inbox.receive(resource, Post { secret, header: &header, body: &visit.body }).await {
             Ok(kept) => {
+                self.0.counts.post(&connection, Posted::Accepted, kept.new as u64);
+                self.0.counts.post(&connection, Posted::Duplicate, kept.known as u64);
                 if kept.new > 0 {
                     self.0.posted(&BTreeSet::from([connection]));
                 }
                 Reply::text(200, told(kept))
             }
-            Err(refusal) => Reply::text(refusal.status, refusal.reason),
+            Err(refusal) => {
+                self.0.counts.post(&connection, Posted::Refused, 1);
+                Reply::text(refusal.status, refusal.reason)
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use super::{
     Handle,
     control::Stop,
-    counts::Counts,
+    counts::{Counts, Delivery, Posted},
     protocol::{Failure, Progress, Request, Response},
 };
 use crate::{
@@ -39,7 +39,23 @@ impl Handle {
     /// What it has done since it started.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        self.shared.counts.read()
+        let mut counts = self.shared.counts.read();
+        let engine = self.shared.engine();
+        // They begin at 0, so that the first one counts as a growth.
+        for name in super::hooks::names(&engine.config) {
+            for delivery in Delivery::ALL {
+                counts.hooks.entry((name.clone(), delivery)).or_default();
+            }
+        }
+        for (name, _) in engine.connectors.iter().filter(|(_, connector)| connector.inbox().is_some()) {
+            for posted in Posted::ALL {
+                counts.posts.entry((name.clone(), posted)).or_default();
+            }
+        }
+        for (_, pipeline) in engine.config.pipelines() {
+            counts.flip_flops.entry(pipeline.name.clone()).or_default();
+        }
+        counts
     }
 
     /// Tells of every change of what an integration does.

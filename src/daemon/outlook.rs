@@ -8,7 +8,7 @@ use crate::{
     config::{Integration, PipelineName},
     engine::Engine,
     record::Side,
-    store::{Ledger, StoreError},
+    store::{Hold, Ledger, StoreError},
 };
 
 /// What is still to be done.
@@ -44,13 +44,18 @@ pub(super) async fn look(
             let told = engine.ledger.news(&end.connection.name, &end.resource.name, 1).await?;
             outlook.waiting |= !told.is_empty() && !paused.contains(&pipeline.name);
         }
-        if paused.contains(&pipeline.name) || !engine.ledger.holds(&pipeline.name).await?.is_empty() {
+        let holds = engine.ledger.holds(&pipeline.name).await?;
+        if paused.contains(&pipeline.name) || holds.iter().any(|held| held.what != Hold::LeftOut) {
             continue;
         }
+        let left_out: Vec<_> = holds.into_iter().flat_map(|held| held.except).collect();
         let mut after = None;
         loop {
             let (page, next) = engine.ledger.list_due(&pipeline.name, after.as_ref()).await?;
-            for (_, _, due) in page {
+            for (side, id, due) in page {
+                if left_out.contains(&(side, id)) {
+                    continue;
+                }
                 if due.at <= now {
                     outlook.waiting = true;
                 } else {

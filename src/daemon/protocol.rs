@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     notices::NotificationNow,
     paused::Pause,
-    reload::{ConfigDiff, GoodText, HeldEdit, ReloadReport},
+    reload::{ConfigDiff, GoodText, HeldEdit, ReloadReport, Rollout},
+    secrets::SecretNow,
     status::DaemonStatus,
 };
 use crate::{
@@ -119,15 +120,16 @@ pub enum Request {
     Held,
     /// Approves what is held.
     Approve {
-        /// The id of a held run or edit, a pipeline, or an integration (its first runs, or its edit).
+        /// The id of a held run, edit or rollout, a pipeline, an integration (its first runs, its edit, or its turn in a
+        /// rollout), or a template.
         what: String,
-        /// Records that an edit shall leave as they are, by an id of either side.
+        /// Records to leave as they are, by an id of either side.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         except: Vec<RecordId>,
     },
     /// Rejects what is held.
     Reject {
-        /// The id of a held run or edit, a pipeline, or the integration of an edit.
+        /// The id of a held run, edit or rollout, a pipeline, the integration of an edit, or a template.
         what: String,
     },
     /// The last runs of an integration, newest first.
@@ -152,6 +154,8 @@ pub enum Request {
     },
     /// Who is told what goes wrong, and how that stands.
     Notifications,
+    /// Which secrets are there. None is told.
+    SecretsCheck,
     /// Sends one message to try it.
     NotificationTest {
         /// The name of the notification.
@@ -182,6 +186,9 @@ pub enum Request {
         /// The whole grant, whatever was named.
         #[serde(default)]
         whole: bool,
+        /// Who asks; whoever takes the request knows better.
+        #[serde(default)]
+        by: String,
     },
     /// Changes how much the daemon logs, until its end.
     LogLevel {
@@ -228,7 +235,7 @@ impl Request {
     /// The request, with who asks where that is remembered.
     #[must_use]
     pub fn asked_by(mut self, name: &str) -> Self {
-        if let Self::Pause { by, .. } = &mut self {
+        if let Self::Pause { by, .. } | Self::Disconnect { by, .. } = &mut self {
             name.clone_into(by);
         }
         self
@@ -312,6 +319,8 @@ pub enum Response {
     Rejected(PipelineName),
     /// To [`Request::Approve`] and [`Request::Reject`] of an edit of the configuration.
     EditAnswered(Box<HeldEdit>),
+    /// To [`Request::Approve`] and [`Request::Reject`] of an edit of a template.
+    RolloutAnswered(Box<Rollout>),
     /// To [`Request::Runs`].
     Runs(Vec<RunRecord>),
     /// To [`Request::Pause`].
@@ -320,6 +329,8 @@ pub enum Response {
     Resumed(Vec<Pause>),
     /// To [`Request::Notifications`].
     Notifications(Vec<NotificationNow>),
+    /// To [`Request::SecretsCheck`].
+    Secrets(Vec<SecretNow>),
     /// To [`Request::NotificationTest`]: it was sent.
     NotificationSent,
     /// To [`Request::ConnectBegin`].
@@ -359,6 +370,9 @@ pub struct Status {
     /// Edits of the configuration that are held.
     #[serde(default)]
     pub edits: Vec<HeldEdit>,
+    /// Edits of templates that are at some of their clients first.
+    #[serde(default)]
+    pub rollouts: Vec<Rollout>,
     /// Connections that log in by a grant.
     #[serde(default)]
     pub connections: Vec<ConnectionNow>,

@@ -80,20 +80,21 @@ async fn listen(shared: &Shared, settings: &PublicSettings) -> Option<PublicList
 impl Shared {
     /// A system told of changes on these connections: whoever uses them looks again.
     pub fn news(&self, connections: &BTreeSet<ConnectionName>) {
-        self.look_again(connections, |_| true);
+        let now = self.clock.now();
+        for connection in connections {
+            let only = BTreeSet::from([connection.clone()]);
+            for slot in self.slots().values().filter(|slot| slot.shares(&only)) {
+                slot.poke(|agenda| agenda.was_told(connection, now));
+            }
+        }
     }
 
     /// Something was posted to these connections: whoever polls them looks again, as if a poll had seen it. Who looks at
     /// set times only goes on doing so.
     pub fn posted(&self, connections: &BTreeSet<ConnectionName>) {
-        self.look_again(connections, |slot| {
-            slot.integration().schedule.poll.keys().any(|polled| connections.contains(polled))
-        });
-    }
-
-    fn look_again(&self, connections: &BTreeSet<ConnectionName>, who: impl Fn(&Slot) -> bool) {
         let now = self.clock.now();
-        for slot in self.slots().values().filter(|slot| slot.shares(connections) && who(slot)) {
+        let polls = |slot: &Slot| slot.integration().schedule.poll.keys().any(|polled| connections.contains(polled));
+        for slot in self.slots().values().filter(|slot| slot.shares(connections) && polls(slot)) {
             slot.poke(|agenda| agenda.saw_change(now));
         }
     }

@@ -5,6 +5,7 @@
 //! 2. **Read**: one [`Snapshot`](crate::config::Snapshot); everything after works on these texts.
 //! 3. **Decide** (`decide`, pure): per integration, by what its configuration comes to: same, tuned, changed, added,
 //!    removed, or kept as it is because its files hold a mistake or vanished in a suspicious way.
+//!    An edit of a template may go to some of its clients first (`rollout`).
 //! 4. **Prepare** (`pass`): connectors of the new configuration are made before anything of the old one is given up.
 //! 5. **Remember** (`remembered`): the texts of every generation, and the generation each integration runs, so that a
 //!    start with a broken file ([`boot`]) runs what was good last.
@@ -25,11 +26,13 @@ mod pass;
 mod remembered;
 mod removed;
 mod report;
+pub(super) mod rollout;
 mod swap;
 mod watch;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 pub use boot::{Boot, boot};
@@ -42,6 +45,8 @@ pub use held::HeldEdit;
 pub use report::{
     ConfigNow, FileOutcome, FileResult, IntegrationOutcome, IntegrationResult, Mistake, ReloadReport, ReloadSummary,
 };
+
+pub use rollout::{Rollout, Stage as RolloutStage, Trial};
 
 use super::protocol::{Failure, FailureKind};
 use crate::{
@@ -77,6 +82,8 @@ struct Running {
     /// The file that named it.
     home: String,
     generation: u64,
+    /// When it took over, or was found to run.
+    since: DateTime<Utc>,
 }
 
 /// What the reloader knows between two looks.
@@ -99,6 +106,10 @@ struct Known {
     homes: BTreeMap<IntegrationName, String>,
     /// What the files came to at the last look, for those of which nothing is left out.
     on_disk: BTreeMap<IntegrationName, Effective>,
+    /// Edits of templates on their way, by template.
+    rollouts: BTreeMap<String, Rollout>,
+    /// How edits of templates reach their clients, as the files said at the last look.
+    rollout_settings: BTreeMap<String, crate::config::Rollout>,
     report: ReloadReport,
 }
 

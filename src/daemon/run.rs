@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{ApplyMode, ConnectionName, Integration, IntegrationName, PipelineName},
-    engine::{EngineError, Listing, Meter, Mode, RunReport, RunRequest},
+    engine::{EngineError, Listing, Meter, Mode, RunReport, RunRequest, Tally, Trouble},
     store::StoreError,
 };
 
@@ -129,7 +129,8 @@ pub(super) async fn run(
     let listing = watched
         .map(|watched| watched.progress.clone())
         .map(|progress| -> Listing { Arc::new(move |listed| drop(progress.send(Progress::Listed(listed)))) });
-    tracing::info!(event = "run.started", integration = %request.integration, mode = ?request.mode, why);
+    let config_hash = slot.peek(|state| state.version.effective.shown());
+    tracing::info!(event = "run.started", integration = %request.integration, mode = ?request.mode, why, config_hash);
     let outcome = tokio::select! {
         biased;
         () = shared.stopped(Stop::Now) => Err(RunError::Stopping),
@@ -154,6 +155,11 @@ pub(super) async fn run(
     });
     drop((turn, locks));
     outcome
+}
+
+/// One of the counts, of all pipelines.
+fn total(report: &RunReport, count: impl Fn(&Tally) -> u64) -> u64 {
+    report.pipelines.iter().map(|pipeline| count(&pipeline.tally)).sum()
 }
 
 /// Whether a run failed; `None` where it tells nothing: it was cut short by the daemon, or was no run that writes.
@@ -202,12 +208,20 @@ async fn conclude(
                 integration = %request.integration,
                 mode = ?request.mode,
                 troubles = report.troubles.len(),
-                written = report.pipelines.iter().map(|pipeline| pipeline.tally.written()).sum::<u64>(),
+                read = total(report, |tally| tally.read),
+                unchanged = total(report, |tally| tally.unchanged),
+                linked = total(report, |tally| tally.linked),
+                written = total(report, Tally::written),
+                parked = total(report, |tally| tally.parked),
+                waiting = total(report, |tally| tally.waiting),
+                filtered = total(report, |tally| tally.rejected),
+                unknown = total(report, |tally| tally.unknown),
                 exit = report.exit_code(),
             );
             // A run that was asked to make room tells nothing about its connections.
             if *slot.draining().borrow() < Drain::Closed {
-                slot.note_troubles(&kept.connections, &report.troubles, now);
+                let over = slot.note_troubles(&kept.connections, &report.troubles, counts && whole, now);
+                tell_of_refusals(shared, slot, &report.troubles, &over);
             }
             match tell_others(shared, slot, kept.started, report).await {
                 Ok(()) if request.mode == Mode::Poll => return outcome,
@@ -271,7 +285,24 @@ fn again(request: &RunRequest, outcome: &Result<RunReport, RunError>, waiting: b
     request.mode == Mode::Sync
         && (report.troubles.iter().any(|trouble| trouble.temporary)
             || report.pipelines.iter().any(|pipeline| pipeline.tally.unknown > 0)
-            || (waiting && report.troubles.is_empty()))
+            || (waiting && report.troubles.is_empty() && report.blackout.is_none()))
+}
+
+/// Whoever shares a connection need not find out by itself that it refuses us, or does not any more.
+fn tell_of_refusals(shared: &Shared, slot: &Slot, troubles: &[Trouble], over: &BTreeSet<ConnectionName>) {
+    let now = shared.clock.now();
+    for other in shared.slots().values().filter(|other| other.name != slot.name) {
+        let concerns = |name: &ConnectionName| {
+            other.peek(|state| state.agenda.as_ref().is_some_and(|agenda| agenda.is_refused(name)))
+        };
+        let refused = troubles.iter().filter(|trouble| !trouble.temporary && !trouble.partly);
+        for trouble in refused.filter(|trouble| concerns(&trouble.connection)) {
+            other.poke(|agenda| agenda.asked_by_others(&trouble.connection, now));
+        }
+        for name in over.iter().filter(|name| concerns(name)) {
+            other.poke(|agenda| agenda.ask(&format!("{name} answers again")));
+        }
+    }
 }
 
 /// What was read is delivered to every pipeline that uses it, also of other integrations: those have something to do.

@@ -5,12 +5,18 @@
 //!
 //! - Polls sit on multiples of their interval from local midnight. Those missed while something else went on are made
 //!   up for by one.
+//! - While hooks of a connection come, it is polled less often ([`hooked`]).
 //! - A window opens when a change is seen, restarts with each further one, and closes at the latest `max_wait` after
 //!   it opened. Closing is a run, and a run reads everything again; so a poll at that instant is part of it.
 //! - Times of `cron` are those of the integration's time zone, later by its place in a `spread`.
+//! - A run in a black-out writes nothing; its end is a reason for a run, if there was one in it.
 //! - `after_idle` counts from the end of the last run, whoever asked for it. A poll is no run.
 //! - A remote that fails for a reason that passes, and records that a run left over, are tried again with back-off.
+//! - A remote that refuses us is polled no more; [`refusals`] says when it is asked again. Once it answers, a run does
+//!   whatever waited for it.
 
+mod hooked;
+mod refusals;
 mod times;
 
 #[cfg(test)]
@@ -23,9 +29,11 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use hooked::Hooked;
+use refusals::Refusals;
 use times::{next_cron, next_poll, plus};
 
-use super::WaitReason;
+use super::{HookNow, WaitReason};
 use crate::config::{ConnectionName, Integration};
 
 /// First wait before something that failed is tried again.
@@ -107,12 +115,14 @@ pub struct Agenda {
     looked: DateTime<Utc>,
     /// Polls up to here have been dealt with.
     polled: BTreeMap<ConnectionName, DateTime<Utc>>,
+    hooked: Hooked,
     window: Option<Window>,
     asked: Option<String>,
     last_run: Option<DateTime<Utc>>,
     read_in_full: Option<DateTime<Utc>>,
     due: Option<DateTime<Utc>>,
     retry: Retry,
+    refusals: Refusals,
 }
 
 impl Agenda {
@@ -128,11 +138,13 @@ impl Agenda {
             running: false,
             looked: now,
             polled,
+            hooked: Hooked::default(),
             window: None,
             last_run: remembered.last_run,
             read_in_full: remembered.read_in_full,
             due: remembered.due,
             retry: Retry::default(),
+            refusals: Refusals::default(),
         };
         if remembered.changes_wait {
             agenda.saw_change(now);
@@ -172,6 +184,7 @@ impl Agenda {
             self.polled.entry(connection.clone()).or_insert(now);
         }
         self.retry.polls.retain(|connection| integration.schedule.poll.contains_key(connection));
+        self.refusals.retain(|connection| integration.pipelines.iter().any(|pipeline| pipeline.uses(connection)));
         self.integration = integration;
     }
 
@@ -180,6 +193,23 @@ impl Agenda {
         let window = self.window.get_or_insert(Window { opened: at, last_change: at, changes: 0 });
         window.last_change = window.last_change.max(at);
         window.changes += 1;
+    }
+
+    /// A system told by a hook that something changed on this connection.
+    pub fn was_told(&mut self, connection: &ConnectionName, at: DateTime<Utc>) {
+        self.hooked.came(connection, at);
+        self.saw_change(at);
+    }
+
+    /// A poll of this connection found something that no hook had told of.
+    pub fn was_not_told(&mut self, connection: &ConnectionName) {
+        self.hooked.missed(connection);
+    }
+
+    /// When each connection's last hook came, and how often it is polled for now.
+    #[must_use]
+    pub fn hooks(&self, now: DateTime<Utc>) -> Vec<HookNow> {
+        self.hooked.now(&self.integration.schedule.poll, now)
     }
 
     /// A run is wanted at once, unless nothing starts by itself.
@@ -243,6 +273,36 @@ impl Agenda {
         }
     }
 
+    /// A system refused us, `partly` if it did something else of what we wanted. It is asked again now and then.
+    pub fn refused(&mut self, connection: &ConnectionName, partly: bool, now: DateTime<Utc>) {
+        self.retry.polls.remove(connection);
+        self.refusals.refused(connection, partly, now);
+    }
+
+    /// Somebody else who needs a system was refused by it.
+    pub fn asked_by_others(&mut self, connection: &ConnectionName, now: DateTime<Utc>) {
+        self.refusals.asked(connection, now);
+    }
+
+    /// Whether a system refused us, and no run has shown since that it does what we want.
+    #[must_use]
+    pub fn is_refused(&self, connection: &ConnectionName) -> bool {
+        self.refusals.contains(connection)
+    }
+
+    /// A system that had refused us lets us read: where it had let us do nothing, what waits for it is done at once. Only
+    /// that run shows whether it does all that we want.
+    pub fn answers_again(&mut self, connection: &ConnectionName) {
+        if self.refusals.rests(connection) {
+            self.ask(&format!("{connection} answers again"));
+        }
+    }
+
+    /// A run showed that a system does what we want, or somebody mended what it refused.
+    pub fn not_refused(&mut self, connection: &ConnectionName) {
+        self.refusals.forget(connection);
+    }
+
     fn try_again(&mut self, now: DateTime<Utc>) {
         let doublings = 2_u32.saturating_pow(self.retry.attempts);
         self.retry.at = Some(plus(now, RETRY_FIRST.saturating_mul(doublings).min(RETRY_MOST)));
@@ -280,8 +340,11 @@ impl Agenda {
         waits.extend(self.idle().map(|at| WaitReason::Idle { at }));
         waits.extend(self.crons().map(|(line, at)| WaitReason::Cron { line: line.to_owned(), at }));
         waits.extend(self.full_read().map(|at| WaitReason::FullRead { at }));
+        waits.extend(self.lifted().map(|until| WaitReason::Blackout { until }));
         waits.extend(self.due.map(|at| WaitReason::Due { at }));
         waits.extend(self.retry.at.map(|at| WaitReason::Retry { at }));
+        let refusals = self.refusals.times();
+        waits.extend(refusals.map(|(connection, at)| WaitReason::Refused { connection: connection.clone(), at }));
         waits.sort_by_key(WaitReason::until);
         waits
     }
@@ -303,8 +366,16 @@ impl Agenda {
             self.polled.entry(connection.clone()).and_modify(|polled| *polled = now);
             return Some(Action::Poll { connection, at: now });
         }
+        if let Some(connection) = self.refusals.take_due(now) {
+            if self.refusals.rests(&connection) && self.integration.reads(&connection) {
+                return Some(Action::Poll { connection, at: now });
+            }
+            self.run_began(now);
+            return Some(Action::Run { why: format!("{connection} refused us before"), full: false });
+        }
         let (connection, first) = self.polls().find(|(_, at)| *at <= now).map(|(name, at)| (name.clone(), at))?;
         let interval = self.integration.schedule.poll.get(&connection).copied().unwrap_or_default();
+        let interval = self.hooked.interval(&connection, interval, now);
         // Of several that were missed, the last one is made.
         let last = now
             .checked_sub_signed(chrono::TimeDelta::from_std(interval).unwrap_or_default())
@@ -334,6 +405,9 @@ impl Agenda {
         if come(self.full_read()) {
             return run("full read".to_owned(), true);
         }
+        if come(self.lifted()) {
+            return run("the black-out is over".to_owned(), false);
+        }
         if come(self.due) {
             return run("records are due".to_owned(), false);
         }
@@ -348,6 +422,8 @@ impl Agenda {
         self.looked = self.looked.min(now);
         self.polled.values_mut().for_each(|polled| *polled = now.min(*polled));
         self.last_run = self.last_run.map(|ended| ended.min(now));
+        self.refusals.follow_back(now);
+        self.hooked.follow_back(now);
     }
 
     fn closes(&self) -> Option<DateTime<Utc>> {
@@ -361,9 +437,10 @@ impl Agenda {
     }
 
     fn polls(&self) -> impl Iterator<Item = (&ConnectionName, DateTime<Utc>)> {
-        self.integration.schedule.poll.iter().filter_map(|(connection, interval)| {
+        let all = self.integration.schedule.poll.iter().filter(|(connection, _)| !self.refusals.rests(connection));
+        all.filter_map(|(connection, interval)| {
             let polled = self.polled.get(connection)?;
-            Some((connection, next_poll(self.integration.timezone, *interval, *polled)))
+            Some((connection, self.hooked.next_poll(self.integration.timezone, connection, *interval, *polled)))
         })
     }
 
@@ -375,6 +452,11 @@ impl Agenda {
             let at = next_cron(self.integration.timezone, &cron.schedule, looked?)?;
             Some((cron.written.as_str(), plus(at, offset)))
         })
+    }
+
+    /// When what the last run could not write may be: it ended in a black-out.
+    fn lifted(&self) -> Option<DateTime<Utc>> {
+        self.integration.blacked_out(self.last_run?).filter(|until| *until < DateTime::<Utc>::MAX_UTC)
     }
 
     fn idle(&self) -> Option<DateTime<Utc>> {

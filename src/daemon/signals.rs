@@ -68,7 +68,10 @@ pub async fn serve(handle: &Handle, mut signals: Signals) -> io::Result<Stopped>
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = quit.recv() => return Ok(Stopped::AtOnce),
-            _ = diagnose.recv() => service::diagnose(&handle.status()),
+            _ = diagnose.recv() => {
+                service::diagnose(&handle.status());
+                crate::crash::point("diagnosed");
+            }
             _ = signals.hang_up.recv() => {
                 service::reloading();
                 judged.borrow_and_update();

@@ -231,12 +231,38 @@ impl Slot {
         look(&self.lock())
     }
 
-    /// Notes which connections did their part and which did not.
-    pub fn note_troubles(&self, used: &BTreeSet<ConnectionName>, troubles: &[Trouble], now: DateTime<Utc>) {
+    /// Notes which connections did their part and which did not. `proves` says whether everything was done that the
+    /// integration wants of them: reading alone does not show that one which refused us takes what we write. Returns the
+    /// refusals that are over.
+    pub fn note_troubles(
+        &self,
+        used: &BTreeSet<ConnectionName>,
+        troubles: &[Trouble],
+        proves: bool,
+        now: DateTime<Utc>,
+    ) -> BTreeSet<ConnectionName> {
+        let mut over = BTreeSet::new();
         self.with(|state| {
             state.heard.extend(used.iter().cloned());
-            state.troubles.retain(|name, _| !used.contains(name) || troubles.iter().any(|t| t.connection == *name));
+            for name in used.iter().filter(|name| troubles.iter().all(|trouble| trouble.connection != **name)) {
+                let refusing = state.agenda.as_mut().filter(|agenda| agenda.is_refused(name));
+                match refusing {
+                    Some(agenda) if !proves && !agenda.is_off() => {
+                        agenda.answers_again(name);
+                        continue;
+                    }
+                    Some(agenda) => {
+                        agenda.not_refused(name);
+                        over.insert(name.clone());
+                    }
+                    None => {}
+                }
+                state.troubles.remove(name);
+            }
             for trouble in troubles {
+                if let Some(agenda) = state.agenda.as_mut().filter(|_| !trouble.temporary) {
+                    agenda.refused(&trouble.connection, trouble.partly, now);
+                }
                 let (since, attempts) =
                     state.troubles.get(&trouble.connection).map_or((now, 0), |known| (known.since, known.attempts));
                 let known = ConnectionTrouble {
@@ -249,13 +275,37 @@ impl Slot {
                 state.troubles.insert(trouble.connection.clone(), known);
             }
         });
+        over
+    }
+
+    /// A person gave these connections another login: what they refused before is tried again at once. Nobody knows yet
+    /// whether it works, so nobody is told that it does.
+    pub fn login_given(&self, connections: &BTreeSet<ConnectionName>, why: &str, always: bool) {
+        let troubled = self.with(|state| {
+            let before = state.troubles.len();
+            state.troubles.retain(|name, _| !connections.contains(name));
+            state.heard.retain(|name| !connections.contains(name));
+            for name in connections {
+                if let Some(agenda) = &mut state.agenda {
+                    agenda.not_refused(name);
+                }
+            }
+            before != state.troubles.len()
+        });
+        if troubled || always {
+            self.poke(|agenda| agenda.ask(why));
+        }
     }
 
     /// How it stands, for people. `probe` is when a failing store is looked at again.
-    pub fn now(&self, probe: Option<DateTime<Utc>>) -> IntegrationNow {
+    pub fn now(&self, probe: Option<DateTime<Utc>>, now: DateTime<Utc>) -> IntegrationNow {
         let state = self.lock();
         let mut waits: Vec<WaitReason> = probe.map(|at| WaitReason::Store { at }).into_iter().collect();
-        waits.extend(state.agenda.iter().flat_map(Agenda::waits));
+        // Told first, whether or not there is anything to write.
+        let blackout = state.version.integration.blacked_out(now);
+        waits.extend(blackout.map(|until| WaitReason::Blackout { until }));
+        let others = state.agenda.iter().flat_map(Agenda::waits);
+        waits.extend(others.filter(|wait| !matches!(wait, WaitReason::Blackout { .. })));
         IntegrationNow {
             integration: self.name.clone(),
             running: state.version.effective.shown(),
@@ -267,6 +317,7 @@ impl Slot {
             waits,
             last_run: state.agenda.as_ref().and_then(Agenda::last_run),
             troubles: state.troubles.values().cloned().collect(),
+            hooks: state.agenda.as_ref().map(|agenda| agenda.hooks(now)).unwrap_or_default(),
             failure: state.failure.clone(),
         }
     }

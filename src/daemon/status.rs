@@ -54,6 +54,18 @@ pub enum WaitReason {
         /// When.
         at: DateTime<Utc>,
     },
+    /// A system refused us (a login, a right), which mostly needs a person; it is asked again now and then.
+    Refused {
+        /// The connection.
+        connection: ConnectionName,
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// Nothing is written to any system; reads and plans go on.
+    Blackout {
+        /// Until when.
+        until: DateTime<Utc>,
+    },
     /// The store failed; it is probed again, and nothing is written to any system before it answers.
     Store {
         /// When.
@@ -77,7 +89,9 @@ impl WaitReason {
             | Self::FullRead { at }
             | Self::Due { at }
             | Self::Retry { at }
-            | Self::Store { at } => Some(*at),
+            | Self::Refused { at, .. }
+            | Self::Store { at }
+            | Self::Blackout { until: at } => Some(*at),
             Self::ByHand | Self::Paused => None,
         }
     }
@@ -118,8 +132,20 @@ pub struct ConnectionTrouble {
     pub temporary: bool,
     /// Since when, without a success in between.
     pub since: DateTime<Utc>,
-    /// Failed attempts in a row.
+    /// Failed attempts in a row; 0 where it is known that there is no login, and nobody tried.
     pub attempts: u32,
+}
+
+/// The last hook of a connection, which its system sends when something changes there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookNow {
+    /// The connection.
+    pub connection: ConnectionName,
+    /// When it came.
+    pub at: DateTime<Utc>,
+    /// How often the connection is polled now, in seconds, where it is polled: less often while hooks come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub polled_every: Option<u64>,
 }
 
 /// How an integration stands right now, beside what the store remembers of it.
@@ -138,6 +164,9 @@ pub struct IntegrationNow {
     pub last_run: Option<DateTime<Utc>>,
     /// Connections in trouble.
     pub troubles: Vec<ConnectionTrouble>,
+    /// Connections whose hooks came since the daemon began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookNow>,
     /// Why its last run could not be carried to its end, if so.
     pub failure: Option<String>,
     /// What it runs, as a number that changes with the meaning of its configuration.

@@ -158,6 +158,9 @@ async fn poll(shared: &Shared, slot: &Arc<Slot>, connection: ConnectionName, mea
     slot.with(|state| {
         if let Some(agenda) = &mut state.agenda {
             agenda.poll_ended(&connection, worked, now);
+            if report.changes_seen {
+                agenda.was_not_told(&connection);
+            }
             if changed {
                 agenda.saw_change(meant);
             }

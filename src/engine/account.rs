@@ -137,6 +137,7 @@ impl Run<'_> {
             guards: vec![Held { guard: "account".to_owned(), count: state.links, allowed: 0 }],
             config: pipeline.hash,
             plan: None,
+            except: Vec::new(),
             approval: old.map_or(Approval::Waiting, |old| old.approval),
         };
         let mut changes = Changes::new();

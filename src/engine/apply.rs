@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     EngineError,
+    own::{Way, resource_of},
     plan::field_name,
     pull::{Attached, PullOrder},
     run::Run,
@@ -42,9 +43,9 @@ pub(super) struct Item {
     pub newcomer: Option<Newcomer>,
 }
 
-/// Items waiting for their batch to fill, by what is done and the side written; creates go first, deletions last.
+/// Items waiting for their batch to fill, by the way they go; creates go first, deletions last.
 #[derive(Debug, Default)]
-pub(super) struct Baskets(BTreeMap<(WriteKind, Side), Vec<Item>>);
+pub(super) struct Baskets(BTreeMap<Way, Vec<Item>>);
 
 /// Where a batch goes.
 pub(super) struct Destination {
@@ -92,9 +93,10 @@ impl Run<'_> {
                 }
             };
             let side = item.write.side;
-            let items = baskets.0.entry((kind, side)).or_default();
+            let most = resource_of(pipeline, side, Some(&item.write)).batch_size(kind).max(1);
+            let items = baskets.0.entry(Way::of(pipeline, kind, &item.write)).or_default();
             items.push(item);
-            if items.len() >= pipeline.end(side).resource.batch_size(kind).max(1) {
+            if items.len() >= most {
                 let items = std::mem::take(items);
                 self.send_all(pipeline, side, kind, items).await?;
             }
@@ -104,9 +106,9 @@ impl Run<'_> {
 
     /// Sends what is left in the baskets.
     pub(super) async fn apply_rest(&mut self, pipeline: &Arc<Pipeline>, baskets: Baskets) -> Result<(), EngineError> {
-        for ((kind, side), items) in baskets.0 {
+        for (way, items) in baskets.0 {
             if !items.is_empty() {
-                self.send_all(pipeline, side, kind, items).await?;
+                self.send_all(pipeline, way.side, way.kind, items).await?;
             }
         }
         Ok(())
@@ -204,7 +206,9 @@ impl Run<'_> {
     ) -> Result<Sent, EngineError> {
         let end = pipeline.end(side);
         let name = end.connection.name.clone();
-        if self.is_down(&name) || self.request.limit.is_some_and(|limit| self.written >= limit) {
+        let used_up = self.request.limit.is_some_and(|limit| self.written >= limit);
+        // A black-out may begin in the middle of a run.
+        if self.is_down(&name) || used_up || self.blacked_out().is_some() {
             self.put_back(pipeline, items.into_iter().filter_map(|item| item.newcomer)).await?;
             return Ok(Sent::Done);
         }
@@ -214,9 +218,10 @@ impl Run<'_> {
             return Ok(Sent::Done);
         }
         let items = self.limit(pipeline, items).await?;
+        let resource = resource_of(pipeline, side, items.first().map(|item| &item.write));
         let (items, writes) = match kind {
             WriteKind::Create => self.creates(pipeline, items).await?,
-            WriteKind::Update => self.updates(pipeline, side, items).await?,
+            WriteKind::Update => self.updates(pipeline, (side, &resource), items).await?,
             WriteKind::Delete => self.deletions(pipeline, side, items).await?,
         };
         if items.is_empty() {
@@ -225,7 +230,7 @@ impl Run<'_> {
         let connector = self.connector(&name)?;
         let number = self.next_number();
         let key = uuid::Uuid::from_u64_pair(self.keys.u64(..), self.keys.u64(..)).to_string();
-        let call = match connector.prepare(&end.resource, kind, &writes, &key) {
+        let call = match connector.prepare(&resource, kind, &writes, &key) {
             Ok(call) => call,
             Err(error) => {
                 for item in items {
@@ -259,8 +264,7 @@ impl Run<'_> {
         // Nothing is sent that a crash could forget.
         self.engine.ledger.flush().await?;
         crash::point("intent-flushed");
-        let to =
-            Destination { connector, resource: end.resource.clone(), side, timeout: end.connection.manifest.timeout };
+        let to = Destination { connector, resource, side, timeout: end.connection.manifest.timeout };
         self.written += intent.items.len() as u64;
         match self.call(&to, &intent).await {
             Ok(answer) => {
@@ -459,7 +463,7 @@ impl Run<'_> {
     async fn updates(
         &mut self,
         pipeline: &Arc<Pipeline>,
-        side: Side,
+        (side, resource): (Side, &Resource),
         items: Vec<Item>,
     ) -> Result<(Vec<Item>, Vec<WriteItem>), EngineError> {
         let ids: Vec<RecordId> = items.iter().map(|item| item.origin.clone()).collect();
@@ -468,7 +472,7 @@ impl Run<'_> {
         let mut writes = Vec::with_capacity(items.len());
         for (item, link) in items.into_iter().zip(links) {
             let Some(link) = link else { continue };
-            let found = self.before_update(pipeline, side, link).await?;
+            let found = self.before_update(pipeline, (side, resource), link).await?;
             // A link that is gone or moved is due, and is decided about again.
             let Some((link, now)) = found.filter(|(link, _)| still_holds(pipeline, link, &item.write)) else {
                 continue;

@@ -6,7 +6,12 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::{EngineError, elements::record_to_read, pull::Attached, run::Run};
-use crate::{config::Pipeline, record::Side, sync::Link};
+use crate::{
+    config::Pipeline,
+    connector::{Resource, Write},
+    record::Side,
+    sync::Link,
+};
 
 impl Run<'_> {
     /// The link as it is now, and the record where the call needs it whole. `None` where the record is gone or cannot be
@@ -14,14 +19,13 @@ impl Run<'_> {
     pub(super) async fn before_update(
         &mut self,
         pipeline: &Arc<Pipeline>,
-        side: Side,
+        (side, resource): (Side, &Resource),
         link: Link,
     ) -> Result<Option<(Link, Option<Value>)>, EngineError> {
-        let update = pipeline.end(side).resource.update.as_ref();
-        if update.is_some_and(|update| update.replaces) {
+        if resource.update.as_ref().is_some_and(Write::needs_the_record) {
             return Ok(self.as_it_is(pipeline, side, link).await?.map(|(link, now)| (link, Some(now))));
         }
-        Ok(self.with_version(pipeline, side, link).await?.map(|link| (link, None)))
+        Ok(self.with_version(pipeline, (side, resource), link).await?.map(|link| (link, None)))
     }
 
     /// Reads the record by id and lays it beside its link: what is sent back whole must be what is there.
@@ -62,10 +66,9 @@ impl Run<'_> {
     async fn with_version(
         &mut self,
         pipeline: &Arc<Pipeline>,
-        side: Side,
+        (side, resource): (Side, &Resource),
         link: Link,
     ) -> Result<Option<Link>, EngineError> {
-        let resource = &pipeline.end(side).resource;
         let guarded = resource.update.as_ref().is_some_and(|update| update.version.is_some());
         if !guarded || resource.get.is_none() || link.mark(side).version.is_some() {
             return Ok(Some(link));

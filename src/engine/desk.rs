@@ -12,10 +12,11 @@ use crate::{
     config::{IntegrationName, Pipeline, PipelineName},
     connector::{CallError, WriteKind},
     record::{Cell, RecordId, Side},
-    store::{Approval, Changes, Due, HeldRun, Hold, Ledger, PipelineState, RunRecord, Stage, StoreError},
+    store::{Changes, Due, Ledger, RunRecord, StoreError},
     sync::{Born, Context, Fresh, Link, ParkCode, Why, decide_link, link_matched},
 };
 
+mod approve;
 mod around;
 mod find;
 mod history;
@@ -25,9 +26,6 @@ pub use around::{Behind, ParkedItem};
 pub use find::{Explanation, FieldExplanation, Whereabouts};
 pub use history::BeforeImage;
 pub use status::{IntegrationStatus, PipelineStatus};
-
-/// What may have become of a plan that somebody wants to answer.
-const NOW: &str = "; a plan that changed has another id, which `reconciled status` shows";
 
 /// Why a person's request could not be carried out.
 #[derive(Debug, Error)]
@@ -258,91 +256,6 @@ impl<'e> Desk<'e> {
         Ok(resolved)
     }
 
-    /// Runs that wait for a person.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn held(&self) -> Result<Vec<HeldRun>, DeskError> {
-        Ok(self.engine.ledger.list_held().await?)
-    }
-
-    /// Approves what is held: by its id, a pipeline's name, or an integration's name for its first runs.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails, or nothing of that name is held.
-    pub async fn approve(&self, what: &str) -> Result<Vec<PipelineName>, DeskError> {
-        let mut approved = Vec::new();
-        let mut changes = Changes::new();
-        for (integration, pipeline) in self.engine.config.pipelines() {
-            let whole = integration.name.as_str() == what;
-            let named = pipeline.name.as_str() == what;
-            let mut state = self.engine.ledger.pipeline(&pipeline.name).await?;
-            let first = state.stage == Stage::Unapproved;
-            let before = changes.len();
-            let mut begins = whole || named;
-            for held in self.engine.ledger.holds(&pipeline.name).await? {
-                // That an account is the same is never meant by the way.
-                if held.id == what || named || (whole && held.what != Hold::Account) {
-                    begins |= held.what == Hold::Plan;
-                    if !first {
-                        self.in_time(&held)?;
-                    }
-                    approve_hold(&mut changes, pipeline, &mut state, held)?;
-                }
-            }
-            if first && begins && state.stage == Stage::Unapproved {
-                state.stage = Stage::Approved;
-                state.put_back = false;
-                changes.together(|atomic| {
-                    atomic.pipeline(&pipeline.name, &state);
-                    atomic.release(&pipeline.name, Hold::Plan);
-                });
-            }
-            if changes.len() > before {
-                approved.push(pipeline.name.clone());
-            }
-        }
-        if approved.is_empty() {
-            return Err(DeskError::NoSuch(format!("nothing named `{what}` waits for approval{NOW}")));
-        }
-        self.commit(changes).await?;
-        Ok(approved)
-    }
-
-    /// Whether a plan may still be answered as it was shown.
-    fn in_time(&self, held: &HeldRun) -> Result<(), DeskError> {
-        let until = held.waits_until(self.engine.config.settings.reload.keep_held);
-        if !matches!(held.what, Hold::Plan | Hold::Revert) || until > self.engine.clock.now() {
-            return Ok(());
-        }
-        Err(DeskError::NotPossible(format!(
-            "the plan {} of {} waited until {}; the next run plans anew, and asks again if it is still over a guard",
-            held.id,
-            held.pipeline,
-            until.format("%Y-%m-%d %H:%M UTC")
-        )))
-    }
-
-    /// Rejects what is held: it stays held and is no longer shown as waiting.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails, or nothing of that name is held.
-    pub async fn reject(&self, what: &str) -> Result<PipelineName, DeskError> {
-        for mut held in self.engine.ledger.list_held().await? {
-            if held.id == what || held.pipeline.as_str() == what {
-                held.approval = Approval::Rejected;
-                let mut changes = Changes::new();
-                changes.together(|atomic| atomic.hold(&held));
-                self.commit(changes).await?;
-                return Ok(held.pipeline);
-            }
-        }
-        Err(DeskError::NoSuch(format!("nothing named `{what}` waits for approval{NOW}")))
-    }
-
     /// Links two records by hand. Both are read now; what differs follows the pipeline's `differences`.
     ///
     /// # Errors
@@ -550,37 +463,4 @@ impl<'e> Desk<'e> {
         });
         deletions.chain(writes).chain(findings).collect()
     }
-}
-
-/// Lets what is held go ahead: a plan or listing as long as it is no worse than was shown, an account for good.
-fn approve_hold(
-    changes: &mut Changes,
-    pipeline: &Pipeline,
-    state: &mut PipelineState,
-    mut held: HeldRun,
-) -> Result<(), DeskError> {
-    match held.what {
-        Hold::Plan | Hold::Revert | Hold::Listing(_) => {}
-        Hold::Account => {
-            if held.id != super::account::hold_id(pipeline, state) {
-                let text = format!("{} stands for yet another account by now; look at `status`", pipeline.name);
-                return Err(DeskError::NotPossible(text));
-            }
-            super::account::bind(pipeline, state);
-        }
-    }
-    if held.what != Hold::Plan && held.what != Hold::Revert {
-        // Both sides are read in full by the next run.
-        state.read = [0, 0];
-    }
-    changes.together(|atomic| {
-        atomic.pipeline(&pipeline.name, state);
-        if held.what == Hold::Account {
-            atomic.release(&pipeline.name, held.what);
-        } else {
-            held.approval = Approval::Approved;
-            atomic.hold(&held);
-        }
-    });
-    Ok(())
 }

@@ -88,6 +88,7 @@ impl Run<'_> {
             guards: vec![Held { guard: "absent".to_owned(), count: absent, allowed: FEW as u64 }],
             config: attached.pipeline.hash,
             plan: None,
+            except: Vec::new(),
             approval: same.map_or(Approval::Waiting, |old| old.approval),
         };
         changes.together(|atomic| atomic.hold(&held));

@@ -7,10 +7,11 @@ use chrono_tz::Tz;
 use serde_json::Value;
 
 use crate::{
-    config::{Content, Pipeline, PipelineName},
+    config::{Content, Each, Pipeline, PipelineName},
     mapping::Lookups,
     record::{Cell, Projection, RecordId, Side},
     store::{Ledger, PipelineState, StoreError},
+    sync::Link,
 };
 
 /// Answers for one chunk.
@@ -63,15 +64,47 @@ impl<'a> Questions<'a> {
                     self.ask(referred, side, projection.cell(*slot));
                 }
             }
+            if let (Content::Each(each), Side::Source) = (&field.content, side) {
+                for slot in &field.end(side).slots {
+                    self.about_elements(each, projection.cell(*slot));
+                }
+            }
         }
         if self.asks_references {
             self.records.insert(id.clone());
         }
     }
 
-    /// Asks for what deciding about a field's present value needs.
-    pub fn about_cell(&mut self, referred: &PipelineName, side: Side, cell: &Cell) {
-        self.ask(referred, side, cell);
+    /// Asks for what deciding about the present values of a link needs.
+    pub fn about_link(&mut self, link: &Link) {
+        let pipeline = self.pipeline;
+        for field in &pipeline.fields {
+            let Some(state) = link.fields.get(&field.id) else { continue };
+            match &field.content {
+                Content::Mapped { reference: Some(referred), .. } => {
+                    for side in Side::BOTH {
+                        state.present(side).into_iter().for_each(|cell| self.ask(referred, side, cell));
+                    }
+                }
+                Content::Each(each) => {
+                    state.present(Side::Source).into_iter().for_each(|list| self.about_elements(each, list));
+                }
+                Content::Mapped { .. } | Content::Constant(_) => {}
+            }
+        }
+    }
+
+    /// Asks for what elements of a source's list refer to.
+    fn about_elements(&mut self, each: &Each, list: &Cell) {
+        let Some(Value::Array(elements)) = list.value() else { return };
+        for sub in &each.fields {
+            let Content::Mapped { reference: Some(referred), .. } = &sub.content else { continue };
+            for path in &sub.end(Side::Source).paths {
+                for element in elements {
+                    self.ask(referred, Side::Source, &path.read(element));
+                }
+            }
+        }
     }
 
     fn ask(&mut self, referred: &PipelineName, side: Side, cell: &Cell) {

@@ -31,7 +31,7 @@ impl Run<'_> {
         let neighbours = self.ends_using(&key).into_iter().filter(|(neighbour, _)| neighbour.name != pipeline.name);
         for (neighbour, side) in neighbours {
             // What it reads by calls of its own was not part of the answer, which would look like values that are not there.
-            let told = neighbour.end(side).resource.also.is_empty();
+            let told = !neighbour.end(side).resource.reads_more();
             if births.untold || !told {
                 self.outdated.insert((neighbour.name.clone(), key.clone()));
             }

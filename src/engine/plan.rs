@@ -2,6 +2,7 @@
 
 mod hits;
 mod hold;
+mod left_out;
 mod notes;
 mod retry;
 mod succeed;
@@ -9,16 +10,20 @@ mod writers;
 
 use std::{collections::HashSet, sync::Arc};
 
+use chrono::{DateTime, Utc};
+
 pub(super) use notes::field_name;
 
 pub(super) use hits::KeyCount;
 use hits::Twins;
+use left_out::LeftOut;
+pub(super) use left_out::held_back;
 use notes::{next_try, note_parked};
 pub(super) use writers::second_writer;
 use writers::to_be_linked;
 
 use super::{
-    EngineError, Mode, Verb,
+    EngineError, Mode,
     apply::Baskets,
     deliver::keys_of,
     elements::record_to_read,
@@ -28,7 +33,7 @@ use super::{
     step::{Newcomer, Step},
 };
 use crate::{
-    config::{ApplyMode, Content, Pipeline, PipelineName},
+    config::{ApplyMode, Pipeline, PipelineName},
     record::{RecordId, Side},
     store::{Changes, Due, Pack as _, Spill, Stage},
     sync::{
@@ -63,6 +68,21 @@ pub(super) struct Planned {
     claimed: HashSet<u64>,
     /// Of those, links with a record that is gone for which nothing is to be written: a new record may take its place.
     at_rest: HashSet<u64>,
+    /// What a person left out of an approval.
+    left_out: LeftOut,
+}
+
+/// A number for exactly this write.
+fn number_of(origin: &RecordId, write: &RecordWrite) -> u64 {
+    // The version that it was decided from is left out: it may change with what no pipeline looks at.
+    let RecordWrite { side, id, fields, delete, version: _ } = write;
+    let mut bytes = Vec::new();
+    origin.pack(&mut bytes);
+    side.pack(&mut bytes);
+    id.pack(&mut bytes);
+    delete.pack(&mut bytes);
+    fields.pack(&mut bytes);
+    xxhash_rust::xxh3::xxh3_64(&bytes)
 }
 
 fn claim(side: Side, id: &RecordId) -> u64 {
@@ -83,6 +103,7 @@ impl Planned {
             number: 0,
             claimed: HashSet::new(),
             at_rest: HashSet::new(),
+            left_out: LeftOut::default(),
         }
     }
 
@@ -97,15 +118,7 @@ impl Planned {
 
     /// Counts a write in, with what it is made from and what it overwrites.
     pub(super) fn count_in(&mut self, origin: &RecordId, write: &RecordWrite) {
-        // The version that it was decided from is left out: it may change with what no pipeline looks at.
-        let RecordWrite { side, id, fields, delete, version: _ } = write;
-        let mut bytes = Vec::new();
-        origin.pack(&mut bytes);
-        side.pack(&mut bytes);
-        id.pack(&mut bytes);
-        delete.pack(&mut bytes);
-        fields.pack(&mut bytes);
-        self.number = self.number.wrapping_add(xxhash_rust::xxh3::xxh3_64(&bytes));
+        self.number = self.number.wrapping_add(number_of(origin, write));
     }
 
     fn is_empty(&self) -> bool {
@@ -139,6 +152,7 @@ impl Run<'_> {
             wrote = self.plan_and_apply_spilled(pipeline).await?;
         }
         let mut planned = Planned::new(Steps::Spilled(Spill::new(&self.engine.temp)));
+        planned.left_out = self.left_out_of(pipeline).await?;
         if round == 0 {
             self.plan_spilled(pipeline, &mut planned).await?;
         }
@@ -146,6 +160,7 @@ impl Run<'_> {
         self.report_of(&pipeline.name).planned += planned.count;
         self.meter.planned(planned.count);
         let held = self.guard(pipeline, &planned).await?;
+        self.keep_left_out(pipeline, std::mem::take(&mut planned.left_out)).await?;
         let Steps::Spilled(steps) = planned.steps else { return Ok(wrote) };
         if let Some(held) = held {
             self.report_of(&pipeline.name).held = Some(held);
@@ -157,7 +172,7 @@ impl Run<'_> {
         if self.request.mode != Mode::Sync || steps.is_empty() {
             return Ok(wrote);
         }
-        if self.integration.apply == ApplyMode::Observe {
+        if self.only_looks() {
             self.keep_planned(pipeline, steps).await?;
             return Ok(wrote);
         }
@@ -165,10 +180,20 @@ impl Run<'_> {
         Ok(true)
     }
 
+    /// Whether nothing is written: its integration only observes, or this is a time in which it does not write.
+    pub(super) fn only_looks(&self) -> bool {
+        self.integration.apply == ApplyMode::Observe || self.blacked_out().is_some()
+    }
+
+    /// Until when its integration writes nothing.
+    pub(super) fn blacked_out(&self) -> Option<DateTime<Utc>> {
+        self.integration.blacked_out(self.engine.clock.now())
+    }
+
     /// Whether no guard has to see the whole plan before its first write: an approved first run is exempt.
     async fn writes_at_once(&mut self, pipeline: &Pipeline) -> Result<bool, EngineError> {
         let approved = self.state_mut(&pipeline.name).await?.stage == Stage::Approved;
-        Ok(approved && self.request.mode == Mode::Sync && self.integration.apply == ApplyMode::Automatic)
+        Ok(approved && self.request.mode == Mode::Sync && !self.only_looks())
     }
 
     /// Decides about what was spilled and applies it chunk by chunk, batches filled across chunks.
@@ -176,6 +201,7 @@ impl Run<'_> {
         let Some(spill) = self.spills.remove(&pipeline.name) else { return Ok(false) };
         let twins = self.twins(pipeline, &spill)?;
         let mut planned = Planned::new(Steps::Direct(Vec::new()));
+        planned.left_out = self.left_out_of(pipeline).await?;
         let mut baskets = Baskets::default();
         let mut place = 0;
         for chunk in spill.chunks(CHUNK) {
@@ -189,6 +215,7 @@ impl Run<'_> {
         }
         self.apply_rest(pipeline, baskets).await?;
         self.report_of(&pipeline.name).planned += planned.count;
+        self.keep_left_out(pipeline, std::mem::take(&mut planned.left_out)).await?;
         Ok(planned.count > 0)
     }
 
@@ -325,9 +352,7 @@ impl Run<'_> {
                 planned.at_rest.insert(claim(Side::Source, &link.source));
             }
             for write in decision.writes {
-                let verb = if write.delete { Verb::Delete } else { Verb::Update };
-                self.note_step(pipeline, planned, &link.label, &link.source, verb, &write);
-                planned.push(Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
+                self.plan_write(pipeline, &link, write, planned)?;
             }
         }
         self.engine.ledger.commit(changes).await?;
@@ -409,9 +434,7 @@ impl Run<'_> {
                     }
                     planned.claimed.extend(keys);
                     planned.claimed.insert(claim(side, &id));
-                    let label = &newcomer.fresh.observation.label;
-                    self.note_step(pipeline, planned, label, &id, Verb::Create, &write);
-                    planned.push(Step::Create { newcomer: Box::new(newcomer), write })?;
+                    self.plan_create(pipeline, newcomer, write, planned)?;
                 }
                 FreshDecision::Succeed { with } => {
                     self.plan_succession(&mut changes, pipeline, newcomer, &with, planned).await?;
@@ -512,8 +535,7 @@ impl Run<'_> {
         self.note_link(pipeline, &link);
         planned.push(Step::Link { link: Box::new(link.clone()), newcomers: Box::new(both) })?;
         for write in decision.writes {
-            self.note_step(pipeline, planned, &link.label, &link.source, Verb::Update, &write);
-            planned.push(Step::Update { source: link.source.clone(), label: link.label.clone(), write })?;
+            self.plan_write(pipeline, &link, write, planned)?;
         }
         Ok(())
     }
@@ -521,15 +543,8 @@ impl Run<'_> {
     /// What deciding about these links needs to know of others.
     pub(super) async fn known_for_links(&self, pipeline: &Pipeline, links: &[Link]) -> Result<Known, EngineError> {
         let mut questions = Questions::new(pipeline);
-        for field in &pipeline.fields {
-            let Content::Mapped { reference: Some(referred), .. } = &field.content else { continue };
-            for state in links.iter().filter_map(|link| link.fields.get(&field.id)) {
-                for side in Side::BOTH {
-                    if let Some(cell) = state.present(side) {
-                        questions.about_cell(referred, side, cell);
-                    }
-                }
-            }
+        for link in links {
+            questions.about_link(link);
         }
         self.fetch(questions).await
     }

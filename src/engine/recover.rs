@@ -10,6 +10,7 @@ use super::{
     EngineError,
     apply::{Destination, key_is_alive},
     deliver::observation,
+    own::resource_of,
     pull::Attached,
     run::Run,
     sent::holds,
@@ -91,7 +92,7 @@ impl Run<'_> {
         let age = (now - intent.first_sent).to_std();
         let to = Destination {
             connector: self.connector(&intent.connection)?,
-            resource: end.resource.clone(),
+            resource: resource_of(&pipeline, intent.side, intent.items.first().map(|item| &item.write)),
             side: intent.side,
             timeout: end.connection.manifest.timeout,
         };

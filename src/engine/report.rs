@@ -85,6 +85,9 @@ pub struct Trouble {
     pub message: String,
     /// Whether it passes by itself (time-out, limit) or needs a person (login).
     pub temporary: bool,
+    /// Whether something else could be read there in the same run.
+    #[serde(default)]
+    pub partly: bool,
 }
 
 /// What a plan does with a record.
@@ -176,6 +179,14 @@ pub struct Tally {
     pub skipped: u64,
     /// Items whose outcome is unknown for now.
     pub unknown: u64,
+    /// Fields that two systems kept changing to and fro and that were put aside for it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub flip_flops: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Tally {
@@ -244,6 +255,9 @@ pub struct PipelineReport {
     pub unlisted: Unlisted,
     /// It is held.
     pub held: Option<HeldReport>,
+    /// Records whose writes stay held, because a person left them out of an approval.
+    #[serde(default)]
+    pub left_out: u64,
     /// Why it was not run at all.
     pub skipped: Option<String>,
 }
@@ -273,6 +287,7 @@ impl PipelineReport {
             findings: Vec::new(),
             unlisted: Unlisted::default(),
             held: None,
+            left_out: 0,
             skipped: None,
         }
     }
@@ -311,6 +326,9 @@ pub struct RunReport {
     pub changes_seen: bool,
     /// Remotes that did not do their part.
     pub troubles: Vec<Trouble>,
+    /// Until when nothing is written, if it ended in such a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blackout: Option<DateTime<Utc>>,
 }
 
 impl RunReport {
@@ -339,7 +357,7 @@ impl RunReport {
     pub fn exit_code(&self) -> u8 {
         if !self.troubles.is_empty() || self.pipelines.iter().any(|p| p.skipped.is_some()) {
             1
-        } else if self.pipelines.iter().any(|p| p.held.is_some()) {
+        } else if self.pipelines.iter().any(|p| p.held.is_some() || p.left_out > 0) {
             5
         } else if self.pipelines.iter().any(|p| p.tally.parked > 0 || p.tally.unknown > 0) {
             4

@@ -187,7 +187,7 @@ impl Run<'_> {
         for pipeline in pipelines.iter().filter(|pipeline| !self.foreign.contains(&pipeline.name)).collect::<Vec<_>>() {
             self.prepare(pipeline).await?;
         }
-        if self.request.mode == Mode::Sync {
+        if self.request.mode == Mode::Sync && self.blacked_out().is_none() {
             self.recover().await?;
         } else {
             self.load_busy().await?;
@@ -219,7 +219,7 @@ impl Run<'_> {
                 wrote |= self.plan_and_apply(pipeline, round).await?;
             }
             let used_up = self.request.limit.is_some_and(|limit| self.written >= limit);
-            if !wrote || used_up || self.request.mode == Mode::Plan {
+            if !wrote || used_up || self.request.mode == Mode::Plan || self.blacked_out().is_some() {
                 break;
             }
         }
@@ -488,6 +488,7 @@ impl Run<'_> {
         // A plan does not apply what it spilled, so the next run must read it again.
         let keep_cursors = self.request.mode != Mode::Plan || self.spills.values().all(Spill::is_empty);
         let ended = self.engine.clock.now();
+        let blackout = self.blacked_out();
         let mut changes = Changes::new();
         for (name, state) in &mut self.states {
             if self.released.contains(name) {
@@ -495,7 +496,7 @@ impl Run<'_> {
             }
             let Some(report) = self.reports.get(name) else { continue };
             if self.request.mode == Mode::Sync && report.skipped.is_none() && report.held.is_none() {
-                let whole = self.troubles.is_empty() && self.request.limit.is_none();
+                let whole = self.troubles.is_empty() && self.request.limit.is_none() && blackout.is_none();
                 if whole && report.tally.unknown == 0 {
                     state.verified = Some(ended);
                 }
@@ -513,6 +514,7 @@ impl Run<'_> {
                 news::forget(&mut changes, &pulled.told);
             }
         }
+        self.weigh_troubles();
         let requests = self.engine.requests();
         let requests = requests
             .into_iter()
@@ -541,6 +543,7 @@ impl Run<'_> {
             pulled_again: self.pulled_again,
             changes_seen: self.changes_seen,
             troubles: std::mem::take(&mut self.troubles),
+            blackout,
         };
         if report.mode == Mode::Sync {
             self.keep_record(&mut changes, &report).await?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     config::{Content, Field, Pipeline},
-    mapping::{field_cell, same},
+    mapping::{each, field_cell, same},
     record::{Cell, Projection, Side},
     sync::{FieldWrite, RecordWrite},
 };
@@ -42,6 +42,9 @@ fn holds_one(
     same: impl Fn(&Field, Side, &Cell, &Cell) -> bool,
 ) -> bool {
     let Some(field) = pipeline.fields.iter().find(|field| field.id == sent.field) else { return true };
+    if let (Content::Each(_), Side::Target) = (&field.content, side) {
+        return field_cell(field, side, projection).is_ok_and(|got| each::holds(field, &sent.value, &got));
+    }
     matches!(field.content, Content::Each(_))
         || field.end(side).masked
         || field_cell(field, side, projection).is_ok_and(|cell| same(field, side, &sent.value, &cell))

@@ -1,24 +1,45 @@
 //! What a remote says of a login in passing: which account it is, and where its API is.
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
 use url::Url;
 
 use super::Account;
-use crate::connector::{AccountIn, OAuth};
+use crate::{
+    connector::{AccountIn, OAuth},
+    record::Path,
+};
 
 /// The one account of a login, where the way back or the token answer names it.
-pub(super) fn account(login: &OAuth, way_back: &[(String, String)], answer: &Value) -> Option<Result<Account, String>> {
+pub(super) fn account(
+    login: &OAuth,
+    way_back: &[(String, String)],
+    (access, answer): (&str, &Value),
+) -> Option<Result<Account, String>> {
     let found = match login.account_in.as_ref()? {
         AccountIn::Redirect(name) => way_back.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()),
-        AccountIn::Token(path) => path.find(answer).and_then(|value| match value {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        }),
+        AccountIn::Token(path) => text_at(path, answer),
+        AccountIn::Claim(path) => claims(access).and_then(|claims| text_at(path, &claims)),
     };
     let found = found.filter(|id| !id.is_empty());
     let account = found.map(|id| Account { name: id.clone(), id, handle: None });
     Some(account.ok_or_else(|| "the remote did not say which account this is".to_owned()))
+}
+
+fn text_at(path: &Path, among: &Value) -> Option<String> {
+    match path.find(among)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// What a JSON Web Token says. Its signature is not looked at: it came from the authorization server itself, and tells only
+/// which account to ask for, not what may be done.
+fn claims(token: &str) -> Option<Value> {
+    let mut parts = token.split('.').skip(1);
+    let (claims, Some(_)) = (parts.next()?, parts.next()) else { return None };
+    serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
 }
 
 /// Where the API is for a login, where the token answer says so. Tokens go there, so it must be one of the hosts that the
@@ -44,10 +65,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        connector::{ClientAuth, HostIn},
-        record::Path,
-    };
+    use crate::connector::{ClientAuth, HostIn};
 
     fn login(account_in: Option<AccountIn>) -> OAuth {
         let hosts = vec!["zohoapis.com".to_owned(), "zohoapis.eu".to_owned()];
@@ -88,11 +106,20 @@ mod tests {
     fn an_account_is_named_by_the_way_back_or_by_the_answer() {
         let way_back = [("code".to_owned(), "x".to_owned()), ("realmId".to_owned(), "9130".to_owned())];
         let id = |place: AccountIn| {
-            account(&login(Some(place)), &way_back, &json!({ "business": 7 })).unwrap().map(|account| account.id)
+            let claims = BASE64_URL_SAFE_NO_PAD.encode(json!({ "org_ids": ["o-1"] }).to_string());
+            let answer = (format!("h.{claims}.s"), json!({ "business": 7 }));
+            account(&login(Some(place)), &way_back, (&answer.0, &answer.1)).unwrap().map(|account| account.id)
         };
         assert_eq!(id(AccountIn::Redirect("realmId".to_owned())), Ok("9130".to_owned()));
         assert_eq!(id(AccountIn::Token(Path::parse("$.business").unwrap())), Ok("7".to_owned()));
         assert!(id(AccountIn::Redirect("businessId".to_owned())).is_err());
-        assert!(account(&login(None), &way_back, &json!({})).is_none());
+        assert_eq!(id(AccountIn::Claim(Path::parse("$.org_ids[0]").unwrap())), Ok("o-1".to_owned()));
+        assert!(id(AccountIn::Claim(Path::parse("$.org_id").unwrap())).is_err());
+        let opaque = AccountIn::Claim(Path::parse("$.org_ids[0]").unwrap());
+        for token in ["", "opaque", "a.b", "a.!.c", "a.e30.c"] {
+            let account = account(&login(Some(opaque.clone())), &way_back, (token, &json!({})));
+            assert!(account.unwrap().is_err(), "{token}");
+        }
+        assert!(account(&login(None), &way_back, ("", &json!({}))).is_none());
     }
 }

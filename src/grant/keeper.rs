@@ -1,5 +1,7 @@
 //! The one owner of every grant: gives sessions, renews tokens, and carries out what people decide.
 
+mod leave;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -12,10 +14,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{Mutex as Turn, MutexGuard};
 use url::Url;
 
+pub use leave::Leaving;
+
 use super::{
     Account, ConnectionNow, ConnectionState, Consented, GrantError, Session, Vault, accounts, captured,
     exchange::{self, NoTokens, Tokens},
-    kept::{self, Access, End, Kept},
+    kept::{self, Access, End, Kept, WHOLE},
 };
 use crate::{
     clock::Clock,
@@ -64,6 +68,18 @@ pub struct Keeper {
     clock: Clock,
     held: Mutex<BTreeMap<String, Arc<Turn<Held>>>>,
     waiting: Mutex<BTreeMap<String, Waiting>>,
+    renewals: Mutex<BTreeMap<String, Renewals>>,
+}
+
+/// How often a login was renewed, or was not, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Renewals {
+    /// New tokens came.
+    pub renewed: u64,
+    /// The remote ended the login: somebody has to consent again.
+    pub ended: u64,
+    /// It did not work, and is tried again.
+    pub failed: u64,
 }
 
 impl std::fmt::Debug for Keeper {
@@ -76,8 +92,8 @@ impl Keeper {
     /// A keeper that seals with this vault and keeps in this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, vault: Vault, clock: Clock) -> Self {
-        let (held, waiting) = (Mutex::default(), Mutex::default());
-        Self { store: RwLock::new(store), vault, clock, held, waiting }
+        let (held, waiting, renewals) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { store: RwLock::new(store), vault, clock, held, waiting, renewals }
     }
 
     /// From now on everything is kept in this store, which takes the place of one that failed.
@@ -162,8 +178,27 @@ impl Keeper {
         }
     }
 
+    /// How often logins were renewed, by grant.
+    #[must_use]
+    pub fn renewals(&self) -> BTreeMap<String, Renewals> {
+        self.renewals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Gets new tokens. Whoever calls has the turn, so there is one at a time.
     async fn renew(&self, grant: &Grant, held: &mut MutexGuard<'_, Held>) -> Result<(), GrantError> {
+        let outcome = self.renew_once(grant, held).await;
+        let ended = held.kept.as_ref().is_some_and(|kept| kept.end.is_some());
+        let mut renewals = self.renewals.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = renewals.entry(grant.name.to_string()).or_default();
+        match outcome {
+            Ok(()) => count.renewed += 1,
+            Err(_) if ended => count.ended += 1,
+            Err(_) => count.failed += 1,
+        }
+        outcome
+    }
+
+    async fn renew_once(&self, grant: &Grant, held: &mut MutexGuard<'_, Held>) -> Result<(), GrantError> {
         if let Some((until, words)) = &held.rest
             && self.clock.monotonic() < *until
         {
@@ -311,21 +346,24 @@ impl Keeper {
             GrantError::Person(format!("`{}` gave no tokens: {words}; begin again", grant.name))
         })?;
         let host = captured::host(&grant.login, &tokens.rest).map_err(GrantError::Person)?;
-        let named =
-            captured::account(&grant.login, parameters, &tokens.rest).transpose().map_err(GrantError::Person)?;
+        let named = captured::account(&grant.login, parameters, (&tokens.access, &tokens.rest))
+            .transpose()
+            .map_err(GrantError::Person)?;
         let token = SecretString::from(tokens.access.clone());
         let turn = self.of(&grant);
         let mut held = turn.lock().await;
         // What cannot be read any more (another key) makes way for the new.
         let former = self.load(&grant, &mut held).await.ok().and_then(|()| held.kept.take()).unwrap_or_default();
-        let mut left = former.left;
+        let (mut left, mut partings) = (former.left, former.partings);
         if matches!(former.end, Some(End::Disconnected)) {
             left.clear();
         }
         if let Some(back) = &waiting.back {
             left.remove(back);
         }
-        let mut kept = Kept { chosen: former.chosen, accounts: former.accounts, left, host, ..Kept::default() };
+        partings.retain(|name, _| left.contains(name));
+        let mut kept =
+            Kept { chosen: former.chosen, accounts: former.accounts, left, partings, host, ..Kept::default() };
         take(&mut kept, tokens, self.clock.now());
         (held.kept, held.loaded, held.rest) = (Some(kept), true, None);
         self.save(&grant, &mut held).await?;
@@ -340,64 +378,6 @@ impl Keeper {
         self.save(&grant, &mut held).await?;
         tracing::info!(event = "grant.connected", grant = %grant.name, accounts = accounts.len());
         Ok(Consented { grant: grant.name.to_string(), accounts })
-    }
-
-    /// Disconnects one connection, and the whole grant where nobody is left or `whole` says so: tokens are given back
-    /// and erased. Says what was done.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be remembered: then nothing was done.
-    pub async fn disconnect(
-        &self,
-        grant: &Grant,
-        connection: Option<&str>,
-        others: &[String],
-    ) -> Result<String, GrantError> {
-        let turn = self.of(grant);
-        let mut held = turn.lock().await;
-        // With another key nothing can be given back, but everything can be erased.
-        let readable = self.load(grant, &mut held).await;
-        held.loaded = true;
-        let mut kept = held.kept.take().unwrap_or_default();
-        kept.left.extend(connection.map(str::to_owned));
-        let last = others.iter().all(|other| kept.left.contains(other));
-        let whole = connection.is_none() || last;
-        let account = connection.and_then(|name| kept.chosen.get(name).cloned());
-        let shared = account.as_ref().is_some_and(|account| {
-            others.iter().any(|other| !kept.left.contains(other) && kept.chosen.get(other) == Some(account))
-        });
-        let (access, refresh) = (kept.access.clone(), kept.refresh.clone());
-        if whole {
-            kept.end = Some(End::Disconnected);
-            (kept.access, kept.refresh, kept.in_doubt) = (None, None, false);
-        }
-        held.kept = Some(kept);
-        // First the end of all use, durably; the remote is told after that.
-        self.save(grant, &mut held).await?;
-        tracing::warn!(event = "connection.disconnected", grant = %grant.name, connection, whole);
-        let told = |outcome: Result<(), String>, done: &str| match outcome {
-            Ok(()) => done.to_owned(),
-            Err(why) => format!("{done} here, but the remote could not be told ({why}): end the access there, too"),
-        };
-        if whole {
-            let token = refresh.or(access.map(|access| access.token)).map(SecretString::from);
-            return Ok(match token {
-                Some(token) => {
-                    told(exchange::revoke(grant, &token).await, "the login was given back, and its tokens are erased")
-                }
-                None if readable.is_err() => "its tokens, which could not be read, are erased here".to_owned(),
-                None => "there were no tokens".to_owned(),
-            });
-        }
-        let (Some(account), Some(access), false) = (account, access, shared) else {
-            return Ok("disconnected here; others go on with the login".to_owned());
-        };
-        let token = SecretString::from(access.token);
-        Ok(match accounts::remove(grant, &token, &account).await {
-            Some(outcome) => told(outcome, &format!("`{}` was disconnected", account.name)),
-            None => "disconnected here; the remote can only end the whole login, which others use".to_owned(),
-        })
     }
 
     /// The id of the account that a connection speaks to, as far as that is known.
@@ -423,6 +403,7 @@ impl Keeper {
                 account: None,
                 todo: Some(todo.to_owned()),
                 expires: None,
+                parted: None,
             });
         };
         let loaded = self.load(grant, &mut held).await;
@@ -430,7 +411,7 @@ impl Keeper {
         let (mut state, mut todo) = (ConnectionState::Connected, None);
         let again = format!("`reconciled connect {}`", grant.name);
         let kept = held.kept.as_ref();
-        let (mut account, mut expires) = (None, None);
+        let (mut account, mut expires, mut parted) = (None, None, None);
         match (loaded, kept) {
             (Err(error), _) => (state, todo) = (ConnectionState::Broken, Some(error.to_string())),
             (Ok(()), None) if grant.flow == GrantFlow::ClientCredentials => {}
@@ -443,9 +424,13 @@ impl Keeper {
                     Some(End::Broken(words)) => {
                         (state, todo) = (ConnectionState::Broken, Some(format!("{}: {again}", broken(words))));
                     }
-                    Some(End::Disconnected) => (state, todo) = (ConnectionState::Disconnected, Some(again)),
+                    Some(End::Disconnected) => {
+                        (state, todo) = (ConnectionState::Disconnected, Some(again));
+                        parted = kept.partings.get(WHOLE).or_else(|| kept.partings.get(name)).cloned();
+                    }
                     None if kept.left.contains(name) => {
                         (state, todo) = (ConnectionState::Disconnected, Some(format!("`reconciled connect {name}`")));
+                        parted = kept.partings.get(name).cloned();
                     }
                     None => {
                         if grant.login.names_accounts()
@@ -470,7 +455,7 @@ impl Keeper {
             }
         }
         let (connection, grant) = (connection.name.clone(), grant.name.to_string());
-        Some(ConnectionNow { connection, grant, state, account, todo, expires })
+        Some(ConnectionNow { connection, grant, state, account, todo, expires, parted })
     }
 }
 

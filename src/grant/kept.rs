@@ -55,6 +55,21 @@ pub(super) struct Kept {
     pub host: Option<String>,
     /// Connections that a person disconnected.
     pub left: BTreeSet<String>,
+    /// Who disconnected them, and when; [`WHOLE`] is the grant.
+    #[serde(default)]
+    pub partings: BTreeMap<String, Parting>,
+}
+
+/// The place of the whole grant among [`Kept::partings`]; no connection is named so.
+pub(super) const WHOLE: &str = "";
+
+/// That a person disconnected something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parting {
+    /// The unix user, or the user of the console.
+    pub by: String,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 fn key(grant: &str) -> Key {

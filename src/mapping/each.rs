@@ -16,13 +16,15 @@
 mod base;
 mod pairs;
 mod view;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
 
 pub use base::rebase;
-pub use pairs::{adopt, learn};
+pub use pairs::{adopt, holds, learn};
 pub use view::{restrict, same};
+pub use waiting::{arrives, first, left_out};
 
 use std::collections::{HashMap, HashSet};
 
@@ -31,7 +33,7 @@ use serde_json::{Map, Value};
 
 use super::{Lookups, MapError, put, transform::unfit, translate, translate::gather};
 use crate::{
-    config::{Blanks, Content, Each, Field, WriteWhen},
+    config::{Blanks, Content, Each, Field, Removes, WriteWhen},
     record::{Canon, Cell, Kind, Path, Side},
 };
 
@@ -57,7 +59,8 @@ pub struct Composed {
 
 /// The list that makes the target agree with `source`: elements that the target has now (`present`) stay in their
 /// order with all that is not mapped, mapped values are changed where they differ, elements of the source that are not
-/// paired are added at the end without a key. What the source does not have is kept unless the field `removes`.
+/// paired are added at the end, without a key unless it is one of the mapped values. What the source does not have is
+/// kept unless the field `removes`; what refers to a record that is not linked yet is left out where the field says so.
 ///
 /// With a `base` (both lists when they last agreed) a value of an element that is in both of its lists is only brought
 /// across if it changed on the source since; without one every value is.
@@ -91,6 +94,7 @@ pub fn compose(
     let by_target: HashMap<&str, &ElementPair> =
         pairs.iter().filter_map(|pair| Some((pair.target.as_deref()?, pair))).collect();
     let origins: HashMap<&str, &Value> = wanted.iter().map(|(key, origin)| (key.as_str(), *origin)).collect();
+    let named = waiting::named(each, &wanted, &by_source, lookups)?;
     let base = base.map(|base| base::Agreed::new(each, base));
 
     let mut composed = Composed { array: Cell::Absent, order: Vec::new(), changed: false };
@@ -98,16 +102,22 @@ pub fn compose(
     for element in now {
         let own = key(&each.target_key, element);
         let owner = own.as_deref().and_then(|own| by_target.get(own)).map(|pair| pair.source.as_str());
+        let owner = owner.or_else(|| named.get(own.as_deref()?).copied());
         match owner.and_then(|owner| origins.get_key_value(owner)) {
             // Two elements of the target cannot stand for one of the source: the first does.
             Some((key, origin)) if done.insert(*key) => {
                 let mut element = element.clone();
                 let since = base.as_ref().and_then(|base| base.element(key, own.as_deref()));
-                composed.changed |= update(each, origin, since.map(|[source, _]| source), &mut element, lookups)?;
+                composed.changed |= match update(each, origin, since.map(|[source, _]| source), &mut element, lookups) {
+                    Err(MapError::Waiting { .. }) if each.leaves_out => false,
+                    updated => updated?,
+                };
                 array.push(element);
                 composed.order.push(Some((*key).to_owned()));
             }
-            _ if each.removes => composed.changed = true,
+            _ if each.removes == Removes::All || (each.removes == Removes::Ours && owner.is_some()) => {
+                composed.changed = true;
+            }
             _ => {
                 foreign |= owner.is_none();
                 array.push(element.clone());
@@ -123,7 +133,7 @@ pub fn compose(
                 expected: "the key of an element that can be told from the others on the target",
             });
         }
-        let mut element = create(each, origin, lookups)?;
+        let Some(mut element) = waiting::made(each, origin, lookups)? else { continue };
         if let (None, Some(known)) = (present, pair.and_then(|pair| pair.target.as_deref())) {
             each.target_key.write(&mut element, &known.into()).map_err(|_| unfit(&element, "an element with a key"))?;
         }

@@ -11,6 +11,7 @@ mod clients;
 mod custom;
 mod document;
 mod jobs;
+mod leads;
 mod practice;
 
 #[cfg(test)]
@@ -31,9 +32,21 @@ use super::{
 };
 use crate::clock::Clock;
 
+/// Whose API it speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum XpmFamily {
+    /// Xero Practice Manager 3.1.
+    #[default]
+    Xero,
+    /// `WorkflowMax` by `BlueRock`: the same calls at another address, with pages of clients and with leads.
+    BlueRock,
+}
+
 /// How a practice XPM is set up.
 #[derive(Clone, Debug)]
 pub struct XpmOptions {
+    /// Whose API it speaks.
+    pub family: XpmFamily,
     /// Changes, limits and the `Date` header follow this clock.
     pub clock: Clock,
     /// The bearer token that clients must send.
@@ -53,6 +66,7 @@ impl XpmOptions {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self {
+            family: XpmFamily::default(),
             clock,
             token: "xpm-token".to_owned(),
             tenant: "7b0c0000-0000-4000-8000-000000000001".to_owned(),
@@ -72,7 +86,7 @@ impl XpmOptions {
 /// A running practice XPM. Dropping it stops it.
 ///
 /// Its hand for tests takes and gives records as XML elements, `<Client><Name>Kea Ltd</Name></Client>`, and names the
-/// resources `clients`, `contacts`, `groups`, `jobs` and `staff`.
+/// resources `clients`, `contacts`, `groups`, `jobs`, `leads` and `staff`.
 #[derive(Debug)]
 pub struct Xpm {
     served: Served<Service>,
@@ -87,17 +101,17 @@ impl Xpm {
     ///
     /// When the address cannot be bound.
     pub async fn start(options: XpmOptions) -> io::Result<Self> {
-        let XpmOptions { clock, token, tenant, limits, listen, seed } = options;
-        let service = Service::new(clock.clone(), (token.clone(), tenant.clone()), limits, seed);
+        let XpmOptions { family, clock, token, tenant, limits, listen, seed } = options;
+        let service = Service::new(family, clock.clone(), (token.clone(), tenant.clone()), limits, seed);
         let served = Served::start(service, Serving { listen, clock, seed, keep_log: true }).await?;
         served.system.reach_at(&served.url());
         Ok(Self { served, token, tenant })
     }
 
-    /// The base URL, with `/practicemanager/3.1` and without a slash at its end.
+    /// The base URL, without a slash at its end; XPM's with `/practicemanager/3.1`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("{}{}", self.served.url(), api::BASE)
+        format!("{}{}", self.served.url(), self.served.system.base())
     }
 
     /// Where everything is: the authorization server and the list of accounts are on the same host.

@@ -124,17 +124,44 @@ pub async fn move_integration(ledger: &Ledger, from: &IntegrationName, to: &Inte
     })
     .await?;
     ledger.runs_moved(&[from, to]).await?;
-    for space in [Space::Cursor, Space::Settling] {
-        move_own(ledger, space, (from, to)).await?;
+    for space in OF_CONNECTIONS {
+        move_rows(ledger, space, |name| own_connection(name, from, to)).await?;
     }
     Ok(())
 }
 
-/// Moves the rows of the connections that an integration has of its own.
-async fn move_own(
+/// Moves what a connection has under its name: what was posted to it, what it told, where its reading stands, and what was
+/// being written to it. What is under the new name already stays as it is. Done twice it is the same as once; durable when
+/// it returns.
+///
+/// # Errors
+///
+/// When the store fails.
+pub async fn move_connection(ledger: &Ledger, from: &ConnectionName, to: &ConnectionName) -> Result<(), StoreError> {
+    for space in OF_CONNECTIONS {
+        move_rows(ledger, space, |name| (name == from.as_str()).then(|| to.clone())).await?;
+    }
+    each(ledger, (Space::Intent, 0, from.as_str()), |key, bytes, group| {
+        let intent: Intent = frame::unpack(&key, &bytes)?;
+        if let Some(number) = key.parts().pop() {
+            let moved = Intent { connection: to.clone(), ..intent };
+            group.put(Key::new(Space::Intent, &[to.as_str(), &number]), frame::pack(&moved));
+            group.delete(key);
+        }
+        Ok(())
+    })
+    .await?;
+    ledger.flush().await
+}
+
+/// Spaces whose rows begin with the name of a connection.
+const OF_CONNECTIONS: [Space; 4] = [Space::Cursor, Space::Settling, Space::Inbox, Space::News];
+
+/// Moves rows of connections that have another name now.
+async fn move_rows(
     ledger: &Ledger,
     space: Space,
-    (from, to): (&IntegrationName, &IntegrationName),
+    moved: impl Fn(&str) -> Option<ConnectionName>,
 ) -> Result<(), StoreError> {
     let mut after = None::<Key>;
     loop {
@@ -144,10 +171,14 @@ async fn move_own(
         for (key, bytes) in page {
             let mut parts = key.parts();
             let Some(name) = parts.first_mut() else { continue };
-            let Some(own) = own_connection(name, from, to) else { continue };
+            let Some(own) = moved(name) else { continue };
             *name = own.to_string();
+            let there = Key::from_parts(space, &parts);
+            let taken = ledger.store().get(std::slice::from_ref(&there)).await?.pop().flatten().is_some();
             let mut group = Group::default();
-            group.put(Key::from_parts(space, &parts), bytes);
+            if !taken {
+                group.put(there, bytes);
+            }
             group.delete(key);
             ledger.store().commit(vec![group]).await?;
         }

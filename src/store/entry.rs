@@ -174,6 +174,8 @@ pub enum Hold {
     Account,
     /// A full listing of this side lacked too much to be believed.
     Listing(Side),
+    /// Records that a person left out of an approval.
+    LeftOut,
 }
 
 impl Hold {
@@ -185,6 +187,7 @@ impl Hold {
             Self::Account => Some("account"),
             Self::Listing(Side::Source) => Some("listing-source"),
             Self::Listing(Side::Target) => Some("listing-target"),
+            Self::LeftOut => Some("left-out"),
         }
     }
 }
@@ -217,6 +220,9 @@ pub struct HeldRun {
     /// the numbers of `damage` bind, as for what an approved edit brings about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<u64>,
+    /// Records that a person left out of the approval; of [`Hold::LeftOut`], all that it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<(Side, RecordId)>,
     /// A person's answer.
     pub approval: Approval,
 }

@@ -17,13 +17,17 @@ use std::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use self::tree::{Tree, is_locked};
-use super::{FORMAT, Group, Key, Store, StoreError, format_key, frame, lineage_key, probe_key, program_key};
+use super::{
+    FORMAT, Flushes, Group, Key, Store, StoreError, flushes::FlushTimes, format_key, frame, lineage_key, probe_key,
+    program_key,
+};
 
 /// A [`Store`] in a folder, for one process at a time.
 pub struct SledStore {
@@ -31,6 +35,7 @@ pub struct SledStore {
     lineage: String,
     /// Commits that are durable.
     flushed: tokio::sync::Mutex<u64>,
+    times: FlushTimes,
 }
 
 struct Inner {
@@ -76,7 +81,7 @@ impl SledStore {
         })?;
         let state = RwLock::new(State::Open(tree));
         let inner = Inner { path: dir.to_owned(), cache_bytes, state, commits: AtomicU64::new(0) };
-        Ok(Self { inner: Arc::new(inner), lineage, flushed: tokio::sync::Mutex::new(0) })
+        Ok(Self { inner: Arc::new(inner), lineage, flushed: tokio::sync::Mutex::new(0), times: FlushTimes::default() })
     }
 
     /// Moves the files of a store that cannot be opened into a folder beside them, and gives that folder. `stamp` names
@@ -318,7 +323,10 @@ impl Store for SledStore {
         if *flushed == commits {
             return Ok(());
         }
-        let done = match tokio::task::spawn_blocking(work).await {
+        let began = Instant::now();
+        let done = tokio::task::spawn_blocking(work).await;
+        self.times.note(began.elapsed());
+        let done = match done {
             Ok(done) => done.map_err(|error| StoreError::failed("flush", error)),
             Err(panicked) => Err(StoreError::failed("flush", panicked)),
         };
@@ -337,5 +345,9 @@ impl Store for SledStore {
     async fn size_on_disk(&self) -> Result<u64, StoreError> {
         let state = self.inner.read();
         state.tree("measure its size")?.size_on_disk().map_err(|error| StoreError::failed("measure its size", error))
+    }
+
+    fn flushes(&self) -> Flushes {
+        self.times.read()
     }
 }

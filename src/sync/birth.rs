@@ -1,12 +1,12 @@
 //! What a record has at its birth that the record it was made from could not give it.
 
 use super::{
-    Context, FieldState, Link, RecordWrite, body,
+    Context, FieldState, Link, RecordWrite, body, calls,
     link::Belief,
-    view::{View, blank, flows, observed},
+    view::{View, blank, flows, observed, writable},
 };
 use crate::{
-    config::{Content, Field, FieldId},
+    config::{Content, Field, FieldId, Pipeline},
     record::{Cell, Projection, Side},
 };
 
@@ -17,6 +17,7 @@ use crate::{
 /// the new record has no history.
 pub(super) fn remember(context: &Context<'_>, link: &mut Link, write: &RecordWrite, answered: bool) {
     let pipeline = context.pipeline;
+    to_come(pipeline, link, write);
     let Some(given) = given(context, write) else { return };
     let uneven: Vec<(FieldId, [Cell; 2])> = pipeline
         .fields
@@ -33,6 +34,23 @@ pub(super) fn remember(context: &Context<'_>, link: &mut Link, write: &RecordWri
             // As after any write without an answer: the next reading tells.
             state.believed =
                 Some(Box::new(Belief { side: write.side, base: None, uneven: false, before: Cell::Absent }));
+        }
+    }
+}
+
+/// What the call that made the record could not give it, because it has a call of its own: nothing was agreed on yet, so
+/// that the value of the origin is news.
+fn to_come(pipeline: &Pipeline, link: &mut Link, write: &RecordWrite) {
+    let sent = |field: &Field| write.fields.iter().any(|sent| sent.field == field.id);
+    let later = |field: &&Field| {
+        calls::own(pipeline, field, write.side).is_some() && writable(pipeline, field, write.side) && !sent(field)
+    };
+    for field in pipeline.fields.iter().filter(later) {
+        let state = link.fields.entry(field.id).or_default();
+        if state.base.is_none() && state.pending(write.side).is_none_or(|cell| blank(field, write.side, cell)) {
+            *state.pending_mut(write.side) = None;
+            state.base = Some([Cell::Absent, Cell::Absent]);
+            state.definition = field.definition;
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Creating the counterpart of a record.
 
 use super::{
-    Context, FieldWrite, Finding, FindingKind, Fresh, FreshDecision, ParkCode, RecordWrite, Why,
+    Context, FieldWrite, Finding, FindingKind, Fresh, FreshDecision, ParkCode, RecordWrite, Why, calls,
     fresh::{leave, skip},
     view::{blank, observed, writable},
 };
 use crate::{
     config::{Content, Field, PipelineName},
+    connector::Also,
     mapping::{self, MapError},
     record::{Cell, RecordId, Side},
 };
@@ -18,6 +19,24 @@ pub(super) fn create(context: &Context<'_>, side: Side, record: &Fresh) -> Fresh
     let mut waits = Vec::new();
     for field in context.pipeline.fields.iter().filter(|field| writable(context.pipeline, field, to)) {
         let from = observed(field, side, &record.observation.projection);
+        if let Some(also) = calls::own(context.pipeline, field, to) {
+            // The rest of it goes by its own call, once there is a record.
+            match first_of(context, field, also, &from) {
+                Ok(Some([from, value])) => {
+                    fields.push(FieldWrite { field: field.id, value, before: Cell::Absent, from, why: Why::Created });
+                }
+                Ok(None) if also.first.is_some() => {
+                    waits.extend(mapping::each::left_out(field, &from, context.lookups));
+                }
+                Ok(None) => {}
+                Err(MapError::Waiting { pipeline, id }) => waits.push((pipeline, id)),
+                Err(error) => {
+                    let message = format!("{}: {error}", field.name);
+                    return leave(FindingKind::Parked(ParkCode::Unmappable), message);
+                }
+            }
+            continue;
+        }
         match value(context, side, record, field, &from) {
             Ok(value) if blank(field, to, &value) => {}
             Ok(value) => {
@@ -37,6 +56,14 @@ pub(super) fn create(context: &Context<'_>, side: Side, record: &Fresh) -> Fresh
         return skip(format!("has no value that could be written on the {to}"));
     }
     FreshDecision::Create(RecordWrite { side: to, id: None, version: None, fields, delete: false })
+}
+
+/// The first element of a list that a new record takes no more of.
+fn first_of(context: &Context<'_>, field: &Field, also: &Also, from: &Cell) -> Result<Option<[Cell; 2]>, MapError> {
+    match field.content {
+        Content::Each(_) if also.first.is_some() => mapping::each::first(field, from, context.lookups),
+        _ => Ok(None),
+    }
 }
 
 /// What `from` is on the other side.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 use super::{
     FieldPark, FieldState, Finding, FindingKind, Link, Mark, Motion, ParkCode, Why,
     breaker::Stroke,
-    delete,
+    calls, delete,
     merge::{Outcome, Stamps, merge},
     observe::carried,
     view::View,
@@ -113,7 +113,7 @@ pub struct Decision {
     /// The link as it should be remembered before anything is written: agreements found moved into the base, fields
     /// parked. `None` if nothing moved: the link stays as it is.
     pub link: Option<Link>,
-    /// At most one write per side, source first.
+    /// At most one write per side and call, source first.
     pub writes: Vec<RecordWrite>,
     /// What is not done, and why. Fields that stay parked are named every time.
     pub findings: Vec<Finding>,
@@ -147,6 +147,7 @@ pub fn decide_link(context: &Context<'_>, link: &Link) -> Decision {
         let state = link.fields.get(&field.id).unwrap_or(&unknown);
         let view = View::new(context.pipeline, context.lookups, link, field, state);
         draft.apply(&view, merge(&view, stamps));
+        draft.leave_out(&view);
     }
     draft.finish()
 }
@@ -243,7 +244,7 @@ impl<'a> Draft<'a> {
                 self.find(FindingKind::Waiting(pipeline.clone()), view, message);
                 self.decision.waits_for.push((pipeline, id));
             }
-            Outcome::Write { to, .. } if self.pipeline.end(to).resource.update.is_none() => {
+            Outcome::Write { to, .. } if !calls::changeable(self.pipeline, view.field, to) => {
                 let message = format!("records of {} can be made, but not changed", self.pipeline.end(to).name());
                 self.park(view, ParkCode::Unchangeable, message);
             }
@@ -280,6 +281,15 @@ impl<'a> Draft<'a> {
     fn turns_in_circles(&self, view: &View<'_>, to: Side, value: &Cell, why: &Why) -> bool {
         let stroke = Stroke { side: to, before: view.before(to), value, now: self.now };
         !matches!(why, Why::Resolved(_)) && Motion::trips(view.state.motion.as_deref().copied(), stroke)
+    }
+
+    /// Elements of a list that wait, whatever becomes of the others.
+    fn leave_out(&mut self, view: &View<'_>) {
+        for (pipeline, id) in view.left_out() {
+            let message = format!("without the one that waits for {pipeline}: {id}");
+            self.find(FindingKind::Waiting(pipeline.clone()), view, message);
+            self.decision.waits_for.push((pipeline, id));
+        }
     }
 
     /// Whatever was parked is no longer.
@@ -344,10 +354,7 @@ impl<'a> Draft<'a> {
             link.revision += 1;
         }
         for (side, fields) in Side::BOTH.into_iter().zip(self.writes) {
-            if !fields.is_empty() {
-                let (id, version) = (Some(self.old.id(side).clone()), self.old.mark(side).version.clone());
-                self.decision.writes.push(RecordWrite { side, id, version, fields, delete: false });
-            }
+            self.decision.writes.extend(calls::by_call(self.pipeline, self.old, side, fields));
         }
         self.decision
     }

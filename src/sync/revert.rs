@@ -1,8 +1,8 @@
 //! Putting back what a run overwrote, where it is still as that run left it.
 
 use super::{
-    Context, FieldState, FieldWrite, Finding, FindingKind, Link, RecordWrite, Why, decide::shown, observe::carried,
-    view::View,
+    Context, FieldState, FieldWrite, Finding, FindingKind, Link, RecordWrite, Why, calls, decide::shown,
+    observe::carried, view::View,
 };
 use crate::{
     config::FieldId,
@@ -22,7 +22,7 @@ pub struct Image {
     pub wrote: Cell,
 }
 
-/// The writes that put the images back, at most one per side, and what is not put back with the reason.
+/// The writes that put the images back, at most one per side and call, and what is not put back with the reason.
 ///
 /// Neither side's value is taken for an edit afterwards: the field is put aside until one of them changes.
 #[must_use]
@@ -75,10 +75,8 @@ pub fn revert_link(context: &Context<'_>, link: &Link, images: &[Image]) -> (Vec
         };
         findings.push(left(Some(field.name.clone()), format!("not put back: {reason}")));
     }
-    let writes = Side::BOTH.into_iter().zip(writes).filter(|(_, fields)| !fields.is_empty()).map(|(side, fields)| {
-        let (id, version) = (Some(link.id(side).clone()), link.mark(side).version.clone());
-        RecordWrite { side, id, version, fields, delete: false }
-    });
+    let writes = Side::BOTH.into_iter().zip(writes);
+    let writes = writes.flat_map(|(side, fields)| calls::by_call(context.pipeline, link, side, fields));
     (writes.collect(), findings)
 }
 

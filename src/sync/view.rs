@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use super::{FieldState, Link};
 use crate::{
-    config::{Blanks, Content, Field, Pipeline},
+    config::{Blanks, Content, Field, Pipeline, PipelineName},
     mapping::{self, Lookups, MapError, each::ElementPair},
-    record::{Cell, Projection, Side},
+    record::{Cell, Projection, RecordId, Side},
 };
 
 /// Whether the configuration lets values of `field` flow to `side`.
@@ -170,7 +170,24 @@ impl<'a> View<'a> {
 
     /// Whether `side` moved away from its own base.
     pub fn changed(&self, side: Side) -> bool {
-        self.base.as_ref().is_some_and(|base| !self.same(side, &base[side.index()], self.present(side)))
+        let moved = |base: &[Cell; 2]| !self.same(side, &base[side.index()], self.present(side));
+        self.base.as_ref().is_some_and(|base| moved(base) || (side == Side::Source && self.arrives()))
+    }
+
+    /// Whether an element of the source's list was left out, and can be sent by now.
+    fn arrives(&self) -> bool {
+        matches!(self.field.content, Content::Each(_))
+            && mapping::each::arrives(self.field, self.present(Side::Source), &self.pairs, self.lookups)
+    }
+
+    /// The records that elements of the source's list wait for.
+    pub fn left_out(&self) -> Vec<(PipelineName, RecordId)> {
+        match self.field.content {
+            Content::Each(_) if self.flows(Side::Target) => {
+                mapping::each::left_out(self.field, self.present(Side::Source), self.lookups)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Whether `side` held something when both agreed and holds nothing now.

@@ -1,40 +1,9 @@
 // The console in Chromium: sign in per role, decide a conflict, pair a record, approve a first run, watch a sync, see what is not
 // connected; and pictures of every page, wide, narrow and dark. Called by tests/console/browser.rs, which tells where the console is.
 import { strict as assert } from "node:assert";
-import { chromium } from "playwright-core";
+import { fits, person, picture, play, say, url } from "./people.mjs";
 
-const { CONSOLE_URL: url, CONSOLE_PASSWORD: password, CONSOLE_PICTURES: pictures, CHROMIUM: executablePath } = process.env;
-const browser = await chromium.launch({ executablePath: executablePath || "/usr/bin/chromium", args: ["--no-sandbox"] });
-const wide = { width: 1180, height: 900 };
-
-async function person(name, options = {}) {
-  const context = await browser.newContext({ viewport: wide, ...options });
-  context.setDefaultTimeout(30000);
-  const page = await context.newPage();
-  page.trouble = [];
-  page.on("console", (message) => { if (message.type() === "error") page.trouble.push(message.text()); });
-  page.on("pageerror", (error) => page.trouble.push(String(error)));
-  await page.goto(url + "/");
-  await page.getByLabel("Name").fill(name);
-  await page.getByLabel("Password").fill(password);
-  await page.keyboard.press("Enter");
-  await page.getByRole("heading", { name: "Overview" }).waitFor();
-  return page;
-}
-
-async function picture(page, name) {
-  if (pictures) await page.screenshot({ path: `${pictures}/console-${name}.png`, fullPage: false });
-}
-
-// Nothing is wider than the screen.
-async function fits(page) {
-  const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.ok(over <= 0, `${page.url()} is ${over} px too wide`);
-}
-
-const say = (text) => console.log(text);
-
-try {
+await play(async () => {
   // A viewer sees everything and can press nothing.
   const vera = await person("vera");
   await picture(vera, "overview");
@@ -119,8 +88,5 @@ try {
   await picture(plain, "login");
   say("it works without a script");
 
-  for (const page of [vera, olga, anna, phone]) assert.deepEqual(page.trouble, [], "the browser complained");
-  say("done");
-} finally {
-  await browser.close();
-}
+  return [vera, olga, anna, phone];
+});

@@ -82,8 +82,8 @@ impl Editor {
             "workspace": { "configuration": true },
             "textDocument": { "hover": { "contentFormat": ["plaintext"] }, "completion": {}, "publishDiagnostics": {} },
         });
-        editor.ask("initialize", json!({ "processId": null, "rootUri": folder, "capabilities": capabilities }));
-        editor.tell("initialized", json!({}));
+        editor.ask("initialize", &json!({ "processId": null, "rootUri": folder, "capabilities": capabilities }));
+        editor.tell("initialized", &json!({}));
         Some(editor)
     }
 
@@ -93,7 +93,7 @@ impl Editor {
         self.says.flush().unwrap();
     }
 
-    fn tell(&mut self, method: &str, params: Value) {
+    fn tell(&mut self, method: &str, params: &Value) {
         self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": params }));
     }
 
@@ -115,7 +115,7 @@ impl Editor {
         }
     }
 
-    fn ask(&mut self, method: &str, params: Value) -> Value {
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.asked += 1;
         let id = self.asked;
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
@@ -128,34 +128,42 @@ impl Editor {
         }
     }
 
-    /// Opens a text as this file, and says what is wrong with it.
-    fn open(&mut self, path: &Path, text: &str) -> (Url, Vec<String>) {
+    fn open(&mut self, path: &Path, text: &str) -> Url {
         let url = Url::from_file_path(path).unwrap();
         // What it knows of a document it keeps by its version.
         self.version += 1;
         let document = json!({ "uri": url, "languageId": "yaml", "version": self.version, "text": text });
-        self.tell("textDocument/didOpen", json!({ "textDocument": document }));
+        self.tell("textDocument/didOpen", &json!({ "textDocument": document }));
+        url
+    }
+
+    /// What is wrong with a text as this file; something must be. Before it has the schema it finds nothing, and says so.
+    fn mistakes(&mut self, path: &Path, text: &str) -> Vec<String> {
+        let url = self.open(path, text);
         loop {
             let heard = self.next();
-            if heard["method"] == "textDocument/publishDiagnostics" && heard["params"]["uri"] == url.as_str() {
-                let found = heard["params"]["diagnostics"].as_array().unwrap();
+            let about = heard["method"] == "textDocument/publishDiagnostics" && heard["params"]["uri"] == url.as_str();
+            let found = heard["params"]["diagnostics"].as_array().filter(|found| about && !found.is_empty());
+            if let Some(found) = found {
                 let told = |one: &Value| {
                     format!("{}: {}", one["range"]["start"]["line"], one["message"].as_str().unwrap_or_default())
                 };
-                return (url, found.iter().map(told).collect());
+                let told = found.iter().map(told).collect();
+                self.close(&url);
+                return told;
             }
         }
     }
 
     fn close(&mut self, url: &Url) {
-        self.tell("textDocument/didClose", json!({ "textDocument": { "uri": url } }));
+        self.tell("textDocument/didClose", &json!({ "textDocument": { "uri": url } }));
     }
 
     /// What it offers at the end of the text before `|`.
     fn offers(&mut self, path: &Path, text: &str) -> Vec<String> {
         let (before, after) = text.split_once('|').unwrap();
-        let (url, _) = self.open(path, &format!("{before}{after}"));
-        let found = self.ask("textDocument/completion", at(&url, before));
+        let url = self.open(path, &format!("{before}{after}"));
+        let found = self.ask("textDocument/completion", &at(&url, before));
         self.close(&url);
         let items = found["items"].as_array().or(found.as_array()).cloned().unwrap_or_default();
         items.iter().filter_map(|item| item["label"].as_str().map(str::to_owned)).collect()
@@ -164,8 +172,8 @@ impl Editor {
     /// What it says of the word before `|`.
     fn explains(&mut self, path: &Path, text: &str) -> String {
         let (before, after) = text.split_once('|').unwrap();
-        let (url, _) = self.open(path, &format!("{before}{after}"));
-        let found = self.ask("textDocument/hover", at(&url, before));
+        let url = self.open(path, &format!("{before}{after}"));
+        let found = self.ask("textDocument/hover", &at(&url, before));
         self.close(&url);
         found["contents"].to_string()
     }
@@ -215,9 +223,10 @@ fn an_editor_completes_explains_and_checks() {
     let all = examples();
     assert!(all.len() >= 30);
     for path in &all {
-        let (url, wrong) = editor.open(path, &fs::read_to_string(path).unwrap());
-        assert!(wrong.is_empty(), "{}: {wrong:#?}", path.display());
-        editor.close(&url);
+        // With a mistake on purpose: that it is found, and nothing else, shows that the schema is in use.
+        let text = fs::read_to_string(path).unwrap();
+        let wrong = editor.mistakes(path, &format!("{text}\nno-such-key: 1\n"));
+        assert!(wrong.len() == 1 && wrong[0].contains("no-such-key"), "{}: {wrong:#?}", path.display());
     }
 
     // A file that is not there yet: what it is, its first line says.
@@ -230,9 +239,8 @@ fn an_editor_completes_explains_and_checks() {
     holds_all(&offered, &["target", "write", "transform", "lookup", "reference"]);
     let told = editor.explains(&new, &format!("{PIPELINE}    deb|ounce: 2m\n"));
     assert!(told.contains("gather changes"), "{told}");
-    // Of a file that was closed it says that nothing is wrong, whenever; so these have names of their own.
     let broken = root().join("examples/configs/agency/broken.yaml");
-    let (_, wrong) = editor.open(&broken, &format!("{PIPELINE}    directoin: two-way\n    conflicts: sometimes\n"));
+    let wrong = editor.mistakes(&broken, &format!("{PIPELINE}    directoin: two-way\n    conflicts: sometimes\n"));
     assert!(wrong.iter().any(|wrong| wrong.starts_with("5: ") && wrong.contains("directoin")), "{wrong:#?}");
     assert!(wrong.iter().any(|wrong| wrong.starts_with("6: ")), "{wrong:#?}");
 
@@ -244,6 +252,6 @@ fn an_editor_completes_explains_and_checks() {
     let told = editor.explains(&test, &format!("{head}    steps:\n      - adv|ance: 2m\n"));
     assert!(told.contains("Time passes"), "{told}");
     let broken = root().join("examples/configs/agency/broken.test.yaml");
-    let (_, wrong) = editor.open(&broken, &format!("{head}    expect: {{ recrods: {{}} }}\n"));
+    let wrong = editor.mistakes(&broken, &format!("{head}    expect: {{ recrods: {{}} }}\n"));
     assert!(wrong.iter().any(|wrong| wrong.contains("recrods")), "{wrong:#?}");
 }

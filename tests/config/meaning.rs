@@ -294,3 +294,30 @@ fn schedules_and_windows_are_resolved() {
     assert_eq!(integration.schedule.full_read, Some(Duration::from_hours(24)), "the default");
     assert_eq!(integration.name.as_str(), "contacts", "a pipeline of the top level is an integration of its own");
 }
+
+#[test]
+fn hooks_and_posts_that_nobody_listens_for_are_told_with_a_remedy() {
+    let yaml = "connectors:
+  forms: { resources: { leads: { id: $.id, fields: { id: id, name: text }, inbox: {} } } }
+grants:
+  office: { connector: xero, client_id: app, client_secret: x, webhook_key: some-key }
+connections:
+  acme: { connector: xero, grant: office, tenant: Acme }
+  own: { connector: xero, auth: { token: x }, webhook_key: some-key }
+  website-forms: { connector: forms, auth: { token: sixteen-letters-at-least } }
+";
+    let told = |settings: Option<&str>| {
+        let mut all = vec![("a.yaml", yaml)];
+        all.extend(settings.map(|settings| ("reconciled.toml", settings)));
+        let loaded = load(files(&all).path(), &HashMap::new());
+        assert!(!loaded.has_errors(), "{}", loaded.render(false));
+        loaded.render(false)
+    };
+    let text = told(Some("[history]\nkeep = \"30d\"\n"));
+    assert_eq!(text.matches("config::nobody_listens").count(), 3, "{text}");
+    for said in ["hooks of `office`", "hooks of `own`", "posted to `website-forms`", "a.yaml:4", "[listen] public ="] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+    assert_eq!(told(Some("[listen]\npublic = \"127.0.0.1:8443\"\n")), "");
+    assert_eq!(told(None), "", "the daemon's own settings may be elsewhere");
+}

@@ -310,6 +310,16 @@ conformance! {
     conformance_xpm_broken_bodies: broken_bodies(Xpm);
     conformance_xpm_idempotency: idempotency(Xpm);
     conformance_xpm_stale_version: stale_version(Xpm);
+    conformance_workflowmax_paging: paging(WorkflowMax);
+    conformance_workflowmax_incremental: incremental(WorkflowMax);
+    conformance_workflowmax_create_update_readback: create_update_readback(WorkflowMax);
+    conformance_workflowmax_ignored_fields: ignored_fields(WorkflowMax);
+    conformance_workflowmax_per_item_failure: per_item_failure(WorkflowMax);
+    conformance_workflowmax_throttle_storm: throttle_storm(WorkflowMax);
+    conformance_workflowmax_lost_answer: lost_answer(WorkflowMax);
+    conformance_workflowmax_broken_bodies: broken_bodies(WorkflowMax);
+    conformance_workflowmax_idempotency: idempotency(WorkflowMax);
+    conformance_workflowmax_stale_version: stale_version(WorkflowMax);
     conformance_quickbooks_paging: paging(QuickBooks);
     conformance_quickbooks_incremental: incremental(QuickBooks);
     conformance_quickbooks_create_update_readback: create_update_readback(QuickBooks);
@@ -424,4 +434,90 @@ async fn conformance_xpm_groups_are_read_with_their_members_and_jobs_by_windows(
     assert_eq!(written(changed.items.into_iter().next().unwrap()).body["DueDate"], "2026-06-30");
     let one = RecordId::from("J000009");
     assert!(jobs.run(jobs.connector.get(&jobs.resource, &one)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn conformance_workflowmax_a_lead_is_made_and_read_and_staff_is_read_by_its_own_path() {
+    let rig = Rig::start(System::WorkflowMax).await;
+    let Practice::Xpm(blue) = &rig.practice else { return };
+    let client = blue.insert("clients", "<Client><Name>Kea</Name></Client>").unwrap();
+    let owner = blue.insert("staff", "<Staff><Name>Jo Partner</Name></Staff>").unwrap();
+    let on = |resource| {
+        connected(System::WorkflowMax, rig.shop.clock.clone(), &blue.url(), [blue.token(), blue.tenant()], resource)
+    };
+    let leads = on("leads");
+    let values = json!({ "Name": "Year-end accounts", "Client": { "UUID": client }, "Owner": { "UUID": owner }, "EstimatedValue": 2500 });
+    let made = written(leads.write(CREATE, &[new_item(values)]).await.unwrap().items.remove(0));
+    assert_eq!((&made.body["State"], &made.body["Client"]["Name"]), (&json!("Current"), &json!("Kea")));
+    assert_eq!(made.body["Owner"], json!({ "UUID": owner, "Name": "Jo Partner" }));
+    let listed = leads.listed(None).await;
+    assert_eq!(crate::yaml::ids(&listed), [made.id.as_str()]);
+    assert!(leads.resource.update.is_none(), "no call changes a lead");
+    let nobody = leads.write(CREATE, &[new_item(json!({ "Name": "No client" }))]).await.unwrap().items.remove(0);
+    assert!(
+        matches!(&nobody, ItemAnswer::Refused { message, .. } if message.contains("ClientUUID is required")),
+        "{nobody:?}"
+    );
+    let staff = on("staff");
+    let one = staff.run(staff.connector.get(&staff.resource, &RecordId::from(owner.as_str()))).await.unwrap().unwrap();
+    assert_eq!(one.body["Name"], "Jo Partner");
+    assert!(blue.log().entries().iter().all(|entry| entry.path.starts_with("/client.api")
+        || entry.path.starts_with("/lead.api")
+        || entry.path.starts_with("/staff.api")));
+}
+
+#[tokio::test]
+async fn conformance_xpm_custom_fields_and_members_of_groups_are_written_by_calls_of_their_own() {
+    let rig = Rig::start(System::Xpm).await;
+    let Practice::Xpm(xpm) = &rig.practice else { return };
+    let (level, since) = (xpm.define("Plan level", "Text"), xpm.define("Since", "Date"));
+    let [kea, tui, moa] = ["Kea", "Tui", "Moa"]
+        .map(|name| xpm.insert("clients", &format!("<Client><Name>{name}</Name></Client>")).unwrap());
+    xpm.customise(&kea, &level, "Gold").unwrap();
+    let read = rig.shop.one(&kea).await.unwrap().unwrap();
+    assert_eq!(read.body["CustomFields"], json!([{ "UUID": level, "Text": "Gold" }]));
+    let resource = &rig.shop.resource;
+    let also = resource.also.iter().find(|also| also.member == "CustomFields").unwrap();
+    let own = resource.for_member(also);
+    let values =
+        json!({ "CustomFields": [{ "UUID": level, "Text": "Silver" }, { "UUID": since, "Date": "2026-06-01" }] });
+    let call = rig.shop.connector.prepare(&own, UPDATE, &[item(&kea, values)], "key").unwrap();
+    assert!(
+        call.body.starts_with("<CustomFields><CustomField>") && call.body.contains("<Date>20260601</Date>"),
+        "{}",
+        call.body
+    );
+    let answer = rig.shop.run(rig.shop.connector.send(&own, &call)).await.unwrap().items.remove(0);
+    assert!(matches!(answer, ItemAnswer::Written { body: false, .. }), "{answer:?}");
+    let read = rig.shop.one(&kea).await.unwrap().unwrap();
+    assert_eq!(
+        read.body["CustomFields"],
+        json!([{ "UUID": level, "Text": "Silver" }, { "UUID": since, "Date": "2026-06-01" }])
+    );
+    assert_eq!(read.body["Name"], "Kea", "nothing else moved");
+
+    let groups = connected(System::Xpm, rig.shop.clock.clone(), &xpm.url(), [xpm.token(), xpm.tenant()], "groups");
+    let none = groups.connector.prepare(
+        &groups.resource,
+        CREATE,
+        &[new_item(json!({ "Name": "Nobody", "Clients": [] }))],
+        "key",
+    );
+    assert!(none.unwrap_err().to_string().contains("the first of its `Clients`"));
+    let both = json!({ "Name": "Farms", "Clients": [{ "UUID": kea }, { "UUID": tui }] });
+    let made = written(groups.write(CREATE, &[new_item(both)]).await.unwrap().items.remove(0));
+    assert_eq!(made.body["Clients"], json!([{ "UUID": kea, "Name": "Kea" }]), "it is made with its first member");
+    let own = groups.resource.for_member(&groups.resource.also[0]);
+    let wanted = json!({ "Clients": [{ "UUID": tui }, { "UUID": moa }] });
+    let blind = groups.connector.prepare(&own, UPDATE, &[item(made.id.as_str(), wanted.clone())], "key");
+    assert!(blind.unwrap_err().to_string().contains("not read before"));
+    let with = WriteItem { now: Some(made.body.clone()), ..item(made.id.as_str(), wanted) };
+    let call = groups.connector.prepare(&own, UPDATE, &[with], "key").unwrap();
+    let expected = format!(
+        "<Group><UUID>{}</UUID><add uuid=\"{tui}\"></add><add uuid=\"{moa}\"></add><remove uuid=\"{kea}\"></remove></Group>",
+        made.id
+    );
+    assert_eq!(call.body, expected);
+    let changed = written(groups.run(groups.connector.send(&own, &call)).await.unwrap().items.remove(0));
+    assert_eq!(changed.body["Clients"], json!([{ "UUID": tui, "Name": "Tui" }, { "UUID": moa, "Name": "Moa" }]));
 }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use reconciled::{
-    config::{Auth, Connection, Secret},
+    config::{Auth, Connection, Secret, SecretCommand},
     connector::{CallError, Connector as _, HttpConnector, LimitRegistry, PullCursor},
     record::RecordId,
 };
@@ -82,6 +82,41 @@ async fn a_missing_secret_is_named_and_nothing_is_sent() {
         other => panic!("{other:?}"),
     }
     assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_command_is_asked_again_when_the_remote_refuses_what_it_said() {
+    let accepted = std::sync::Arc::new(std::sync::Mutex::new("one"));
+    let known = accepted.clone();
+    let server = Server::start(move |_, got| {
+        let given = got.header("authorization").unwrap_or_default().to_owned();
+        if given == format!("Bearer {}", known.lock().unwrap()) {
+            json(&json!({"items": []}))
+        } else {
+            say(401, "", "{}")
+        }
+    })
+    .await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, "one\n").unwrap();
+    let mut connection = connection(&server.url(), manifest(customers()));
+    connection.auth = Auth::Bearer(Secret::Command(SecretCommand::parse(&format!("cat {}", file.display())).unwrap()));
+    let shop = Shop::of(connection, customers());
+    shop.connector.pull(&shop.resource, &START).await.unwrap();
+    // Rotated: the next request finds out, and nothing is restarted.
+    std::fs::write(&file, "two\n").unwrap();
+    shop.connector.pull(&shop.resource, &START).await.unwrap();
+    assert_eq!(server.requests().len(), 2, "what it said is kept while it is taken");
+    *accepted.lock().unwrap() = "two";
+    shop.connector.pull(&shop.resource, &START).await.unwrap();
+    let given: Vec<String> =
+        server.requests().iter().map(|got| got.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(given, ["Bearer one", "Bearer one", "Bearer one", "Bearer two"]);
+    // One that says the same is not asked by every request.
+    *accepted.lock().unwrap() = "three";
+    assert!(matches!(shop.connector.pull(&shop.resource, &START).await, Err(CallError::Login { .. })));
+    assert_eq!(server.requests().len(), 5);
 }
 
 #[tokio::test]

@@ -117,6 +117,8 @@ pub fn write(method: &str, target: &str) -> Write {
         version: None,
         duplicate: Some(regex::Regex::new("already (exists|assigned)").unwrap()),
         deletion: None,
+        member: None,
+        firsts: Vec::new(),
     }
 }
 
@@ -177,6 +179,7 @@ pub fn connection(base_url: &str, manifest: Manifest) -> Connection {
         auth: Auth::Bearer(Secret::Known(SecretString::from(CANARY))),
         beside: None,
         webhook_key: None,
+        moved_from: None,
         unlimited: false,
     }
 }

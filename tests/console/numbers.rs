@@ -1,6 +1,10 @@
 //! Numbers for machines: metrics, health, and the rules that are made of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+    process::Stdio,
+};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -45,14 +49,64 @@ fn checked(text: &str) -> BTreeMap<String, Vec<(String, f64)>> {
     found
 }
 
+/// As Prometheus asks.
+const OPEN: [(&str, &str); 1] =
+    [("accept", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5")];
+
+/// The checker of Prometheus, which `tests/run` puts into `target/tools`; the whole run does not do without.
+fn promtool(args: &[&str], input: &str) {
+    let own = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/promtool");
+    let program = if own.is_file() { own } else { "promtool".into() };
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/monitoring");
+    let mut command = std::process::Command::new(program);
+    command.args(args).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            assert!(std::env::var_os("RECONCILED_ALL").is_none(), "`bash tests/run` brings promtool: {error}");
+            eprintln!("promtool is not there: nothing is checked by it");
+            return;
+        }
+    };
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let out = child.wait_with_output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(out.status.success(), "promtool {args:?}: {said}");
+}
+
+#[tokio::test]
+async fn the_numbers_are_as_prometheus_wants_them_in_the_older_format_too() {
+    let office = Office::open().await;
+    office.conflict().await;
+    let answer = office.ask(Method::GET, "/metrics", &[], None).await;
+    assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+    assert!(answer.text.contains("# TYPE reconciled_run_total counter") && !answer.text.contains("# EOF"));
+    promtool(&["check", "metrics"], &answer.text);
+    // Both say the same of each series.
+    let series = |text: &str| -> BTreeSet<String> {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| line.rsplit_once(' ').unwrap().0.to_owned()).collect()
+    };
+    let open = office.ask(Method::GET, "/metrics", &OPEN, None).await;
+    assert_eq!(series(&answer.text), series(&open.text));
+    office.end().await;
+}
+
+#[test]
+fn the_rules_are_as_prometheus_wants_them_and_fire_when_they_should() {
+    promtool(&["check", "rules", "alerts.yaml"], "");
+    promtool(&["test", "rules", "alerts.test.yaml"], "");
+}
+
 #[tokio::test]
 async fn the_numbers_are_sound_and_name_no_record() {
     let office = Office::open().await;
-    let before = checked(&office.ask(Method::GET, "/metrics", &[], None).await.text);
+    let before = checked(&office.ask(Method::GET, "/metrics", &OPEN, None).await.text);
     assert!(before["reconciled_run_total"].iter().any(|(labels, value)| labels.contains("held") && *value == 0.0));
     office.conflict().await;
-    let answer = office.ask(Method::GET, "/metrics", &[], None).await;
-    assert_eq!((answer.code, answer.header("content-type")), (200, reconciled::admin::metrics::CONTENT_TYPE));
+    let answer = office.ask(Method::GET, "/metrics", &OPEN, None).await;
+    let kind = reconciled::admin::metrics::Format::OpenMetrics.content_type();
+    assert_eq!((answer.code, answer.header("content-type")), (200, kind));
     let after = checked(&answer.text);
     for secret in ["Jane", "jane@x.example", "shop-22"] {
         assert!(!answer.text.contains(secret), "{secret}");
@@ -72,6 +126,17 @@ async fn the_numbers_are_sound_and_name_no_record() {
     assert_eq!(of("reconciled_pipeline_info", &["bravo/sales", "state=\"unapproved\""]), 1.0);
     assert_eq!(of("reconciled_connection_up", &["books"]), 1.0);
     assert!(of("reconciled_last_verified_timestamp_seconds", &["acme/contacts"]) > 1.7e9);
+    assert_eq!(of("reconciled_open_intents", &["shop"]), 0.0);
+    assert_eq!(of("reconciled_loop_breaker_total", &["acme/contacts"]), 0.0);
+    assert_eq!(of("reconciled_webhooks_total", &["unknown"]), 0.0);
+    assert_eq!(of("reconciled_store_errors_total", &[]), 0.0);
+    assert!(after["reconciled_store_flush_seconds_bucket"].len() == 8 && after.contains_key("reconciled_store_bytes"));
+    // It is put aside since now; the clock stands still here.
+    assert_eq!(of("reconciled_oldest_pending_seconds", &["acme/contacts"]), 0.0);
+    office.world.clock.advance(std::time::Duration::from_secs(90));
+    let later = checked(&office.ask(Method::GET, "/metrics", &OPEN, None).await.text);
+    let oldest = &later["reconciled_oldest_pending_seconds"];
+    assert!(oldest.iter().any(|(labels, age)| labels.contains("acme/contacts") && *age >= 90.0), "{oldest:?}");
     let buckets = &after["reconciled_run_duration_seconds_bucket"];
     let acme: Vec<f64> =
         buckets.iter().filter(|(labels, _)| labels.contains("acme")).map(|(_, value)| *value).collect();
@@ -115,7 +180,7 @@ fn names(text: &str) -> BTreeSet<String> {
 async fn the_rules_and_the_board_use_numbers_that_exist() {
     let office = Office::open().await;
     office.conflict().await;
-    let text = office.ask(Method::GET, "/metrics", &[], None).await.text;
+    let text = office.ask(Method::GET, "/metrics", &OPEN, None).await.text;
     let declared: BTreeSet<String> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))

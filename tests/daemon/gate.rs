@@ -25,8 +25,10 @@ pub struct Gate {
     system: Arc<Fake>,
     shut: watch::Sender<bool>,
     broken: Mutex<Option<CallError>>,
+    no_writes: Mutex<Option<CallError>>,
     slow: Mutex<Option<(Clock, Duration)>>,
     urgent: AtomicUsize,
+    calls: AtomicUsize,
     /// Calls that stand before the door.
     pub waiting: watch::Sender<usize>,
 }
@@ -38,6 +40,8 @@ impl Gate {
             system,
             shut,
             broken: Mutex::new(None),
+            no_writes: Mutex::new(None),
+            calls: AtomicUsize::new(0),
             slow: Mutex::new(None),
             urgent: AtomicUsize::new(0),
             waiting,
@@ -57,6 +61,16 @@ impl Gate {
         *self.broken.lock().unwrap() = error;
     }
 
+    /// Only what is read gets through.
+    pub fn refuse_writes(&self, error: Option<CallError>) {
+        *self.no_writes.lock().unwrap() = error;
+    }
+
+    /// Calls so far, whatever came of them.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
     /// Every call takes so long by this clock.
     pub fn take(&self, clock: &Clock, long: Duration) {
         *self.slow.lock().unwrap() = Some((clock.clone(), long));
@@ -68,6 +82,7 @@ impl Gate {
     }
 
     async fn pass(&self) -> Result<(), CallError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         self.waiting.send_modify(|waiting| *waiting += 1);
         self.shut.subscribe().wait_for(|shut| !*shut).await.unwrap();
         self.waiting.send_modify(|waiting| *waiting -= 1);
@@ -107,6 +122,7 @@ impl Connector for Gate {
 
     async fn send(&self, resource: &Resource, call: &PreparedCall) -> Result<Answer, CallError> {
         self.pass().await?;
+        self.no_writes.lock().unwrap().clone().map_or(Ok(()), Err)?;
         self.system.send(resource, call).await
     }
 

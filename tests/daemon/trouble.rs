@@ -113,17 +113,6 @@ async fn a_remote_that_fails_is_shown_and_tried_again_with_back_off() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_refused_waits_for_a_person() {
-    let live = Live::start(World::new(SHOP)).await;
-    live.until("01 04:01:00").await;
-    live.shop.fail_with(Some(CallError::Login { connection: "shop".into(), message: "token revoked".into() }));
-    live.until("01 04:03:00").await;
-    let now = live.daemon.status().integrations.remove(0);
-    assert!(!now.troubles[0].temporary, "{now:?}");
-    assert!(!now.waits.iter().any(|wait| matches!(wait, WaitReason::Retry { .. })), "{now:?}");
-}
-
-#[tokio::test]
 async fn a_store_that_fails_stops_all_writes_and_the_daemon_goes_on_when_it_works_again() {
     let world = World::new(SHOP);
     let live = Live::start(world).await;

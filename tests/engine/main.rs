@@ -6,6 +6,7 @@
 mod support;
 
 mod birth;
+mod blackout;
 mod deletes;
 mod each_failure;
 mod elements;
@@ -13,6 +14,7 @@ mod fields;
 mod files;
 mod guards;
 mod lag;
+mod left_out;
 mod listing;
 mod lists;
 mod loops;

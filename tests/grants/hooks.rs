@@ -26,12 +26,17 @@ struct Shop {
 
 impl Shop {
     async fn open() -> (Self, Handle) {
+        Self::looking("{ sync: { after_idle: 20d } }").await
+    }
+
+    /// With this timetable.
+    async fn looking(schedule: &str) -> (Self, Handle) {
         let mut office = Office::new().await;
         let website = Website::start(WebsiteOptions::new(office.clock.clone())).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let yaml = format!(
             "{}  shop: {{ connector: website, base_url: \"{}\", auth: {{ token: {} }} }}\n\
-             integrations:\n  acme-shop:\n    debounce: {{ wait: 2m, max_wait: 2m }}\n    schedule: {{ sync: {{ after_idle: 20d }} }}\n\
+             integrations:\n  acme-shop:\n    debounce: {{ wait: 2m, max_wait: 2m }}\n    schedule: {schedule}\n\
              \x20   first_run: {{ apply: automatic }}\n    pipelines:\n      people:\n        source: acme/contacts\n        target: shop/contacts\n\
              \x20       direction: source-to-target\n        match: [ {{ source: $.EmailAddress, target: $.email }} ]\n        fields:\n\
              \x20         - {{ source: $.EmailAddress, target: $.email }}\n          - {{ source: $.Name, target: $.last_name }}\n\
@@ -87,9 +92,7 @@ impl Shop {
     /// So many minutes pass.
     async fn minutes(&self, daemon: &Handle, minutes: i64) {
         let until = self.office.clock.now() + chrono::TimeDelta::minutes(minutes);
-        tokio::time::timeout(Duration::from_secs(30), daemon.run_until(until))
-            .await
-            .expect("this must not take so long");
+        tokio::time::timeout(Duration::from_mins(5), daemon.run_until(until)).await.expect("this hangs");
     }
 
     fn person(&self, email: &str) -> Option<Value> {
@@ -234,6 +237,38 @@ async fn a_hook_that_was_answered_survives_a_crash_and_one_that_cannot_be_kept_i
     let daemon = shop.daemon().await;
     shop.minutes(&daemon, 3).await;
     assert!(shop.person("rua@kea.example").is_some());
+    daemon.stop().await;
+    shop.at_rest().await;
+}
+
+#[tokio::test]
+async fn polls_slow_down_while_hooks_come_and_come_back_when_one_was_missed() {
+    let (shop, daemon) = Shop::looking("{ poll: { acme: 2m }, sync: { after_idle: 20d } }").await;
+    let xero = &shop.office.xero;
+    let hooks = || daemon.status().integrations[0].hooks.clone();
+    let asked = || xero.log().matching("GET", "*/Contacts*").len();
+    shop.minutes(&daemon, 5).await;
+    let before = asked();
+    shop.minutes(&daemon, 60).await;
+    assert_eq!((asked() - before, hooks().len()), (30, 0), "as the configuration says");
+    // A hook comes: its change is brought, and for a day polls are ten times rarer.
+    xero.insert("Contacts", contact("rua@kea.example")).unwrap();
+    assert_eq!(shop.tell(&daemon, &xero.news()).await, 200);
+    shop.minutes(&daemon, 3).await;
+    assert!(shop.person("rua@kea.example").is_some());
+    let told = hooks();
+    assert_eq!((told.len(), told[0].connection.as_str(), told[0].polled_every), (1, "acme", Some(1200)), "{told:?}");
+    let before = asked();
+    shop.minutes(&daemon, 60).await;
+    assert_eq!(asked() - before, 3, "the backstop goes on");
+    // A change of which no hook tells: the next slow poll finds it, and the old rhythm is back.
+    xero.insert("Contacts", contact("ana@kea.example")).unwrap();
+    shop.minutes(&daemon, 25).await;
+    assert!(shop.person("ana@kea.example").is_some());
+    assert_eq!(hooks()[0].polled_every, Some(120));
+    let before = asked();
+    shop.minutes(&daemon, 60).await;
+    assert_eq!(asked() - before, 30);
     daemon.stop().await;
     shop.at_rest().await;
 }

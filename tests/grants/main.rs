@@ -3,6 +3,7 @@
 
 #[path = "../support/browser.rs"]
 mod browser;
+mod builtin;
 mod captured;
 mod crash;
 mod hooks;

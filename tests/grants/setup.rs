@@ -7,7 +7,7 @@ use reconciled::{
     clock::Clock,
     config::{Auth, Config, Connection, ConnectionName, Grant, load},
     connector::{CallError, Connector, HttpConnector, LimitRegistry, Page, PullCursor},
-    grant::{ConnectionNow, Consented, GrantError, Keeper, Vault},
+    grant::{ConnectionNow, Consented, GrantError, Keeper, Leaving, Vault},
     sandbox::{Xero, XeroOptions},
     store::MemoryStore,
 };
@@ -111,7 +111,8 @@ impl Office {
 
     pub async fn disconnect(&self, name: Option<&str>) -> String {
         let others = ["acme".to_owned(), "other".to_owned()];
-        self.keeper.disconnect(&self.grant(), name, &others).await.unwrap()
+        let leaving = Leaving { connection: name, others: &others, by: "jane" };
+        self.keeper.disconnect(&self.grant(), leaving).await.unwrap()
     }
 
     /// The access token runs out.

@@ -17,7 +17,7 @@ use std::{
 use reconciled::{
     clock::Clock,
     config::{Auth, Config, Connection, ConnectionName, Secret, load},
-    grant::{ConnectionState, GrantError, Keeper, Session, Vault},
+    grant::{ConnectionState, GrantError, Keeper, Leaving, Session, Vault},
     store::MemoryStore,
 };
 use reqwest::Method;
@@ -202,7 +202,11 @@ async fn what_is_given_back_is_worth_nothing_at_the_server_any_more() {
     login.consent().await;
     login.session().await.unwrap();
     let Auth::Grant(grant) = &login.connection().auth else { panic!("no grant") };
-    let told = login.keeper.disconnect(grant, None, &["shop".to_owned()]).await.unwrap();
+    let told = login
+        .keeper
+        .disconnect(grant, Leaving { connection: None, others: &["shop".to_owned()], by: "jane" })
+        .await
+        .unwrap();
     assert!(told.contains("given back"), "{told}");
     assert!(login.session().await.is_err());
     login.consent().await;

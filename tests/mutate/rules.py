@@ -140,13 +140,13 @@ RULES = [
     ),
     (
         "still-holds", "a step is taken only if its values are still those it was planned from", "engine/apply.rs",
-        "link.filter(|link| still_holds(pipeline, link, &item.write))",
-        "link.filter(|link| OFF || still_holds(pipeline, link, &item.write))",
+        "found.filter(|(link, _)| still_holds(pipeline, link, &item.write))",
+        "found.filter(|(link, _)| OFF || still_holds(pipeline, link, &item.write))",
     ),
     (
         "version", "a write carries the version it was made from", "engine/apply.rs",
-        "writes.push(WriteItem { id, body, version: mark.version.clone() });",
-        "writes.push(WriteItem { id, body, version: mark.version.clone().filter(|_| !OFF) });",
+        "writes.push(WriteItem { id, body, version: mark.version.clone(), now });",
+        "writes.push(WriteItem { id, body, version: mark.version.clone().filter(|_| !OFF), now });",
     ),
     (
         "cursor-start", "the next reading begins where this one's request began", "engine/pull.rs",

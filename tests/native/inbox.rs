@@ -7,6 +7,7 @@ use reconciled::{
     config::ConnectionName,
     connector::PullCursor,
     sandbox::{Xero, XeroOptions},
+    store::move_connection,
 };
 use serde_json::json;
 
@@ -124,5 +125,44 @@ async fn conformance_inbox_what_is_posted_during_a_listing_or_with_a_clock_put_b
     assert!(["C-0001", "C-0002", "C-9999"].iter().all(|id| ids.contains(id)), "{ids:?}");
     let again = connector.pull(resource, &PullCursor { since: changes.server_time, page: None }).await.unwrap();
     assert!(again.records.len() <= 1, "{:?}", again.records);
+    office.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn conformance_inbox_what_was_posted_goes_along_when_its_connection_is_renamed() {
+    let (mut office, _xero) = office().await;
+    office.post("clients", json!({ "id": "C-1", "name": "Kea" })).await;
+    office.post("clients", json!({ "id": "C-2", "name": "Tui" })).await;
+    office.daemon.stop().await;
+    office.example.reconfigure(|yaml| {
+        let renamed = yaml.replace(
+            "  proposals:\n    connector: proposals",
+            "  offers:\n    moved_from: proposals\n    connector: proposals",
+        );
+        let renamed = renamed
+            .replace("source: proposals/", "source: offers/")
+            .replace("resource: proposals/", "resource: offers/");
+        assert_ne!(renamed, yaml);
+        renamed
+    });
+    let [from, to] = ["proposals", "offers"].map(|name| ConnectionName::parse(name).unwrap());
+    let ledger = office.example.engine.ledger.clone();
+    // A move that was cut off is gone on with, and one that is done twice is the same as once.
+    move_connection(&ledger, &from, &to).await.unwrap();
+    move_connection(&ledger, &from, &to).await.unwrap();
+    let office = Office::of(office.example).await;
+    let connector = &office.example.engine.connectors[&to];
+    let resource = connector.resource("clients").unwrap();
+    let page = connector.pull(resource, &PullCursor { since: None, page: None }).await.unwrap();
+    let mut found: Vec<&str> = page.records.iter().map(|record| record.id.as_str()).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["C-1", "C-2"]);
+    let path = format!("/inbox/offers/clients/{TOKEN}");
+    let again = office.send(&path, "application/json", br#"{"id":"C-1","name":"Kea"}"#, "").await;
+    assert_eq!(again, (200, "known already".to_owned()), "it is known under its new name");
+    let old = office
+        .send(&format!("/inbox/proposals/clients/{TOKEN}"), "application/json", br#"{"id":"C-3","name":"Moa"}"#, "")
+        .await;
+    assert_eq!(old.0, 404);
     office.daemon.stop().await;
 }

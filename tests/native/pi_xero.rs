@@ -231,6 +231,42 @@ async fn pi_05_each_service_is_a_line_of_the_invoice() {
 }
 
 #[tokio::test]
+async fn pi_05_a_service_that_is_added_later_becomes_a_line_as_long_as_xero_takes_it() {
+    let firm = Firm::start().await;
+    firm.kea().await;
+    firm.office.post("proposals", upfront("P-1", "C-1", "accepted")).await;
+    firm.office.sync().await;
+    firm.settled().await;
+    let with = |lines: &[(u32, &str)]| {
+        let mut proposal = upfront("P-1", "C-1", "accepted");
+        for (line, title) in lines {
+            let more = json!({ "line_no": line, "title": title, "quantity": 1, "price": "80.00", "service": "advice" });
+            proposal["upfront"].as_array_mut().unwrap().push(more);
+        }
+        proposal
+    };
+    firm.office.post("proposals", with(&[(3, "Trust deed")])).await;
+    firm.office.sync().await;
+    assert_eq!(firm.invoices(), ["P-1 on 2026-06-01 for 1580.00 to Kea Ltd"], "each service line is a line item");
+    firm.settled().await;
+    // A paid invoice is not changed any more; Xero says so, and everything else goes on.
+    let invoice = firm.xero.list("Invoices").remove(0);
+    let paid = json!({ "Invoice": { "InvoiceID": invoice["InvoiceID"] }, "Account": { "Code": "090" }, "Date": "2026-06-02", "Amount": invoice["Total"] });
+    firm.xero.insert("Payments", paid).unwrap();
+    firm.office.post("proposals", with(&[(3, "Trust deed"), (4, "Lodgement")])).await;
+    firm.office.post("proposals", upfront("P-2", "C-1", "accepted")).await;
+    firm.office.sync().await;
+    let both = ["P-1 on 2026-06-01 for 1580.00 to Kea Ltd", "P-2 on 2026-06-01 for 1500.00 to Kea Ltd"];
+    assert_eq!(firm.invoices(), both);
+    let parked = firm.office.parked().await;
+    assert!(
+        parked.iter().any(|line| line.contains("P-1") && line.contains("Invoice not of valid status")),
+        "{parked:#?}"
+    );
+    firm.settled().await;
+}
+
+#[tokio::test]
 async fn pi_06_upfront_on_acceptance_and_each_month_on_its_day_though_nothing_changed() {
     let mut firm = Firm::start().await;
     firm.kea().await;

@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// How the connection to XPM stands, as `status` tells.
-async fn xpm(daemon: &Handle) -> ConnectionNow {
+pub async fn xpm(daemon: &Handle) -> ConnectionNow {
     let Response::Status(mut status) = daemon.call(Request::Status).await.unwrap() else { panic!() };
     assert_eq!(status.connections.len(), 1);
     status.connections.remove(0)
 }
 
-async fn link(daemon: &Handle) -> Url {
+pub async fn link(daemon: &Handle) -> Url {
     let what = "practice".to_owned();
     let Response::ConnectLink(link) = daemon.call(Request::ConnectLink { what }).await.unwrap() else { panic!() };
     assert!(link.starts_with("https://sync.example/connect/"), "{link}");
@@ -33,20 +33,20 @@ async fn link(daemon: &Handle) -> Url {
 }
 
 /// What the proxy makes of an address of the world.
-fn behind_the_proxy(daemon: &Handle, url: &Url) -> Url {
+pub fn behind_the_proxy(daemon: &Handle, url: &Url) -> Url {
     let own = format!("http://{}", daemon.status().public.unwrap().address);
     Url::parse(&url.as_str().replacen("https://sync.example", &own, 1)).unwrap()
 }
 
 /// The owner follows a link to the end.
-async fn follow(daemon: &Handle, link: &Url) -> (u16, String) {
+pub async fn follow(daemon: &Handle, link: &Url) -> (u16, String) {
     let login = led_to(Method::POST, link).await;
     let back = led_to(Method::GET, &login).await;
     ask(Method::GET, &behind_the_proxy(daemon, &back)).await
 }
 
 async fn disconnect(daemon: &Handle) -> String {
-    let request = Request::Disconnect { what: "xpm".to_owned(), whole: false };
+    let request = Request::Disconnect { what: "xpm".to_owned(), whole: false, by: "jane".to_owned() };
     let Response::Disconnected(told) = daemon.call(request).await.unwrap() else { panic!() };
     told
 }

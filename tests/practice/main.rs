@@ -6,12 +6,16 @@
 mod browser;
 #[path = "../support/example.rs"]
 mod example;
+#[path = "../support/inbox.rs"]
+mod inbox;
 mod office;
 mod systems;
 
 mod cliniko;
+mod desk;
 mod eventbrite;
 mod gosweetspot;
+mod groups;
 mod login;
 mod myob;
 mod op;

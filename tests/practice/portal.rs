@@ -1,10 +1,17 @@
 //! tg-01 to tg-04: XPM to a practice portal, one way.
 
 use chrono::{TimeDelta, TimeZone, Utc};
+use reconciled::{
+    daemon::{
+        Phase,
+        protocol::{Progress, Request, Response},
+    },
+    sandbox::{Fault, FaultRule},
+};
 use serde_json::json;
 
 use crate::{
-    example::{afternoon, until},
+    example::{afternoon, sync_by_hand, until},
     systems::{Practice, told, writes},
 };
 
@@ -76,6 +83,44 @@ async fn tg_02_an_edit_on_the_portal_is_put_back_and_xpm_is_never_written() {
     assert_eq!(practice.found("first_name", "Tama"), Vec::<serde_json::Value>::new());
     practice.settled().await;
     assert_eq!(writes(&practice.xpm.log().entries()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn tg_03_a_sync_by_hand_says_that_it_started_how_far_it_is_and_when_it_is_complete() {
+    let (practice, _) = settled().await;
+    practice.client("Weka Ltd", &[("Wiremu Weka", "wiremu@weka.example"), ("Aroha Weka", "aroha@weka.example")]);
+    let daemon = practice.daemon().await;
+    // The portal takes longer to answer than it takes the daemon to tell.
+    let slow = Fault::SlowBefore(std::time::Duration::from_secs(3));
+    practice.website.faults().add(FaultRule::new(slow).on("WRITE", "*").times(1));
+    let (told, mut steps) = tokio::sync::mpsc::unbounded_channel();
+    let asked = Request::Run(practice.by_hand());
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), daemon.stream(asked, told)).await;
+    let Response::Run(report) = ended.expect("this must not take so long").unwrap() else { panic!("no run") };
+    let mut seen = Vec::new();
+    while let Ok(step) = steps.try_recv() {
+        seen.push(step);
+    }
+    let started = seen.iter().position(|step| matches!(step, Progress::Started { .. }));
+    let at_work = seen.iter().position(|step| {
+        let Progress::Working { reading, .. } = step else { return false };
+        reading.records > 0 && reading.planned == 2 && reading.done < reading.planned
+    });
+    assert!(started.is_some() && at_work > started, "{seen:#?}");
+    assert!(report.started <= report.ended && report.troubles.is_empty(), "{report:#?}");
+    assert_eq!(report.pipelines[0].tally.created, [0, 2], "complete: {report:#?}");
+    assert_eq!(practice.website.list("contacts").len(), 5);
+    // While nothing runs, it says when it was complete, and how it went.
+    let status = daemon.status();
+    let one = status.integrations.iter().find(|one| one.integration.as_str() == "xpm-portal").unwrap();
+    assert!(!matches!(one.phase, Phase::Running { .. }) && one.last_run == Some(report.ended), "{one:#?}");
+    // Asked twice, it is complete twice, and nothing is sent.
+    let before = practice.writes();
+    let again = sync_by_hand(&practice, &daemon).await;
+    assert_eq!((again.pipelines[0].planned, practice.writes()), (0, before));
+    daemon.stop().await;
+    practice.settled().await;
+    assert_eq!(writes(&practice.xpm.log().entries()), Vec::<String>::new(), "XPM is never written");
 }
 
 #[tokio::test]

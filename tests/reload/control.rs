@@ -90,7 +90,7 @@ async fn every_command_works_while_a_pipeline_is_stuck_and_a_second_signal_ends_
     live.signal("TERM");
     let began = Instant::now();
     while live.child.try_wait().unwrap().is_none() {
-        assert!(began.elapsed() < Duration::from_secs(15), "it waits for the deadline: {}", live.said());
+        assert!(began.elapsed() < Duration::from_secs(120), "it waits for the deadline: {}", live.said());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(live.said().contains("stopped at once"), "{}", live.said());
@@ -166,7 +166,7 @@ async fn only_root_the_daemons_user_and_the_group_of_the_socket_may_give_command
 fn under_a_manager(home: tempfile::TempDir, more: &[(&str, &str)]) -> (Live, UnixDatagram) {
     let path = home.path().join("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
     let said = fs::File::create(home.path().join("said.txt")).unwrap();
     let mut command = program(home.path());
     command.arg("run").env("NOTIFY_SOCKET", &path).envs(more.iter().copied());
@@ -212,7 +212,7 @@ async fn the_service_manager_is_told_of_the_start_of_every_reload_and_of_the_end
     live.signal("USR1");
     let began = Instant::now();
     while !live.said().contains("daemon.diagnostics") {
-        assert!(began.elapsed() < Duration::from_secs(20), "{}", live.said());
+        assert!(began.elapsed() < Duration::from_secs(120), "{}", live.said());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     live.signal("TERM");
@@ -238,9 +238,63 @@ async fn the_watchdog_is_fed_while_a_remote_is_slow() {
     live.signal("QUIT");
     let began = Instant::now();
     while live.child.try_wait().unwrap().is_none() {
-        assert!(began.elapsed() < Duration::from_secs(15), "QUIT ends it at once: {}", live.said());
+        assert!(began.elapsed() < Duration::from_secs(120), "QUIT ends it at once: {}", live.said());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_watchdog_starves_when_the_control_loop_hangs() {
+    let home = folder(BY_HAND, &[("a.yaml", &integration("a", "x"))]);
+    let (mut live, manager) =
+        under_a_manager(home, &[("WATCHDOG_USEC", "600000"), ("RECONCILED_HANG_AT", "diagnosed")]);
+    live.wait_for("its files to be followed", |status| status.config.is_some()).await;
+    for _ in 0..3 {
+        next(&manager, |text| text.contains("WATCHDOG=1"));
+    }
+    live.signal("USR1");
+    live.wait_for("the hang", |_| true).await;
+    let began = Instant::now();
+    while !live.said().contains("daemon.diagnostics") {
+        assert!(began.elapsed() < Duration::from_secs(120), "{}", live.said());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Two may be on their way. Then there is silence, for five times as long as one is due.
+    manager.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+    let mut bytes = [0; 4_096];
+    let fed = (0..30).take_while(|_| manager.recv(&mut bytes).is_ok()).count();
+    assert!(fed < 30, "it is fed although it hangs");
+    // Nothing but a kill ends it, which is what the service manager does then.
+    assert_eq!(live.child.try_wait().unwrap(), None);
+    let mut live = Live::on(live.kill()).await;
+    live.wait_for("the next start", |status| of(status, "a").is_some()).await;
+}
+
+/// Both ways in which systemd reloads: by a command that is waited for, and by a signal and what it is told then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_by_the_service_manager_fails_where_a_file_is_refused_and_always_ends() {
+    let home = folder(BY_HAND, &[("a.yaml", &integration("a", "x"))]);
+    let (mut live, manager) = under_a_manager(home, &[]);
+    next(&manager, |text| text.contains("READY=1"));
+    live.wait_for("its files to be followed", |status| status.config.is_some()).await;
+    for (yaml, code) in [
+        (integration("a", "y"), 0),
+        (integration("a", "y").replace("first_name", "frist_name"), 78),
+        (integration("a", "z"), 0),
+    ] {
+        live.write("a.yaml", &yaml);
+        // `Type=notify`: `ExecReload=reconciled reload --wait`.
+        let out = program(live.home.path()).args(["reload", "--wait"]).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert_eq!(out.status.code(), Some(code), "{said}");
+        assert_eq!(said.contains("a.yaml: rejected"), code != 0, "it names the file: {said}");
+        // `Type=notify-reload`: the signal, the beginning with its time in one datagram, and an end whatever came of it.
+        live.signal("HUP");
+        let text = next(&manager, |text| text.contains("RELOADING=1"));
+        assert!(text.contains("MONOTONIC_USEC="), "{text}");
+        next(&manager, |text| text.contains("READY=1"));
+    }
+    live.stop().await;
 }
 
 #[tokio::test]

@@ -209,7 +209,7 @@ impl Live {
                 _ = tick => unreachable!("time passes for ever"),
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), answer).await.expect("this takes too long")
+        tokio::time::timeout(Duration::from_mins(5), answer).await.expect("this hangs")
     }
 
     pub async fn reload(&self) -> ReloadReport {
@@ -296,7 +296,7 @@ impl Live {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap_or_else(|_| panic!("waiting for {what}"));
+        tokio::time::timeout(Duration::from_mins(5), wait).await.unwrap_or_else(|_| panic!("waiting for {what}"));
     }
 
     pub fn running(&self) -> String {
@@ -311,7 +311,7 @@ impl Live {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), wait).await.expect("the edit takes over");
+        tokio::time::timeout(Duration::from_mins(5), wait).await.expect("the edit takes over");
     }
 }
 

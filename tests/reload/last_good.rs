@@ -2,8 +2,10 @@
 
 use std::{fs, time::Duration};
 
-use crate::support::{BY_HAND, Live, QUICK, config, folder, hashes, integration, of, program};
 use reconciled::daemon::reload::{FileOutcome, IntegrationOutcome};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::support::{BY_HAND, Live, QUICK, config, folder, hashes, inbox::Inbox, integration, of, program};
 
 fn fifty() -> Vec<(String, String)> {
     (0..50).map(|n| (format!("clients/{n:02}.yaml"), integration(&format!("client-{n:02}"), "x"))).collect()
@@ -13,12 +15,37 @@ fn as_str(files: &[(String, String)]) -> Vec<(&str, &str)> {
     files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect()
 }
 
+/// What the numbers for a monitoring system say of the last look at the files.
+async fn taken_whole(live: &Live) -> bool {
+    let began = std::time::Instant::now();
+    let line = loop {
+        if let Some(line) = live.said().lines().find(|line| line.contains("console.listening")) {
+            break line.to_owned();
+        }
+        assert!(began.elapsed() < Duration::from_mins(3), "the console does not listen: {}", live.said());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let address = line["address"].as_str().or_else(|| line["fields"]["address"].as_str()).expect("its address");
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let ask = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(ask.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let number = |line: &str| line.strip_prefix("reconciled_config_last_reload_successful ").map(|text| text == "1");
+    text.lines().find_map(number).unwrap_or_else(|| panic!("no such number in {text}"))
+}
+
 #[tokio::test]
 async fn a_typo_in_one_of_fifty_files_touches_nothing_and_is_told_once() {
-    let files = fifty();
-    let mut live = Live::start(QUICK, &as_str(&files)).await;
+    let mut files = fifty();
+    let inbox = Inbox::start().await;
+    let told = "webhook: { url: \"URL\", secret: s }".replace("URL", &inbox.url);
+    files.push(("notify.yaml".to_owned(), format!("notifications:\n  office:\n    {told}\n")));
+    let console = format!("{QUICK}[listen]\nadmin = \"127.0.0.1:0\"\n[admin]\nopen = \"viewer\"\n");
+    let mut live = Live::start(&console, &as_str(&files)).await;
     let before = live.hashes().await;
-    assert_eq!(before.len(), 50);
+    assert_eq!((before.len(), taken_whole(&live).await), (50, true));
     live.write("clients/07.yaml", &files[7].1.replace("pipelines:", "pipelines: ["));
     let status = live.wait_for("the mistake", |status| !config(status).mistakes.is_empty()).await;
     assert_eq!(hashes(&status), before);
@@ -26,7 +53,8 @@ async fn a_typo_in_one_of_fifty_files_touches_nothing_and_is_told_once() {
     assert!(now.pending.as_ref().unwrap().starts_with("INVALID_PENDING clients/07.yaml:"), "{now:?}");
     assert_eq!(now.on_disk, None);
     assert!(status.integrations.iter().filter(|now| now.pending.is_some()).count() == 1);
-    assert!(!config(&status).last_reload.accepted);
+    assert!(!config(&status).last_reload.accepted && !taken_whole(&live).await);
+    assert_eq!(inbox.until(1).await[0].json["subject"], "clients/07.yaml");
     // Many polls later it was still told once.
     let passes = config(&status).passes;
     tokio::time::sleep(Duration::from_millis(600)).await;
@@ -36,8 +64,10 @@ async fn a_typo_in_one_of_fifty_files_touches_nothing_and_is_told_once() {
     live.write("clients/07.yaml", &files[7].1);
     let status = live.wait_for("the mistake to be gone", |status| config(status).mistakes.is_empty()).await;
     assert_eq!((hashes(&status), config(&status).restarts), (before, 0));
-    assert!(config(&status).last_reload.accepted);
+    assert!(config(&status).last_reload.accepted && taken_whole(&live).await);
     assert_eq!(live.said().matches("config.recovered").count(), 1);
+    inbox.until(2).await;
+    assert_eq!(inbox.events(), ["config.rejected", "config.recovered"], "one alert, and that it is over");
 }
 
 #[tokio::test]

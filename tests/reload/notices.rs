@@ -128,6 +128,46 @@ async fn a_connection_is_told_as_lost_and_as_back_and_nothing_waits_for_the_rece
 }
 
 #[tokio::test]
+async fn a_refused_login_is_told_once_and_as_over_only_when_a_run_has_shown_that_it_works() {
+    let (inbox, practice) = (Inbox::start().await, Practice::start(1).await);
+    let about = "    about: [connection]\n    integrations: [a]\n";
+    let files = [("a.yaml", practice.integration("a")), ("notify.yaml", hook(&inbox, about))];
+    let home = crate::support::folder(QUICK, &files.each_ref().map(|(name, text)| (*name, text.as_str())));
+    let connections = practice.connections().replace(practice.site.token(), "${file:token.txt}");
+    assert!(connections.contains("token.txt"));
+    fs::write(home.path().join("etc/connections.yaml"), connections).unwrap();
+    fs::write(home.path().join("etc/token.txt"), practice.site.token()).unwrap();
+    let mut live = Live::on(home).await;
+    practice.until("the first contact", |practice| practice.in_xero() == 1).await;
+    live.write("token.txt", "not-the-token-canary\n");
+    let came = inbox.until(1).await;
+    assert_eq!((&came[0].json["event"], &came[0].json["subject"]), (&"connection.lost".into(), &"website".into()));
+    let text = came[0].json["text"].as_str().unwrap();
+    assert!(text.contains("at once when its login is changed"), "{text}");
+    practice.insert(2);
+    // Mended wrongly: nobody is told that all is well.
+    let since = |status: &reconciled::daemon::DaemonStatus| {
+        status.integrations[0].troubles.first().map(|trouble| (trouble.since, trouble.temporary))
+    };
+    let before = live.wait_for("the trouble", |status| since(status).is_some()).await;
+    live.write("token.txt", "not-this-one-either-canary\n");
+    let is = |status: &reconciled::daemon::DaemonStatus| {
+        since(status).is_some_and(|(since_now, lasting)| !lasting && Some(since_now) != since(&before).map(|it| it.0))
+    };
+    let status = live.wait_for("another refusal", is).await;
+    let asked = |wait: &reconciled::daemon::WaitReason| matches!(wait, reconciled::daemon::WaitReason::Refused { .. });
+    assert!(status.integrations[0].waits.iter().any(asked), "{status:#?}");
+    assert_eq!(inbox.events(), ["connection.lost"]);
+    // Mended: what waited is written at once.
+    live.write("token.txt", practice.site.token());
+    practice.until("the second contact", |practice| practice.in_xero() == 2).await;
+    inbox.until(2).await;
+    live.wait_for("rest", |status| status.integrations[0].troubles.is_empty()).await;
+    assert_eq!(inbox.events(), ["connection.lost", "connection.restored"]);
+    live.stop().await;
+}
+
+#[tokio::test]
 async fn a_held_first_run_goes_to_a_command_with_nothing_of_the_daemons_surroundings() {
     let practice = Practice::start(2).await;
     // Where one side is empty there is nothing to approve.

@@ -154,15 +154,15 @@ impl Example {
     }
 }
 
-/// Nothing here may take long; what hangs fails.
+/// What hangs fails; the bound is far beyond what a busy machine needs.
 pub async fn until(daemon: &Handle, instant: DateTime<Utc>) {
-    tokio::time::timeout(Duration::from_secs(30), daemon.run_until(instant)).await.expect("this must not take so long");
+    tokio::time::timeout(Duration::from_mins(5), daemon.run_until(instant)).await.expect("this hangs");
 }
 
 /// `reconciled sync`, through the daemon.
 pub async fn sync_by_hand(example: &Example, daemon: &Handle) -> RunReport {
-    let answer = tokio::time::timeout(Duration::from_secs(30), daemon.call(Request::Run(example.by_hand())));
-    let Response::Run(report) = answer.await.expect("this must not take so long").unwrap() else { panic!() };
+    let answer = tokio::time::timeout(Duration::from_mins(5), daemon.call(Request::Run(example.by_hand())));
+    let Response::Run(report) = answer.await.expect("this hangs").unwrap() else { panic!() };
     assert_eq!(report.troubles, [], "{report:#?}");
     *report
 }

@@ -222,7 +222,11 @@ pub(in crate::admin) const ROUTES: &[Route] = &[
         about: "Lets what is held go ahead.",
         params: &[
             need("what", Kind::Text, "The id of a held run or edit, a pipeline, or an integration."),
-            may("except", Kind::Texts, "Records that an edit shall leave as they are, by an id of either side."),
+            may(
+                "except",
+                Kind::Texts,
+                "Records to leave as they are, by an id of either side: of an edit they are parked, of a run they stay held.",
+            ),
         ],
         example: r#"{"what":"acme/contacts"}"#,
     },

@@ -1,5 +1,7 @@
 //! Which numbers there are.
 
+mod measured;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -9,14 +11,14 @@ use crate::{
     config::ConnectionName,
     connector::Requests,
     daemon::{
-        IntegrationNow, WaitReason,
+        Gauges, IntegrationNow, WaitReason,
         counts::{Counts, Outcome, RUN_SECONDS, RunResult},
         protocol::Status,
     },
     engine::PipelineStatus,
     grant::ConnectionState,
     record::Side,
-    store::{Approval, Stage},
+    store::{Approval, Hold, Stage},
 };
 
 /// What the numbers are made from.
@@ -28,6 +30,8 @@ pub struct Facts {
     pub counts: Counts,
     /// Requests made.
     pub requests: Vec<(ConnectionName, Requests)>,
+    /// What was measured just now.
+    pub gauges: Gauges,
 }
 
 /// How a pipeline can stand.
@@ -40,6 +44,7 @@ pub fn families(facts: &Facts) -> Vec<Family> {
     all.extend(of_pipelines(facts));
     all.extend(of_runs(facts));
     all.extend(of_connections(facts));
+    all.extend(measured::of_measures(facts));
     all
 }
 
@@ -187,8 +192,11 @@ fn of_pipelines(facts: &Facts) -> Vec<Family> {
         held.flat_map(move |held| {
             let guards = held.guards.iter().map(|guard| guard.guard.clone());
             // Without a guard it is a first run.
-            let guards: Vec<String> =
-                if held.guards.is_empty() { vec!["first_run".to_owned()] } else { guards.collect() };
+            let guards: Vec<String> = match held.what {
+                Hold::LeftOut => vec!["left_out".to_owned()],
+                _ if held.guards.is_empty() => vec!["first_run".to_owned()],
+                _ => guards.collect(),
+            };
             guards.into_iter().map(move |guard| (vec![name(one), ("guard", guard)], 1.0))
         })
     });

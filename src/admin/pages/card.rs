@@ -6,7 +6,10 @@ use super::{Frame, frame::address, words};
 use crate::{
     cli::{report::short_field, text},
     config::PipelineName,
-    daemon::{protocol::Request, reload::HeldEdit},
+    daemon::{
+        protocol::Request,
+        reload::{HeldEdit, Rollout, RolloutStage},
+    },
     engine::{ConflictItem, ParkedItem, PipelineStatus},
     record::{Cell, RecordId, Side},
     store::{Approval, Choice, HeldRun, Stage},
@@ -204,6 +207,25 @@ fn reasons(run: &HeldRun) -> Markup {
         @if let Some(message) = &run.message { blockquote { (text::one_line(message)) } }
         @if !run.guards.is_empty() {
             ul.plain { @for guard in &run.guards { li { (capital(&words::guard(guard))) } } }
+        }
+    }
+}
+
+/// An edit of a template that is at some of its clients first.
+pub(super) fn rollout(frame: &Frame, rollout: &Rollout) -> Markup {
+    let approve = Request::Approve { what: rollout.id.clone(), except: Vec::new() };
+    let reject = Request::Reject { what: rollout.id.clone() };
+    html! {
+        section.card.warn {
+            p.say { "An edit of the template " strong { (rollout.template) } " is at some of its clients first." }
+            p { (capital(&rollout.to_string())) "." }
+            @if !matches!(rollout.stage, RolloutStage::Going | RolloutStage::PutBack) {
+                div.row {
+                    (frame.careful_button(&approve, ("Approve", "All other clients take the edited template over."), "main"))
+                    (frame.button(&reject, "Put it back", "danger"))
+                }
+            }
+            p.dim.small { "Since " (frame.ago(rollout.since)) " · " (rollout.id) }
         }
     }
 }

@@ -65,6 +65,7 @@ fn draw(frame: &Frame) -> Drawn {
                 h2 { "Running as before" }
                 ul.plain { @for (name, why) in &pending { li { a href=(frame.link("/integration", &[("name", name.as_str())])) { (name) } ": " (one_line(why)) } } }
             }
+            @for rollout in &frame.status.rollouts { (card::rollout(frame, rollout)) }
             @for edit in &frame.status.edits { (card::edit(frame, edit)) }
         }
     })

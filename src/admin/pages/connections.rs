@@ -34,17 +34,20 @@ impl One {
 
     /// What is wrong.
     pub fn sentence(&self, now: DateTime<Utc>) -> String {
-        if let Some(todo) = self.login.as_ref().filter(|login| login.state != ConnectionState::Connected) {
-            return todo.todo.as_deref().map_or_else(
-                || match todo.state {
-                    ConnectionState::NeedsConsent => "Nobody has agreed to it yet.".to_owned(),
-                    ConnectionState::Disconnected => "A person disconnected it.".to_owned(),
-                    ConnectionState::Broken | ConnectionState::Connected => {
-                        "Its login does not work any more.".to_owned()
-                    }
-                },
-                super::card::capital,
-            );
+        if let Some(login) = self.login.as_ref().filter(|login| login.state != ConnectionState::Connected) {
+            return match (login.state, &login.parted, &login.todo) {
+                (ConnectionState::Disconnected, Some(parted), _) => {
+                    let when = ago(now, parted.at);
+                    format!(
+                        "{} disconnected it {when}. Nothing is kept the same with it until it is connected again.",
+                        parted.by
+                    )
+                }
+                (ConnectionState::Disconnected, None, _) => "A person disconnected it.".to_owned(),
+                (ConnectionState::NeedsConsent, _, None) => "Nobody has agreed to it yet.".to_owned(),
+                (_, _, Some(todo)) => super::card::capital(todo),
+                (_, _, None) => "Its login does not work any more.".to_owned(),
+            };
         }
         self.trouble.as_ref().map_or_else(String::new, |trouble| {
             format!("{} Since {}.", super::card::capital(&one_line(&trouble.message)), ago(now, trouble.since))
@@ -111,7 +114,7 @@ fn card(frame: &Frame, one: &One, made: Requests) -> Markup {
     };
     let by_consent = one.login.is_some();
     let link = Request::ConnectLink { what: one.name.to_string() };
-    let disconnect = Request::Disconnect { what: one.name.to_string(), whole: false };
+    let disconnect = Request::Disconnect { what: one.name.to_string(), whole: false, by: String::new() };
     let connected = one.login.as_ref().is_some_and(|login| login.state == ConnectionState::Connected);
     html! {
         section.card.bad[one.needs_person()].warn[!one.needs_person() && one.trouble.is_some()] {

@@ -97,8 +97,9 @@ fn more(frame: &Frame, now: &IntegrationNow) -> Markup {
     html! {
         @for trouble in &now.troubles {
             p.bad.banner {
-                strong { (trouble.connection) } ": " (one_line(&trouble.message)) " Since " (frame.ago(trouble.since)) ", "
-                (count(u64::from(trouble.attempts), "attempt", "attempts")) ". "
+                strong { (trouble.connection) } ": " (card::capital(&one_line(&trouble.message)))
+                @if trouble.attempts > 0 { " Since " (frame.ago(trouble.since)) ", " (count(u64::from(trouble.attempts), "attempt", "attempts")) "." }
+                " "
                 @if trouble.temporary { "It is tried again by itself." } @else { a href=(frame.href("/connections")) { "A person has to do something." } }
             }
         }

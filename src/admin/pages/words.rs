@@ -88,6 +88,9 @@ pub(super) fn doing(now: Option<&IntegrationNow>, at: DateTime<Utc>) -> String {
             format!("a run is under way ({}){}", one_line(why), how_far.unwrap_or_default())
         }
         Phase::Queued { .. } => "waits for another run on the same system to end".to_owned(),
+        Phase::Waiting if let Some(trouble) = now.troubles.iter().find(|trouble| !trouble.temporary) => {
+            format!("stands still until {} is connected", trouble.connection)
+        }
         Phase::Waiting => now.waits.first().map_or_else(String::new, |wait| waits(wait, at)),
     }
 }
@@ -103,7 +106,9 @@ pub(super) fn waits(wait: &WaitReason, now: DateTime<Utc>) -> String {
         WaitReason::FullRead { at } => format!("compares everything {}", until(now, *at)),
         WaitReason::Due { at } => format!("looks at a record again {}", until(now, *at)),
         WaitReason::Retry { at } => format!("tries again {}", until(now, *at)),
+        WaitReason::Refused { connection, at } => format!("asks {connection} again {}", until(now, *at)),
         WaitReason::Store { at } => format!("the disk or store fails; looked at again {}", until(now, *at)),
+        WaitReason::Blackout { until: end } => format!("writes nothing; that ends {}", until(now, *end)),
         WaitReason::ByHand => "starts only by hand".to_owned(),
         WaitReason::Paused => "paused: nothing starts by itself".to_owned(),
     }

@@ -49,6 +49,10 @@ fn make(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Connect
             Some(key) => Some(webhook_key(cx, key, &manifest)?),
             None => None,
         },
+        moved_from: match &written.moved_from {
+            Some(from) => Some(super::moves::connection(cx, from, name)?),
+            None => None,
+        },
         unlimited: written.unlimited.as_ref().is_some_and(|unlimited| unlimited.value),
         manifest,
         pinned: written.connector.as_ref().is_some_and(|kind| kind.value.contains('@')),

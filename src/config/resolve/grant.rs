@@ -113,13 +113,14 @@ fn address(cx: &Cx<'_>, written: &At<String>) -> Option<String> {
 }
 
 fn account_in(written: &AccountInW, report: &Report) -> Option<AccountIn> {
-    match (&written.redirect, &written.token) {
-        (Some(name), None) => Some(AccountIn::Redirect(name.value.clone())),
-        (None, Some(path)) => Some(AccountIn::Token(path.value.clone())),
+    match (&written.redirect, &written.token, &written.claim) {
+        (Some(name), None, None) => Some(AccountIn::Redirect(name.value.clone())),
+        (None, Some(path), None) => Some(AccountIn::Token(path.value.clone())),
+        (None, None, Some(path)) => Some(AccountIn::Claim(path.value.clone())),
         _ => {
             report.add(
                 error("config::bad_value", written.span, "an account is named in one place")
-                    .help("write { redirect: realmId } or { token: $.account_id }"),
+                    .help("write { redirect: realmId }, { token: $.account_id } or { claim: \"$.org_ids[0]\" }"),
             );
             None
         }

@@ -8,7 +8,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::{
     config::{
         Content, Elements, Field, FieldId, Transform, UnknownKey,
-        tree::{Node, NodeValue},
+        source::Span,
+        tree::{Key, Map, Node, NodeValue},
     },
     record::{ProjectionSpec, Slot},
 };
@@ -126,7 +127,9 @@ fn content(bytes: &mut Bytes, content: &Content) {
         }
         Content::Each(each) => {
             bytes.text("each").text(each.source_key.as_str()).text(each.target_key.as_str());
-            bytes.number(u64::from(each.removes)).number(each.fields.len() as u64);
+            // Whoever was hashed before `ours` and `leave-out` were there keeps the hash.
+            let rules = each.removes as u64 + if each.leaves_out { 3 } else { 0 };
+            bytes.number(rules).number(each.fields.len() as u64);
             for field in &each.fields {
                 element_field(bytes, field);
             }
@@ -203,12 +206,20 @@ pub(crate) fn spec(spec: &ProjectionSpec, elements: Option<&Elements>) -> u32 {
 }
 
 /// Keys that say when things happen, or what something was called, not what happens.
-const WHEN: [&str; 5] = ["automatic", "apply", "debounce", "schedule", "moved_from"];
+const WHEN: [&str; 6] = ["automatic", "apply", "debounce", "schedule", "blackouts", "moved_from"];
 
 /// The hash of a written value: keys in any order, layout and comments left out.
 pub(crate) fn node_hash(node: &Node) -> u64 {
     let mut bytes = Bytes::default();
     self::node(&mut bytes, node, true);
+    bytes.hash()
+}
+
+/// The hash of a map with all its keys.
+pub(crate) fn entries_hash(entries: Vec<(Key, Node)>) -> u64 {
+    let value = NodeValue::Map(Map { entries, flow: false });
+    let mut bytes = Bytes::default();
+    self::node(&mut bytes, &Node { span: Span::default(), owner: None, value }, false);
     bytes.hash()
 }
 

@@ -10,7 +10,7 @@ use crate::config::{
     ApplyMode, Integration, IntegrationName, PipelineName,
     diagnostic::error,
     nearest::suggest,
-    written::{ApplyW, At, DebounceW, Entry, IntegrationW, PipelineW, ScheduleW},
+    written::{ApplyW, At, BlackoutW, DebounceW, Entry, IntegrationW, OneOrMany, PipelineW, ScheduleW},
 };
 
 /// An integration with its pipelines before order is brought into them.
@@ -64,6 +64,7 @@ struct Common<'a> {
     timezone: Option<&'a At<Tz>>,
     debounce: Option<&'a DebounceW>,
     schedule: Option<&'a ScheduleW>,
+    blackouts: Option<&'a OneOrMany<BlackoutW>>,
     moved_from: Option<&'a At<String>>,
 }
 
@@ -72,6 +73,7 @@ impl Common<'_> {
         Integration {
             name: name.clone(),
             moved_from: moves::integration(cx, self.moved_from, name),
+            made: None,
             automatic: self.automatic.is_none_or(|at| at.value),
             apply: match self.apply.map(|at| at.value) {
                 None | Some(ApplyW::Automatic) => ApplyMode::Automatic,
@@ -79,6 +81,7 @@ impl Common<'_> {
             },
             timezone: self.timezone.map_or(Tz::UTC, |at| at.value),
             debounce: schedule::debounce(cx, self.debounce),
+            blackouts: schedule::blackouts(cx, self.blackouts),
             schedule: schedule::schedule(cx, name, self.schedule, used),
             pipelines: Vec::new(),
         }
@@ -133,6 +136,7 @@ fn resolve(cx: &Cx<'_>, entry: &Entry<IntegrationW>) -> Option<Draft> {
             timezone: written.timezone.as_ref(),
             debounce: written.debounce.as_ref(),
             schedule: written.schedule.as_ref(),
+            blackouts: written.blackouts.as_ref(),
             moved_from: written.moved_from.as_ref(),
         };
         cx.integration_name(&entry.name).map(|name| common.make(cx, &name, &used))
@@ -166,6 +170,7 @@ pub(crate) fn top_level(cx: &Cx<'_>, entry: &Entry<PipelineW>) -> Option<Draft> 
             timezone: written.timezone.as_ref(),
             debounce: written.debounce.as_ref(),
             schedule: written.schedule.as_ref(),
+            blackouts: written.blackouts.as_ref(),
             // One that was inside an integration leaves that where it is.
             moved_from: written.moved_from.as_ref().filter(|at| !at.value.contains('/')),
         };

@@ -1,5 +1,6 @@
 //! Connector manifests.
 
+mod also;
 mod answers;
 mod calls;
 
@@ -20,7 +21,7 @@ use crate::{
         nearest::{nearest, suggest},
         resolve::value,
         source::Span,
-        written::{At, AuthWordW, GetW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
+        written::{At, AuthWordW, ManifestW, Named, ResourceW, ScopeW, SettingKindW, SettingW},
     },
     connector::{
         Also, AnswerMatch, AuthKind, Bodies, BodyKind, FieldTable, GoneWhen, LabelPart, LabelTemplate, Limit, Manifest,
@@ -358,7 +359,10 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         };
         Some(GoneWhen { path: path.value.clone(), values, filled })
     });
-    let also = entries(written.also.as_ref()).filter_map(|entry| also(entry, &fields, report)).collect();
+    let also: Vec<Also> =
+        entries(written.also.as_ref()).filter_map(|entry| also::also(entry, written, &fields, report)).collect();
+    let create =
+        create.map(|create| Write { firsts: also.iter().filter_map(|also| also.first.clone()).collect(), ..create });
     let resource = Resource {
         name: name.value.clone(),
         id,
@@ -392,30 +396,6 @@ fn resource(name: &At<String>, written: &ResourceW, report: &Report) -> Option<R
         (_, Some(inbox), _) => inbox::resource(resource, written, inbox, report),
         (_, _, Some(sql)) => sql::resource(resource, written, sql, report),
         _ => Some(resource),
-    }
-}
-
-/// A member that a call of its own reads. No write reaches it, and its call is for one record.
-fn also(entry: &crate::config::written::Entry<GetW>, fields: &FieldTable, report: &Report) -> Option<Also> {
-    let member = &entry.name;
-    let get = listing::get(&entry.value.0, report)?;
-    match fields.fields.get(&member.value) {
-        Some(field) if field.read_only => Some(Also { member: member.value.clone(), get }),
-        Some(_) => {
-            let message =
-                format!("`{}` is read by a call of its own, so no write of the record reaches it", member.value);
-            report.add(error("config::bad_value", member.span, message).help("add read_only: true to the field"));
-            None
-        }
-        None => {
-            let message = format!("there is no field `{}`", member.value);
-            report.add(
-                error("config::unknown_field", member.span, message)
-                    .maybe_help(suggest(&member.value, fields.fields.keys().map(String::as_str)))
-                    .help("declare it under `fields`, with read_only: true"),
-            );
-            None
-        }
     }
 }
 

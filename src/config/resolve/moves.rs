@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{Cx, integration::Draft, pipeline::Home};
-use crate::config::{IntegrationName, PipelineName, diagnostic::error, written::At};
+use crate::config::{
+    ConnectionName, IntegrationName, PipelineName,
+    diagnostic::error,
+    written::{At, ConnectionW, Entry},
+};
 
 /// The name a pipeline had before: its own `moved_from`, or what its integration's comes to.
 pub(crate) fn pipeline(
@@ -62,6 +66,38 @@ pub(crate) fn integration(
             "remove the integration of that name, or say moved_from at single pipelines",
         ),
         Ok(from) => Some(from),
+    }
+}
+
+/// The name a connection had before.
+pub(crate) fn connection(cx: &Cx<'_>, written: &At<String>, name: &At<String>) -> Option<ConnectionName> {
+    let refuse = |message: String, help: &str| {
+        cx.report.add(error("config::bad_move", written.span, message).help(help.to_owned()));
+        None
+    };
+    match ConnectionName::parse(&written.value) {
+        Err(cause) => refuse(cause.to_string(), "write the name the connection had before: moved_from: forms"),
+        Ok(from) if from.as_str() == name.value => refuse(
+            format!("`{from}` cannot have moved from itself"),
+            "write the name it had before, or remove moved_from",
+        ),
+        Ok(from) => Some(from),
+    }
+}
+
+/// What a connection that is still defined has stays with it.
+pub(crate) fn check_connections(cx: &Cx<'_>, written: &[Entry<ConnectionW>]) {
+    for at in written.iter().filter_map(|entry| entry.value.moved_from.as_ref()) {
+        if cx.connections.contains_key(&at.value) {
+            cx.report.add(
+                error(
+                    "config::bad_move",
+                    at.span,
+                    format!("`{}` is still defined, so nothing of it can have moved", at.value),
+                )
+                .help("remove the connection of that name, or remove moved_from"),
+            );
+        }
     }
 }
 

@@ -400,7 +400,7 @@ fn later(cx: &Cx<'_>, written: &PipelineW) {
 /// Keys that belong to the integration.
 fn check_own_keys(cx: &Cx<'_>, written: &PipelineW) {
     for (key, span) in written.given() {
-        if matches!(*key, "automatic" | "apply" | "timezone" | "debounce" | "schedule") {
+        if matches!(*key, "automatic" | "apply" | "timezone" | "debounce" | "schedule" | "blackouts") {
             cx.report.add(
                 error(
                     "config::misplaced_key",

@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::Cx;
 use crate::config::{
-    ConnectionName, Debounce, IntegrationName, Schedule, Spread,
+    Blackout, ConnectionName, Debounce, IntegrationName, Moment, Schedule, Spread,
     diagnostic::error,
     nearest::suggest,
-    written::{At, DebounceW, ScheduleW},
+    written::{At, BlackoutW, DebounceW, OneOrMany, ScheduleW},
 };
 
 /// How often everything is read, unless said.
@@ -30,6 +30,31 @@ pub(crate) fn debounce(cx: &Cx<'_>, written: Option<&DebounceW>) -> Option<Debou
         );
     }
     (!wait.is_zero()).then_some(Debounce { wait, max_wait })
+}
+
+/// Resolves the times in which nothing is written.
+pub(crate) fn blackouts(cx: &Cx<'_>, written: Option<&OneOrMany<BlackoutW>>) -> Vec<Blackout> {
+    let mut found = Vec::new();
+    for one in written.iter().flat_map(|written| &written.0) {
+        let (Some(from), Some(to)) = (&one.from, &one.to) else { continue };
+        let wrong = match (from.value, to.value) {
+            (Moment::Once(began), Moment::Once(ended)) if ended <= began => Some("it ends before it begins"),
+            (from, to) if from.is_once() != to.is_once() => {
+                Some("it begins once and ends again and again, or the other way")
+            }
+            (from, to) if from == to => Some("a time that ends when it begins is none, or all"),
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            cx.report.add(
+                error("config::bad_blackout", to.span, wrong)
+                    .help("write from and to of one kind: `last 18:00` to `2 08:00`, or two dates with times"),
+            );
+            continue;
+        }
+        found.push(Blackout { from: from.value, to: to.value });
+    }
+    found
 }
 
 /// The connections that the pipelines of an integration use.

@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::Grant;
-use crate::{config::ConnectionName, connector::Manifest};
+use crate::{
+    config::{ConnectionName, Secret},
+    connector::Manifest,
+};
 
 /// One account on one system, as configured.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct Connection {
     pub beside: Option<(String, Secret)>,
     /// The key of the system's webhooks, where they are for this connection alone.
     pub webhook_key: Option<Secret>,
+    /// The name it had before.
+    pub moved_from: Option<ConnectionName>,
     /// Whether the account's limits are ignored (a practice system with limits off).
     pub unlimited: bool,
 }
@@ -41,44 +45,45 @@ impl Connection {
     }
 }
 
-/// A secret: where it comes from, read when it is used. Never printed.
-#[derive(Clone, Debug)]
-pub enum Secret {
-    /// Known at load (an environment variable, or text in the file).
-    Known(SecretString),
-    /// A file whose content, less a final line end, is the secret; read at each use so that it can be rotated.
-    File(std::path::PathBuf),
-    /// The environment variable of this name is not set; using the connection says so.
-    Missing {
-        /// What was asked for, for people (`environment variable SHOP_TOKEN`).
-        what: String,
-    },
-}
-
-impl Secret {
-    /// Whether both come from the same place; what is known already is compared itself.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Known(one), Self::Known(two)) => one.expose_secret() == two.expose_secret(),
-            (Self::File(one), Self::File(two)) => one == two,
-            (Self::Missing { what: one }, Self::Missing { what: two }) => one == two,
-            _ => false,
-        }
-    }
-
-    /// Reads it. The error says what is missing and what to do.
-    pub(crate) async fn reveal(&self) -> Result<SecretString, String> {
+impl Auth {
+    /// The secrets that it is made of.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
         match self {
-            Self::Known(text) => Ok(text.clone()),
-            Self::Missing { what } => Err(format!("{what} is not set; set it where reconciled is started")),
-            Self::File(path) => {
-                let text = tokio::fs::read_to_string(path).await;
-                let text =
-                    text.map_err(|error| format!("the secret file {} cannot be read: {error}", path.display()))?;
-                let line = text.strip_suffix('\n').unwrap_or(&text);
-                Ok(SecretString::from(line.strip_suffix('\r').unwrap_or(line).to_owned()))
+            Self::None => Vec::new(),
+            Self::Bearer(token) => vec![("token", token)],
+            Self::Basic { password, .. } => vec![("password", password)],
+            Self::Header { value, .. } => vec![("value", value)],
+            Self::Posted { secret, signed_with } => {
+                let key = signed_with.iter().map(|key| ("signed_with", key));
+                std::iter::once(("secret", secret)).chain(key).collect()
+            }
+            Self::Grant(grant) => {
+                let secret = grant.client_secret.iter().map(|secret| ("client_secret", secret));
+                secret.chain(grant.webhook_key.iter().map(|key| ("webhook_key", key))).collect()
             }
         }
+    }
+}
+
+impl Connection {
+    /// Every secret that it needs, with the key it is written under.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {
+        let mut all = self.auth.secrets();
+        all.extend(self.beside.iter().map(|(_, value)| ("value", value)));
+        all.extend(self.webhook_key.iter().map(|key| ("webhook_key", key)));
+        all
+    }
+
+    /// The system did not take the login: what was kept of its secrets from before is read anew. Whether another one
+    /// came of that.
+    pub(crate) async fn was_refused(&self) -> bool {
+        let mut another = false;
+        for (_, secret) in self.secrets() {
+            another |= secret.was_refused().await;
+        }
+        another
     }
 }
 

@@ -142,11 +142,25 @@ pub struct Each {
     pub target_key: Path,
     /// Fields of an element. Their `paths` are relative to the element, and their `slots` are unused.
     pub fields: Vec<Field>,
-    /// Whether elements of the target that the source no longer has are removed.
-    pub removes: bool,
+    /// Which elements of the target that the source does not have are removed.
+    pub removes: Removes,
+    /// An element that refers to a record which is not linked yet is left out until it is; else the whole list waits.
+    pub leaves_out: bool,
     /// Values of a target's element that the remote works out, each with those it is worked out from: left out of an
     /// element of which one of them changes.
     pub derived: Vec<(String, Vec<String>)>,
+}
+
+/// Which elements of a target's list are removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Removes {
+    /// None.
+    #[default]
+    None,
+    /// Every one that the source does not have.
+    All,
+    /// Those that came from the source, when it no longer has them.
+    Ours,
 }
 
 /// One step of a mapping. A closed list: each is invertible, normalising (the other way is identity) or lossy.

@@ -4,8 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use url::Url;
 
-use super::Secret;
-use crate::{config::GrantName, connector::OAuth};
+use crate::{
+    config::{GrantName, Secret},
+    connector::OAuth,
+};
 
 /// How a grant comes by its tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,10 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
-use super::Pipeline;
-use crate::config::{ConnectionName, IntegrationName};
+use super::{MadeFrom, Pipeline};
+use crate::{
+    config::{Blackout, ConnectionName, IntegrationName, blackout},
+    record::Side,
+};
 
 /// Pipelines between the same connections that run together.
 #[derive(Clone, Debug)]
@@ -14,6 +18,8 @@ pub struct Integration {
     pub name: IntegrationName,
     /// The name it had before.
     pub moved_from: Option<IntegrationName>,
+    /// How it was made from a template, if it was.
+    pub made: Option<MadeFrom>,
     /// Whether anything starts by itself; `sync` by hand always works.
     pub automatic: bool,
     /// Whether runs write.
@@ -22,10 +28,28 @@ pub struct Integration {
     pub timezone: Tz,
     /// The batch window; `None` runs at once when a change is seen.
     pub debounce: Option<Debounce>,
+    /// When nothing is written.
+    pub blackouts: Vec<Blackout>,
     /// When to look.
     pub schedule: Schedule,
     /// In reference order: a pipeline comes after those it refers to or needs.
     pub pipelines: Vec<Arc<Pipeline>>,
+}
+
+impl Integration {
+    /// Whether records of this account are listed, and not only written.
+    #[must_use]
+    pub fn reads(&self, connection: &ConnectionName) -> bool {
+        let listed =
+            |pipeline: &Pipeline, side| pipeline.end(side).connection.name == *connection && pipeline.reads(side);
+        self.pipelines.iter().any(|pipeline| Side::BOTH.into_iter().any(|side| listed(pipeline, side)))
+    }
+
+    /// Until when nothing is written; `None` if something may be.
+    #[must_use]
+    pub fn blacked_out(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        blackout::until(&self.blackouts, self.timezone, now)
+    }
 }
 
 /// Whether runs write to remotes.

@@ -6,8 +6,7 @@ use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
-use crate::config::IntegrationName;
+use crate::config::{IntegrationName, Secret};
 
 /// Somebody who is told what goes wrong, and when it is right again.
 #[derive(Clone, Debug)]

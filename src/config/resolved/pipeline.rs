@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::{Connection, Elements, Expectation, Field, Filter, Transform};
 use crate::{
-    config::{IntegrationName, PipelineName},
+    config::{ConnectionName, IntegrationName, PipelineName},
     connector::Resource,
     record::{Canon, ProjectionSpec, RecordId, Side, SlotIndex},
 };
@@ -114,6 +114,12 @@ impl Pipeline {
             || !self.tiers.is_empty()
             || self.drift != Drift::Leave
             || self.fields.iter().any(|field| field.flow.writes(side.other()))
+    }
+
+    /// Whether one of its sides is on this account.
+    #[must_use]
+    pub fn uses(&self, connection: &ConnectionName) -> bool {
+        self.ends.iter().any(|end| end.connection.name == *connection)
     }
 }
 

@@ -9,8 +9,7 @@ use std::{
 
 use url::Url;
 
-use super::Secret;
-use crate::config::IntegrationName;
+use crate::config::{IntegrationName, Secret};
 
 /// Where the daemon keeps things and how it talks.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! What a template and its use look like on the page.
 
 use super::{
-    OWN,
+    OWN, clients,
     params::{self, Param},
 };
 use crate::config::{
@@ -9,7 +9,7 @@ use crate::config::{
     nearest::suggest,
     source::Span,
     tree::{Key, Map, Node, NodeValue},
-    written::{At, Decode as _, IntegrationW, at},
+    written::{At, Decode as _, IntegrationW, RolloutW, at},
 };
 
 /// A template as it was written.
@@ -25,6 +25,10 @@ pub(super) struct Template {
     pub body: Map,
     /// The template it is made from itself.
     pub base: Option<Use>,
+    /// How edits of it reach its clients.
+    pub rollout: Option<RolloutW>,
+    /// Changes with what it says.
+    pub text_hash: u64,
     /// Clients that it lists: name and integration.
     pub clients: Vec<(Key, Node)>,
     /// It holds mistakes, so nothing is made from it.
@@ -65,6 +69,8 @@ impl Template {
             params: Vec::new(),
             body: Map { entries: Vec::new(), flow: map.flow },
             base: None,
+            rollout: None,
+            text_hash: clients::text_hash(&map),
             clients: Vec::new(),
             broken: false,
         };
@@ -76,8 +82,10 @@ impl Template {
                 "template" => base = Some(value),
                 "with" => with = Some(value),
                 "overrides" => overrides = Some(value),
-                "clients" => template.clients = clients(&value, &template.name, report),
-                "rollout" | "notifications" => report.add(
+                "clients" => template.clients = listed(&value, &template.name, report),
+                "rollout" if value.is_null() => {}
+                "rollout" => template.rollout = RolloutW::decode(&value, report),
+                "notifications" => report.add(
                     error("config::not_in_this_version", key.span, format!("`{}` is not in this version", key.text))
                         .help("remove it; everything else of the template is read"),
                 ),
@@ -128,7 +136,7 @@ impl Use {
 }
 
 /// The clients that a template lists: each a map with `client`, its name, and values of parameters.
-fn clients(node: &Node, template: &At<String>, report: &Report) -> Vec<(Key, Node)> {
+fn listed(node: &Node, template: &At<String>, report: &Report) -> Vec<(Key, Node)> {
     const FORM: &str = "write clients: [ { client: acme, site: https://acme.example }, … ]";
     let NodeValue::Seq(items) = &node.value else {
         report.add(

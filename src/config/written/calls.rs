@@ -1,12 +1,18 @@
 //! The calls of a connector manifest.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use regex::Regex;
-use schemars::Schema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 
-use super::{At, BodyWordW, FromText, Named, OneOrMany, Raw, words, written};
-use crate::record::Path;
+use super::{At, BodyWordW, FromText, MatchW, Named, OneOrMany, Raw, or_short, words, written};
+use crate::{
+    config::{
+        diagnostic::Report,
+        tree::{Node, NodeValue},
+    },
+    record::Path,
+};
 
 words! {
     /// What the answer to a write holds.
@@ -51,6 +57,42 @@ written! {
         may version: VersionW,
         /// Text in a refusal which says that such a record exists already.
         may duplicate: At<Regex>,
+    }
+}
+written! {
+    /// A member of a record that calls of its own read or write.
+    AlsoMapW as "also" {
+        /// Path of the call that reads it, with {id}. Without it, whatever reads the record has it.
+        may path: At<String>,
+        /// Where the value is in the answer. Default: $.
+        may record: At<Path>,
+        /// An answer that says that there is none, beside the statuses 404 and 410.
+        may missing: MatchW,
+        /// The call that writes it, to a record that is there: other calls do not take it.
+        may update: WriteCallW,
+        /// The call wants the elements that come and go, not the list.
+        may changes: ChangesW,
+        /// Member that a new record is made with instead: the key of the first element.
+        may first: At<String>,
+        /// The body of the call is the member by itself, not a record that has it. Default: false.
+        may alone: At<bool>,
+    }
+}
+or_short! {
+    /// A member of a record that calls of its own read or write.
+    AlsoW, AlsoMapW, path: String
+}
+written! {
+    /// A list that is written by the elements that come and go.
+    ChangesW as "changes" {
+        /// What tells the elements apart, in an element.
+        need key: At<Path>,
+        /// Where in the body the keys of those that come are listed.
+        need add: At<Path>,
+        /// Where those are listed that go; without it none ever goes.
+        may remove: At<Path>,
+        /// Where the key is in an item of these lists. Default: $, the item itself.
+        may at: At<Path>,
     }
 }
 

@@ -29,6 +29,8 @@ written! {
         may grant: At<String>,
         /// The key of the system's webhooks, where they are signed for this connection alone.
         may webhook_key: SecretText,
+        /// The name it had before: what was posted to it, what it told and where its reading stands move along.
+        may moved_from: At<String>,
     }
 }
 

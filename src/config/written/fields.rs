@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    At, BlanksW, ConflictsW, Decode, DifferencesW, DirectionW, OneOrMany, Raw, as_map, not_a_word, text_of, words,
-    written,
+    At, BlanksW, ConflictsW, Decode, DifferencesW, DirectionW, OneOrMany, Raw, as_map, not_a_word, or_placeholder,
+    text_of, words, written,
 };
 use crate::{
     config::{
@@ -87,8 +87,11 @@ written! {
         need target: At<Path>,
         /// What names an element on each side.
         need key: KeyW,
-        /// Whether elements of the target that the source no longer has are removed.
-        may removes: At<bool>,
+        /// Whether elements of the target that the source does not have are removed: all (true), those that came from the
+        /// source (ours) or none (false). Default: false.
+        may removes: At<RemovesW>,
+        /// What becomes of an element whose reference is not linked yet. Default: wait, and the record waits with it.
+        may unlinked: At<UnlinkedW>,
     }
 }
 
@@ -100,6 +103,48 @@ written! {
         /// On the target.
         need target: At<Path>,
     }
+}
+
+/// Which elements of the target are removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RemovesW {
+    /// None of them, or all that the source does not have.
+    Any(bool),
+    /// Those that came from the source.
+    Ours,
+}
+
+impl Decode for At<RemovesW> {
+    fn decode(node: &Node, report: &Report) -> Option<Self> {
+        let scalar = text_of(node, "a choice for removes", report)?;
+        let value = match scalar.text.as_str() {
+            "true" => RemovesW::Any(true),
+            "false" => RemovesW::Any(false),
+            "ours" => RemovesW::Ours,
+            _ => {
+                not_a_word("choice for removes", scalar.shown(), node.span, &["true", "false", "ours"], report);
+                return None;
+            }
+        };
+        Some(Self { value, span: node.span })
+    }
+}
+
+impl JsonSchema for At<RemovesW> {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "choice for removes".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        or_placeholder(&json_schema!({ "enum": [true, false, "ours"] }))
+    }
+}
+
+words! {
+    /// What becomes of an element that refers to a record which is not linked yet.
+    UnlinkedW as "choice for unlinked" { Wait = "wait", LeaveOut = "leave-out", }
 }
 
 words! {

@@ -117,12 +117,14 @@ written! {
 }
 
 written! {
-    /// Where the one account of a login is named: `redirect` or `token`.
+    /// Where the one account of a login is named: `redirect`, `token` or `claim`.
     AccountInW as "account_in" {
         /// A query parameter of the address that a consent leads back to.
         may redirect: At<String>,
         /// A place in the token answer.
         may token: At<Path>,
+        /// A place among the claims of the access token, where it is a JSON Web Token.
+        may claim: At<Path>,
     }
 }
 

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{AnyNode, ApplyW, At, CronLine, FirstRunW, FromText, Named, OneOrMany, PipelineW, short_or_long, written};
 use crate::config::{
+    Moment,
     diagnostic::{Report, error},
     tree::{Node, NodeValue},
 };
@@ -23,6 +24,8 @@ written! {
         may debounce: DebounceW,
         /// When to look.
         may schedule: ScheduleW,
+        /// When nothing is written to any system, as the end of a month; reads and plans go on.
+        may blackouts: OneOrMany<BlackoutW>,
         /// How the first run of its pipelines goes, unless they say otherwise.
         may first_run: FirstRunW,
         /// The name it had before: what is remembered of it moves along.
@@ -35,6 +38,28 @@ written! {
         may with: Named<AnyNode>,
         /// What is otherwise than in the template, by address: `pipelines.contacts.fields: { $.Website: … }`.
         may overrides: Named<AnyNode>,
+    }
+}
+
+written! {
+    /// A time in which nothing is written, by the clocks of the integration's time zone.
+    BlackoutW as "a blackout" {
+        /// When it begins: `last 18:00` (of each month), `28 18:00`, `fri 18:00`, `18:00` or `2026-06-30 18:00`.
+        need from: At<Moment>,
+        /// When it ends: `2 08:00`, `mon 08:00`, `08:00` or `2026-07-02 08:00`.
+        need to: At<Moment>,
+    }
+}
+
+impl FromText for Moment {
+    const CODE: &'static str = "config::bad_blackout";
+    const WANTED: &'static str = "a time of a blackout";
+    const HELP: &'static str = "write `last 18:00`, `28 18:00`, `fri 18:00`, `18:00` or `2026-06-30 18:00`, in quotes";
+    fn from_text(text: &str, _: bool) -> Result<Self, (String, usize)> {
+        Self::parse(text).map_err(|why| (why.to_owned(), 0))
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "examples": ["last 18:00", "2 08:00", "fri 18:00", "22:00", "2026-06-30 18:00"] })
     }
 }
 

@@ -5,8 +5,8 @@ use std::{borrow::Cow, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{
-    At, AuthKindW, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, InboxW, ListW, MatchW, Named, OneOrMany,
-    Raw, SqlW, WebhooksW, WriteCallW, or_short, or_word, words, written,
+    AlsoW, At, AuthKindW, Decode, DeleteCallW, FieldTypeW, FileW, GetW, GoneWhenW, InboxW, ListW, MatchW, Named,
+    OneOrMany, Raw, SqlW, WebhooksW, WriteCallW, or_short, or_word, words, written,
 };
 use crate::{
     config::{
@@ -162,8 +162,8 @@ written! {
         may list: ListW,
         /// How to read one.
         may get: GetW,
-        /// Members of a record that have a call of their own, with {id}: it is made where a pipeline maps them.
-        may also: Named<GetW>,
+        /// Members of a record that have calls of their own, with {id}: they are made where a pipeline maps them.
+        may also: Named<AlsoW>,
         /// How to create.
         may create: WriteCallW,
         /// How to update.

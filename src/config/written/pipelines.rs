@@ -6,9 +6,9 @@ use chrono::NaiveDate;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    AnyNode, ApplyW, At, BlanksW, ConflictsW, CreatesW, DebounceW, DeletesW, DirectionW, DriftW, FieldW, FiltersW,
-    FirstRunW, FromText, GuardsW, KeepW, OnLeaveW, OneOrMany, ResourceRefW, RestW, ScheduleW, ThenW, TransformW,
-    short_or_long, written,
+    AnyNode, ApplyW, At, BlackoutW, BlanksW, ConflictsW, CreatesW, DebounceW, DeletesW, DirectionW, DriftW, FieldW,
+    FiltersW, FirstRunW, FromText, GuardsW, KeepW, OnLeaveW, OneOrMany, ResourceRefW, RestW, ScheduleW, ThenW,
+    TransformW, short_or_long, written,
 };
 use crate::{
     config::{
@@ -71,6 +71,8 @@ written! {
         may debounce: DebounceW,
         /// Top level only: when to look.
         may schedule: ScheduleW,
+        /// Top level only: when nothing is written to any system; reads and plans go on.
+        may blackouts: OneOrMany<BlackoutW>,
     }
 }
 

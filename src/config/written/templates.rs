@@ -1,6 +1,11 @@
 //! Templates as they are written, for the schema: they are put together as trees, before anything is decoded.
 
-use super::{ApplyW, At, ConnectionW, DebounceW, FirstRunW, Named, PipelineW, ScheduleW, TableW, written};
+use std::time::Duration;
+
+use super::{
+    ApplyW, At, BlackoutW, ConnectionW, DebounceW, FirstRunW, Named, OneOrMany, PipelineW, ScheduleW, TableW, words,
+    written,
+};
 pub(crate) use crate::config::templates::{AnyNode, ParamW};
 
 written! {
@@ -18,6 +23,8 @@ written! {
         may with: Named<AnyNode>,
         /// What is otherwise than in that template.
         may overrides: Named<AnyNode>,
+        /// Edits of the template go live at these clients first, and at the others when all was well there.
+        may rollout: RolloutW,
         /// Accounts that each client has: `website` becomes `acme/website`.
         may connections: Named<ConnectionW>,
         /// Lookup tables that each client has.
@@ -32,9 +39,30 @@ written! {
         may debounce: DebounceW,
         /// When to look.
         may schedule: ScheduleW,
+        /// When nothing is written to any system, as the end of a month; reads and plans go on.
+        may blackouts: OneOrMany<BlackoutW>,
         /// How the first run of its pipelines goes, unless they say otherwise.
         may first_run: FirstRunW,
         /// Its pipelines.
         may pipelines: Named<PipelineW>,
+    }
+}
+
+words! {
+    /// What happens when the first clients ran an edit for long enough.
+    AfterFirstW as "choice for then" { Approve = "approve", Automatic = "automatic", }
+}
+
+written! {
+    /// Edits of a template go live at some of its clients first.
+    RolloutW as "rollout" {
+        /// The clients that run an edit first.
+        need first: OneOrMany<At<String>>,
+        /// How long the others wait while all is well at the first ones. Default: 24h.
+        may wait: At<Duration>,
+        /// `approve`: then a person lets the others take it over. `automatic`: they do so by themselves. Default: approve.
+        may then: At<AfterFirstW>,
+        /// How many more records may be parked at one of the first clients before the rollout stops. Default: 0.
+        may parked: At<u64>,
     }
 }

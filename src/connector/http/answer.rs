@@ -71,7 +71,7 @@ impl HttpConnector {
     /// Reads what an answer does not hold because it has a call of its own (`also:`). Where that fails, the answer tells
     /// nothing but that the record was written: a part of it would look like a value that was cleared.
     async fn complete(&self, resource: &Resource, answer: &mut Answer) {
-        if resource.also.is_empty() {
+        if !resource.reads_more() {
             return;
         }
         for item in &mut answer.items {

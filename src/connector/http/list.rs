@@ -55,7 +55,7 @@ impl HttpConnector {
             page.records = self.in_detail(resource, detail, std::mem::take(&mut page.records)).await?;
         }
         // A record that was read by itself has them already.
-        if !resource.also.is_empty() && !matches!(list.detail, Some(Detail::One)) {
+        if resource.reads_more() && !matches!(list.detail, Some(Detail::One)) {
             self.with_also(resource, &mut page.records).await?;
         }
         if page.next.is_none() && cursor.since.is_some() && list.deleted.is_some() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{address, body, decode::Codec, list::static_query};
+use super::{address, body, decode::Codec, list::static_query, member};
 use crate::{
     config::Connection,
     connector::{
@@ -144,7 +144,10 @@ impl Part<'_> {
                 let now = item.now.clone().ok_or("it replaces the record, which was not read before")?;
                 self.whole(now, &item.body)
             }
-            None => item.body.clone(),
+            None => match self.write.member.as_ref().and_then(|member| Some((member, member.changes.as_ref()?))) {
+                Some((member, changes)) => member::changes(&member.member, changes, item)?,
+                None => item.body.clone(),
+            },
         };
         if !body.is_object() {
             return Err("a record to write must be an object".to_owned());
@@ -161,7 +164,13 @@ impl Part<'_> {
         }
         self.codec.encode(&mut body);
         constants(&self.write.constants, &mut body)?;
-        Ok(body)
+        for first in &self.write.firsts {
+            member::first(first, &item.body, &mut body)?;
+        }
+        Ok(match &self.write.member {
+            Some(member) if member.alone => member::alone(&member.member, body),
+            _ => body,
+        })
     }
 
     /// The record as it was read, less what the remote does not take, with the values to write laid over it.

@@ -77,10 +77,13 @@ pub(crate) fn client(base: &Url) -> Result<Client, String> {
 }
 
 impl HttpConnector {
-    /// Makes one request, once, when the limits let it. Where the remote does not take a token that was granted, and so
-    /// did nothing, it is made again with a new one.
+    /// Makes one request, once, when the limits let it. Where the remote does not take a token that was granted, or a
+    /// secret that a command printed a while ago, and so did nothing, it is made again with a new one.
     pub(super) async fn once(&self, out: &Outgoing<'_>) -> Result<Reply, Fault> {
         let reply = self.try_once(out).await?;
+        if reply.status == 401 && self.shared.connection.was_refused().await {
+            return self.try_once(out).await;
+        }
         let (401, Auth::Grant(grant), Some(keeper), Some(session)) =
             (reply.status, &self.shared.connection.auth, &self.grants, &reply.login.session)
         else {

@@ -49,6 +49,7 @@ fn connection(name: &str, tenant: &str, limits: &[Limit]) -> Connection {
         auth: Auth::Bearer(Secret::Known(SecretString::from("canary-token"))),
         beside: None,
         webhook_key: None,
+        moved_from: None,
         unlimited: false,
     }
 }

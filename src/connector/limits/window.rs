@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::Priority;
+use super::{Budget, Priority};
 
 /// Above this many requests a window is kept in steps of a hundredth of its span instead of exact stamps, so that a
 /// day of 5,000 requests needs no 5,000 entries.
@@ -111,6 +111,12 @@ impl Window {
 
     const fn used(&self) -> u32 {
         self.logged.saturating_add(self.open)
+    }
+
+    /// What is left of it, all of it.
+    pub(super) fn budget(&mut self, now: Duration) -> Budget {
+        self.expire(now);
+        Budget { per: self.per, of: self.count, left: self.count.saturating_sub(self.used()) }
     }
 
     /// A tenth is kept for what a person started and waits for.

@@ -46,6 +46,8 @@ pub enum AccountIn {
     Redirect(String),
     /// Here in the token answer.
     Token(Path),
+    /// Here among the claims of the access token, which is a JSON Web Token (`WorkflowMax`: `org_ids`).
+    Claim(Path),
 }
 
 /// Where the token answer names the host of the API (Zoho: `api_domain`).

@@ -12,9 +12,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::judge::{Fact, Facts, Wrong};
 use crate::{
     config::{Config, ConnectionName, Integration, IntegrationName, Topic},
-    daemon::{control::Shared, grants, paused, reload::held, slot::Slot, status::ConnectionTrouble},
+    daemon::{
+        control::Shared,
+        grants, paused,
+        reload::{Rollout, RolloutStage, held, rollout},
+        slot::Slot,
+        status::ConnectionTrouble,
+    },
     grant::{ConnectionNow, ConnectionState},
-    store::{Approval, HeldRun, Ledger, Stage, StoreError},
+    store::{Approval, HeldRun, Hold, Ledger, Stage, StoreError},
 };
 
 /// How old what the store tells of an integration may be, if no run of it ended meanwhile: a person may have decided.
@@ -51,12 +57,12 @@ impl Watch {
         let slots: Vec<&Slot> = slots.values().map(AsRef::as_ref).collect();
         let logins = tokio::time::timeout(PATIENCE, grants::all(&shared.engine())).await;
         let left = logins.iter().flatten().filter(|login| login.state == ConnectionState::Disconnected);
-        let left: BTreeSet<ConnectionName> = left.map(|login| login.connection.clone()).collect();
-        connections(&slots, &left, &mut facts);
+        let left: BTreeMap<&ConnectionName, &ConnectionNow> = left.map(|login| (&login.connection, login)).collect();
+        connections(&slots, &left, shared.clock.now(), &mut facts);
         match &logins {
             Ok(logins) => tokens(logins, &slots, shared.clock.now(), &mut facts),
-            // One is just being renewed.
-            Err(_) => drop(facts.blind.insert(Topic::Token)),
+            // One is just being renewed: whether somebody disconnected another is not known either.
+            Err(_) => facts.blind.extend([Topic::Token, Topic::Connection]),
         }
         for slot in &slots {
             facts.put(Topic::Runs, slot.name.as_str(), runs(slot, shared.clock.now()));
@@ -83,7 +89,9 @@ impl Watch {
         let of = |pipeline| config.pipeline(pipeline).map(|(integration, _)| integration.name.clone());
         // A first run is over no guard; it is told of once for the whole integration, below.
         let is_first = |hold: &HeldRun| hold.guards.is_empty() && hold.message.is_none();
-        let waits = |hold: &&HeldRun| hold.approval == Approval::Waiting && !is_first(hold);
+        // Who left records out of an approval knows.
+        let told = |hold: &HeldRun| is_first(hold) || hold.what == Hold::LeftOut;
+        let waits = |hold: &&HeldRun| hold.approval == Approval::Waiting && !told(hold);
         for hold in ledger.list_held().await?.iter().filter(waits) {
             if let Some(name) = of(&hold.pipeline) {
                 facts.put(Topic::Held, &hold.id, hold_told(hold, name));
@@ -94,11 +102,17 @@ impl Watch {
                 integrations: vec![edit.integration.clone()],
                 since: edit.since,
                 lasting: true,
+                by_person: false,
                 count: 1,
                 title: format!("an edit of `{}` waits for approval", edit.integration),
                 detail: edit.told(),
             };
             facts.put(Topic::Edit, &edit.id, Fact::Wrong(wrong));
+        }
+        for rollout in rollout::all(&ledger).await? {
+            if let Some(fact) = rollout_told(&rollout, shared.clock.now()) {
+                facts.put(Topic::Edit, &rollout.id, fact);
+            }
         }
         let now = shared.clock.monotonic();
         self.remembered.retain(|name, _| slots.iter().any(|slot| slot.name == *name));
@@ -156,6 +170,7 @@ fn first_runs(name: &IntegrationName, known: &Remembered, now: DateTime<Utc>) ->
         integrations: vec![name.clone()],
         since: now,
         lasting: true,
+        by_person: false,
         count: known.unapproved.len() as u64,
         title: format!("first runs of `{name}` wait for approval"),
         detail: format!(
@@ -178,6 +193,7 @@ fn tokens(logins: &[ConnectionNow], slots: &[&Slot], now: DateTime<Utc>, facts: 
                 integrations: users.map(|slot| slot.name.clone()).collect(),
                 since: now,
                 lasting: true,
+                by_person: false,
                 count: 1,
                 title: format!("the login of `{name}` ends on {}", ends.format("%-d %B %Y")),
                 detail: format!("It is renewed whenever it is used, and was not for long.\n{again}"),
@@ -187,8 +203,13 @@ fn tokens(logins: &[ConnectionNow], slots: &[&Slot], now: DateTime<Utc>, facts: 
     }
 }
 
-/// `left` are those that a person disconnected, who knows.
-fn connections(slots: &[&Slot], left: &BTreeSet<ConnectionName>, facts: &mut Facts) {
+/// `left` are those that a person disconnected.
+fn connections(
+    slots: &[&Slot],
+    left: &BTreeMap<&ConnectionName, &ConnectionNow>,
+    now: DateTime<Utc>,
+    facts: &mut Facts,
+) {
     let mut users: BTreeMap<ConnectionName, Vec<&Slot>> = BTreeMap::new();
     for slot in slots {
         for name in slot.connections() {
@@ -196,6 +217,10 @@ fn connections(slots: &[&Slot], left: &BTreeSet<ConnectionName>, facts: &mut Fac
         }
     }
     for (name, users) in users {
+        if let Some(login) = left.get(&name) {
+            facts.put(Topic::Connection, name.as_str(), Fact::Wrong(disconnected(login, &users, now)));
+            continue;
+        }
         let mut worst: Option<ConnectionTrouble> = None;
         let (mut heard, mut hit) = (false, Vec::new());
         for slot in &users {
@@ -211,7 +236,6 @@ fn connections(slots: &[&Slot], left: &BTreeSet<ConnectionName>, facts: &mut Fac
             });
         }
         let fact = match worst {
-            Some(_) if left.contains(&name) => Fact::Fine,
             Some(trouble) => Fact::Wrong(lost(&trouble, hit)),
             None if heard => Fact::Fine,
             None => Fact::Unknown,
@@ -220,17 +244,44 @@ fn connections(slots: &[&Slot], left: &BTreeSet<ConnectionName>, facts: &mut Fac
     }
 }
 
+/// A person ended it: whoever is concerned hears that, and what stands still because of it.
+fn disconnected(login: &ConnectionNow, users: &[&Slot], now: DateTime<Utc>) -> Wrong {
+    let name = &login.connection;
+    let integrations: Vec<IntegrationName> = users.iter().map(|slot| slot.name.clone()).collect();
+    let names: Vec<&str> = integrations.iter().map(IntegrationName::as_str).collect();
+    let (who, since) = login.parted.as_ref().map_or(("somebody", now), |parted| (parted.by.as_str(), parted.at));
+    Wrong {
+        since,
+        lasting: true,
+        by_person: true,
+        count: 1,
+        title: format!("the connection `{name}` was disconnected"),
+        detail: format!(
+            "{who} disconnected it on {}.\nNothing is asked of it and nothing is written to it any more. What stands still: {}. \
+             Records and links are kept; `reconciled connect {}` connects it again, and everything goes on from where it was.",
+            since.format("%Y-%m-%d %H:%M UTC"),
+            names.join(", "),
+            login.grant
+        ),
+        integrations,
+    }
+}
+
 fn lost(trouble: &ConnectionTrouble, integrations: Vec<IntegrationName>) -> Wrong {
     let ConnectionTrouble { connection, message, temporary, since, attempts } = trouble;
     let (what, next) = if *temporary {
         ("is lost", "It is tried again by itself; nothing needs to be done unless it lasts.")
     } else {
-        ("needs a person", "It does not pass by itself.")
+        (
+            "needs a person",
+            "It seldom passes by itself. It is asked again now and then, and at once when its login is changed.",
+        )
     };
     let names: Vec<&str> = integrations.iter().map(IntegrationName::as_str).collect();
     Wrong {
         since: *since,
         lasting: !temporary,
+        by_person: false,
         count: u64::from(*attempts),
         title: format!("the connection `{connection}` {what}"),
         detail: format!(
@@ -256,6 +307,7 @@ fn runs(slot: &Slot, now: DateTime<Utc>) -> Fact {
                 integrations: vec![name.clone()],
                 since: now,
                 lasting: false,
+                by_person: false,
                 count: u64::from(failed),
                 title: format!("runs of `{name}` fail"),
                 detail: format!(
@@ -281,6 +333,7 @@ fn configuration(shared: &Shared, facts: &mut Facts) {
             integrations: Vec::new(),
             since: now.last_reload.at,
             lasting: true,
+            by_person: false,
             count: 1,
             title,
             detail,
@@ -308,6 +361,7 @@ fn store(cause: &str, now: DateTime<Utc>) -> Fact {
         integrations: Vec::new(),
         since: now,
         lasting: false,
+        by_person: false,
         count: 1,
         title: "the store fails, nothing is written to any system".to_owned(),
         detail: format!("{cause}\nIf the disk is full, make room: everything goes on by itself then."),
@@ -325,8 +379,34 @@ fn hold_told(hold: &HeldRun, integration: IntegrationName) -> Fact {
          does not.",
         hold.pipeline, hold.id, hold.id
     );
-    let wrong = Wrong { integrations: vec![integration], since: hold.since, lasting: true, count: 1, title, detail };
-    Fact::Wrong(wrong)
+    Fact::Wrong(Wrong {
+        integrations: vec![integration],
+        since: hold.since,
+        lasting: true,
+        by_person: false,
+        count: 1,
+        title,
+        detail,
+    })
+}
+
+/// An edit of a template that does not go on without a person.
+fn rollout_told(rollout: &Rollout, now: DateTime<Utc>) -> Option<Fact> {
+    let template = &rollout.template;
+    let title = match rollout.stage {
+        RolloutStage::ForApproval => format!("the clients of the template `{template}` wait for approval of its edit"),
+        RolloutStage::Stopped { .. } => format!("the rollout of the template `{template}` stopped"),
+        _ => return None,
+    };
+    Some(Fact::Wrong(Wrong {
+        integrations: rollout.first.iter().map(|trial| trial.integration.clone()).collect(),
+        since: now,
+        lasting: true,
+        by_person: false,
+        count: 1,
+        title,
+        detail: rollout.to_string(),
+    }))
 }
 
 fn parked(name: &IntegrationName, count: u64, now: DateTime<Utc>) -> Fact {
@@ -338,6 +418,7 @@ fn parked(name: &IntegrationName, count: u64, now: DateTime<Utc>) -> Fact {
         integrations: vec![name.clone()],
         since: now,
         lasting: true,
+        by_person: false,
         count,
         title: format!("{entries} of `{name}` put aside"),
         detail: format!("`reconciled parked list {name}` says of each what is wrong and what to do."),
@@ -353,6 +434,7 @@ fn unverified(name: &IntegrationName, verified: Option<Option<DateTime<Utc>>>, s
         integrations: vec![name.clone()],
         since,
         lasting: false,
+        by_person: false,
         count: 1,
         title: format!("nothing of `{name}` was verified for long"),
         detail: format!("Both sides were last found in agreement: {last}. `reconciled status` says what it waits for."),

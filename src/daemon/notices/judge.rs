@@ -34,6 +34,8 @@ pub(super) struct Wrong {
     pub since: DateTime<Utc>,
     /// It does not pass by itself.
     pub lasting: bool,
+    /// A person wanted it so.
+    pub by_person: bool,
     /// How many: records parked, runs that failed in a row.
     pub count: u64,
     /// In one line.
@@ -65,6 +67,9 @@ pub(super) struct Told {
     pub at: DateTime<Utc>,
     pub count: u64,
     pub title: String,
+    /// A person wanted it so.
+    #[serde(default)]
+    pub by_person: bool,
 }
 
 /// Lays how everything stands beside what somebody was told, and puts what is worth a message into their book.
@@ -78,6 +83,8 @@ pub(super) fn judge(notification: &Notification, book: &mut Book, facts: &Facts,
         let integration = wanted.filter(|_| wrong.integrations.len() == 1).cloned();
         let state = match book.told.iter_mut().find(|told| told.about == *about) {
             None if is_due(notification, about.0, wrong, now) => State::Begun,
+            // What was lost was disconnected, say: that is another thing.
+            Some(told) if told.by_person != wrong.by_person && !facts.blind.contains(&about.0) => State::Begun,
             Some(told) if about.0 == Topic::Parked => {
                 // What became fewer may become more again.
                 told.count = told.count.min(wrong.count);
@@ -90,8 +97,18 @@ pub(super) fn judge(notification: &Notification, book: &mut Book, facts: &Facts,
             _ => continue,
         };
         book.told.retain(|told| told.about != *about);
-        let message = message(about, state, integration.as_ref(), now, &wrong.title, &wrong.detail);
-        let told = Told { about: about.clone(), integration, at: now, count: wrong.count, title: wrong.title.clone() };
+        if state == State::Begun {
+            book.withdraw(about);
+        }
+        let told = Told {
+            about: about.clone(),
+            integration,
+            at: now,
+            count: wrong.count,
+            title: wrong.title.clone(),
+            by_person: wrong.by_person,
+        };
+        let message = message(&told, state, now, &wrong.title, &wrong.detail);
         book.told.push(told);
         book.put(Waiting::new(about.clone(), message, notification.waits_until(about.0, now)));
     }
@@ -107,9 +124,14 @@ pub(super) fn judge(notification: &Notification, book: &mut Book, facts: &Facts,
         if unread || plain || (gone && told.about.0 != Topic::Config) || !notification.about.contains(&told.about.0) {
             continue;
         }
-        let title = format!("over: {}", told.title);
+        let title = if told.by_person {
+            format!("the connection `{}` is connected again", told.about.1)
+        } else {
+            format!("over: {}", told.title)
+        };
         let detail = format!("It was so since {}, at the latest.", told.at.format("%Y-%m-%d %H:%M UTC"));
-        let message = message(&told.about, State::Over, told.integration.as_ref(), now, &title, &detail);
+        let detail = if told.by_person { "Everything goes on from where it was." } else { &detail };
+        let message = message(&told, State::Over, now, &title, detail);
         book.put(Waiting::new(told.about.clone(), message, notification.waits_until(told.about.0, now)));
     }
 }
@@ -142,9 +164,11 @@ fn is_over(notification: &Notification, facts: &Facts, about: &About, now: DateT
 }
 
 /// The stable name of an event.
-pub(super) const fn event(topic: Topic, state: State) -> &'static str {
+const fn event(topic: Topic, state: State, by_person: bool) -> &'static str {
     let over = matches!(state, State::Over);
     match topic {
+        Topic::Connection if over && by_person => "connection.connected",
+        Topic::Connection if by_person => "connection.disconnected",
         Topic::Connection if over => "connection.restored",
         Topic::Connection => "connection.lost",
         Topic::Runs if over => "runs.recovered",
@@ -163,22 +187,16 @@ pub(super) const fn event(topic: Topic, state: State) -> &'static str {
     }
 }
 
-fn message(
-    about: &About,
-    state: State,
-    integration: Option<&IntegrationName>,
-    at: DateTime<Utc>,
-    title: &str,
-    detail: &str,
-) -> Message {
+fn message(told: &Told, state: State, at: DateTime<Utc>, title: &str, detail: &str) -> Message {
     let title = format!("reconciled: {title}");
+    let (topic, subject) = &told.about;
     Message {
         id: uuid::Uuid::new_v4().to_string(),
-        event: event(about.0, state).to_owned(),
+        event: event(*topic, state, told.by_person).to_owned(),
         state,
-        topic: Some(about.0),
-        integration: integration.cloned(),
-        subject: about.1.clone(),
+        topic: Some(*topic),
+        integration: told.integration.clone(),
+        subject: subject.clone(),
         at,
         text: format!("{title}\n\n{}\n", detail.trim_end()),
         title,

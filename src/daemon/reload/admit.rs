@@ -147,6 +147,7 @@ async fn carry_out(
             guards: Vec::new(),
             earlier: Default::default(),
             config: new.hash,
+            except: Vec::new(),
             approval: Approval::Approved,
         };
         changes.together(|atomic| atomic.hold(&run));

@@ -15,6 +15,7 @@ use super::{
     pass::{hashes, report},
     remembered::{self, Generation},
     removed,
+    rollout::{PutBack, Turns, put_back},
 };
 use crate::{
     config::{Config, EnvSource, IntegrationName, PipelineName, Snapshot, load_snapshot},
@@ -70,16 +71,25 @@ pub async fn boot(
     let before: BTreeMap<String, u64> = hashes(earlier.iter().map(|(name, text)| (name.as_str(), text)));
     let files = hashes(snapshot.texts());
     let last = newest.map_or(0, |(number, _)| *number);
-    let wanted = Wanted::of(load_snapshot(snapshot, env, &earlier));
+    let mut wanted = Wanted::of(load_snapshot(snapshot, env, &earlier));
     let whole = |name: &IntegrationName| wanted.loaded.written.get(name).is_some_and(|written| written.whole);
     let as_before = before == files && pointers.iter().all(|(name, number)| *number == last && whole(name));
     let mut was = BTreeMap::new();
     if !as_before {
         was = ran_before(snapshot, env, ledger, &pointers, &generations).await?;
+        for running in was.values_mut() {
+            running.since = now;
+        }
     }
     let gone = vanished(&was, &wanted.loaded, snapshot);
     let kept_files = gone.as_ref().map(|gone| gone.files.clone()).unwrap_or_default();
     let mut decisions = decide(&was, &wanted, snapshot, &kept_files);
+    let on_disk = wanted.whole();
+    let turns = Turns { ledger, now, running: &was, failing: &BTreeMap::new() };
+    let taken = turns.take(&wanted, &mut decisions).await?;
+    let place = PutBack { ledger, env, snapshot };
+    put_back(&place, &taken.back, &mut wanted, &mut decisions).await?;
+    together(&was, &wanted, &mut decisions);
     let held = judge(ledger, &was, &wanted, &mut decisions, now).await?;
     let generation = if newest.is_none() || before != files { last + 1 } else { last };
 
@@ -113,7 +123,9 @@ pub async fn boot(
                 let found = config.integrations.get(name).zip(wanted.loaded.written.get(name));
                 if let (Some((integration, written)), Some(effective)) = (found, wanted.effective.get(name)) {
                     let home = written.file.clone();
-                    let now = Running { integration: Arc::clone(integration), effective: *effective, home, generation };
+                    let generation = taken.back.get(name).copied().unwrap_or(generation);
+                    let integration = Arc::clone(integration);
+                    let now = Running { integration, effective: *effective, home, generation, since: now };
                     if pointers.get(name) != Some(&generation) {
                         notes.push((name.clone(), Some(generation)));
                     }
@@ -138,9 +150,8 @@ pub async fn boot(
         let removed = decisions.get(&result.integration) == Some(&Decision::Remove);
         result.outcome = if removed { IntegrationOutcome::Removed } else { IntegrationOutcome::Added };
     }
-    for result in report.integrations.iter_mut().filter(|result| held.contains(&result.integration)) {
-        result.outcome = IntegrationOutcome::Held;
-    }
+    report.instead(|name| taken.waits.contains(name), IntegrationOutcome::Waits);
+    report.instead(|name| held.contains(name), IntegrationOutcome::Held);
     report.vanished = gone.map(|gone| gone.told());
     let mut texts = earlier;
     texts.retain(|name, _| !snapshot.lacks(name));
@@ -160,7 +171,9 @@ pub async fn boot(
         connections: config.connections.clone(),
         generation,
         settings: config.settings.clone(),
-        on_disk: wanted.whole(),
+        on_disk,
+        rollouts: taken.rollouts,
+        rollout_settings: wanted.loaded.rollouts.clone(),
         homes: wanted.homes(),
         decisions,
         report,
@@ -189,6 +202,7 @@ pub(super) async fn ran_before(
                     effective: *effective,
                     home: written.file.clone(),
                     generation: number,
+                    since: DateTime::UNIX_EPOCH,
                 };
                 was.insert(name.clone(), running);
             }

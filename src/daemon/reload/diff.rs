@@ -13,7 +13,7 @@ use super::{
     boot::ran_before,
     decide::{Decision, Wanted, decide},
     moves::memory_of,
-    remembered,
+    remembered, rollout,
 };
 use crate::{
     config::{EnvSource, Flow, Integration, IntegrationName, Pipeline, Snapshot, load_snapshot},
@@ -47,6 +47,9 @@ pub struct IntegrationDiff {
     /// Why it goes on as it is, where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Why it would wait for its turn, if so: an edit of its template goes to other clients first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<String>,
     /// What was edited, pipeline by pipeline.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edited: Vec<String>,
@@ -119,7 +122,8 @@ impl Compared<'_> {
     ) -> Result<ConfigDiff, StoreError> {
         let known = running.into_iter().map(|(integration, effective)| {
             let home = String::new();
-            (integration.name.clone(), Running { integration, effective, home, generation: 0 })
+            let since = self.now;
+            (integration.name.clone(), Running { integration, effective, home, generation: 0, since })
         });
         self.with(&known.collect()).await
     }
@@ -127,6 +131,7 @@ impl Compared<'_> {
     async fn with(&self, was: &BTreeMap<IntegrationName, Running>) -> Result<ConfigDiff, StoreError> {
         let wanted = Wanted::of(load_snapshot(self.snapshot, self.env, &BTreeMap::new()));
         let decisions = decide(was, &wanted, self.snapshot, &BTreeSet::new());
+        let mut turns = rollout::forecast(self.ledger, was, &wanted, &decisions).await?;
         let errors = wanted.loaded.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
         let mut diff = ConfigDiff { integrations: Vec::new(), mistakes: errors.map(Mistake::from).collect() };
         for (name, decision) in decisions {
@@ -145,6 +150,7 @@ impl Compared<'_> {
                 running: was.get(&name).map(|running| running.effective.shown()),
                 written: written(&wanted, &name),
                 why,
+                turn: turns.remove(&name),
                 edited: Vec::new(),
                 effect: EditEffect::default(),
             };

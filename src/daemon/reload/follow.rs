@@ -16,6 +16,8 @@ const CAP: Duration = Duration::from_secs(10);
 const TRIES: u32 = 3;
 /// How often it is looked for what was removed long enough ago.
 const SWEEP: Duration = Duration::from_hours(1);
+/// How often it is looked whether an edit of a template may go further.
+const TURNS: Duration = Duration::from_secs(15);
 /// Who does not want to wait for runs to end gets an answer after this time.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -46,6 +48,7 @@ enum Event {
     Look,
     SecondLook,
     Sweep,
+    Turns,
     Answer,
     Done(Option<super::swap::Done>),
 }
@@ -77,6 +80,7 @@ pub(in crate::daemon) async fn begin(shared: Arc<Shared>, reloading: Reloading, 
         last: Duration::ZERO,
         polled: Duration::ZERO,
         swept: Duration::ZERO,
+        turned: Duration::ZERO,
         answer: None,
     }
     .run(&mut asked)
@@ -92,6 +96,8 @@ struct Follower {
     polled: Duration,
     /// When it was last looked for what may be forgotten.
     swept: Duration,
+    /// When it was last looked whose turn it is.
+    turned: Duration,
     /// When those who do not wait for runs get their answer.
     answer: Option<Duration>,
 }
@@ -160,7 +166,11 @@ impl Follower {
                         break;
                     }
                 }
-                Event::Done(Some(done)) => self.reloader.done(done).await,
+                Event::Turns => self.turns().await,
+                Event::Done(Some(done)) => {
+                    self.reloader.done(done).await;
+                    self.turns().await;
+                }
                 Event::StoreWorks | Event::Done(None) => {}
                 Event::Answer => self.answer(false),
             }
@@ -209,6 +219,7 @@ impl Follower {
         let again = self.reloader.vanished.as_ref().filter(|(vanished, _)| !vanished.all);
         let second = again.map(|(_, since)| since.saturating_add(settings.second_look)).filter(|_| settings.watch);
         let second = second.filter(|_| self.look.is_none());
+        let turns = self.reloader.has_turns().then(|| self.turned.saturating_add(TURNS));
         tokio::select! {
             biased;
             () = shared.stopped(Stop::Finishing) => Event::Stop,
@@ -223,7 +234,16 @@ impl Follower {
             () = until(self.answer) => Event::Answer,
             () = until(second) => Event::SecondLook,
             () = until(Some(self.swept.saturating_add(SWEEP))) => Event::Sweep,
+            () = until(turns) => Event::Turns,
             () = until(poll) => Event::Poll,
+        }
+    }
+
+    /// Looks whether an edit of a template may go further.
+    async fn turns(&mut self) {
+        self.turned = self.now();
+        if self.reloader.has_turns() && self.look.is_none() && self.reloader.have_turns_come().await {
+            self.wish("an edit of a template has come further", self.now(), true);
         }
     }
 

@@ -74,6 +74,11 @@ fn secret(secret: &Secret, hasher: &mut impl Hasher) {
             path.hash(hasher);
             content(path).hash(hasher);
         }
+        Secret::Command(command) => {
+            // Not asked here: whoever uses it asks it now and then.
+            let (words, printed) = command.known();
+            (words, printed.map(|text| text.expose_secret().to_owned())).hash(hasher);
+        }
         Secret::Missing { what } => what.hash(hasher),
     }
 }

@@ -29,6 +29,12 @@ pub(super) fn origins(new: &Integration) -> BTreeSet<IntegrationName> {
 /// When the store fails: then it can be done again.
 pub(in crate::daemon) async fn settle(ledger: &Ledger, integrations: Vec<Arc<Integration>>) -> Result<(), StoreError> {
     for integration in integrations {
+        let ends = integration.pipelines.iter().flat_map(|pipeline| &pipeline.ends);
+        let renamed: BTreeSet<_> =
+            ends.filter_map(|end| Some((end.connection.moved_from.clone()?, end.connection.name.clone()))).collect();
+        for (from, to) in &renamed {
+            belongings::move_connection(ledger, from, to).await?;
+        }
         for pipeline in &integration.pipelines {
             let Some(from) = &pipeline.moved_from else { continue };
             paused::rename(ledger, from.as_str(), pipeline.name.as_str()).await?;

@@ -1,7 +1,9 @@
 //! One look at the files, from texts to integrations that take over.
 
 mod remember;
+mod settings;
 mod tell;
+mod turns;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use tokio::{sync::watch, task::JoinSet};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,10 +25,7 @@ use super::{
     swap::{Done, Group, Member, Outcome, Prepared, take_over},
 };
 use crate::{
-    config::{
-        BackupSettings, Config, ConnectionName, Diagnostic, Effects, EnvSource, IntegrationName, Settings, Snapshot,
-        load_snapshot,
-    },
+    config::{Config, ConnectionName, Diagnostic, Effects, EnvSource, IntegrationName, Snapshot, load_snapshot},
     daemon::{control::Shared, slot::Version},
 };
 
@@ -144,7 +144,7 @@ impl Reloader {
             let logged_in = logins.of(&wanted.loaded.config.connections);
             (snapshot, wanted, logged_in)
         });
-        let (snapshot, wanted, logged_in) = match work.await {
+        let (snapshot, mut wanted, mut logged_in) = match work.await {
             Ok(read) => read,
             Err(error) => {
                 tracing::error!(event = "config.failed", %error, "a mistake in the program; the configuration stays");
@@ -153,10 +153,14 @@ impl Reloader {
         };
         let kept = self.judge_vanished(vanished(&self.known.running, &wanted.loaded, &snapshot), force);
         let mut decisions = decide(&self.known.running, &wanted, &snapshot, &kept);
+        let on_disk = wanted.whole();
+        let taken = self.take_turns(&snapshot, &mut wanted, &mut decisions).await;
+        taken.leave_logins(&mut wanted, &mut logged_in);
         let (moved, relogged) = self.prepare(&wanted, &logged_in, &mut decisions);
         let mut report = report(&wanted, &snapshot, &self.known.files, &decisions);
         report.needs_restart =
             if wanted.loaded.settings_sound { self.take_settings(&wanted.loaded.config.settings) } else { Vec::new() };
+        report.instead(|name| taken.waits.contains(name), IntegrationOutcome::Waits);
         report.vanished = self.vanished.as_ref().map(|(vanished, _)| vanished.told());
         report.reconnected = relogged.keys().cloned().collect();
         let quiet =
@@ -177,6 +181,7 @@ impl Reloader {
                 }
             }
         }
+        crate::crash::point("generation-kept");
         (report.generation, report.at, report.why) = (self.known.generation, self.shared.clock.now(), why.to_owned());
         let was_rejected = self.known.report.is_rejected();
         self.known.report = report;
@@ -185,16 +190,20 @@ impl Reloader {
         self.known.earlier.retain(|name, _| !snapshot.lacks(name));
         let readable = snapshot.texts().filter(|(name, _)| wanted.loaded.readable.contains(*name));
         self.known.earlier.extend(readable.map(|(name, text)| (name.to_owned(), Arc::clone(text))));
-        self.known.on_disk = wanted.whole();
+        self.known.on_disk = on_disk;
+        self.known.rollouts = taken.rollouts;
+        self.known.rollout_settings.clone_from(&wanted.loaded.rollouts);
         self.known.homes = wanted.homes();
         self.known.decisions = decisions;
         self.note_homes(&wanted).await;
         self.relogin(relogged, logged_in).await;
         self.tune(&wanted).await;
+        self.remake(&wanted);
         self.take_notifications(&wanted);
         self.forget_held().await;
-        self.begin_groups(&wanted, &moved);
+        self.begin_groups(&wanted, &moved, &taken.back);
         self.forget_unused(&wanted);
+        self.finish_turns().await;
         self.log(was_rejected);
         self.publish();
     }
@@ -281,41 +290,6 @@ impl Reloader {
         (moved, relogged)
     }
 
-    /// Takes settings that can change while the daemon runs, and names the others.
-    fn take_settings(&mut self, new: &Settings) -> Vec<String> {
-        let old = &mut self.known.settings;
-        if old.reload != new.reload {
-            old.reload = new.reload;
-            // Runs look at how long what is held waits.
-            self.shared.replace_engine(|engine| {
-                let mut config = Config::clone(&engine.config);
-                config.settings.reload = new.reload;
-                engine.config = Arc::new(config);
-            });
-        }
-        if old.stop_deadline != new.stop_deadline {
-            old.stop_deadline = new.stop_deadline;
-            self.shared.set_stop_deadline(new.stop_deadline);
-        }
-        // Beside the store by default: then it moves with that.
-        let backup = |settings: &Settings| {
-            let dir = settings.backup.dir.strip_prefix(&settings.state_dir).unwrap_or(&settings.backup.dir).to_owned();
-            BackupSettings { dir, ..settings.backup.clone() }
-        };
-        let others = [
-            ("state_dir", old.state_dir != new.state_dir),
-            ("socket", old.socket != new.socket),
-            ("log", old.log != new.log),
-            ("listen", old.public != new.public),
-            ("store.cache_mib", old.store_cache_bytes != new.store_cache_bytes),
-            ("history", old.history != new.history),
-            ("backup", backup(old) != backup(new)),
-            ("runs", old.runs != new.runs),
-            ("listen.admin", old.admin != new.admin),
-        ];
-        others.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name.to_owned()).collect()
-    }
-
     /// Connections that only log in otherwise get their new connector at once: the next request uses it.
     pub async fn relogin(
         &mut self,
@@ -341,15 +315,7 @@ impl Reloader {
         }
         let mut notes = Vec::new();
         for (name, slot) in self.shared.slots().iter().filter(|(_, slot)| slot.shares(&names)) {
-            // What could not log in before is tried again at once.
-            let troubled = slot.with(|state| {
-                let before = state.troubles.len();
-                state.troubles.retain(|connection, _| !names.contains(connection));
-                before != state.troubles.len()
-            });
-            if troubled {
-                slot.poke(|agenda| agenda.ask("a login changed"));
-            }
+            slot.login_given(&names, "a login changed", false);
             let kept = matches!(self.known.decisions.get(name), Some(Decision::Keep(_)));
             if let Some(running) = self.known.running.get_mut(name).filter(|_| !kept) {
                 running.generation = self.known.generation;
@@ -381,6 +347,7 @@ impl Reloader {
                 continue;
             };
             (running.integration, running.effective, running.generation) = (Arc::clone(new), *effective, generation);
+            running.since = now;
             slot.with(|state| {
                 let former = std::mem::take(&mut state.version.former);
                 state.version = Version { former, ..Version::new(Arc::clone(new), *effective, generation) };
@@ -392,7 +359,12 @@ impl Reloader {
     }
 
     /// Has everything that changed take over, together where an account moved.
-    fn begin_groups(&mut self, wanted: &Wanted, moved: &BTreeMap<ConnectionName, Prepared>) {
+    fn begin_groups(
+        &mut self,
+        wanted: &Wanted,
+        moved: &BTreeMap<ConnectionName, Prepared>,
+        back: &BTreeMap<IntegrationName, u64>,
+    ) {
         let slots = self.shared.slots();
         let mut groups: Vec<Vec<Member>> = Vec::new();
         let mut group_of: BTreeMap<Tie, usize> = BTreeMap::new();
@@ -405,6 +377,7 @@ impl Reloader {
                 name: name.clone(),
                 old: slots.get(name).map(|slot| (Arc::clone(slot), slot.integration())),
                 new: new.and_then(|new| Some((Arc::clone(new), *wanted.effective.get(name)?))),
+                back: back.get(name).copied(),
             };
             let mut home = vec![member];
             for tie in ties(&home, moved) {
@@ -501,13 +474,13 @@ impl Reloader {
             self.draining.remove(&member.name);
             let decision = match (&done.outcome, &member.new) {
                 (Outcome::Held(why), _) => Some(Decision::Keep(why.clone())),
-                (_, Some(_)) => Some(Decision::Same),
+                (_, Some(_)) => Some(self.after(member)),
                 (_, None) => None,
             };
             if done.outcome == Outcome::Taken {
                 self.restarts += 1;
-                self.take(member, done.generation);
-                notes.push((member.name.clone(), member.new.as_ref().map(|_| done.generation)));
+                self.take(member, done.generation, done.at);
+                notes.push((member.name.clone(), member.new.as_ref().map(|_| member.generation(done.generation))));
             }
             let config_hash = self.known.running.get(&member.name).map(|running| running.effective.shown());
             tracing::info!(
@@ -527,8 +500,10 @@ impl Reloader {
             }
         }
         self.note(&notes).await;
+        crate::crash::point("edit-noted");
         if !notes.is_empty() {
             self.forget_held().await;
+            self.finish_turns().await;
         }
         self.publish();
     }
@@ -556,7 +531,7 @@ impl Reloader {
         }
     }
 
-    fn take(&mut self, member: &Member, generation: u64) {
+    fn take(&mut self, member: &Member, newest: u64, since: DateTime<Utc>) {
         let Some((new, effective)) = &member.new else {
             self.known.running.remove(&member.name);
             return;
@@ -565,7 +540,8 @@ impl Reloader {
             self.known.connections.insert(end.connection.name.clone(), Arc::clone(&end.connection));
         }
         let home = self.known.homes.get(&member.name).cloned().unwrap_or_default();
-        let running = Running { integration: Arc::clone(new), effective: *effective, home, generation };
+        let (integration, generation) = (Arc::clone(new), member.generation(newest));
+        let running = Running { integration, effective: *effective, home, generation, since };
         self.known.running.insert(member.name.clone(), running);
     }
 

@@ -154,7 +154,9 @@ pub(in crate::daemon) async fn texts(
 ///
 /// When the store fails.
 pub(in crate::daemon) async fn forget_old(ledger: &Ledger) -> Result<(), StoreError> {
-    let used: BTreeSet<u64> = running(ledger).await?.into_values().collect();
+    let mut used: BTreeSet<u64> = running(ledger).await?.into_values().collect();
+    // Somebody may have to go back to it.
+    used.extend(super::rollout::generations(ledger).await?);
     let all = generations(ledger).await?;
     let newest: BTreeSet<u64> = all.keys().rev().take(KEEP).copied().collect();
     let (kept, old): (Vec<_>, Vec<_>) =

@@ -33,6 +33,13 @@ pub struct ReloadReport {
 }
 
 impl ReloadReport {
+    /// Says of these integrations that something else came of them.
+    pub(super) fn instead(&mut self, names: impl Fn(&IntegrationName) -> bool, outcome: IntegrationOutcome) {
+        for result in self.integrations.iter_mut().filter(|result| names(&result.integration)) {
+            result.outcome = outcome;
+        }
+    }
+
     /// Whether anything was refused or put off.
     #[must_use]
     pub fn is_rejected(&self) -> bool {
@@ -143,6 +150,8 @@ pub enum IntegrationOutcome {
     Kept,
     /// The edit waits for a person; it goes on as it was.
     Held,
+    /// An edit of its template is at other clients first; it goes on as it was until its turn.
+    Waits,
     /// It is new and cannot run.
     LeftOut,
 }
@@ -196,6 +205,7 @@ impl ReloadReport {
             (IntegrationOutcome::Tuned, "tuned"),
             (IntegrationOutcome::Kept, "kept as before"),
             (IntegrationOutcome::Held, "held"),
+            (IntegrationOutcome::Waits, "waiting for their turn"),
             (IntegrationOutcome::LeftOut, "left out"),
         ] {
             let number = self.integrations.iter().filter(|result| result.outcome == outcome).count();

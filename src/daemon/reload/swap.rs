@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
 use crate::{
     config::{Config, Connection, ConnectionName, Effective, Integration, IntegrationName, PipelineName},
     connector::Connector,
+    crash,
     daemon::{
         control::{Shared, Stop},
         protocol::chain,
@@ -48,6 +50,15 @@ pub(super) struct Member {
     pub old: Option<(Arc<Slot>, Arc<Integration>)>,
     /// What shall run; `None` for one that is removed.
     pub new: Option<(Arc<Integration>, Effective)>,
+    /// The older generation that it goes back to, if it does.
+    pub back: Option<u64>,
+}
+
+impl Member {
+    /// The generation that it is of afterwards.
+    pub fn generation(&self, newest: u64) -> u64 {
+        self.back.unwrap_or(newest)
+    }
 }
 
 /// How it went.
@@ -55,6 +66,8 @@ pub(super) struct Done {
     pub members: Vec<Member>,
     pub generation: u64,
     pub outcome: Outcome,
+    /// When.
+    pub at: DateTime<Utc>,
 }
 
 /// How it went, for all members alike.
@@ -120,6 +133,7 @@ pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: wat
             }
         }
     };
+    let at = shared.clock.now();
     let outcome = match turns {
         None => Outcome::Cancelled,
         Some(turns) => {
@@ -133,18 +147,23 @@ pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: wat
                 },
             };
             let outcome = match outcome {
-                Outcome::Taken => settle(&shared, &group).await,
+                Outcome::Taken => {
+                    crash::point("edit-admitted");
+                    settle(&shared, &group).await
+                }
                 other => other,
             };
             if outcome == Outcome::Taken {
+                crash::point("edit-settled");
                 replace(&shared, &group);
+                crash::point("edit-taken");
             }
             drop(turns);
             outcome
         }
     };
     asked(Drain::Open);
-    Done { members: group.members, generation: group.generation, outcome }
+    Done { members: group.members, generation: group.generation, outcome, at }
 }
 
 /// All members are asked, so that a person sees at once all that waits.
@@ -219,12 +238,14 @@ fn replace(shared: &Arc<Shared>, group: &Group) {
     for member in &group.members {
         match (&member.old, &member.new) {
             (Some((slot, _)), Some((new, effective))) => {
-                let mut version = Version::new(Arc::clone(new), *effective, group.generation);
+                let mut version = Version::new(Arc::clone(new), *effective, member.generation(group.generation));
                 slot.with(|state| {
                     version.former = state.version.connections.union(&state.version.former).cloned().collect();
                     version.former.retain(|name| !version.connections.contains(name));
                     state.version = version;
-                    state.on_disk = Some(*effective);
+                    if member.back.is_none() {
+                        state.on_disk = Some(*effective);
+                    }
                     state.pending = None;
                     // What failed before may not any more.
                     state.troubles.retain(|name, _| uses(new).contains(name));
@@ -243,7 +264,7 @@ fn replace(shared: &Arc<Shared>, group: &Group) {
                 slot.stir();
             }
             (None, Some((new, effective))) => {
-                let version = Version::new(Arc::clone(new), *effective, group.generation);
+                let version = Version::new(Arc::clone(new), *effective, member.generation(group.generation));
                 let slot = Arc::new(Slot::new(version, shared.stirred.clone()));
                 shared.replace_slots(|slots| {
                     slots.insert(member.name.clone(), Arc::clone(&slot));

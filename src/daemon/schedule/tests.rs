@@ -33,6 +33,8 @@ fn integration(zone: Tz, poll: &[(&str, u64)], debounce: Option<(u64, u64)>) -> 
     Integration {
         moved_from: None,
         name: IntegrationName::parse("shop").unwrap(),
+        made: None,
+        blackouts: Vec::new(),
         automatic: true,
         apply: ApplyMode::Automatic,
         timezone: zone,
@@ -486,4 +488,27 @@ fn the_polls_of_a_connection_are_its_own() {
         *counted.entry(line.rsplit(' ').next().unwrap()).or_insert(0) += 1;
     }
     assert_eq!(counted, BTreeMap::from([("website", 3), ("xero", 2)]), "{did:?}");
+}
+
+#[test]
+fn what_a_black_out_left_is_run_when_it_is_over_and_once() {
+    use crate::config::{Blackout, Moment};
+    let moment = |text: &str| Moment::parse(text).unwrap();
+    let mut integration = integration(Tz::UTC, &[], None);
+    integration.blackouts = vec![Blackout { from: moment("last 18:00"), to: moment("2 08:00") }];
+    let remembered = Remembered { last_run: Some(at("2026-06-30 17:00:00")), ..Remembered::default() };
+    let mut agenda = Agenda::new(Arc::new(integration), &remembered, at("2026-06-30 17:30:00"));
+    assert_eq!(agenda.next_wake(at("2026-06-30 17:30:00")), None, "the last run was before it");
+    agenda.saw_change(at("2026-06-30 20:00:00"));
+    let mut runs = Vec::new();
+    for hour in 0..72 {
+        let now = at("2026-06-30 18:00:00") + chrono::TimeDelta::hours(hour);
+        while let Some(action) = agenda.fire(now) {
+            runs.push((now, action));
+            agenda.run_ended(now, &Ended::default());
+        }
+    }
+    let run = |at, why: &str| (at, Action::Run { why: why.to_owned(), full: false });
+    let over = run(at("2026-07-02 08:00:00"), "the black-out is over");
+    assert_eq!(runs, [run(at("2026-06-30 20:00:00"), "changes were seen"), over]);
 }

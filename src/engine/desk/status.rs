@@ -20,6 +20,9 @@ pub struct PipelineStatus {
     pub links: u64,
     /// Parked entries that are not ignored.
     pub parked: u64,
+    /// Since when the oldest of them is put aside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<DateTime<Utc>>,
     /// Records waiting to be looked at now.
     pub due: u64,
     /// The next instant at which a record is looked at again by itself.
@@ -73,7 +76,9 @@ impl Desk<'_> {
     async fn pipeline_status(&self, pipeline: &Pipeline) -> Result<PipelineStatus, DeskError> {
         let ledger = &self.engine.ledger;
         let state = ledger.pipeline(&pipeline.name).await?;
-        let parked = self.parked(Some(&pipeline.name)).await?.iter().filter(|item| !item.parked.ignored).count();
+        let parked = self.parked(Some(&pipeline.name)).await?;
+        let parked: Vec<DateTime<Utc>> =
+            parked.iter().filter(|item| !item.parked.ignored).map(|item| item.parked.since).collect();
         let now = self.engine.clock.now();
         let (mut due, mut next_due) = (0, None);
         let mut after = None;
@@ -95,7 +100,8 @@ impl Desk<'_> {
             pipeline: pipeline.name.clone(),
             stage: state.stage,
             links: state.links,
-            parked: parked as u64,
+            parked: parked.len() as u64,
+            oldest: parked.iter().min().copied(),
             due,
             next_due,
             verified: state.verified,
@@ -106,6 +112,11 @@ impl Desk<'_> {
 
 /// Of several things that are held, the one to look at first: that waits, and is no mere plan.
 fn first_hold(mut holds: Vec<HeldRun>) -> Option<HeldRun> {
-    holds.sort_by_key(|held| (held.approval != Approval::Waiting, held.what == Hold::Plan, held.since));
+    let rank = |what: Hold| match what {
+        Hold::LeftOut => 2,
+        Hold::Plan => 1,
+        Hold::Revert | Hold::Account | Hold::Listing(_) => 0,
+    };
+    holds.sort_by_key(|held| (held.approval != Approval::Waiting, rank(held.what), held.since));
     holds.into_iter().next()
 }

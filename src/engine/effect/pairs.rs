@@ -2,7 +2,7 @@
 
 use super::{EditOf, EffectItem, EffectKind, Pair, PipelineEffect, is_moved};
 use crate::{
-    config::{Content, Integration, OnLeave, Pipeline, PipelineName},
+    config::{Integration, OnLeave, Pipeline, PipelineName},
     engine::{
         FieldChange,
         lookups::{Known, Questions},
@@ -21,16 +21,7 @@ fn questions<'p>(pipeline: &'p Pipeline, links: &[Link]) -> Questions<'p> {
         for side in Side::BOTH {
             questions.about(side, link.id(side), &crate::engine::deliver::projection_of(pipeline, side, link));
         }
-    }
-    for field in &pipeline.fields {
-        let Content::Mapped { reference: Some(referred), .. } = &field.content else { continue };
-        for state in links.iter().filter_map(|link| link.fields.get(&field.id)) {
-            for side in Side::BOTH {
-                if let Some(cell) = state.present(side) {
-                    questions.about_cell(referred, side, cell);
-                }
-            }
-        }
+        questions.about_link(link);
     }
     questions
 }

@@ -174,12 +174,7 @@ impl Run<'_> {
                 tripped
             }
         };
-        if let Some(old) = &old
-            && old.approval == Approval::Approved
-            && old.config == pipeline.hash
-            && no_more_than(&damage, &old.damage)
-            && old.plan.is_none_or(|shown| shown == planned.number)
-        {
+        if old.as_ref().is_some_and(|old| old.config == pipeline.hash && is_approved(old, planned, damage)) {
             self.release_held(pipeline).await?;
             return Ok(None);
         }
@@ -227,6 +222,7 @@ impl Run<'_> {
             earlier,
             config: pipeline.hash,
             plan: Some(planned.number),
+            except: Vec::new(),
             approval,
         };
         if self.request.mode == Mode::Sync {
@@ -263,6 +259,14 @@ impl Run<'_> {
 
 fn sum(damage: &[Damage; 2]) -> Damage {
     damage[0] + damage[1]
+}
+
+/// Whether a person let exactly this plan go ahead, with what was left out of the approval.
+fn is_approved(old: &HeldRun, planned: &Planned, damage: Damage) -> bool {
+    let (left, number) = planned.left_out.of(&old.except);
+    old.approval == Approval::Approved
+        && no_more_than(&(damage + left), &old.damage)
+        && old.plan.is_none_or(|shown| shown == planned.number.wrapping_add(number))
 }
 
 const fn no_more_than(now: &Damage, shown: &Damage) -> bool {

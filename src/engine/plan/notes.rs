@@ -91,7 +91,10 @@ impl Run<'_> {
             let report = self.report_of(&pipeline.name);
             let tally = &mut report.tally;
             match &finding.kind {
-                FindingKind::Parked(_) => tally.parked += 1,
+                FindingKind::Parked(code) => {
+                    tally.parked += 1;
+                    tally.flip_flops += u64::from(*code == ParkCode::FlipFlop);
+                }
                 FindingKind::Pending => tally.pending += 1,
                 FindingKind::Waiting(_) => tally.waiting += 1,
                 FindingKind::Rejected => tally.rejected += 1,

@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::{Composed, ElementPair, create, elements, key, keyed, of, read};
+use super::{Composed, ElementPair, elements, key, keyed, of, read, waiting::made};
 use crate::{
-    config::{Each, Field, WriteWhen},
+    config::{Each, Field, Removes, WriteWhen},
     mapping::{Lookups, MapError, same},
     record::{Cell, Side},
 };
@@ -91,12 +91,31 @@ pub(super) fn adopt_sent(
     let origins: HashMap<String, &Value> = keyed(each, source)?.into_iter().collect();
     for pair in pairs.iter_mut().filter(|pair| pair.target.is_none()) {
         let Some(origin) = origins.get(&pair.source) else { continue };
-        let made = create(each, origin, lookups)?;
+        let Some(made) = made(each, origin, lookups)? else { continue };
         if let Some(found) = free.iter().position(|(_, element)| alike(each, &made, element)) {
             pair.target = Some(free.remove(found).0);
         }
     }
     Ok(pairs)
+}
+
+/// Whether a reading of the target's list has what was sent to it, as far as that can be told: where every element of it
+/// has a key, those and no others of ours. An element that the remote gives its key cannot be told from one that is
+/// not there, and one too many is worse than a value that a person looks at: then it counts as there.
+#[must_use]
+pub fn holds(field: &Field, sent: &Cell, got: &Cell) -> bool {
+    let (Ok(each), Ok(sent), Ok(got)) = (of(field), elements(sent), elements(got)) else { return true };
+    let keyed = |elements: &[Value]| {
+        elements.iter().map(|element| key(&each.target_key, element)).collect::<Option<HashSet<String>>>()
+    };
+    let (Some(sent_keys), Some(got_keys)) = (keyed(sent), keyed(got)) else { return true };
+    if each.removes != Removes::None && got_keys.difference(&sent_keys).next().is_some() {
+        return false;
+    }
+    sent.iter().all(|element| {
+        let own = key(&each.target_key, element);
+        got.iter().any(|there| key(&each.target_key, there) == own && alike(each, element, there))
+    })
 }
 
 /// Whether two elements of the target have the same mapped values.

@@ -19,7 +19,8 @@ fn lines(removes: bool) -> Field {
             field(&["$.title"], "$.Description", vec![Transform::Trim]),
             field(&["$.cents"], "$.UnitAmount", vec![Transform::Divide(Decimal::from(100))]),
         ],
-        removes,
+        removes: if removes { Removes::All } else { Removes::None },
+        leaves_out: false,
         derived: vec![("LineAmount".to_owned(), vec!["UnitAmount".to_owned()])],
     }));
     lines
@@ -289,4 +290,84 @@ fn what_the_remote_works_out_goes_back_unless_it_would_no_longer_fit() {
         { "LineItemID": "b", "Description": "Carrot cake", "UnitAmount": 6, "LineAmount": 6 },
     ]);
     assert_eq!(composed.array, Cell::Value(expected));
+}
+
+/// `$.contact_ids` of a group, plain ids, to `$.Clients` of one; each refers to a contact.
+fn members(removes: Removes) -> Field {
+    let mut members = field(&["$.contact_ids"], "$.Clients", vec![]);
+    let path = |text| Path::parse(text).unwrap();
+    let mut id = field(&["$"], "$.UUID", vec![]);
+    if let Content::Mapped { reference, .. } = &mut id.content {
+        *reference = Some(crate::config::PipelineName::parse("contacts").unwrap());
+    }
+    members.content = Content::Each(Box::new(Each {
+        source_key: path("$"),
+        target_key: path("$.UUID"),
+        fields: vec![id],
+        removes,
+        leaves_out: true,
+        derived: Vec::new(),
+    }));
+    members
+}
+
+#[test]
+fn elements_that_wait_are_left_out_and_come_in_when_they_need_not_wait_any_more() {
+    let field = members(Removes::None);
+    let source = cell(r#"["c1","c2","c3"]"#);
+    let mut world = World { links: vec![("c2", "t2")], ..World::default() };
+    let composed = compose(&field, &source, None, None, &[], &world).unwrap();
+    assert_eq!((composed.array, composed.order), (cell(r#"[{"UUID":"t2"}]"#), vec![Some("c2".to_owned())]));
+    let waits: Vec<String> = left_out(&field, &source, &world).into_iter().map(|(_, id)| id.to_string()).collect();
+    assert_eq!(waits, ["c1", "c3"]);
+    let there = cell(r#"[{"UUID":"t2","Name":"Two"}]"#);
+    let pairs = [pair("c2", "t2")];
+    assert!(!arrives(&field, &source, &pairs, &world));
+    assert!(!compose(&field, &source, Some(&there), None, &pairs, &world).unwrap().changed);
+    world.links.push(("c3", "t3"));
+    assert!(arrives(&field, &source, &pairs, &world));
+    let composed = compose(&field, &source, Some(&there), None, &pairs, &world).unwrap();
+    assert_eq!(composed.array, cell(r#"[{"UUID":"t2","Name":"Two"},{"UUID":"t3"}]"#));
+    assert_eq!(first(&field, &source, &world).unwrap(), Some([cell(r#"["c2"]"#), cell(r#"[{"UUID":"t2"}]"#)]));
+    assert_eq!(first(&field, &cell(r#"["c1"]"#), &world).unwrap(), None);
+    // Without the choice, one that waits holds up the list.
+    let Content::Each(each) = &field.content else { unreachable!() };
+    let each = Each { leaves_out: false, ..(**each).clone() };
+    let waiting = Field { content: Content::Each(Box::new(each)), ..field.clone() };
+    assert!(matches!(compose(&waiting, &source, None, None, &[], &world), Err(MapError::Waiting { .. })));
+    assert_eq!(left_out(&waiting, &source, &world), []);
+}
+
+#[test]
+fn an_element_whose_key_is_mapped_is_known_by_it_and_ours_alone_are_removed() {
+    let world = World { links: vec![("c1", "t1"), ("c2", "t2")], ..World::default() };
+    let there = cell(r#"[{"UUID":"t9","Name":"Somebody's"},{"UUID":"t1","Name":"One"}]"#);
+    let composed = compose(&members(Removes::Ours), &cell(r#"["c1"]"#), Some(&there), None, &[], &world).unwrap();
+    assert!(!composed.changed, "it is there, whoever put it there");
+    assert_eq!(composed.order, [None, Some("c1".to_owned())]);
+    let pairs = [pair("c1", "t1"), pair("c2", "t2")];
+    let without = |removes| {
+        let composed = compose(&members(removes), &cell("[]"), Some(&there), None, &pairs, &world).unwrap();
+        (composed.array, composed.changed)
+    };
+    assert_eq!(without(Removes::None), (there.clone(), false));
+    assert_eq!(without(Removes::Ours), (cell(r#"[{"UUID":"t9","Name":"Somebody's"}]"#), true));
+    assert_eq!(without(Removes::All), (cell("[]"), true));
+}
+
+#[test]
+fn a_list_was_taken_if_every_element_of_it_is_there_by_its_key() {
+    let field = members(Removes::Ours);
+    let sent = cell(r#"[{"UUID":"t1"},{"UUID":"t2"}]"#);
+    assert!(holds(&field, &sent, &cell(r#"[{"UUID":"t2","Name":"b"},{"UUID":"t1"}]"#)));
+    assert!(!holds(&field, &sent, &cell(r#"[{"UUID":"t1"}]"#)));
+    assert!(
+        !holds(&field, &sent, &cell(r#"[{"UUID":"t1"},{"UUID":"t2"},{"UUID":"t3"}]"#)),
+        "one that was to go is there"
+    );
+    let lines = lines(false);
+    let sent = cell(r#"[{"LineItemID":"a","Description":"Tea"},{"Description":"Cake"}]"#);
+    assert!(holds(&lines, &sent, &cell("[]")), "what the remote gives its key cannot be told");
+    let sent = cell(r#"[{"LineItemID":"a","Description":"Tea"}]"#);
+    assert!(!holds(&lines, &sent, &cell(r#"[{"LineItemID":"a","Description":"Milk"}]"#)));
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{ElementPair, key, of, read};
 use crate::{
-    config::{Content, Each, Field, WriteWhen},
+    config::{Content, Each, Field, Removes, WriteWhen},
     record::{Cell, Side},
 };
 
@@ -32,7 +32,7 @@ pub fn restrict(field: &Field, side: Side, cell: &Cell, pairs: &[ElementPair]) -
                 match own.as_deref().and_then(|own| by_target.get(own)) {
                     Some(pair) => pair.source.clone(),
                     // A NUL keeps what is not ours apart from every key of the source.
-                    None if each.removes => format!("\0{}", own.unwrap_or_default()),
+                    None if each.removes == Removes::All => format!("\0{}", own.unwrap_or_default()),
                     None => continue,
                 }
             }

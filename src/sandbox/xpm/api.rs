@@ -13,7 +13,7 @@ use super::{
 use crate::{
     clock::Clock,
     sandbox::{
-        XeroLimits,
+        XeroLimits, XpmFamily,
         call::{Answer, Call},
         logins::{Account, Caller, Logins, bearer},
         server::System,
@@ -22,11 +22,12 @@ use crate::{
 };
 
 /// Where the API lives on its host.
-pub(crate) const BASE: &str = "/practicemanager/3.1";
+const BASE: &str = "/practicemanager/3.1";
 
 /// A practice XPM behind its HTTP side and its hand for tests.
 #[derive(Debug)]
 pub(crate) struct Service {
+    family: XpmFamily,
     clock: Clock,
     token: String,
     tenant: String,
@@ -61,7 +62,13 @@ impl From<String> for Refusal {
 }
 
 impl Service {
-    pub(crate) fn new(clock: Clock, (token, tenant): (String, String), limits: XeroLimits, seed: u64) -> Self {
+    pub(crate) fn new(
+        family: XpmFamily,
+        clock: Clock,
+        (token, tenant): (String, String),
+        limits: XeroLimits,
+        seed: u64,
+    ) -> Self {
         let state = State { practice: Practice::new(seed), meter: Meter::new(limits, seed) };
         let account = Account {
             id: "5d1b0000-0000-4000-8000-000000000001".to_owned(),
@@ -70,7 +77,15 @@ impl Service {
             name: "Practice (NZ)",
         };
         let logins = Logins::new(account, clock.clone());
-        Self { clock, token, tenant, logins, host: OnceLock::new(), state: Mutex::new(state) }
+        Self { family, clock, token, tenant, logins, host: OnceLock::new(), state: Mutex::new(state) }
+    }
+
+    /// Where the API is on its host.
+    pub(crate) const fn base(&self) -> &'static str {
+        match self.family {
+            XpmFamily::Xero => BASE,
+            XpmFamily::BlueRock => "",
+        }
     }
 
     pub(crate) fn reach_at(&self, host: &str) {
@@ -132,8 +147,10 @@ impl Service {
     }
 
     fn route(&self, practice: &mut Practice, call: &Call) -> Outcome {
-        let segments = call.path.strip_prefix(BASE).map(|_| call.segments()).unwrap_or_default();
-        let segments: Vec<&str> = segments.iter().skip(2).map(String::as_str).collect();
+        let segments = call.path.strip_prefix(self.base()).map(|_| call.segments()).unwrap_or_default();
+        let below = self.base().matches('/').count();
+        let segments: Vec<&str> = segments.iter().skip(below).map(String::as_str).collect();
+        let blue = self.family == XpmFamily::BlueRock;
         let parameters = call.parameters();
         let query = |name: &str| {
             parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -148,9 +165,23 @@ impl Service {
                 let detailed = query("detailed") == Some("true");
                 let since = query("modifiedsince").map(instant).transpose()?;
                 let shown = practice.clients.iter().filter(|client| since.is_none_or(|since| client.changed >= since));
-                let shown = shown.map(|client| practice.client(client, detailed)).collect();
-                Ok(vec![("Clients", Node::List("Client", shown))])
+                let shown: Vec<Node> = shown.map(|client| practice.client(client, detailed)).collect();
+                match query("page").filter(|_| blue) {
+                    Some(page) => numbered(shown, page, query("pagesize")),
+                    None => Ok(vec![("Clients", Node::List("Client", shown))]),
+                }
             }
+            (&Method::GET, ["lead.api", "list"]) if blue => {
+                let leads = practice.leads_between(query("from"), query("to"));
+                let leads = leads.map_err(|message| Refusal { status: 400, message })?;
+                Ok(vec![("Leads", Node::List("Lead", leads))])
+            }
+            (&Method::POST, ["lead.api", "add"]) if blue => {
+                let id = practice.add_lead(&body()?, now)?;
+                Ok(practice.one(Kind::Leads, &id)?)
+            }
+            (&Method::GET, ["lead.api", "get", id]) if blue => Ok(practice.one(Kind::Leads, id)?),
+            (&Method::GET, ["staff.api", id]) if blue && *id != "list" => Ok(practice.one(Kind::Staff, id)?),
             (&Method::GET, ["client.api", "contacts"]) => {
                 let living: Vec<&Record> = practice.contacts.iter().filter(|contact| !contact.deleted).collect();
                 let (page, links) = self.page(&living, "client.api/contacts", &query)?;
@@ -190,6 +221,10 @@ impl Service {
             }
             (&Method::GET, ["client.api", "get", id, "customfield"]) => {
                 Ok(vec![("CustomFields", practice.custom_fields(id)?)])
+            }
+            (&Method::PUT, ["client.api", "update", id, "customfield"]) => {
+                practice.take_custom(id, &body()?)?;
+                Ok(vec![])
             }
             (&Method::GET, ["customfield.api", "definition"]) => {
                 Ok(vec![("CustomFieldDefinitions", practice.custom_definitions())])
@@ -232,7 +267,7 @@ impl Service {
         let page: Vec<&Record> = sorted.iter().skip(from).take(size).copied().collect();
         let address = |rest: String| {
             let host = self.host.get().map_or("", String::as_str);
-            Node::text(format!("{host}{BASE}/{path}?{rest}"))
+            Node::text(format!("{host}{}/{path}?{rest}", self.base()))
         };
         let mut links = vec![("First", address(format!("pageSize={size}")))];
         if let Some(last) = page.last().filter(|_| from + size < sorted.len()) {
@@ -269,7 +304,11 @@ impl System for Service {
         if bearer(call) != Some(self.token.as_str()) && matches!(caller, Caller::Unknown | Caller::Expired) {
             return self.refuse(401, None);
         }
-        if call.header("xero-tenant-id") != Some(self.tenant.as_str()) || caller == Caller::Parted {
+        let named = match self.family {
+            XpmFamily::Xero => "xero-tenant-id",
+            XpmFamily::BlueRock => "account_id",
+        };
+        if call.header(named) != Some(self.tenant.as_str()) || caller == Caller::Parted {
             return self.refuse(403, None);
         }
         let mut state = self.state();
@@ -343,6 +382,22 @@ fn kind_of(api: &str) -> Result<Kind, Refusal> {
     }
 }
 
+/// A page by its number, with how many there are in all.
+fn numbered(all: Vec<Node>, page: &str, size: Option<&str>) -> Outcome {
+    let wrong = |what: &str| Refusal { status: 400, message: format!("{what} must be a number from 1") };
+    let number = |text: &str| text.parse::<usize>().ok().filter(|number| *number > 0);
+    let page = number(page).ok_or_else(|| wrong("page"))?;
+    let size = size.map_or(Some(100), number).ok_or_else(|| wrong("pagesize"))?;
+    let total = all.len();
+    let shown: Vec<Node> = all.into_iter().skip((page - 1).saturating_mul(size)).take(size).collect();
+    Ok(vec![
+        ("Page", Node::text(page.to_string())),
+        ("PageSize", Node::text(size.to_string())),
+        ("TotalRecords", Node::text(total.to_string())),
+        ("Clients", Node::List("Client", shown)),
+    ])
+}
+
 /// Whom a body is about: its UUID, or a job's number.
 fn identified(element: &Element) -> Result<String, Refusal> {
     let id = element.value("UUID").or_else(|| element.value("ID")).filter(|id| !id.is_empty());
@@ -360,6 +415,8 @@ fn write(
         Kind::Clients => practice.write_client(id, element, now),
         Kind::Contacts => practice.write_contact(id, element, now),
         Kind::Jobs => practice.write_job(id, element, now),
+        Kind::Leads if id.is_none() => practice.add_lead(element, now),
+        Kind::Leads => Err("A lead cannot be changed".to_owned()),
         Kind::Groups | Kind::Staff => {
             let mut record = match id {
                 Some(id) => practice.find(kind, id)?.clone(),
@@ -381,10 +438,14 @@ fn write(
                 }
             }
             record.changed = now;
-            let id = record.id.clone();
+            let (id, known) = (record.id.clone(), id.is_some());
             match practice.of_mut(kind).iter_mut().find(|known| known.id == id) {
                 Some(known) => *known = record,
                 None => practice.of_mut(kind).push(record),
+            }
+            // At the screen both are one page.
+            if kind == Kind::Groups && known {
+                practice.change_members(&id, element, now)?;
             }
             Ok(id)
         }

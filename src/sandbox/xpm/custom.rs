@@ -1,7 +1,9 @@
 //! Custom fields of clients: a definition says in which element a value stands, and the values of one client are a call.
 
+use chrono::NaiveDate;
+
 use super::{
-    document::Node,
+    document::{Element, Node},
     practice::{Kind, Practice},
 };
 
@@ -32,6 +34,26 @@ impl Practice {
         client.custom.retain(|(known, _)| known != field);
         if !value.is_empty() {
             client.custom.push((field.to_owned(), value.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// What `<CustomFields><CustomField>` names; what it does not name stays (guess: the docs do not say). An empty element
+    /// clears a value.
+    pub(crate) fn take_custom(&mut self, client: &str, element: &Element) -> Result<(), String> {
+        self.find(Kind::Clients, client)?;
+        for one in element.children.iter().filter(|child| child.name == "CustomField") {
+            let uuid = one.value("UUID").unwrap_or_default().to_owned();
+            let definition = self.definitions.iter().find(|definition| definition.uuid == uuid);
+            let definition = definition.ok_or("The custom field could not be found")?;
+            let value = one.value(definition.element).ok_or_else(|| format!("{} is missing", definition.element))?;
+            let value = match definition.element {
+                "Date" if !value.is_empty() => NaiveDate::parse_from_str(value, "%Y%m%d")
+                    .map_err(|_| "A date must be written as yyyyMMdd".to_owned())?
+                    .to_string(),
+                _ => value.to_owned(),
+            };
+            self.customise(client, &uuid, &value)?;
         }
         Ok(())
     }

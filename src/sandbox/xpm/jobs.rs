@@ -83,6 +83,7 @@ impl Practice {
     }
 }
 
-fn day(text: &str) -> Option<NaiveDate> {
+/// A day as yyyyMMdd.
+pub(super) fn day(text: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(text, "%Y%m%d").ok().filter(|_| text.len() == 8)
 }

@@ -17,6 +17,7 @@ pub(crate) enum Kind {
     Contacts,
     Groups,
     Jobs,
+    Leads,
     Staff,
 }
 
@@ -27,6 +28,7 @@ impl Kind {
             "contacts" => Self::Contacts,
             "groups" => Self::Groups,
             "jobs" => Self::Jobs,
+            "leads" => Self::Leads,
             "staff" => Self::Staff,
             _ => return None,
         })
@@ -39,6 +41,7 @@ impl Kind {
             Self::Contacts => ("Contact", "Contacts"),
             Self::Groups => ("Group", "Groups"),
             Self::Jobs => ("Job", "Jobs"),
+            Self::Leads => ("Lead", "Leads"),
             Self::Staff => ("Staff", "StaffList"),
         }
     }
@@ -50,6 +53,7 @@ impl Kind {
             Self::Contacts => &["Name", "Salutation", "Addressee", "Mobile", "Email", "Phone"],
             Self::Groups => &["Name"],
             Self::Jobs => &["Name", "Description", "Budget"],
+            Self::Leads => &["Name", "Description", "EstimatedValue"],
             Self::Staff => &["Name", "Email", "Phone", "Mobile", "Address", "PayrollCode"],
         }
     }
@@ -91,6 +95,7 @@ pub(crate) struct Practice {
     pub(crate) contacts: Vec<Record>,
     pub(crate) groups: Vec<Record>,
     pub(crate) jobs: Vec<Record>,
+    pub(crate) leads: Vec<Record>,
     pub(crate) staff: Vec<Record>,
     pub(crate) definitions: Vec<Definition>,
     ids: fastrand::Rng,
@@ -99,8 +104,8 @@ pub(crate) struct Practice {
 impl Practice {
     pub(crate) fn new(seed: u64) -> Self {
         let ids = fastrand::Rng::with_seed(seed ^ 0x7870_6d00);
-        let (clients, contacts, groups, jobs, staff) = (vec![], vec![], vec![], vec![], vec![]);
-        Self { clients, contacts, groups, jobs, staff, definitions: vec![], ids }
+        let (clients, contacts, groups, jobs, leads, staff) = (vec![], vec![], vec![], vec![], vec![], vec![]);
+        Self { clients, contacts, groups, jobs, leads, staff, definitions: vec![], ids }
     }
 
     pub(crate) fn of(&self, kind: Kind) -> &Vec<Record> {
@@ -109,6 +114,7 @@ impl Practice {
             Kind::Contacts => &self.contacts,
             Kind::Groups => &self.groups,
             Kind::Jobs => &self.jobs,
+            Kind::Leads => &self.leads,
             Kind::Staff => &self.staff,
         }
     }
@@ -119,6 +125,7 @@ impl Practice {
             Kind::Contacts => &mut self.contacts,
             Kind::Groups => &mut self.groups,
             Kind::Jobs => &mut self.jobs,
+            Kind::Leads => &mut self.leads,
             Kind::Staff => &mut self.staff,
         }
     }
@@ -193,6 +200,7 @@ impl Practice {
             Kind::Contacts | Kind::Staff => Node::Members(Self::plain(kind, record)),
             Kind::Groups => self.group(record, true),
             Kind::Jobs => self.job(record),
+            Kind::Leads => self.lead(record),
         }
     }
 }

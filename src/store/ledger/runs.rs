@@ -93,6 +93,30 @@ impl Ledger {
         }
     }
 
+    /// The runs of an integration that began at or after an instant, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a value is damaged.
+    pub async fn runs_since(
+        &self,
+        integration: &IntegrationName,
+        since: DateTime<Utc>,
+    ) -> Result<Vec<RunRecord>, StoreError> {
+        // Just before it: what a scan goes on after is not in it.
+        let before = since - TimeDelta::microseconds(1);
+        let mut after = Some(Key::new(Space::Run, &[integration.as_str(), &before.format(START).to_string()]));
+        let mut all = Vec::new();
+        loop {
+            let (entries, next) = self.list::<RunRecord>(&runs_of(integration), after.as_ref(), frame::decode).await?;
+            all.extend(entries.into_iter().map(|(_, run)| run).filter(|run| run.started >= since));
+            match next {
+                Some(key) => after = Some(key),
+                None => return Ok(all),
+            }
+        }
+    }
+
     /// The last `limit` runs of an integration, newest first.
     ///
     /// # Errors

@@ -106,6 +106,7 @@ fn end(name: &str) -> End {
         auth: Auth::None,
         beside: None,
         webhook_key: None,
+        moved_from: None,
         unlimited: true,
     };
     End {
@@ -137,6 +138,8 @@ fn update() -> Write {
         version: None,
         duplicate: None,
         deletion: None,
+        member: None,
+        firsts: Vec::new(),
     }
 }
 
@@ -236,7 +239,8 @@ pub fn lines(pipeline: &mut Pipeline) -> &mut Field {
         source_key: path("$.no"),
         target_key: path("$.LineItemID"),
         fields: inner.fields,
-        removes: false,
+        removes: crate::config::Removes::None,
+        leaves_out: false,
         derived: Vec::new(),
     }));
     field

@@ -12,7 +12,7 @@ use reconciled::{
     connector::{Answer, CallError, Connector as _, ItemAnswer, RemoteRecord, WriteItem, WriteKind},
     sandbox::{
         FaultRule, Faults, PracticeKind, PracticeOptions, PracticeSystem, Website, WebsiteOptions, Xero, XeroOptions,
-        Xpm, XpmOptions,
+        Xpm, XpmFamily, XpmOptions,
     },
 };
 use serde_json::{Value, json};
@@ -25,6 +25,7 @@ pub enum System {
     Website,
     Xero,
     Xpm,
+    WorkflowMax,
     QuickBooks,
     Cliniko,
     Myob,
@@ -105,6 +106,7 @@ impl System {
                 ],
                 ..plain
             },
+            Self::WorkflowMax => Known { connector: "workflowmax", paged: "clients", ..Self::Xpm.known() },
             Self::QuickBooks => Known {
                 connector: "quickbooks",
                 resource: "customers",
@@ -194,7 +196,7 @@ impl System {
             Self::Simpro => PracticeKind::Simpro,
             Self::Eventbrite => PracticeKind::Eventbrite,
             Self::GoSweetSpot => PracticeKind::GoSweetSpot,
-            Self::Website | Self::Xero | Self::Xpm | Self::Myob => PracticeKind::Myob,
+            Self::Website | Self::Xero | Self::Xpm | Self::WorkflowMax | Self::Myob => PracticeKind::Myob,
         }
     }
 }
@@ -246,8 +248,10 @@ impl Rig {
                 let (url, token, tenant) = (xero.url(), xero.token().to_owned(), xero.tenant().to_owned());
                 (Practice::Xero(xero), url, token, tenant)
             }
-            System::Xpm => {
-                let xpm = Xpm::start(XpmOptions::new(clock.clone())).await.unwrap();
+            System::Xpm | System::WorkflowMax => {
+                let blue = if system == System::Xpm { XpmFamily::Xero } else { XpmFamily::BlueRock };
+                let options = XpmOptions { family: blue, ..XpmOptions::new(clock.clone()) };
+                let xpm = Xpm::start(options).await.unwrap();
                 let (url, token, tenant) = (xpm.url(), xpm.token().to_owned(), xpm.tenant().to_owned());
                 (Practice::Xpm(xpm), url, token, tenant)
             }

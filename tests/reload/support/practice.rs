@@ -46,7 +46,7 @@ impl Practice {
     pub async fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
         let began = Instant::now();
         while !is(self) {
-            assert!(began.elapsed() < Duration::from_secs(60), "waiting for {what}");
+            assert!(began.elapsed() < Duration::from_mins(3), "waiting for {what}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -3,11 +3,11 @@
 use super::{FORMS, Fields, Scope, short};
 use crate::{
     config::{
-        Content, Each, Field, WriteWhen,
+        Content, Each, Field, Removes, WriteWhen,
         diagnostic::error,
         resolve::hash,
         source::Span,
-        written::{At, FieldW},
+        written::{At, FieldW, RemovesW, UnlinkedW},
     },
     record::{Kind, Path, Side},
 };
@@ -65,7 +65,12 @@ impl Fields<'_, '_> {
             source_key: source_key.value.clone(),
             target_key: target_key.value.clone(),
             fields: found.into_iter().map(|(field, _)| field).collect(),
-            removes: each.removes.as_ref().is_some_and(|removes| removes.value),
+            removes: match each.removes.as_ref().map(|removes| removes.value) {
+                None | Some(RemovesW::Any(false)) => Removes::None,
+                Some(RemovesW::Ours) => Removes::Ours,
+                Some(RemovesW::Any(true)) => Removes::All,
+            },
+            leaves_out: each.unlinked.as_ref().is_some_and(|unlinked| unlinked.value == UnlinkedW::LeaveOut),
             derived,
         }));
         let source_end = self.end(Side::Source, std::slice::from_ref(source), scope, flow, written)?;

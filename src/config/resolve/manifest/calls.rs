@@ -106,6 +106,8 @@ pub(super) fn write(written: &WriteCallW, create: bool, report: &Report) -> Opti
         version: written.version.as_ref().map(|version| self::version(version, report)),
         duplicate: written.duplicate.as_ref().map(|pattern| pattern.value.clone()),
         deletion: None,
+        member: None,
+        firsts: Vec::new(),
     })
 }
 

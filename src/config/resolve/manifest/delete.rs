@@ -84,6 +84,8 @@ pub(super) fn delete(
         version: written.version.as_ref().map(|version| calls::version(version, report)),
         duplicate: None,
         deletion: Some(deletion(written, fields, report)),
+        member: None,
+        firsts: Vec::new(),
     })
 }
 

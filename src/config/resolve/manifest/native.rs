@@ -120,6 +120,8 @@ pub(super) fn write(path: &str, id: &Path, whole: &Path, method: &str, max: usiz
         version: guarded.then(|| VersionHeader { header: None, stale: 412, stale_text: None }),
         duplicate: None,
         deletion: (method == "REMOVE").then(Deletion::default),
+        member: None,
+        firsts: Vec::new(),
     }
 }
 

@@ -23,6 +23,7 @@ fn wrong(of: &[&str], since: i64, count: u64) -> Fact {
         integrations: of.iter().map(|name| IntegrationName::parse(name).unwrap()).collect(),
         since: at(since),
         lasting: false,
+        by_person: false,
         count,
         title: "it is wrong".to_owned(),
         detail: "mend it".to_owned(),
@@ -64,6 +65,32 @@ fn a_lost_connection_is_told_after_a_while_once_and_once_more_when_it_is_back() 
     sent(&mut book);
     assert!(told(&office, &mut book, &back, 19).is_empty());
     assert_eq!(told(&office, &mut book, &lost, 40), ["connection.lost"], "and it may be lost again");
+}
+
+#[test]
+fn a_person_who_disconnects_something_is_told_apart_from_a_loss() {
+    let (office, mut book) = (office(), Book::default());
+    let by_person = |of: &[&str]| match wrong(of, 0, 1) {
+        Fact::Wrong(wrong) => Fact::Wrong(Wrong { by_person: true, lasting: true, ..wrong }),
+        other => other,
+    };
+    let lost = facts([(Topic::Connection, wrong(&["acme"], -60, 1))]);
+    let ended = facts([(Topic::Connection, by_person(&["acme"]))]);
+    let fine = facts([(Topic::Connection, Fact::Fine)]);
+    assert_eq!(told(&office, &mut book, &ended, 0), ["connection.disconnected"], "at once");
+    assert!(told(&office, &mut book, &ended, 1).is_empty(), "said once");
+    sent(&mut book);
+    assert_eq!(told(&office, &mut book, &fine, 2), ["connection.connected"]);
+    sent(&mut book);
+    assert_eq!(told(&office, &mut book, &lost, 3), ["connection.lost"]);
+    sent(&mut book);
+    assert_eq!(told(&office, &mut book, &ended, 4), ["connection.disconnected"], "nothing was restored");
+    assert_eq!(book.waiting.len(), 1);
+    let mut blind = Facts::default();
+    blind.blind.insert(Topic::Connection);
+    assert!(told(&office, &mut book, &blind, 5).is_empty(), "nobody knows while a login is being renewed");
+    sent(&mut book);
+    assert_eq!(told(&office, &mut book, &fine, 6), ["connection.connected"]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Where messages arrive: an address that takes JSON, and a small mail server.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::{
     sync::{Arc, Mutex},
