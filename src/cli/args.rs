@@ -540,10 +540,10 @@ pub struct TestArgs {
     /// Write the results to this file, too, as `JUnit` XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Print what the next sync of this integration or pipeline is about to do, as a test, with stand-ins for names and ids
+    /// Print what the next sync of this is about to do, as a test with stand-ins for words and ids
     #[arg(long, value_name = "NAME", conflicts_with_all = ["paths", "only", "junit"])]
     pub record: Option<String>,
-    /// Of what is recorded: at most so many of the records that would be written, with all that they need
+    /// Record at most so many of the records that would be written, and what they need
     #[arg(long, value_name = "N", default_value_t = 20, requires = "record")]
     pub limit: usize,
 }
