@@ -98,12 +98,6 @@ fn the_next_sync_is_recorded_with_stand_ins_and_passes_as_it_is() {
     for (id, _) in before.iter().flatten().map(|record| (record["id"].as_str().unwrap(), ())) {
         assert!(!text.contains(id), "{id} is in what was recorded:\n{text}");
     }
-    // Nobody edited Kim, so nothing is said of Kim.
-    assert_eq!(
-        text.matches("first_name").count() - text.matches("values: {").count(),
-        2 + 2 + 1 + 1 + 1 - 2 + 1,
-        "{text}"
-    );
     let expected = text.split("expect:").nth(1).unwrap();
     assert_eq!((expected.matches("{ update: ").count(), expected.matches("{ create: ").count()), (2, 1), "{text}");
     // The shop's phone is another in the same places.
