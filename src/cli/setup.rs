@@ -309,6 +309,15 @@ impl Office {
         self.clock.now()
     }
 
+    /// A way to every system of the configuration. While a daemon runs, its logins and what was posted to it are its own.
+    #[must_use]
+    pub fn connectors(&self, out: &Output) -> Connectors {
+        match &self.clerk {
+            Clerk::Here(engine) => Connectors::clone(&engine.connectors),
+            Clerk::Daemon(_) => connectors_by(&connect(None, &self.clock, Priority::Manual), &self.config, out),
+        }
+    }
+
     /// An answer of another kind than the request has: daemon and command are of different versions.
     #[must_use]
     pub fn astray() -> CliError {
