@@ -532,10 +532,10 @@ pub async fn daemon_only(dir: &Path, out: &Output) -> Result<Client, CliError> {
 ///
 /// # Errors
 ///
-/// When a daemon runs, or the store cannot be used.
-pub async fn store_alone(config: &Config) -> Result<Arc<SledStore>, CliError> {
+/// When a daemon runs.
+pub async fn no_daemon(config: &Config) -> Result<(), CliError> {
     match Client::connect(&config.settings.socket).await {
-        Err(ClientError::NoDaemon { .. }) => open_store(config),
+        Err(ClientError::NoDaemon { .. }) => Ok(()),
         Ok(_) => {
             let path = config.settings.state_dir.clone();
             let source = StoreError::Locked { path: path.display().to_string() };
