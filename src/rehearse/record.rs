@@ -262,7 +262,9 @@ impl<'a> Reading<'a> {
         };
         let listed = self.listed.get(&place_of(end)).into_iter().flatten();
         let who: Vec<RecordId> = listed.filter(|(_, body)| names(body)).map(|(id, _)| id.clone()).take(1).collect();
-        who.iter().for_each(|who| self.want(end, who));
+        for who in &who {
+            self.want(end, who);
+        }
         Ok(())
     }
 

@@ -50,9 +50,9 @@ impl Scenario {
                     continue;
                 };
                 match apart(write, found, recorded).unwrap_or_default() {
-                    changed if changed.is_empty() => same += 1,
-                    changed => {
-                        let lines = changed.into_iter().flat_map(|(path, recorded, now)| {
+                    fields if fields.is_empty() => same += 1,
+                    fields => {
+                        let lines = fields.into_iter().flat_map(|(path, recorded, now)| {
                             let line = |value: &Value| format!("{path}: {}", shown(value));
                             let recorded = (!recorded.is_null()).then(|| Line::Expected(line(&recorded)));
                             recorded.into_iter().chain((!now.is_null()).then(|| Line::Found(line(&now))))

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use reconciled::{
     clock::Clock,
-    sandbox::website::{Website, WebsiteOptions},
+    sandbox::{Website, WebsiteOptions},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

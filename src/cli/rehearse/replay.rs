@@ -106,7 +106,9 @@ fn files(dir: &Path, paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
 fn render(all: &[Replayed], paint: Paint) -> String {
     let mut out = String::new();
     let mut by_file: BTreeMap<&str, Vec<&Replayed>> = BTreeMap::new();
-    all.iter().for_each(|one| by_file.entry(&one.file).or_default().push(one));
+    for one in all {
+        by_file.entry(&one.file).or_default().push(one);
+    }
     for (file, replayed) in by_file {
         let _ = writeln!(out, "{}", paint.bold(file));
         for one in replayed {
