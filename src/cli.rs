@@ -59,7 +59,7 @@ use clap::{CommandFactory, FromArgMatches, error::ErrorKind};
 use tracing_subscriber::EnvFilter;
 
 use self::{
-    args::{Command, CommandLine, SchemaArgs, SecretsCommand},
+    args::{Command, CommandLine, SchemaArgs, SecretsCommand, TestArgs},
     exit::{CliError, Exit},
     output::Output,
     setup::Office,
@@ -123,7 +123,11 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Man { dir } => return man::run(dir),
         _ => {}
     }
-    if let Command::Test(args) = &line.command {
+    if let Command::Replay(args) = &line.command {
+        log("RECONCILED_LOG", "off");
+        return rehearse::replay(dir, (args, client), out);
+    }
+    if let Command::Test(args @ TestArgs { record: None, .. }) = &line.command {
         // What goes wrong in a test is what it is about; a log of it would only be in the way.
         log("RECONCILED_LOG", "off");
         return rehearse::run(dir, (args, client), out);
@@ -152,6 +156,9 @@ async fn in_office((command, client): (&Command, Option<&str>), dir: &Path, out:
     let office = &mut office;
     match command {
         Command::Plan(args) => plan::run(office, args, out).await,
+        Command::Test(TestArgs { record: Some(name), limit, .. }) => {
+            rehearse::record(office, (dir, name, *limit), out).await
+        }
         Command::Sync(args) => sync::run(office, args, out).await,
         Command::Revert(args) => revert::run(office, args, out).await,
         Command::Status => status::run(office, out).await,
@@ -177,6 +184,7 @@ async fn in_office((command, client): (&Command, Option<&str>), dir: &Path, out:
         | Command::Connectors(_)
         | Command::Schema(_)
         | Command::Test(_)
+        | Command::Replay(_)
         | Command::Completions(_)
         | Command::Man { .. }
         | Command::Demo(_)

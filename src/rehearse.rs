@@ -7,7 +7,8 @@
 //!    not flushed, and a daemon (`life`) that can die at a write. Steps happen one after the other.
 //! 3. `check` compares what came of it (`compare` pairs what is alike) and says what is wrong as a [`Failure`].
 //! 4. At the end of every scenario nothing may be left to do: another sync and a full read must send nothing.
-//! 5. [`coverage`] gathers which fields, match tiers and filters were exercised by any scenario.
+//! 5. `record` makes a scenario of what the next sync of a real integration is about to do, with stand-ins for what it says.
+//! 6. [`coverage`] gathers which fields, match tiers and filters were exercised by any scenario.
 
 mod check;
 mod compare;
@@ -17,6 +18,8 @@ mod failure;
 mod life;
 mod play;
 mod read;
+mod record;
+mod replay;
 mod scenario;
 mod suite;
 mod system;
@@ -25,7 +28,8 @@ mod written;
 
 pub use env::StandIns;
 pub use failure::{Failure, Line};
-pub use play::{Played, play};
+pub use play::{Outcome, Played, play, replay};
+pub use record::{Recorded, Sources as RecordFrom, Told, Unreadable, gather, told_as_test};
 pub use scenario::Scenario;
 pub use suite::{Ground, Suite, Suites, find, is_test, read};
 

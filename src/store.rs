@@ -93,6 +93,15 @@ pub enum StoreError {
         /// Its format.
         format: u32,
     },
+    /// An import was interrupted: what is there is a part only, and whoever worked on it would make records twice.
+    #[error(
+        "an import into the store in {path} was interrupted, so that it holds a part only, and working on it would make \
+         records twice"
+    )]
+    Unfinished {
+        /// The folder.
+        path: String,
+    },
     /// The disk or the engine failed.
     #[error("the store failed to {action}")]
     Failed {

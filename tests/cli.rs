@@ -126,6 +126,38 @@ fn nothing_is_said_where_there_is_nothing() {
 }
 
 #[test]
+fn a_part_of_an_import_is_worked_on_by_nobody_until_it_was_imported_again() {
+    let (old, new) = (folder(SOUND), folder(SOUND));
+    exits(old.path(), &["approve", "contacts"], 0);
+    let file = old.path().join("export.jsonl");
+    let file = file.to_str().unwrap();
+    exits(old.path(), &["export", file], 0);
+    exits(new.path(), &["approve", "contacts"], 0);
+    for place in ["import-emptied", "import-page", "import-filled", "import-begun-anew"] {
+        let mut import = reconciled();
+        import.arg("--config").arg(new.path()).args(["import", "--replace", file]).env("RECONCILED_CRASH_AT", place);
+        assert_eq!(import.output().unwrap().status.code(), None, "it comes by {place}");
+        let export = new.path().join("part.jsonl");
+        let commands = [
+            &["run"][..],
+            &["sync"],
+            &["plan"],
+            &["status"],
+            &["approve", "contacts"],
+            &["export", export.to_str().unwrap()],
+        ];
+        for command in commands {
+            let (_, err) = exits(new.path(), command, 74);
+            assert!(err.contains("interrupted") && err.contains("import --replace"), "{place}, {command:?}: {err}");
+        }
+        exits(new.path(), &["import", file], 1);
+    }
+    let (_, err) = exits(new.path(), &["import", "--replace", file], 0);
+    assert!(err.contains("begins as on a first run"), "{err}");
+    exits(new.path(), &["status"], 0);
+}
+
+#[test]
 fn what_is_remembered_moves_to_another_machine() {
     let (old, new) = (folder(SOUND), folder(SOUND));
     exits(old.path(), &["approve", "contacts"], 0);

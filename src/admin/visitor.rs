@@ -6,7 +6,7 @@ use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::{StatusCode, request::Parts},
 };
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
@@ -22,6 +22,9 @@ use crate::{
     config::{Account, Role},
     daemon::protocol::{Failure, FailureKind, Progress, Request, Response},
 };
+
+/// Longest name of nobody known that is kept and logged, in bytes.
+const LONGEST_NAME: usize = 64;
 
 /// Whoever asks, once it is known who it is.
 #[derive(Clone, Debug)]
@@ -112,10 +115,10 @@ impl Lobby {
     /// What is to be told.
     pub async fn log_in(self: &Arc<Self>, name: &str, password: String, from: IpAddr) -> Result<Account, String> {
         let (address, now) = (from.to_string(), self.now());
-        if let Err(wait) = self.throttle.may_try(&address, name, now) {
-            tracing::warn!(event = "console.login_throttled", name, from = address);
-            return Err(format!("There were too many attempts. Try again in {} minutes.", minutes(wait)));
-        }
+        // What anybody may send is neither kept nor logged at any length.
+        let nobody = name.len() > LONGEST_NAME && !self.settings.users.contains_key(name);
+        let name = if nobody { "" } else { name };
+        self.may_try(&address, name, now)?;
         let account = self.settings.users.get(name);
         let hash = match account {
             Some(account) => account.proof.reveal().await.map_err(|error| {
@@ -127,6 +130,8 @@ impl Lobby {
         };
         // Never closed. Each takes much memory on purpose.
         let turn = self.verifying.acquire().await;
+        // Others may have failed while this one waited for its turn: many at once are as many attempts.
+        self.may_try(&address, name, now)?;
         let check = tokio::task::spawn_blocking(move || proof::is_password(&password, hash.expose_secret()));
         let good = check.await.unwrap_or(false);
         drop(turn);
@@ -140,13 +145,29 @@ impl Lobby {
         Ok(account.clone())
     }
 
-    /// Carries out what a visitor asks, if they may; remembers it if it changes something.
+    fn may_try(&self, address: &str, name: &str, now: DateTime<Utc>) -> Result<(), String> {
+        self.throttle.may_try(address, name, now).map_err(|wait| {
+            tracing::warn!(event = "console.login_throttled", name, from = address);
+            format!("There were too many attempts. Try again in {} minutes.", minutes(wait))
+        })
+    }
+
+    /// Carries out what a visitor asks, if they may; remembers it if it changes something, also when whoever asked has
+    /// hung up by then.
     ///
     /// # Errors
     ///
     /// As the daemon answers, and when they may not.
-    pub async fn carry_out(&self, visitor: &Visitor, request: Request) -> Result<Response, Failure> {
-        self.carry_out_telling(visitor, request, |_| {}).await
+    pub async fn carry_out(self: &Arc<Self>, visitor: &Visitor, request: Request) -> Result<Response, Failure> {
+        if access::is_look(&request) {
+            return self.carry_out_telling(visitor, request, |_| {}).await;
+        }
+        // On a task of its own: a request that is dropped takes nothing back.
+        let (lobby, visitor) = (Arc::clone(self), visitor.clone());
+        let work = tokio::spawn(async move { lobby.carry_out_telling(&visitor, request, |_| {}).await });
+        work.await.unwrap_or_else(|error| {
+            Err(Failure::new(FailureKind::NotPossible, format!("a mistake in the program: {error}")))
+        })
     }
 
     /// As [`Lobby::carry_out`], telling how far a run is.
@@ -187,7 +208,7 @@ impl Lobby {
     }
 
     /// Everything of the daemon's status that is this visitor's.
-    pub async fn status(&self, visitor: &Visitor) -> Result<crate::daemon::protocol::Status, Failure> {
+    pub async fn status(self: &Arc<Self>, visitor: &Visitor) -> Result<crate::daemon::protocol::Status, Failure> {
         match self.carry_out(visitor, Request::Status).await? {
             Response::Status(status) => Ok(*status),
             _ => Err(Failure::new(FailureKind::NotPossible, "a mistake in the program: this is no status")),

@@ -79,6 +79,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Play the tests of the configuration (`*.test.yaml`) between systems in memory
     Test(TestArgs),
+    /// Play recorded tests with the configuration as it is now, and show which writes are others
+    Replay(ReplayArgs),
     /// Show an integration with everything of its template filled in
     Render(RenderArgs),
     /// List the connectors and their resources, or try one
@@ -447,7 +449,7 @@ pub struct ApproveArgs {
     /// The id of a held run or edit, a pipeline, or an integration
     #[arg(value_name = "ID|PIPELINE|INTEGRATION")]
     pub what: String,
-    /// Records (ids of either side) to leave as they are: of an edit they are parked, of a run they stay held
+    /// Records to leave out, by an id of either side: parked by an edit, still held by a run
     #[arg(long, value_name = "RECORD", num_args = 1..)]
     pub except: Vec<String>,
 }
@@ -544,6 +546,23 @@ pub struct TestArgs {
     /// Write the results to this file, too, as `JUnit` XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Print what the next sync of this is about to do, as a test with stand-ins for words and ids
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["paths", "only", "junit"])]
+    pub record: Option<String>,
+    /// Record at most so many of the records that would be written, and what they need
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "record")]
+    pub limit: usize,
+}
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Files of tests that were recorded, or folders with some; without any, those in the configuration folder
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Only tests whose name holds this
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
 }
 
 /// `schema`.

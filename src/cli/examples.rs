@@ -66,7 +66,12 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         &[
             ("reconciled test", "the tests of the configuration folder"),
             ("reconciled test examples/configs/website-xero", "those of another folder"),
+            ("reconciled test --record acme > acme.test.yaml", "the next sync of acme as a test"),
         ],
+    ),
+    (
+        "replay",
+        &[("reconciled --config edited replay acme.test.yaml", "what an edited configuration would write instead")],
     ),
     ("access password", &[("reconciled access password", "asks for it and prints its hash, for [admin.users]")]),
     ("access token", &[("reconciled access token", "prints a token, and its hash for [admin.tokens]")]),

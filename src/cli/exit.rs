@@ -169,6 +169,10 @@ impl CliError {
                  folder `backup` beside the store). Without one, move the files aside and start: first runs then match the \
                  records again and wait for approval, and nothing is deleted or made twice",
             ),
+            Self::Store { source: StoreError::Unfinished { .. }, .. } => Some(
+                "import again: `reconciled import --replace FILE` with the same file, or with a snapshot of the folder \
+                 `backup`; nothing else works on this state until that is done",
+            ),
             Self::Usage(_) => Some("`reconciled help` lists the commands"),
             _ => None,
         }

@@ -1,6 +1,8 @@
 //! `test`: the user's own tests of their configuration.
 
 mod junit;
+mod record;
+mod replay;
 mod told;
 
 use std::{
@@ -15,6 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use record::record;
+pub use replay::replay;
 use serde::Serialize;
 
 use super::{

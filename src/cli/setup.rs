@@ -309,6 +309,15 @@ impl Office {
         self.clock.now()
     }
 
+    /// A way to every system of the configuration. While a daemon runs, its logins and what was posted to it are its own.
+    #[must_use]
+    pub fn connectors(&self, out: &Output) -> Connectors {
+        match &self.clerk {
+            Clerk::Here(engine) => Connectors::clone(&engine.connectors),
+            Clerk::Daemon(_) => connectors_by(&connect(None, &self.clock, Priority::Manual), &self.config, out),
+        }
+    }
+
     /// An answer of another kind than the request has: daemon and command are of different versions.
     #[must_use]
     pub fn astray() -> CliError {
@@ -523,10 +532,10 @@ pub async fn daemon_only(dir: &Path, out: &Output) -> Result<Client, CliError> {
 ///
 /// # Errors
 ///
-/// When a daemon runs, or the store cannot be used.
-pub async fn store_alone(config: &Config) -> Result<Arc<SledStore>, CliError> {
+/// When a daemon runs.
+pub async fn no_daemon(config: &Config) -> Result<(), CliError> {
     match Client::connect(&config.settings.socket).await {
-        Err(ClientError::NoDaemon { .. }) => open_store(config),
+        Err(ClientError::NoDaemon { .. }) => Ok(()),
         Ok(_) => {
             let path = config.settings.state_dir.clone();
             let source = StoreError::Locked { path: path.display().to_string() };

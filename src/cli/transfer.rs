@@ -1,6 +1,6 @@
 //! `export` and `import`: everything that is remembered, as JSON Lines.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::Config,
-    store::{Ledger, SledStore, StoreError, transfer},
+    store::{SledStore, Store, StoreError, transfer},
 };
 
 /// Writes the store to a file.
@@ -23,7 +23,8 @@ use crate::{
 ///
 /// When the store is in use, or it or the file fails.
 pub async fn export(config: &Config, file: &Path, out: &Output) -> Result<Exit, CliError> {
-    let store = setup::store_alone(config).await?;
+    setup::no_daemon(config).await?;
+    let store = setup::open_store(config)?;
     let entries = transfer::export(store.as_ref(), file, &Clock::system().now().to_rfc3339()).await?;
     if out.json {
         out.json(&json!({ "entries": entries, "file": file }));
@@ -39,25 +40,30 @@ pub async fn export(config: &Config, file: &Path, out: &Output) -> Result<Exit, 
 /// When the store is in use or not empty, the file is not a whole export, or one of them fails.
 pub async fn import(config: &Config, args: &ImportArgs, out: &Output) -> Result<Exit, CliError> {
     let now = Clock::system().now();
-    let store = match setup::store_alone(config).await {
+    setup::no_daemon(config).await?;
+    let path = config.settings.state_dir.clone();
+    let open = || SledStore::open_for_import(&path, config.settings.store_cache_bytes);
+    let store = match open() {
         // What cannot be opened is to be replaced as well.
-        Err(CliError::Store { source: StoreError::Failed { .. } | StoreError::Damaged { .. }, path })
-            if args.replace =>
-        {
+        Err(StoreError::Failed { .. } | StoreError::Damaged { .. }) if args.replace => {
             let stamp = now.format("%Y%m%dT%H%M%SZ").to_string();
             let aside = SledStore::set_aside(&path, &stamp);
-            let aside = aside.map_err(|source| CliError::File { action: "set aside the store in", path, source })?;
+            let aside = aside.map_err(|source| CliError::File {
+                action: "set aside the store in",
+                path: path.clone(),
+                source,
+            })?;
             out.talk(&format!("the store could not be opened; its files are in {} now", aside.display()));
-            setup::open_store(config)?
+            open()
         }
-        other => other?,
+        other => other,
     };
-    let entries = transfer::import(store.as_ref(), &args.file, args.replace).await?;
-    if !args.as_is {
-        let path = config.settings.state_dir.clone();
-        let begun = Ledger::new(store.clone()).begin_anew(now).await;
-        begun.map_err(|source| CliError::Store { path, source })?;
-    }
+    let store: Arc<dyn Store> = Arc::new(store.map_err(|source| CliError::Store { path: path.clone(), source })?);
+    let entries = if args.as_is {
+        transfer::import(store.as_ref(), &args.file, args.replace).await?
+    } else {
+        transfer::import_anew(&store, &args.file, args.replace, now).await?
+    };
     if out.json {
         out.json(&json!({ "entries": entries, "file": args.file }));
     }

@@ -1,11 +1,8 @@
 //! Playing a scenario: the real daemon between systems in memory, on a clock that the steps move.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+mod end;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use tokio::sync::watch;
@@ -14,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     check,
     coverage::{Look, Used},
-    failure::{Failure, Line},
+    failure::Failure,
     life::{Ended, Life},
     scenario::{Act, Clocks, Expect, ExpectedParked, Listed, Scenario, Spot, Step, Wanted},
     suite::Ground,
@@ -22,10 +19,10 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{ApplyMode, Config, ConnectionName, IntegrationName, PipelineName, Place},
+    config::{Config, ConnectionName, IntegrationName, PipelineName, Place},
     connector::Connector,
     daemon::protocol::Request,
-    engine::{Engine, Mode, RunReport},
+    engine::{Engine, Mode, ParkedItem},
     record::RecordId,
     store::{Ledger, MemoryStore, RunRecord, Store},
     sync::Link,
@@ -38,6 +35,17 @@ pub struct Played {
     pub failures: Vec<Failure>,
     /// What of the configuration it exercised.
     pub used: Used,
+    /// What its steps brought about.
+    pub outcome: Outcome,
+}
+
+/// What the steps of a scenario brought about.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// Every write, by the resource as it is called in the scenario.
+    pub(super) writes: Vec<(String, Written)>,
+    pub(super) parked: Vec<ParkedItem>,
+    pub(super) held: Vec<PipelineName>,
 }
 
 /// A scenario under way.
@@ -53,6 +61,9 @@ pub(super) struct Stage<'s> {
     life: Option<Life>,
     lives: u64,
     failures: Vec<Failure>,
+    /// How many writes were sent before the first step.
+    steps_began: BTreeMap<ConnectionName, usize>,
+    outcome: Outcome,
     /// Writes that were looked at by an expectation.
     writes_seen: BTreeMap<ConnectionName, usize>,
     /// Runs that were.
@@ -67,8 +78,7 @@ pub(super) struct Stage<'s> {
 /// Plays a scenario on the ground of its configuration. Blocks; needs a thread that is no runtime's.
 #[must_use]
 pub fn play(ground: &Ground, scenario: &Scenario) -> Played {
-    let failed =
-        |message: String| Played { failures: vec![Failure::new(&scenario.place, message)], used: Used::default() };
+    let failed = |message: String| Played::failed(Failure::new(&scenario.place, message));
     let temp = match tempfile::tempdir() {
         Ok(temp) => temp,
         Err(error) => return failed(format!("no folder for temporary files can be made: {error}")),
@@ -80,7 +90,13 @@ pub fn play(ground: &Ground, scenario: &Scenario) -> Played {
     if let Some(life) = stage.life.take() {
         life.kill();
     }
-    Played { failures: stage.failures, used: stage.used }
+    Played { failures: stage.failures, used: stage.used, outcome: stage.outcome }
+}
+
+/// Plays a scenario without its expectations: what comes of it, and what cannot be done.
+#[must_use]
+pub fn replay(ground: &Ground, scenario: &Scenario) -> Played {
+    play(ground, &scenario.without_expectations())
 }
 
 impl<'s> Stage<'s> {
@@ -94,6 +110,8 @@ impl<'s> Stage<'s> {
             life: None,
             lives: 0,
             failures: Vec::new(),
+            steps_began: BTreeMap::new(),
+            outcome: Outcome::default(),
             writes_seen: BTreeMap::new(),
             runs_seen: BTreeMap::new(),
             work_left: false,
@@ -128,6 +146,9 @@ impl<'s> Stage<'s> {
                 self.new_writes();
                 self.new_runs()?;
             }
+        }
+        if !self.scenario.steps.is_empty() {
+            self.steps_began.clone_from(&self.writes_seen);
         }
         for step in &self.scenario.steps {
             if !self.step(step)? {
@@ -218,6 +239,14 @@ impl<'s> Stage<'s> {
 
     /// What is given is looked at, approved, and carried out.
     fn meet_for_the_first_time(&mut self) -> Result<(), Ended> {
+        for pair in &self.scenario.links {
+            let (source, target) = (pair.source.clone(), pair.target.clone());
+            let link = Request::LinkAdd { pipeline: pair.pipeline.clone(), source, target };
+            match self.on(|life| life.person(link.clone())) {
+                Err(Ended::Refused(failure)) => self.fail(&pair.place, failure.message),
+                other => other?,
+            }
+        }
         self.sync_all(false)?;
         for name in self.scenario.integrations.clone() {
             let what = name.as_str().to_owned();
@@ -504,80 +533,6 @@ impl<'s> Stage<'s> {
         let told = |run: RunRecord| (run.started.with_timezone(&zone).format("%H:%M:%S").to_string(), run.why);
         Ok(all.into_iter().map(told).collect())
     }
-
-    /// The end: what is expected, and then what must hold at the end of every scenario.
-    fn finish(&mut self) -> Result<(), Ended> {
-        if self.work_left {
-            self.sync_all(false)?;
-        }
-        self.look();
-        if let Some(expect) = &self.scenario.expect {
-            self.expect(expect)?;
-        }
-        let place = self.scenario.place.clone();
-        if !self.parked_told {
-            self.parked_are(&place, &[])?;
-        }
-        if self.systems.values().any(|system| system.is_armed()) {
-            self.fail(&place, "the daemon was to die at a write, and no such write was sent");
-        }
-        if self.failures.is_empty() { self.rest(&place) } else { Ok(()) }
-    }
-
-    /// Nobody types and nothing fails any more: nothing may be left to do, and nothing is sent.
-    fn rest(&mut self, place: &Place) -> Result<(), Ended> {
-        let waits = !self.on(Life::held)?.is_empty();
-        if waits && !self.held_told {
-            let found = self.on(Life::held)?;
-            let named = found.iter().map(|name| name.as_str().to_owned()).collect::<BTreeSet<_>>();
-            let message = "something waits for approval at the end, and the test does not expect that (`held`)";
-            self.failures.push(Failure::new(place, message).with(named.into_iter().map(Line::Found)));
-            return Ok(());
-        }
-        self.systems.values().for_each(|system| system.work_again());
-        self.sync_all(false)?;
-        self.clock.advance(Duration::from_secs(1));
-        for name in self.scenario.integrations.clone() {
-            let plan = self.on(|life| life.run(&name, &[], Mode::Plan, false).map(Some))?;
-            let observes = self.config.integrations.get(&name).is_some_and(|one| one.apply == ApplyMode::Observe);
-            if let (false, false, Some(plan)) = (waits, observes, plan) {
-                self.nothing_planned(place, &plan);
-            }
-        }
-        self.new_writes();
-        for (full, what) in [(false, "a sync"), (true, "a full read")] {
-            self.sync_all(full)?;
-            let lines: Vec<Line> = self
-                .new_writes()
-                .iter()
-                .flat_map(|(name, writes)| {
-                    writes.iter().map(|write| (self.short(name).to_owned(), write)).collect::<Vec<_>>()
-                })
-                .map(|(name, write)| Line::Found(format!("{name}/{}: {}", write.resource, check::told(write))))
-                .collect();
-            if !lines.is_empty() {
-                let message = format!("nobody changed anything any more, but {what} after the end wrote");
-                self.failures.push(Failure::new(place, message).with(lines));
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    fn nothing_planned(&mut self, place: &Place, plan: &RunReport) {
-        if plan.is_empty_plan() {
-            return;
-        }
-        let items = plan.pipelines.iter().flat_map(|pipeline| {
-            let line = |item: &crate::engine::PlanItem| {
-                Line::Found(format!("{}: {:?} {} ({})", pipeline.pipeline, item.verb, item.label, item.origin))
-            };
-            pipeline.items.iter().take(20).map(line)
-        });
-        let failure =
-            Failure::new(place, "something is left to do after the end, and every sync would do it").with(items);
-        self.failures.push(failure);
-    }
 }
 
 impl Played {
@@ -585,6 +540,10 @@ impl Played {
     #[must_use]
     pub fn panicked(scenario: &Scenario) -> Self {
         let message = "the test ended by a mistake in the program; please report it";
-        Self { failures: vec![Failure::new(&scenario.place, message)], used: Used::default() }
+        Self::failed(Failure::new(&scenario.place, message))
+    }
+
+    fn failed(failure: Failure) -> Self {
+        Self { failures: vec![failure], used: Used::default(), outcome: Outcome::default() }
     }
 }

@@ -10,18 +10,21 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
 
 use self::names::Names;
 use super::{
-    scenario::{Behaviour, Scenario, Spot},
+    scenario::{Behaviour, Pair, Scenario, Spot},
     values::{self, Meaning},
     written::{FirstW, RecordsW, SystemW, TestFileW, TestW},
 };
-use crate::config::{
-    Config, Diagnostic, IntegrationName, Sources,
-    diagnostic::{Report, error},
-    nearest::suggest,
-    parse,
-    source::Span,
-    templates::Origins,
-    written::{At, Decode as _, Entry, Named},
+use crate::{
+    config::{
+        Config, Diagnostic, IntegrationName, Sources,
+        diagnostic::{Report, error},
+        nearest::suggest,
+        parse,
+        source::Span,
+        templates::Origins,
+        written::{At, Decode as _, Entry, Named},
+    },
+    record::RecordId,
 };
 
 /// A file of tests that was read.
@@ -125,6 +128,7 @@ impl Reader<'_> {
             first_run_waits: test.first_run.as_ref().is_some_and(|first| first.value == FirstW::Waiting),
             behaviours,
             given,
+            links: test.links.iter().flat_map(|named| one.links(named)).collect(),
             steps: test.steps.iter().flatten().filter_map(|step| one.step(step)).collect(),
             expect: test.expect.as_ref().map(|expect| one.expect(expect)),
             integrations,
@@ -199,6 +203,20 @@ impl One<'_> {
             for record in &entry.value.0 {
                 all.push((spot.clone(), self.meaning.record(&record.0, &spot.resource.fields)));
             }
+        }
+        all
+    }
+
+    fn links(&self, named: &Named<Named<At<String>>>) -> Vec<Pair> {
+        let mut all = Vec::new();
+        for entry in &named.entries {
+            let Some(pipeline) = self.names.pipeline(&entry.name) else { continue };
+            all.extend(entry.value.entries.iter().map(|pair| Pair {
+                place: self.place(pair.name.span),
+                pipeline: pipeline.clone(),
+                source: RecordId::from(pair.name.value.as_str()),
+                target: RecordId::from(pair.value.value.as_str()),
+            }));
         }
         all
     }

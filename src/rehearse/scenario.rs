@@ -28,6 +28,7 @@ pub struct Scenario {
     pub(super) first_run_waits: bool,
     pub(super) behaviours: Vec<Behaviour>,
     pub(super) given: Vec<(Spot, Value)>,
+    pub(super) links: Vec<Pair>,
     pub(super) steps: Vec<Step>,
     pub(super) expect: Option<Expect>,
 }
@@ -38,6 +39,23 @@ impl Scenario {
     pub fn edits_the_configuration(&self) -> bool {
         self.steps.iter().any(|step| matches!(step.act, Act::Config { .. }))
     }
+
+    /// The same, expecting nothing.
+    pub(super) fn without_expectations(&self) -> Self {
+        let mut scenario = self.clone();
+        scenario.steps.retain(|step| !matches!(step.act, Act::Expect(_)));
+        scenario.expect = Some(Expect { parked: Wanted::Any, held: Wanted::Any, ..Expect::default() });
+        scenario
+    }
+}
+
+/// Two records that are linked from the beginning, and where it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Pair {
+    pub place: Place,
+    pub pipeline: PipelineName,
+    pub source: RecordId,
+    pub target: RecordId,
 }
 
 /// A resource of a connection.

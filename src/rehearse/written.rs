@@ -45,6 +45,8 @@ written! {
         may systems: Named<SystemW>,
         /// Records that are there at the beginning, by resource.
         may given: Named<RecordsW>,
+        /// Pairs that are linked before the first sync, by pipeline: the source record's id, and the target record's.
+        may links: Named<Named<At<String>>>,
         /// What happens, in this order.
         may steps: Vec<StepW>,
         /// What must be so at the end.

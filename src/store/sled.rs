@@ -26,7 +26,7 @@ use uuid::Uuid;
 use self::tree::{Tree, is_locked};
 use super::{
     FORMAT, Flushes, Group, Key, Store, StoreError, flushes::FlushTimes, format_key, frame, lineage_key, probe_key,
-    program_key,
+    program_key, transfer,
 };
 
 /// A [`Store`] in a folder, for one process at a time.
@@ -66,8 +66,31 @@ impl SledStore {
     /// # Errors
     ///
     /// [`StoreError::Locked`] when another process holds it; [`StoreError::Failed`] when the disk or sled fails or its
-    /// files are damaged; [`StoreError::Newer`] when a newer version of this program wrote it; [`StoreError::Damaged`] when its format cannot be read.
+    /// files are damaged; [`StoreError::Newer`] when a newer version of this program wrote it; [`StoreError::Damaged`] when its format cannot be read;
+    /// [`StoreError::Unfinished`] when an import into it was interrupted.
     pub fn open(dir: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        Self::open_if(dir, cache_bytes, |tree| {
+            if tree.get(&transfer::unfinished_key())?.is_some() {
+                return Err(StoreError::Unfinished { path: dir.display().to_string() });
+            }
+            Ok(())
+        })
+    }
+
+    /// As [`SledStore::open`], also where an import was interrupted: for another import, which replaces the part.
+    ///
+    /// # Errors
+    ///
+    /// As [`SledStore::open`], but for [`StoreError::Unfinished`].
+    pub fn open_for_import(dir: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        Self::open_if(dir, cache_bytes, |_| Ok(()))
+    }
+
+    fn open_if(
+        dir: &Path,
+        cache_bytes: u64,
+        usable: impl FnOnce(&Tree) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -77,6 +100,7 @@ impl SledStore {
         let (tree, lineage) = caught("open", || {
             let mut tree = open_tree(dir, cache_bytes)?;
             let lineage = identify(&mut tree, dir)?;
+            usable(&tree)?;
             Ok((tree, lineage))
         })?;
         let state = RwLock::new(State::Open(tree));

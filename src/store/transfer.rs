@@ -18,13 +18,15 @@ use std::{
     fs::File,
     io::{self, BufRead, BufReader, BufWriter, Seek, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use super::{Group, Intent, Key, Pack, Space, Store, StoreError, frame, lineage_key};
+use super::{Group, Intent, Key, Ledger, Pack, Space, Store, StoreError, frame, lineage_key};
 use crate::sync::{Fresh, Link};
 
 /// The format of the export that this program writes.
@@ -171,12 +173,45 @@ pub async fn export_while(
 
 /// Reads an export into the store and gives the number of entries. The whole file is checked before anything is
 /// written. With `replace`, what the store holds is removed first; without, a store that holds anything is refused.
-/// Should a crash interrupt the writing, [`is_unfinished`] tells.
+/// What both sides agreed on is believed as it was: only for a store that nothing has happened to since, as when it
+/// moves to another machine. Should a crash interrupt the writing, [`is_unfinished`] tells.
 ///
 /// # Errors
 ///
 /// When the file cannot be read or is not a whole export, the store is not empty, or the store fails.
 pub async fn import(store: &dyn Store, file: &Path, replace: bool) -> Result<u64, TransferError> {
+    let entries = fill(store, file, replace).await?;
+    finish(store).await?;
+    Ok(entries)
+}
+
+/// As [`import`], and every pipeline begins as on a first run ([`Ledger::begin_anew`]). The import is unfinished until
+/// that is done as well: half a beginning would believe agreements of another time.
+///
+/// # Errors
+///
+/// As [`import`].
+pub async fn import_anew(
+    store: &Arc<dyn Store>,
+    file: &Path,
+    replace: bool,
+    now: DateTime<Utc>,
+) -> Result<u64, TransferError> {
+    let entries = fill(store.as_ref(), file, replace).await?;
+    crate::crash::point("import-filled");
+    Ledger::new(Arc::clone(store)).begin_anew(now).await?;
+    crate::crash::point("import-begun-anew");
+    finish(store.as_ref()).await?;
+    Ok(entries)
+}
+
+/// The store is whole from now on.
+async fn finish(store: &dyn Store) -> Result<(), StoreError> {
+    put_meta::<()>(store, unfinished_key(), None).await
+}
+
+/// Reads an export into the store, which counts as unfinished from then on.
+async fn fill(store: &dyn Store, file: &Path, replace: bool) -> Result<u64, TransferError> {
     let (path, checked) = (
         file.to_owned(),
         tokio::task::spawn_blocking({
@@ -195,6 +230,7 @@ pub async fn import(store: &dyn Store, file: &Path, replace: bool) -> Result<u64
     }
     put_meta(store, unfinished_key(), Some(&true)).await?;
     remove_all(store).await?;
+    crate::crash::point("import-emptied");
 
     let mut written = 0;
     let mut groups = Vec::new();
@@ -208,12 +244,12 @@ pub async fn import(store: &dyn Store, file: &Path, replace: bool) -> Result<u64
         written += 1;
         if groups.len() == PAGE || written == entries {
             store.commit(std::mem::take(&mut groups)).await?;
+            crate::crash::point("import-page");
             tokio::task::yield_now().await;
         }
     }
     let restored = Restored { lineage: header.lineage, exported_at: header.exported_at };
     put_meta(store, restored_key(), Some(&restored)).await?;
-    put_meta::<()>(store, unfinished_key(), None).await?;
     Ok(entries)
 }
 
@@ -235,7 +271,8 @@ pub async fn restored_from(store: &dyn Store) -> Result<Option<Restored>, StoreE
     read_meta(store, &restored_key()).await
 }
 
-fn unfinished_key() -> Key {
+/// There from the first change of an import to its end.
+pub(super) fn unfinished_key() -> Key {
     Key::new(Space::Meta, &["import-unfinished"])
 }
 

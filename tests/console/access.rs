@@ -212,6 +212,68 @@ async fn a_run_tells_how_far_it_is_where_that_is_wanted() {
     office.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_change_is_remembered_although_whoever_asked_has_hung_up() {
+    use tokio::io::AsyncWriteExt as _;
+    let office = Office::open().await;
+    office.conflict().await;
+    let id = World::find(&office.world.shop, "contacts", "email", "jane@x.example")["id"].as_str().unwrap().to_owned();
+    office.world.shop.edit("contacts", &id, json!({"name": "Jane Roe"}));
+    let (entered, in_the_call) = std::sync::mpsc::channel();
+    let (go_on, may_end) = std::sync::mpsc::channel::<()>();
+    office.world.books.before_answer(move |_| {
+        entered.send(()).unwrap();
+        // Without an answer it goes on by itself: the sender is gone then.
+        let _ = may_end.recv();
+    });
+    let body = json!({"integration": "acme", "mode": "sync"}).to_string();
+    let head = format!(
+        "POST /api/v1/run HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        office.console.address(),
+        office.tokens["operator"],
+        body.len()
+    );
+    let mut caller = tokio::net::TcpStream::connect(office.console.address()).await.unwrap();
+    caller.write_all(head.as_bytes()).await.unwrap();
+    let waiting = tokio::task::spawn_blocking(move || in_the_call.recv_timeout(std::time::Duration::from_secs(60)));
+    waiting.await.unwrap().expect("the run writes");
+    let runs = || std::fs::read_to_string(office.audit()).unwrap_or_default().matches("\"run\"").count();
+    let before = runs();
+    drop(caller);
+    // The server hears that it is gone before the run goes on.
+    office.get("viewer", "/ping").await;
+    drop(go_on);
+    crate::bounded(async {
+        while runs() == before {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    office.world.books.behave();
+    office.settled().await;
+    office.end().await;
+}
+
+#[tokio::test]
+async fn a_preview_that_somebody_may_not_have_takes_no_place() {
+    let office = Office::open().await;
+    let shown = async || {
+        let token = format!("Bearer {}", office.tokens["admin"]);
+        office.ask(Method::GET, "/integration?name=bravo", &[("authorization", token.as_str())], None).await.text
+    };
+    for who in ["viewer", "acme"] {
+        let token = format!("Bearer {}", office.tokens[who]);
+        let headers = [("authorization", token.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+        office.ask(Method::POST, "/preview", &headers, Some("csrf=&integration=bravo".to_owned())).await;
+        assert!(!shown().await.contains("What a sync would do"), "{who}");
+    }
+    let token = format!("Bearer {}", office.tokens["operator"]);
+    let headers = [("authorization", token.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+    office.ask(Method::POST, "/preview", &headers, Some("csrf=&integration=bravo".to_owned())).await;
+    assert!(shown().await.contains("Asked for by operator"));
+    office.end().await;
+}
+
 #[test]
 fn the_description_is_kept_with_the_documentation() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");

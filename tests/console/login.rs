@@ -100,6 +100,19 @@ async fn whoever_guesses_passwords_has_to_wait() {
 }
 
 #[tokio::test]
+async fn many_guesses_at_once_are_as_many_attempts() {
+    let office = Office::open().await;
+    let guesses = (0..30).map(|_| office.try_login("anna", "guess"));
+    let answers = futures_util::future::join_all(guesses).await;
+    let looked_at = answers.iter().filter(|answer| answer.text.contains("do not belong together")).count();
+    // Two are looked at side by side.
+    assert!((10..=11).contains(&looked_at), "{looked_at} passwords were tried");
+    let long = "a".repeat(100_000);
+    assert_eq!(office.try_login(&long, "guess").await.code, 401);
+    office.end().await;
+}
+
+#[tokio::test]
 async fn another_site_can_have_nothing_done() {
     let office = Office::open().await;
     office.conflict().await;

@@ -68,7 +68,7 @@ struct Office {
     daemon: Handle,
     console: Console,
     client: Client,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     /// Tokens by name: `viewer`, `operator`, `admin`, and `acme` (an admin of that client alone).
     tokens: BTreeMap<String, String>,
 }
@@ -116,7 +116,12 @@ impl Office {
         change(&mut settings);
         let console = Console::open(&daemon, &settings).await.unwrap();
         let client = client();
-        Self { world, daemon, console, client, _dir: dir, tokens }
+        Self { world, daemon, console, client, dir, tokens }
+    }
+
+    /// Where changes are remembered.
+    fn audit(&self) -> std::path::PathBuf {
+        self.dir.path().join("audit.jsonl")
     }
 
     fn url(&self, path: &str) -> String {

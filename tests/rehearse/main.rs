@@ -6,6 +6,7 @@ mod examples;
 mod failing;
 mod mistakes;
 mod mutation;
+mod recorded;
 mod steps;
 
 use std::{fs, path::PathBuf, time::Duration};

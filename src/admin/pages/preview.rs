@@ -11,7 +11,7 @@ use maud::{Markup, html};
 
 use super::{Frame, Look, words};
 use crate::{
-    admin::{act, session::Told},
+    admin::{access, act, session::Told},
     cli::{report::short_field, text},
     config::{IntegrationName, Role},
     daemon::protocol::{Failure, FailureKind, Request, Response as Answer},
@@ -71,14 +71,14 @@ pub(super) fn button(frame: &Frame, name: &IntegrationName, label: &str) -> Mark
 pub(in crate::admin) async fn begin(look: Look, Form(form): Form<BTreeMap<String, String>>) -> Response {
     let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let back = super::frame::address("/integration", &[("name", field("integration"))]);
-    let told = match start(&look, field("csrf"), field("integration")) {
+    let told = match start(&look, field("csrf"), field("integration")).await {
         Ok(()) => None,
         Err(failure) => Some(Told::failed(failure.message)),
     };
     act::back(&look, &format!("{back}#preview"), told)
 }
 
-fn start(look: &Look, csrf: &str, name: &str) -> Result<(), Failure> {
+async fn start(look: &Look, csrf: &str, name: &str) -> Result<(), Failure> {
     if !look.visitor.is_own_form(csrf) {
         return Err(Failure::new(FailureKind::NotPossible, act::STALE));
     }
@@ -96,6 +96,12 @@ fn start(look: &Look, csrf: &str, name: &str) -> Result<(), Failure> {
         list: false,
         why: format!("preview, by {}", visitor.name),
     });
+    // Whoever may not have it must not take the place of one that others made.
+    if let Err(refused) = access::permit(&lobby.daemon, (visitor.role, &visitor.scope), &request).await {
+        let what = serde_json::to_value(&request).unwrap_or_default();
+        lobby.note(&visitor, what, Some(&refused));
+        return Err(refused);
+    }
     let begun = Preview { by: visitor.name.clone(), at: lobby.now(), outcome: None };
     lobby.previews.set(&integration, begun.clone());
     tokio::spawn(async move {

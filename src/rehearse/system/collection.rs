@@ -155,10 +155,7 @@ impl Stored {
                 *text = format!("***{shown}");
             }
         }
-        let gone = resource
-            .gone_when
-            .as_ref()
-            .is_some_and(|gone| gone.path.find(&body).is_some_and(|value| gone.values.contains(value)));
+        let gone = resource.gone_when.as_ref().is_some_and(|gone| gone.says(&body));
         let version = match &resource.version {
             Some(VersionPlace::Etag) => alone.then(|| self.version.to_string()),
             Some(VersionPlace::Body(_)) => Some(self.version.to_string()),
