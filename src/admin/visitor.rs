@@ -181,7 +181,7 @@ impl Lobby {
         request: Request,
         progress: impl Fn(Progress) + Send,
     ) -> Result<Response, Failure> {
-        let shown = if access::is_look(&request) { None } else { serde_json::to_value(&request).ok() };
+        let shown = (!access::is_look(&request)).then(|| request.without_secrets());
         let outcome = match access::permit(&self.daemon, (visitor.role, &visitor.scope), &request).await {
             Ok(()) => {
                 let answered = self.daemon.ask(request, &visitor.name, progress).await;

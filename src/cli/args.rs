@@ -79,7 +79,7 @@ pub enum Command {
     Import(ImportArgs),
     /// Play the tests of the configuration (`*.test.yaml`) between systems in memory
     Test(TestArgs),
-    /// Play recorded tests with the configuration as it is now, and show which writes are others
+    /// Play recorded tests with the configuration of now; show which writes differ
     Replay(ReplayArgs),
     /// Show an integration with everything of its template filled in
     Render(RenderArgs),

@@ -71,7 +71,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
     ),
     (
         "replay",
-        &[("reconciled --config edited replay acme.test.yaml", "what an edited configuration would write instead")],
+        &[("reconciled --config ./shop replay acme.test.yaml", "what an edited configuration would write instead")],
     ),
     ("access password", &[("reconciled access password", "asks for it and prints its hash, for [admin.users]")]),
     ("access token", &[("reconciled access token", "prints a token, and its hash for [admin.tokens]")]),

@@ -240,6 +240,18 @@ impl Request {
         }
         self
     }
+
+    /// As it may be logged and kept: without what a consent came back with, which is good for a login, and without the
+    /// texts of files, which may hold secrets.
+    #[must_use]
+    pub fn without_secrets(&self) -> serde_json::Value {
+        let mut shown = serde_json::to_value(self).unwrap_or_default();
+        if let Some(members) = shown.as_object_mut() {
+            members.remove("parameters");
+            members.remove("texts");
+        }
+        shown
+    }
 }
 
 /// One line from the daemon.
@@ -448,5 +460,23 @@ impl From<DeskError> for Failure {
             DeskError::NotPossible(_) => FailureKind::NotPossible,
         };
         Self::new(kind, chain(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_request_holds_no_login_and_no_file() {
+        let back = vec![("code".to_owned(), "canary-code".to_owned()), ("state".to_owned(), "canary-state".to_owned())];
+        let texts = BTreeMap::from([("shop.yaml".to_owned(), "auth: { token: canary-token }".to_owned())]);
+        for request in [Request::ConnectFinish { parameters: back }, Request::ConfigDiff { texts }] {
+            assert!(serde_json::to_string(&request).unwrap().contains("canary"));
+            let kept = request.without_secrets().to_string();
+            assert!(kept.contains("\"do\"") && !kept.contains("canary"), "{kept}");
+        }
+        let kept = Request::Reject { what: "7".to_owned() }.without_secrets();
+        assert_eq!(kept, serde_json::json!({ "do": "reject", "what": "7" }));
     }
 }

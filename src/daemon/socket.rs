@@ -153,8 +153,8 @@ async fn serve(shared: &Arc<Shared>, stream: UnixStream, path: &Path) -> io::Res
         match Request::from_line(&line) {
             Ok(request) => {
                 if !is_look(&request) {
-                    let user = person.name();
-                    tracing::info!(event = "socket.request", uid = person.uid, user, request = line.trim_end());
+                    let (user, asked) = (person.name(), request.without_secrets());
+                    tracing::info!(event = "socket.request", uid = person.uid, user, request = %asked);
                 }
                 carry_out(shared, request.asked_by(&person.name()), &mut write).await?;
             }
@@ -175,6 +175,8 @@ const fn is_look(request: &Request) -> bool {
             | Request::Conflicts { .. }
             | Request::Held
             | Request::Runs { .. }
+            | Request::ConfigDiff { .. }
+            | Request::LastGood { .. }
             | Request::LogLevel { directive: None }
     )
 }

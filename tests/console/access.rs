@@ -257,20 +257,16 @@ async fn a_change_is_remembered_although_whoever_asked_has_hung_up() {
 #[tokio::test]
 async fn a_preview_that_somebody_may_not_have_takes_no_place() {
     let office = Office::open().await;
-    let shown = async || {
-        let token = format!("Bearer {}", office.tokens["admin"]);
-        office.ask(Method::GET, "/integration?name=bravo", &[("authorization", token.as_str())], None).await.text
-    };
-    for who in ["viewer", "acme"] {
-        let token = format!("Bearer {}", office.tokens[who]);
-        let headers = [("authorization", token.as_str()), ("content-type", "application/x-www-form-urlencoded")];
-        office.ask(Method::POST, "/preview", &headers, Some("csrf=&integration=bravo".to_owned())).await;
-        assert!(!shown().await.contains("What a sync would do"), "{who}");
+    let anna = office.login("anna").await;
+    let shown = async || office.page(&anna, "/integration?name=bravo").await.text;
+    for (who, takes_a_place) in [("vera", false), ("olga", true)] {
+        let cookie = office.login(who).await;
+        let word = crate::login::csrf(&office.page(&cookie, "/").await.text);
+        office.send(&cookie, "/preview", &[("csrf", &word), ("integration", "bravo")]).await;
+        let text = shown().await;
+        assert!(text.contains("bravo"), "{text}");
+        assert_eq!(text.contains(&format!("Asked for by {who}")), takes_a_place, "{text}");
     }
-    let token = format!("Bearer {}", office.tokens["operator"]);
-    let headers = [("authorization", token.as_str()), ("content-type", "application/x-www-form-urlencoded")];
-    office.ask(Method::POST, "/preview", &headers, Some("csrf=&integration=bravo".to_owned())).await;
-    assert!(shown().await.contains("Asked for by operator"));
     office.end().await;
 }
 

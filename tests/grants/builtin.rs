@@ -112,7 +112,8 @@ async fn consent(connection: &Connection, keeper: &Keeper) -> Result<(), String>
 
 /// Lists a resource with the login.
 async fn list(connection: &Arc<Connection>, keeper: &Arc<Keeper>, resource: &str) -> Result<usize, String> {
-    let clock = Clock::manual(super::setup::start());
+    // Real time: the limits of some systems are kept in it.
+    let clock = Clock::system();
     let connector =
         HttpConnector::new(connection.clone(), clock.clone(), &Arc::new(LimitRegistry::new(clock))).unwrap();
     let connector = connector.with_grants(keeper.clone());

@@ -98,8 +98,7 @@ async fn start(look: &Look, csrf: &str, name: &str) -> Result<(), Failure> {
     });
     // Whoever may not have it must not take the place of one that others made.
     if let Err(refused) = access::permit(&lobby.daemon, (visitor.role, &visitor.scope), &request).await {
-        let what = serde_json::to_value(&request).unwrap_or_default();
-        lobby.note(&visitor, what, Some(&refused));
+        lobby.note(&visitor, request.without_secrets(), Some(&refused));
         return Err(refused);
     }
     let begun = Preview { by: visitor.name.clone(), at: lobby.now(), outcome: None };
