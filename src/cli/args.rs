@@ -446,10 +446,10 @@ pub struct WinnerArgs {
 /// `approve`.
 #[derive(Debug, Args)]
 pub struct ApproveArgs {
-    /// The id of a held run or edit, a pipeline, or an integration
-    #[arg(value_name = "ID|PIPELINE|INTEGRATION")]
+    /// The id of what is held, a pipeline, an integration, a template
+    #[arg(value_name = "ID|PIPELINE|INTEGRATION|TEMPLATE")]
     pub what: String,
-    /// Records to leave out, by an id of either side: parked by an edit, still held by a run
+    /// Records to leave out, by any id: an edit parks them, a run holds them
     #[arg(long, value_name = "RECORD", num_args = 1..)]
     pub except: Vec<String>,
 }
@@ -509,16 +509,16 @@ pub struct CompletionsArgs {
 /// `demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
-    /// A folder of the examples, as `--list` names them [default: the demo's own, a website and a Xero]
+    /// A folder of the examples, as `--list` names them [default: the demo's own]
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
     /// List the examples that can be run
     #[arg(long, conflicts_with_all = ["name", "once", "dir"])]
     pub list: bool,
-    /// Sync, edit both sides, sync again, check that both agree, and end (an example: sync, check that it is at rest)
+    /// Sync, edit, sync again, check that both sides agree, and end
     #[arg(long)]
     pub once: bool,
-    /// Folder for its files [default: demo-data or demo-NAME, or a temporary one with --once]
+    /// Folder for its files [default: demo-data, demo-NAME, or a temporary one]
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }
@@ -546,10 +546,10 @@ pub struct TestArgs {
     /// Write the results to this file, too, as `JUnit` XML
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Print what the next sync of this is about to do, as a test with stand-ins for words and ids
+    /// Print what its next sync would do as a test, with stand-ins for words
     #[arg(long, value_name = "NAME", conflicts_with_all = ["paths", "only", "junit"])]
     pub record: Option<String>,
-    /// Record at most so many of the records that would be written, and what they need
+    /// Record so many of the records to write, and what they need
     #[arg(long, value_name = "N", default_value_t = 20, requires = "record")]
     pub limit: usize,
 }
@@ -557,7 +557,7 @@ pub struct TestArgs {
 /// `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// Files of tests that were recorded, or folders with some; without any, those in the configuration folder
+    /// Recorded tests, or folders with some [default: the configuration folder]
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Only tests whose name holds this

@@ -112,7 +112,7 @@ async fn consent(connection: &Connection, keeper: &Keeper) -> Result<(), String>
 
 /// Lists a resource with the login.
 async fn list(connection: &Arc<Connection>, keeper: &Arc<Keeper>, resource: &str) -> Result<usize, String> {
-    // Real time: the limits of some systems are kept in it.
+    // Real time: what is not carried out is tried again after a pause.
     let clock = Clock::system();
     let connector =
         HttpConnector::new(connection.clone(), clock.clone(), &Arc::new(LimitRegistry::new(clock))).unwrap();

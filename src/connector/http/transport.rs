@@ -96,7 +96,9 @@ impl HttpConnector {
     async fn try_once(&self, out: &Outgoing<'_>) -> Result<Reply, Fault> {
         let connection = &self.shared.connection;
         let login = Login::read(connection, self.grants.as_deref()).await.map_err(Fault::Call)?;
-        let account = login.session.as_ref().and_then(|session| session.account.as_deref());
+        // A login that names no accounts leaves it to the connection, as a token does.
+        let found = login.session.as_ref().and_then(|session| session.account.as_deref());
+        let account = found.or(connection.tenant.as_deref());
         let nameless = || Fault::NotSent("the login does not say which account is meant".to_owned());
         let target = address::with_account(out.target, account).ok_or_else(nameless)?;
         let host = login.session.as_ref().and_then(|session| session.host.as_ref());
