@@ -5,14 +5,14 @@
 //!
 //! - Polls sit on multiples of their interval from local midnight. Those missed while something else went on are made
 //!   up for by one.
-//! - While hooks of a connection come, it is polled less often ([`hooked`]).
+//! - While hooks of a connection come, it is polled less often (`hooked`).
 //! - A window opens when a change is seen, restarts with each further one, and closes at the latest `max_wait` after
 //!   it opened. Closing is a run, and a run reads everything again; so a poll at that instant is part of it.
 //! - Times of `cron` are those of the integration's time zone, later by its place in a `spread`.
 //! - A run in a black-out writes nothing; its end is a reason for a run, if there was one in it.
 //! - `after_idle` counts from the end of the last run, whoever asked for it. A poll is no run.
 //! - A remote that fails for a reason that passes, and records that a run left over, are tried again with back-off.
-//! - A remote that refuses us is polled no more; [`refusals`] says when it is asked again. Once it answers, a run does
+//! - A remote that refuses us is polled no more; `refusals` says when it is asked again. Once it answers, a run does
 //!   whatever waited for it.
 
 mod hooked;
