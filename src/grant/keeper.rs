@@ -17,7 +17,7 @@ use url::Url;
 pub use leave::Leaving;
 
 use super::{
-    Account, ConnectionNow, ConnectionState, Consented, GrantError, Session, Vault, accounts, captured,
+    Account, ConnectionNow, ConnectionState, Consented, GrantError, Session, Vault, VaultError, accounts, captured,
     exchange::{self, NoTokens, Tokens},
     kept::{self, Access, End, Kept, WHOLE},
 };
@@ -339,6 +339,14 @@ impl Keeper {
             return Err(GrantError::Person(format!("the consent was not given: {words}")));
         }
         let code = of("code").ok_or_else(not_waited_for)?;
+        let turn = self.of(&grant);
+        let mut held = turn.lock().await;
+        // What was kept under another key makes way for the new. What cannot be read now does not: who was disconnected, and
+        // which account each connection speaks to, must outlive the consent.
+        match self.load(&grant, &mut held).await {
+            Ok(()) | Err(GrantError::Vault(VaultError::OtherKey)) => {}
+            Err(error) => return Err(error),
+        }
         let tokens = exchange::redeem(&grant, &waiting.redirect, code, waiting.verifier).await;
         let tokens = tokens.map_err(|no| {
             let (NoTokens::Dead(words) | NoTokens::Refused(words) | NoTokens::Lost(words) | NoTokens::NotSent(words)) =
@@ -350,10 +358,7 @@ impl Keeper {
             .transpose()
             .map_err(GrantError::Person)?;
         let token = SecretString::from(tokens.access.clone());
-        let turn = self.of(&grant);
-        let mut held = turn.lock().await;
-        // What cannot be read any more (another key) makes way for the new.
-        let former = self.load(&grant, &mut held).await.ok().and_then(|()| held.kept.take()).unwrap_or_default();
+        let former = held.kept.take().unwrap_or_default();
         let (mut left, mut partings) = (former.left, former.partings);
         if matches!(former.end, Some(End::Disconnected)) {
             left.clear();

@@ -62,3 +62,52 @@ async fn a_new_pair_that_cannot_be_kept_is_not_used_and_not_lost() {
     office.read("acme").await.unwrap();
     assert_eq!(office.xero.logins().refreshed().len(), 1, "the pair in hand is kept, no other is asked for");
 }
+
+#[tokio::test]
+async fn a_disconnection_that_cannot_be_kept_is_not_carried_out_later() {
+    let mut office = Office::connected().await;
+    office.read("acme").await.unwrap();
+    for (name, fails_to_read) in [(Some("acme"), false), (None, false), (Some("acme"), true), (None, true)] {
+        if fails_to_read {
+            // Nothing is in memory: the tokens have to be read first.
+            office.restart(office.store.crash(0));
+        }
+        office.store.fail_from(None, 1);
+        office.try_disconnect(name).await.unwrap_err();
+        office.store.heal();
+        for connection in ["acme", "other"] {
+            office
+                .read(connection)
+                .await
+                .unwrap_or_else(|error| panic!("{name:?} {fails_to_read} {connection}: {error}"));
+            assert_eq!(office.look(connection).await.state, ConnectionState::Connected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn under_another_key_one_disconnection_costs_nobody_else_the_login() {
+    let mut office = Office::connected().await;
+    office.read("other").await.unwrap();
+    office.with_key("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=");
+    office.try_disconnect(Some("acme")).await.unwrap_err();
+    office.restart(office.store.crash(0));
+    office.read("other").await.unwrap();
+    // All of it can be ended, key or no key.
+    office.with_key("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=");
+    let done = office.try_disconnect(None).await.unwrap();
+    assert!(done.contains("could not be read"), "{done}");
+}
+
+#[tokio::test]
+async fn a_consent_does_not_forget_what_cannot_be_read_now() {
+    let mut office = Office::connected().await;
+    office.read("other").await.unwrap();
+    office.disconnect(Some("acme")).await;
+    office.restart(office.store.crash(0));
+    office.store.fail_at(None, 1);
+    office.consent(Some("other")).await.unwrap_err();
+    office.store.heal();
+    office.consent(Some("other")).await.unwrap();
+    assert_eq!(office.look("acme").await.state, ConnectionState::Disconnected, "a person disconnected it");
+}

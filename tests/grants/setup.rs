@@ -110,9 +110,18 @@ impl Office {
     }
 
     pub async fn disconnect(&self, name: Option<&str>) -> String {
+        self.try_disconnect(name).await.unwrap()
+    }
+
+    pub async fn try_disconnect(&self, name: Option<&str>) -> Result<String, GrantError> {
         let others = ["acme".to_owned(), "other".to_owned()];
         let leaving = Leaving { connection: name, others: &others, by: "jane" };
-        self.keeper.disconnect(&self.grant(), leaving).await.unwrap()
+        self.keeper.disconnect(&self.grant(), leaving).await
+    }
+
+    /// The process begins anew, with another key.
+    pub fn with_key(&mut self, key: &str) {
+        self.keeper = keeper_with(key, &self.store, &self.clock);
     }
 
     /// The access token runs out.
@@ -134,6 +143,10 @@ fn yaml(xero: &Xero, grant: &str) -> String {
 }
 
 fn keeper(store: &Arc<MemoryStore>, clock: &Clock) -> Arc<Keeper> {
-    let vault = Vault::new(Some(reconciled::config::Secret::Known(SecretString::from(KEY))));
+    keeper_with(KEY, store, clock)
+}
+
+fn keeper_with(key: &str, store: &Arc<MemoryStore>, clock: &Clock) -> Arc<Keeper> {
+    let vault = Vault::new(Some(reconciled::config::Secret::Known(SecretString::from(key))));
     Arc::new(Keeper::new(store.clone(), vault, clock.clone()))
 }

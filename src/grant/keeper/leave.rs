@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use super::{
     super::{
-        GrantError, Parting, accounts, exchange,
+        GrantError, Parting, VaultError, accounts, exchange,
         kept::{End, WHOLE},
     },
     Keeper,
@@ -28,13 +28,20 @@ impl Keeper {
     ///
     /// # Errors
     ///
-    /// When it cannot be remembered: then nothing was done.
+    /// When it cannot be remembered, or the tokens of the others cannot be read: then nothing was done.
     pub async fn disconnect(&self, grant: &Grant, leaving: Leaving<'_>) -> Result<String, GrantError> {
         let Leaving { connection, others, by } = leaving;
         let turn = self.of(grant);
         let mut held = turn.lock().await;
-        // With another key nothing can be given back, but everything can be erased.
         let readable = self.load(grant, &mut held).await;
+        let alone = connection.is_none_or(|name| others.iter().all(|other| other == name));
+        let readable = match readable {
+            Ok(()) => true,
+            // With another key nothing can be given back, but everything can be erased where all of it is to end.
+            Err(GrantError::Vault(VaultError::OtherKey)) if alone => false,
+            Err(error) => return Err(error),
+        };
+        let former = (held.loaded, held.kept.clone(), held.unsaved);
         held.loaded = true;
         let mut kept = held.kept.take().unwrap_or_default();
         kept.left.extend(connection.map(str::to_owned));
@@ -53,7 +60,11 @@ impl Keeper {
         kept.partings.insert(connection.unwrap_or(WHOLE).to_owned(), parting);
         held.kept = Some(kept);
         // First the end of all use, durably; the remote is told after that.
-        self.save(grant, &mut held).await?;
+        if let Err(error) = self.save(grant, &mut held).await {
+            // Not done later without a word either.
+            (held.loaded, held.kept, held.unsaved) = former;
+            return Err(error);
+        }
         tracing::warn!(event = "connection.disconnected", grant = %grant.name, connection, whole, by);
         let told = |outcome: Result<(), String>, done: &str| match outcome {
             Ok(()) => done.to_owned(),
@@ -65,7 +76,7 @@ impl Keeper {
                 Some(token) => {
                     told(exchange::revoke(grant, &token).await, "the login was given back, and its tokens are erased")
                 }
-                None if readable.is_err() => "its tokens, which could not be read, are erased here".to_owned(),
+                None if !readable => "its tokens, which could not be read, are erased here".to_owned(),
                 None => "there were no tokens".to_owned(),
             });
         }
