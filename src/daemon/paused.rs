@@ -79,21 +79,15 @@ pub(super) async fn rename(ledger: &Ledger, from: &str, to: &str) -> Result<(), 
 ///
 /// When the store fails.
 pub(super) async fn all(ledger: &Ledger) -> Result<Pauses, StoreError> {
-    const PAGE: usize = 1_000;
-    let prefix = Key::new(Space::Meta, &["paused"]);
-    let (mut pauses, mut after) = (Pauses::new(), None::<Key>);
-    loop {
-        let page = ledger.store().scan(&prefix, after.as_ref(), PAGE).await?;
-        let Some((last, _)) = page.last() else { return Ok(pauses) };
-        after = Some(last.clone());
-        for (key, bytes) in page {
-            let Some(what) = key.parts().pop() else { continue };
-            // Who and when may be lost; that somebody paused it is not.
-            let unknown = || Pause { what: what.clone(), by: "somebody".to_owned(), at: DateTime::UNIX_EPOCH };
-            let pause = frame::decode(&key, &bytes).unwrap_or_else(|_| unknown());
-            pauses.insert(what, pause);
-        }
+    let mut pauses = Pauses::new();
+    for (key, bytes) in ledger.all_below(&Key::new(Space::Meta, &["paused"])).await? {
+        let Some(what) = key.parts().pop() else { continue };
+        // Who and when may be lost; that somebody paused it is not.
+        let unknown = || Pause { what: what.clone(), by: "somebody".to_owned(), at: DateTime::UNIX_EPOCH };
+        let pause = frame::decode(&key, &bytes).unwrap_or_else(|_| unknown());
+        pauses.insert(what, pause);
     }
+    Ok(pauses)
 }
 
 /// Makes what is remembered of these integrations as it is now: pauses may have begun or ended while the store failed.

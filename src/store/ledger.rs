@@ -9,6 +9,7 @@ mod keys;
 mod news;
 mod runs;
 mod settling;
+mod whole;
 
 use std::sync::Arc;
 

@@ -92,7 +92,7 @@ pub(super) fn uses(integration: &Integration) -> BTreeSet<ConnectionName> {
 }
 
 /// The accounts of what runs.
-pub(super) fn accounts(running: &BTreeMap<IntegrationName, Running>) -> BTreeMap<ConnectionName, u64> {
+fn accounts(running: &BTreeMap<IntegrationName, Running>) -> BTreeMap<ConnectionName, u64> {
     let mut effects = Effects::default();
     let mut found = BTreeMap::new();
     for running in running.values() {
@@ -101,6 +101,13 @@ pub(super) fn accounts(running: &BTreeMap<IntegrationName, Running>) -> BTreeMap
         }
     }
     found
+}
+
+/// The connections that stand for another account by what the files say.
+pub(super) fn moved(running: &BTreeMap<IntegrationName, Running>, wanted: &Wanted) -> BTreeSet<ConnectionName> {
+    let mut old = accounts(running);
+    old.retain(|name, account| wanted.accounts.get(name).is_some_and(|new| new != account));
+    old.into_keys().collect()
 }
 
 /// Files that are gone with all they defined, if they are so many that it may be a mistake: an unmounted volume, a
@@ -203,12 +210,7 @@ pub(super) fn together(
     wanted: &Wanted,
     decisions: &mut BTreeMap<IntegrationName, Decision>,
 ) {
-    let old = accounts(running);
-    let moved: BTreeSet<&ConnectionName> = old
-        .iter()
-        .filter(|(name, account)| wanted.accounts.get(*name).is_some_and(|new| new != *account))
-        .map(|(name, _)| name)
-        .collect();
+    let moved = moved(running, wanted);
     if moved.is_empty() {
         return;
     }

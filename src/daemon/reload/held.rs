@@ -10,9 +10,6 @@ use crate::{
     store::{Approval, Group, Key, Ledger, Space, StoreError, frame},
 };
 
-/// Entries read in one scan.
-const PAGE: usize = 200;
-
 /// An edit over its guard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldEdit {
@@ -141,15 +138,8 @@ pub(in crate::daemon) async fn of(
 /// When the store fails.
 pub(in crate::daemon) async fn all(ledger: &Ledger) -> Result<Vec<HeldEdit>, StoreError> {
     let prefix = Key::new(Space::Meta, &["config", "held"]);
-    let (mut found, mut after) = (Vec::new(), None::<Key>);
-    loop {
-        let page = ledger.store().scan(&prefix, after.as_ref(), PAGE).await?;
-        let Some((last, _)) = page.last() else { return Ok(found) };
-        after = Some(last.clone());
-        for (key, bytes) in page {
-            found.push(frame::decode(&key, &bytes)?);
-        }
-    }
+    let found = ledger.all_below(&prefix).await?;
+    found.into_iter().map(|(key, bytes)| frame::decode(&key, &bytes)).collect()
 }
 
 /// Remembers one. Durable when it returns.

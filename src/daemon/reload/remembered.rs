@@ -19,9 +19,6 @@ use crate::{
 
 /// Generations that are kept although nothing runs them any more.
 const KEEP: usize = 20;
-/// Entries read in one scan.
-const PAGE: usize = 200;
-
 /// The configuration as it was when it took effect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::daemon) struct Generation {
@@ -101,7 +98,7 @@ pub(in crate::daemon) async fn note(
 ///
 /// When the store fails.
 pub(in crate::daemon) async fn running(ledger: &Ledger) -> Result<BTreeMap<IntegrationName, u64>, StoreError> {
-    let all = list(ledger, &Key::new(Space::Meta, &["config", "running"])).await?;
+    let all = ledger.all_below(&Key::new(Space::Meta, &["config", "running"])).await?;
     let mut found = BTreeMap::new();
     for (key, bytes) in all {
         let name = key.parts().pop().and_then(|name| IntegrationName::parse(&name).ok());
@@ -118,7 +115,7 @@ pub(in crate::daemon) async fn running(ledger: &Ledger) -> Result<BTreeMap<Integ
 ///
 /// When the store fails.
 pub(in crate::daemon) async fn generations(ledger: &Ledger) -> Result<BTreeMap<u64, Generation>, StoreError> {
-    let all = list(ledger, &Key::new(Space::Meta, &["config", "generation"])).await?;
+    let all = ledger.all_below(&Key::new(Space::Meta, &["config", "generation"])).await?;
     let mut found = BTreeMap::new();
     for (key, bytes) in all {
         if let Some(number) = key.parts().pop().and_then(|number| number.parse().ok()) {
@@ -163,7 +160,7 @@ pub(in crate::daemon) async fn forget_old(ledger: &Ledger) -> Result<(), StoreEr
         all.iter().partition(|(number, _)| used.contains(number) || newest.contains(number));
     let texts: BTreeSet<&String> = kept.iter().flat_map(|(_, generation)| generation.files.values()).collect();
     let mut gone: Vec<Key> = old.iter().map(|(number, _)| generation_key(**number)).collect();
-    for (key, _) in list(ledger, &Key::new(Space::Meta, &["config", "text"])).await? {
+    for (key, _) in ledger.all_below(&Key::new(Space::Meta, &["config", "text"])).await? {
         if key.parts().pop().is_some_and(|hash| !texts.contains(&hash)) {
             gone.push(key);
         }
@@ -174,14 +171,4 @@ pub(in crate::daemon) async fn forget_old(ledger: &Ledger) -> Result<(), StoreEr
         group
     };
     ledger.store().commit(gone.into_iter().map(delete).collect()).await
-}
-
-async fn list(ledger: &Ledger, prefix: &Key) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
-    let (mut found, mut after) = (Vec::new(), None::<Key>);
-    loop {
-        let page = ledger.store().scan(prefix, after.as_ref(), PAGE).await?;
-        let Some((last, _)) = page.last() else { return Ok(found) };
-        after = Some(last.clone());
-        found.extend(page);
-    }
 }

@@ -10,9 +10,6 @@ use crate::{
     store::{Group, Key, Ledger, Space, StoreError, belongings, frame},
 };
 
-/// Entries read in one scan.
-const PAGE: usize = 500;
-
 fn key(pipeline: &PipelineName) -> Key {
     Key::new(Space::Meta, &["config", "removed", pipeline.as_str()])
 }
@@ -50,17 +47,13 @@ pub(super) async fn note(
 /// Every pipeline that is gone, since when.
 async fn all(ledger: &Ledger) -> Result<BTreeMap<PipelineName, DateTime<Utc>>, StoreError> {
     let prefix = Key::new(Space::Meta, &["config", "removed"]);
-    let (mut found, mut after) = (BTreeMap::new(), None::<Key>);
-    loop {
-        let page = ledger.store().scan(&prefix, after.as_ref(), PAGE).await?;
-        let Some((last, _)) = page.last() else { return Ok(found) };
-        after = Some(last.clone());
-        for (key, bytes) in page {
-            if let Some(name) = key.parts().pop().and_then(|name| PipelineName::parse(&name).ok()) {
-                found.insert(name, frame::decode(&key, &bytes)?);
-            }
+    let mut found = BTreeMap::new();
+    for (key, bytes) in ledger.all_below(&prefix).await? {
+        if let Some(name) = key.parts().pop().and_then(|name| PipelineName::parse(&name).ok()) {
+            found.insert(name, frame::decode(&key, &bytes)?);
         }
     }
+    Ok(found)
 }
 
 /// Forgets what was removed long enough ago, but for what is configured. Only what is remembered here is forgotten; no

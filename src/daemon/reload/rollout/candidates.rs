@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{
     Running,
-    decide::{Decision, Wanted, accounts, uses},
+    decide::{Decision, Wanted, moved, uses},
 };
 use crate::config::{ConnectionName, IntegrationName};
 
@@ -55,12 +55,7 @@ fn without_shared_accounts(
     wanted: &Wanted,
     found: &mut BTreeMap<String, Clients>,
 ) {
-    let old = accounts(running);
-    let moved: BTreeSet<&ConnectionName> = old
-        .iter()
-        .filter(|(name, account)| wanted.accounts.get(*name).is_some_and(|new| new != *account))
-        .map(|(name, _)| name)
-        .collect();
+    let moved = moved(running, wanted);
     if moved.is_empty() {
         return;
     }

@@ -11,9 +11,6 @@ use crate::{
     store::{Approval, Group, Key, Ledger, Space, StoreError, frame},
 };
 
-/// Entries read in one scan.
-const PAGE: usize = 200;
-
 /// An edit of a template on its way to the clients.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollout {
@@ -84,15 +81,8 @@ pub(super) async fn of(ledger: &Ledger, template: &str) -> Result<Option<Rollout
 /// When the store fails.
 pub(in crate::daemon) async fn all(ledger: &Ledger) -> Result<Vec<Rollout>, StoreError> {
     let prefix = Key::new(Space::Meta, &["config", "rollout"]);
-    let (mut found, mut after) = (Vec::new(), None::<Key>);
-    loop {
-        let page = ledger.store().scan(&prefix, after.as_ref(), PAGE).await?;
-        let Some((last, _)) = page.last() else { return Ok(found) };
-        after = Some(last.clone());
-        for (key, bytes) in page {
-            found.push(frame::decode(&key, &bytes)?);
-        }
-    }
+    let found = ledger.all_below(&prefix).await?;
+    found.into_iter().map(|(key, bytes)| frame::decode(&key, &bytes)).collect()
 }
 
 /// The generations that first clients go back to if a person rejects the edit.
