@@ -46,7 +46,7 @@ const LIMITS: Limits = Limits { name: "console", visitors: 512, head: Duration::
 /// Most bytes of a body.
 const BODY: usize = 256 << 10;
 /// How long a body may take.
-const BODY_TIME: Duration = Duration::from_secs(20);
+const BODY_TIME: Duration = Duration::from_secs(10);
 /// How long after a failure the address is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 /// Passwords that are checked at once: each takes 19 MiB.
