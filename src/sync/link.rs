@@ -236,6 +236,9 @@ pub struct Link {
     /// The record that is left should have been deleted, and the remote refused.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub undeleted: Option<Box<Undeleted>>,
+    /// The figures that the pipeline compares (`expect`), by the name of the comparison; absent until they are read.
+    #[serde(rename = "x", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, [Cell; 2]>,
 }
 
 impl FieldState {

@@ -29,7 +29,7 @@ const CONTACTS: usize = 2_000;
 /// Contacts that only the other side has.
 const THEIRS: usize = 150;
 /// A child that has not ended by then hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(10);
 /// How long every answer of a system takes.
 const ANSWER: Duration = Duration::from_millis(5);
 

@@ -35,6 +35,7 @@ mod notices;
 mod odd;
 mod patterns;
 mod rollout;
+mod stranger;
 mod support;
 mod swap;
 #[path = "../support/mod.rs"]
