@@ -249,8 +249,7 @@ impl Run<'_> {
                 }
                 let keys = keys_of(pipeline, side, &observation.projection);
                 let (spec_hash, id) = (pipeline.end(side).spec_hash, observation.id.clone());
-                let fresh =
-                    Fresh { observation, spec_hash, admitted: false, suffixed: false, released: true, doubted: false };
+                let fresh = Fresh { released: true, ..Fresh::new(observation, spec_hash) };
                 atomic.fresh(&pipeline.name, side, &fresh);
                 reindex(atomic, &pipeline.name, side, &id, &[], &keys);
             }
@@ -259,6 +258,12 @@ impl Run<'_> {
         state.links = state.links.saturating_sub(1);
         self.released.insert(pipeline.name.clone());
         Ok(())
+    }
+
+    /// Whether it is unknown what became of a create of this pipeline on this side.
+    fn create_is_open(&self, pipeline: &Pipeline, side: Side) -> bool {
+        self.open_creates.iter().any(|(name, written, _)| *name == pipeline.name && *written == side)
+            || self.doubtful.iter().any(|(_, open)| open.pipeline == pipeline.name && open.side == side)
     }
 
     async fn deliver_unlinked(
@@ -294,11 +299,12 @@ impl Run<'_> {
         let suffixed = old.as_ref().is_some_and(|old| old.suffixed);
         let released = old.as_ref().is_some_and(|old| old.released);
         let doubted = old.as_ref().is_some_and(|old| old.doubted);
+        let late = old.as_ref().map_or_else(|| self.create_is_open(&pipeline, side), |old| old.late);
         let old_reference = old.map(|old| self.references(&pipeline, side, &old.observation.projection));
         if side == Side::Source {
             self.note_references(changes, &pipeline, &observation, &old_reference.unwrap_or_default()).await?;
         }
-        let fresh = Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed, released, doubted };
+        let fresh = Fresh { suffixed, released, doubted, late, ..Fresh::new(observation, end.spec_hash) };
         // Creates of unknown outcome are looked up in the store, and what they were made from is taken from there.
         let awaited = self.doubtful.iter().any(|(_, open)| open.pipeline == pipeline.name);
         if attached.spill && !awaited {

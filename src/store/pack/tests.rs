@@ -187,14 +187,15 @@ fn records() -> impl Strategy<Value = Fresh> {
             gone,
             merged,
         });
-    (observation, any::<u32>(), any::<[bool; 4]>()).prop_map(
-        |(observation, spec_hash, [admitted, suffixed, released, doubted])| Fresh {
+    (observation, any::<u32>(), any::<[bool; 5]>()).prop_map(
+        |(observation, spec_hash, [admitted, suffixed, released, doubted, late])| Fresh {
             observation,
             spec_hash,
             admitted,
             suffixed,
             released,
             doubted,
+            late,
         },
     )
 }
