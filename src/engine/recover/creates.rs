@@ -26,6 +26,9 @@ use crate::{
 /// may stamp what it makes with the beginning of its own work.
 const BEFORE_THE_CALL: TimeDelta = TimeDelta::minutes(10);
 
+/// Why a record that has the key of a create is not taken for what that made.
+const A_STRANGER: &str = "a record has its key, but holds other values, and the key was edited here since";
+
 /// Why a create is not repeated although nothing was found that is what it sent.
 const WHAT_CAME_SINCE: &str = "what it made may have been edited since: a record that came later holds a part of it";
 
@@ -62,11 +65,19 @@ impl Run<'_> {
                 let twins = open.count(&pipeline, &item);
                 let dealt = found.len() <= twins
                     && found.iter().all(|one| holds_alike(&pipeline, side, &one.observation.projection, &item.write));
+                let stranger = match found.as_slice() {
+                    [one] if by_key => self.is_stranger(&pipeline, side, &item, one).await?,
+                    _ => false,
+                };
                 let edited =
                     if linked || !found.is_empty() { Vec::new() } else { self.late(&pipeline, side, &item).await? };
                 match (found.as_slice(), by_key) {
                     _ if !edited.is_empty() => {
                         self.park_unknown(&mut changes, &pipeline, &intent, (&item, WHAT_CAME_SINCE), &edited).await?;
+                        continue;
+                    }
+                    _ if stranger => {
+                        self.park_unknown(&mut changes, &pipeline, &intent, (&item, A_STRANGER), &found).await?;
                         continue;
                     }
                     ([one, rest @ ..], _) if rest.is_empty() || dealt => {
@@ -225,6 +236,24 @@ impl Run<'_> {
             }
         }
         Ok((found, !keys.is_empty()))
+    }
+
+    /// Whether a record that has the key of a create may be another one: it holds other values than were sent, and what
+    /// it would be linked to has another key by now, so that the two would not match.
+    async fn is_stranger(
+        &mut self,
+        pipeline: &Pipeline,
+        side: Side,
+        item: &IntentItem,
+        found: &Fresh,
+    ) -> Result<bool, EngineError> {
+        if holds_alike(pipeline, side, &found.observation.projection, &item.write) {
+            return Ok(false);
+        }
+        let Some(known) = self.remembered(pipeline, side.other(), &item.origin).await? else { return Ok(false) };
+        let there = keys_of(pipeline, side, &found.observation.projection);
+        let here = keys_of(pipeline, side.other(), &known.fresh.observation.projection);
+        Ok(!here.iter().any(|key| there.contains(key)))
     }
 
     /// Records that came since a create, hold a part of what it sent, and have no link: somebody may have edited what it
