@@ -106,6 +106,23 @@ pub(super) async fn try_out(config: &Config, name: &str, now: DateTime<Utc>) -> 
     sent.map_err(|why| Failure::new(FailureKind::NotPossible, format!("`{name}` could not be told: {why}")))
 }
 
+/// Nothing is told of this integration any more.
+///
+/// # Errors
+///
+/// When the store fails.
+pub(super) async fn leave_out(ledger: &Ledger, integration: &IntegrationName) -> Result<(), StoreError> {
+    let mut changed = Vec::new();
+    for (name, mut book) in Book::all(ledger).await? {
+        let before = book.clone();
+        book.leave_out(integration);
+        if book != before {
+            changed.push((name, book));
+        }
+    }
+    Book::write(ledger, changed.iter().map(|(name, book)| (name.as_str(), book))).await
+}
+
 /// Works until the daemon stops.
 pub(super) async fn work(shared: Arc<Shared>) {
     let mut stirred = shared.stirred.subscribe();
@@ -120,6 +137,7 @@ pub(super) async fn work(shared: Arc<Shared>) {
             shared.board.put(&BTreeMap::new(), &config);
         } else {
             courier.load(&shared, &config).await;
+            courier.leave_out(&std::mem::take(&mut *shared.forgotten.lock().unwrap_or_else(PoisonError::into_inner)));
             let facts = watch.look(&shared, &config).await;
             for notification in config.notifications.values() {
                 courier.judge(notification, &facts, now);

@@ -40,6 +40,7 @@ mod checkup;
 mod control;
 mod disk;
 mod editing;
+mod forget;
 mod fuzz;
 mod judged;
 mod last_good;
