@@ -1,6 +1,12 @@
 //! Carrying out requests in the running daemon: between its runs, with deadlines, and with what only it knows.
 
-use std::{collections::BTreeSet, convert::Infallible, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    future::Future,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::mpsc;
 

@@ -33,7 +33,10 @@ use super::{
     control::{Shared, Stop},
     protocol::{Failure, FailureKind},
 };
-use crate::config::{Config, Notification};
+use crate::{
+    config::{Config, IntegrationName, Notification},
+    store::{Ledger, StoreError},
+};
 
 /// Whatever happens, it is looked this often; in real time, as a remote that is down is down in real time.
 const LOOK: Duration = Duration::from_secs(30);

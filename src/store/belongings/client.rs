@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{PAGE, places};
 use crate::{
-    config::{ConnectionName, IntegrationName, PipelineName},
+    config::{ConnectionName, IntegrationName},
     store::{Group, Intent, Key, Ledger, Space, Store, StoreError, frame},
 };
 
@@ -134,28 +134,4 @@ pub async fn erase(ledger: &Ledger, client: &Client) -> Result<Found, StoreError
     }
     ledger.flush().await?;
     Ok(found)
-}
-
-/// The clients of which anything is remembered, by the names of pipelines.
-///
-/// # Errors
-///
-/// When the store fails.
-pub async fn remembered(store: &dyn Store) -> Result<BTreeSet<IntegrationName>, StoreError> {
-    let mut names = BTreeSet::new();
-    for space in [Space::Pipeline, Space::Link, Space::Seen, Space::Run] {
-        let mut after = None::<Key>;
-        loop {
-            let page = store.scan(&Key::new(space, &[]), after.as_ref(), 1).await?;
-            let Some((key, _)) = page.into_iter().next() else { break };
-            let parts = key.parts();
-            let first = parts.first().map(String::as_str).unwrap_or_default();
-            if let Ok(name) = PipelineName::parse(first) {
-                names.insert(name.integration());
-            }
-            // On to the next name: whatever begins with this one and its end is skipped.
-            after = Some(Key::new(space, &[first, "\u{10FFFF}"]));
-        }
-    }
-    Ok(names)
 }
