@@ -23,6 +23,7 @@ mod examples;
 mod exit;
 mod explain;
 mod files;
+mod forget;
 mod links;
 mod log_level;
 mod man;
@@ -141,7 +142,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Doctor(args) => doctor::run(dir, args, out).await,
         Command::Explain(args) if codes::is_code(args) => codes::run(&args.pipeline, out),
         Command::Config(command) => configs::run(dir, (command, client), out).await,
-        Command::Export(args) => transfer::export(&setup::load_settings(dir, out)?, &args.file, out).await,
+        Command::Export(args) => transfer::export(&setup::load_settings(dir, out)?, (&args.file, client), out).await,
         Command::Import(args) => transfer::import(&setup::load_settings(dir, out)?, args, out).await,
         other => in_office((other, client), dir, out).await,
     }
@@ -171,6 +172,7 @@ async fn in_office((command, client): (&Command, Option<&str>), dir: &Path, out:
         Command::Approve(args) => approve::approve(office, args, out).await,
         Command::Reject(args) => approve::reject(office, &args.what, out).await,
         Command::Notifications(command) => notifications::run(office, command, out).await,
+        Command::Forget(args) => forget::run(office, args, out).await,
         Command::Secrets(SecretsCommand::Check) => secrets::check(office, out).await,
         Command::Pause(args) => pause::pause(office, args, out).await,
         Command::Resume(args) => pause::resume(office, args, out).await,

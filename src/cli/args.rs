@@ -73,8 +73,10 @@ pub enum Command {
     Reject(RejectArgs),
     /// Write back what a run overwrote
     Revert(RevertArgs),
-    /// Write everything that is remembered to a file
+    /// Write everything that is remembered, or all of one client, to a file
     Export(FileArgs),
+    /// Erase everything that is remembered of a client that is configured no more
+    Forget(ForgetArgs),
     /// Read everything that is remembered from a file
     Import(ImportArgs),
     /// Play the tests of the configuration (`*.test.yaml`) between systems in memory
@@ -484,6 +486,17 @@ pub struct RevertArgs {
 pub struct FileArgs {
     /// The file (JSON Lines); replaced when all of it is written
     pub file: PathBuf,
+}
+
+/// `forget`.
+#[derive(Debug, Args)]
+pub struct ForgetArgs {
+    /// The integration (an agency's client)
+    #[arg(value_name = "CLIENT")]
+    pub name: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// `import`.

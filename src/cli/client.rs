@@ -31,7 +31,7 @@ pub fn check(command: &Command) -> Result<(), CliError> {
         Command::Connect(_) => "connect",
         Command::Disconnect(_) => "disconnect",
         Command::Connections => "connections",
-        Command::Export(_) => "export",
+        Command::Forget(_) => "forget",
         Command::Import(_) => "import",
         Command::Render(_) => "render",
         Command::Connectors(_) => "connectors",

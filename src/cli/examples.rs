@@ -48,6 +48,13 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "forget",
+        &[
+            ("reconciled forget acme", "shows what is remembered of `acme`, asks, and erases it"),
+            ("reconciled forget acme --yes --json", "for a script"),
+        ],
+    ),
+    (
         "secrets check",
         &[
             ("reconciled secrets check", "which are missing, and for which clients"),
