@@ -24,6 +24,7 @@ mod exit;
 mod explain;
 mod files;
 mod forget;
+mod init;
 mod links;
 mod log_level;
 mod man;
@@ -104,6 +105,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     }
     match &line.command {
         Command::Run => return run::run(dir, out).await,
+        Command::Init(args) => return init::run(dir, args, out),
         Command::Validate(args) => return validate::run(dir, args, out).await,
         Command::Render(args) => return render::run(dir, args, out),
         Command::Connectors(args) => return connectors::run(dir, args, out).await,
@@ -139,7 +141,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Reload(args) => reload::run(dir, args, out).await,
         Command::LogLevel(args) => log_level::run(dir, args, out).await,
         Command::Edit(args) => edit::run(dir, args, out).await,
-        Command::Doctor(args) => doctor::run(dir, args, out).await,
+        Command::Doctor(args) => doctor::run(dir, (args, client), out).await,
         Command::Explain(args) if codes::is_code(args) => codes::run(&args.pipeline, out),
         Command::Config(command) => configs::run(dir, (command, client), out).await,
         Command::Export(args) => transfer::export(&setup::load_settings(dir, out)?, (&args.file, client), out).await,
@@ -180,6 +182,7 @@ async fn in_office((command, client): (&Command, Option<&str>), dir: &Path, out:
         Command::Disconnect(args) => connect::disconnect(office, args, out).await,
         Command::Connections => connect::list(office, out).await,
         Command::Run
+        | Command::Init(_)
         | Command::Validate(_)
         | Command::Doctor(_)
         | Command::Render(_)

@@ -9,6 +9,16 @@ pub type Example = (&'static str, &'static str);
 pub const EXAMPLES: &[(&str, &[Example])] = &[
     ("run", &[("reconciled run", "as the unit does"), ("reconciled --config ./shop run", "another folder")]),
     (
+        "init",
+        &[
+            ("reconciled init shop", "asks, and writes a first integration into the folder `shop`"),
+            (
+                "reconciled init shop --source website --target xero --direction two-way --cut-over 2026-07-01",
+                "asks nothing",
+            ),
+        ],
+    ),
+    (
         "validate",
         &[
             ("reconciled validate", "all mistakes, with their places"),
