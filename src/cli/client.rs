@@ -110,7 +110,8 @@ pub fn is_own(name: &str, client: &str) -> bool {
 pub fn logins(office: &Office, all: Vec<ConnectionNow>) -> Vec<ConnectionNow> {
     let Some(client) = office.client() else { return all };
     let used = connections(&office.config, client.as_str());
-    let of_client = |one: &ConnectionNow| used.contains(&one.connection) || is_own(one.connection.as_str(), client.as_str());
+    let of_client =
+        |one: &ConnectionNow| used.contains(&one.connection) || is_own(one.connection.as_str(), client.as_str());
     all.into_iter().filter(of_client).collect()
 }
 

@@ -201,7 +201,8 @@ fn is_own(text: &str, name: &IntegrationName, now: &[&Config]) -> bool {
         kind == "connections" && !now.iter().any(there)
     };
     let all = || defined.iter().map(|(kind, one)| (kind.as_str(), one.as_str()));
-    all().any(|(kind, one)| is_client(kind, one)) && all().all(|(kind, one)| is_client(kind, one) || is_unused(kind, one))
+    all().any(|(kind, one)| is_client(kind, one))
+        && all().all(|(kind, one)| is_client(kind, one) || is_unused(kind, one))
 }
 
 /// The snapshots that there are.

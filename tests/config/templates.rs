@@ -204,7 +204,10 @@ notifications:
     let loaded = load(dir.path(), &env());
     sound(&loaded);
     let all = &loaded.config.notifications;
-    assert_eq!(all.keys().map(String::as_str).collect::<Vec<_>>(), ["acme/office", "acme/owner", "bravo/owner", "desk"]);
+    assert_eq!(
+        all.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["acme/office", "acme/owner", "bravo/owner", "desk"]
+    );
     let integration = |name: &str| loaded.config.integrations.keys().find(|known| known.as_str() == name).unwrap();
     let hears = |who: &str, topic, of: Option<&str>| all[who].wants(topic, of.map(integration));
     assert!(hears("acme/owner", Topic::Held, Some("acme")) && hears("acme/office", Topic::Runs, Some("acme")));

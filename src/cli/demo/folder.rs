@@ -81,7 +81,11 @@ impl Folder {
     /// What is said of the copies.
     pub(super) fn told_kept(&self) -> String {
         let all: Vec<String> = self.kept.iter().map(|path| path.display().to_string()).collect();
-        if all.is_empty() { String::new() } else { format!("What you had changed there is kept in {}\n", all.join(" and ")) }
+        if all.is_empty() {
+            String::new()
+        } else {
+            format!("What you had changed there is kept in {}\n", all.join(" and "))
+        }
     }
 }
 

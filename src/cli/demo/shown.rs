@@ -70,11 +70,7 @@ pub(super) async fn once(shown: &Shown, dir: Option<&Path>, out: &Output) -> Res
     let store = setup::open_store(&config)?;
     let connectors = setup::connectors(&config, &store, &clock, Priority::Manual, out);
     let posted = post(shown, &connectors, &clock).await?;
-    let mut play = Play {
-        office: Office::here(setup::engine(config, store, connectors, clock.clone())?),
-        stage,
-        out,
-    };
+    let mut play = Play { office: Office::here(setup::engine(config, store, connectors, clock.clone())?), stage, out };
     let mut told = Story::default();
     let began = clock.monotonic();
     told.tell("practice systems", play.stage.addresses(shown));
@@ -275,8 +271,14 @@ async fn story(
         let first = office.run(request(Mode::Sync), out).await?;
         let rows = matching::rows(&first, &names);
         let command = format!("reconciled match {what} --report");
-        out.data(&live::beginning(&matching::render(std::slice::from_ref(&first), &rows, true, out.paint), 14, &command));
-        out.data(&format!("\nA person would read that and say `reconciled approve {what}`; the demo does it for you.\n\n"));
+        out.data(&live::beginning(
+            &matching::render(std::slice::from_ref(&first), &rows, true, out.paint),
+            14,
+            &command,
+        ));
+        out.data(&format!(
+            "\nA person would read that and say `reconciled approve {what}`; the demo does it for you.\n\n"
+        ));
         let _ = office.ask(Request::Approve { what: what.to_string(), except: Vec::new() }).await;
         let done = office.run(request(Mode::Sync), out).await?;
         out.data(&report::outcome(&done, &names, false, out.paint));

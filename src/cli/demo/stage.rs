@@ -297,7 +297,9 @@ impl Stage {
         };
         let first = format!("a website at {}, a practice {name} at {address}", self.website.url());
         match &self.second {
-            Some((website, xero)) => format!("{first}; another website at {}, another Xero at {}", website.url(), xero.url()),
+            Some((website, xero)) => {
+                format!("{first}; another website at {}, another Xero at {}", website.url(), xero.url())
+            }
             None => first,
         }
     }

@@ -125,9 +125,12 @@ fn has_accounts(end: &End) -> bool {
 pub fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '-' | '_');
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-    let word = matches!(text.to_lowercase().as_str(), "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n");
+    let word =
+        matches!(text.to_lowercase().as_str(), "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n");
     let is_url = text.split_once("://").is_some_and(|(scheme, rest)| {
-        scheme.chars().all(|c| c.is_ascii_alphabetic()) && rest.chars().all(|c| plain(c) || c == ':') && !rest.ends_with(':')
+        scheme.chars().all(|c| c.is_ascii_alphabetic())
+            && rest.chars().all(|c| plain(c) || c == ':')
+            && !rest.ends_with(':')
     });
     if is_url || (begins && !word && text.chars().all(plain)) {
         return text.to_owned();

@@ -155,7 +155,9 @@ fn cut_over(
     let Some(day) = day else { return Ok(None) };
     let what = format!("{} of {}", source.resource.name, source.manifest.name);
     if !goes_to(direction, Side::Target) {
-        return Err(format!("a cut-over date holds back records of the source, and none of {what} go anywhere; leave it out"));
+        return Err(format!(
+            "a cut-over date holds back records of the source, and none of {what} go anywhere; leave it out"
+        ));
     }
     match known.get(&Meaning::Made) {
         Some(known) => Ok(Some((known.path.clone(), day))),

@@ -63,8 +63,7 @@ const ADDRESSES: &[[&str; 5]] = &[
     ["address", "city", "region", "postcode", "country"],
 ];
 
-const PARTS: [Meaning; 5] =
-    [Meaning::Street, Meaning::City, Meaning::Region, Meaning::Postcode, Meaning::Country];
+const PARTS: [Meaning; 5] = [Meaning::Street, Meaning::City, Meaning::Region, Meaning::Postcode, Meaning::Country];
 
 /// A field in a list whose elements are told apart by another field: the list, that field, its value, and the fields.
 struct InList {

@@ -130,7 +130,11 @@ pub fn wish(args: &InitArgs, known: &Connectors, asker: &mut Asker<'_>) -> Resul
     };
     let cut_over = match args.cut_over {
         Some(day) => Some(day),
-        None => asker.ask((None, "Leave records alone that were made before a day (2026-07-01)? Empty: take all."), Some(""), day)?,
+        None => asker.ask(
+            (None, "Leave records alone that were made before a day (2026-07-01)? Empty: take all."),
+            Some(""),
+            day,
+        )?,
     };
     let alike = source.0.name == target.0.name;
     let connection = |manifest: &Manifest, number: u8| {
@@ -140,7 +144,10 @@ pub fn wish(args: &InitArgs, known: &Connectors, asker: &mut Asker<'_>) -> Resul
     let (from, to) = (connection(&source.0, 1), connection(&target.0, 2));
     let name = args.name.clone().unwrap_or_else(|| format!("{from}-{to}"));
     IntegrationName::parse(&name).map_err(|error| CliError::Usage(error.to_string()))?;
-    let mut end = |connection: String, (manifest, resource): (Arc<Manifest>, Arc<Resource>), url: &Option<String>, account: &Option<String>| {
+    let mut end = |connection: String,
+                   (manifest, resource): (Arc<Manifest>, Arc<Resource>),
+                   url: &Option<String>,
+                   account: &Option<String>| {
         let text = |text: &str| Ok((!text.is_empty()).then(|| text.to_owned()));
         let question = format!("Address of {connection} (empty: later)?");
         let wants_url = super::account::wants_address(&manifest);
@@ -183,7 +190,9 @@ fn chosen(text: &str, known: &Connectors) -> Result<(Arc<Manifest>, Arc<Resource
     let Some(manifest) = known.get(name) else {
         let near = known.keys().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)));
         let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        return Err(CliError::Usage(format!("there is no connector `{name}`{near} `reconciled connectors` lists them")));
+        return Err(CliError::Usage(format!(
+            "there is no connector `{name}`{near} `reconciled connectors` lists them"
+        )));
     };
     let found = match resource {
         Some(resource) => manifest.resources.get(resource).ok_or_else(|| {

@@ -27,7 +27,10 @@ fn connectors() -> Connectors {
 }
 
 fn load(texts: &Texts) -> Loaded {
-    let files = [(texts.file.clone(), Arc::from(texts.yaml.as_str())), (SETTINGS_FILE.to_owned(), Arc::from(texts.settings.as_str()))];
+    let files = [
+        (texts.file.clone(), Arc::from(texts.yaml.as_str())),
+        (SETTINGS_FILE.to_owned(), Arc::from(texts.settings.as_str())),
+    ];
     config::load_snapshot(&Snapshot::of_texts(Path::new("/nowhere"), files), &NoEnv, &BTreeMap::new())
 }
 
@@ -47,7 +50,8 @@ fn wished(args: &InitArgs, known: &Connectors) -> Wish {
 #[test]
 fn what_is_written_is_sound_for_every_pair_of_connectors_and_every_direction_that_they_can() {
     let known = connectors();
-    let mains: Vec<&String> = known.iter().filter(|(_, one)| main_resource(one).is_some()).map(|(name, _)| name).collect();
+    let mains: Vec<&String> =
+        known.iter().filter(|(_, one)| main_resource(one).is_some()).map(|(name, _)| name).collect();
     assert_eq!(mains.len(), known.len() - 1, "but for parcels, all hold people: {mains:?}");
     let mut refused = BTreeSet::new();
     for source in &mains {
@@ -63,7 +67,12 @@ fn what_is_written_is_sound_for_every_pair_of_connectors_and_every_direction_tha
                     }
                 };
                 let loaded = load(&texts);
-                assert!(loaded.diagnostics.is_empty(), "{source} {target} {direction:?}\n{}\n{}", texts.yaml, loaded.render(false));
+                assert!(
+                    loaded.diagnostics.is_empty(),
+                    "{source} {target} {direction:?}\n{}\n{}",
+                    texts.yaml,
+                    loaded.render(false)
+                );
                 let (_, pipeline) = loaded.config.pipelines().next().unwrap();
                 assert!(pipeline.fields.len() > 2, "{source} {target}: {}", texts.yaml);
             }
@@ -74,9 +83,10 @@ fn what_is_written_is_sound_for_every_pair_of_connectors_and_every_direction_tha
         .iter()
         .flat_map(|other| {
             let other = other.as_str();
-            ["two-way", "target-to-source"].map(|way| ("eventbrite", other, way)).into_iter().chain(
-                ["two-way", "source-to-target"].map(|way| (other, "eventbrite", way)),
-            )
+            ["two-way", "target-to-source"]
+                .map(|way| ("eventbrite", other, way))
+                .into_iter()
+                .chain(["two-way", "source-to-target"].map(|way| (other, "eventbrite", way)))
         })
         .collect();
     assert_eq!(refused, expected);
@@ -97,8 +107,16 @@ fn a_first_integration_teaches_its_reader() {
 fn a_name_that_is_put_together_is_the_targets() {
     let known = connectors();
     let texts = texts(&wished(&args("xero", "website", Direction::TargetToSource), &known), false).unwrap();
-    assert!(texts.yaml.contains("source: website/contacts") && texts.yaml.contains("direction: source-to-target"), "{}", texts.yaml);
-    assert!(texts.yaml.contains("join: \" \"") && texts.yaml.contains("# website is the source, because"), "{}", texts.yaml);
+    assert!(
+        texts.yaml.contains("source: website/contacts") && texts.yaml.contains("direction: source-to-target"),
+        "{}",
+        texts.yaml
+    );
+    assert!(
+        texts.yaml.contains("join: \" \"") && texts.yaml.contains("# website is the source, because"),
+        "{}",
+        texts.yaml
+    );
 }
 
 #[test]
@@ -131,7 +149,11 @@ fn what_is_not_said_is_asked_until_it_makes_sense() {
     };
     let wish = wish(&InitArgs::default(), &known, &mut Asker::by(ask)).unwrap();
     let asked = asked.into_inner();
-    assert_eq!((wish.name.as_str(), wish.direction, wish.cut_over), ("xero-cliniko", Direction::TwoWay, None), "{asked:#?}");
+    assert_eq!(
+        (wish.name.as_str(), wish.direction, wish.cut_over),
+        ("xero-cliniko", Direction::TwoWay, None),
+        "{asked:#?}"
+    );
     assert!(asked[1].contains("did you mean `xero`?") && asked[3].contains("[two-way]"), "{asked:#?}");
     assert!(asked[5].contains("`soon` is no day"), "{asked:#?}");
 }
@@ -152,4 +174,17 @@ fn no_file_is_replaced_and_nothing_is_written_that_would_not_be_sound() {
     assert!(super::run(&dir, &other, &out).unwrap_err().to_string().contains("nothing was written"));
     assert!(!dir.join("again.yaml").exists());
     assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+}
+
+#[test]
+fn every_example_that_is_pointed_to_is_there() {
+    let known = connectors();
+    let folders = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/configs");
+    let texts = |source, target| texts(&wished(&args(source, target, Direction::SourceToTarget), &known), false).unwrap();
+    assert!(texts("myob", "website").yaml.contains("# examples/configs/website-myob goes further"));
+    for (source, target, folder) in super::written::FURTHER {
+        assert!(folders.join(folder).is_dir(), "{folder}");
+        let named = format!("# examples/configs/{folder} goes further");
+        assert!(texts(source, target).yaml.contains(&named), "{folder}");
+    }
 }

@@ -7,15 +7,34 @@ use super::{
     draft::{Draft, Field, draft, goes_to},
     questions::{End, Wish},
 };
-use crate::{
-    config::SETTINGS_FILE,
-    record::Side,
-};
+use crate::{config::SETTINGS_FILE, record::Side};
 
 /// What stands beside a value that only the user knows.
 pub const FILL_IN: &str = "# fill in:";
 /// Where comments begin, if they can.
 const MARGIN: usize = 60;
+
+/// Folders of the examples that go further, by their two connectors.
+pub const FURTHER: [(&str, &str, &str); 9] = [
+    ("eventbrite", "website", "eventbrite-website"),
+    ("website", "cliniko", "website-cliniko"),
+    ("website", "myob", "website-myob"),
+    ("website", "quickbooks", "website-quickbooks"),
+    ("website", "simpro", "website-simpro"),
+    ("website", "xero", "website-xero"),
+    ("website", "xpm", "website-xpm"),
+    ("website", "zoho-crm", "website-zoho"),
+    ("xpm", "website", "xpm-website"),
+];
+
+/// The example that goes further with the same two systems, whichever of them comes first.
+fn further([source, target]: [&End; 2]) -> Option<&'static str> {
+    let of = |a: &End, b: &End| {
+        let found = FURTHER.iter().find(|(one, other, _)| *one == a.manifest.name && *other == b.manifest.name);
+        found.map(|(_, _, folder)| *folder)
+    };
+    of(source, target).or_else(|| of(target, source))
+}
 
 /// What is to be written.
 #[derive(Debug)]
@@ -61,7 +80,10 @@ fn yaml(wish: &Wish, draft: &Draft<'_>) -> String {
         "# yaml-language-server: $schema={}\n# {} and {}, kept the same.\n# `reconciled validate` shows every mistake with its \
          place, `reconciled explain CODE` what it means; docs/reference.md\n# explains every key. Records go by the paths of \
          their fields: `reconciled connectors show {}` lists them.\n",
-        super::SCHEMA_FILE, called(source), called(target), source.manifest.name
+        super::SCHEMA_FILE,
+        called(source),
+        called(target),
+        source.manifest.name
     );
     if draft.turned {
         let _ = writeln!(
@@ -70,12 +92,17 @@ fn yaml(wish: &Wish, draft: &Draft<'_>) -> String {
             source.connection, target.connection
         );
     }
+    if let Some(folder) = further(draft.ends) {
+        let _ = writeln!(out, "# examples/configs/{folder} goes further: other records, and what the systems want to be given.");
+    }
     let grants: String = draft.ends.iter().map(|end| account::grant_yaml(end)).collect();
     if !grants.is_empty() {
         let _ = write!(out, "\ngrants:\n{grants}");
     }
     out.push_str("\nconnections:\n");
-    out.push_str("  # A secret never stands here itself: it is a variable, or ${file:…}, ${credential:…} or ${command:…}.\n");
+    out.push_str(
+        "  # A secret never stands here itself: it is a variable, or ${file:…}, ${credential:…} or ${command:…}.\n",
+    );
     out.extend(draft.ends.iter().map(|end| account::connection_yaml(end)));
     let _ = write!(out, "\nintegrations:\n  {}:\n", wish.name);
     out.push_str(&beside("    # apply: observe", "without the first #: plans on schedule, and writes nothing"));
@@ -89,7 +116,10 @@ fn yaml(wish: &Wish, draft: &Draft<'_>) -> String {
     out.push_str(&beside("      sync: { after_idle: 24h }", "a run after a day without one"));
     out.push_str(&beside("      full_read: { every: 24h }", "everything is compared: what a feed missed is found"));
     out.push_str(&beside("    first_run:", "nothing is written before `reconciled approve`;"));
-    out.push_str(&beside("      { apply: approve, differences: fill-blanks }", "then blanks are filled, and the rest is put aside"));
+    out.push_str(&beside(
+        "      { apply: approve, differences: fill-blanks }",
+        "then blanks are filled, and the rest is put aside",
+    ));
     out.push_str("    pipelines:\n");
     pipeline(&mut out, draft);
     out
@@ -108,9 +138,15 @@ fn pipeline(out: &mut String, draft: &Draft<'_>) {
     let _ = writeln!(out, "      {}:", source.resource.name);
     let _ = writeln!(out, "        source: {}/{}", source.connection, source.resource.name);
     let _ = writeln!(out, "        target: {}/{}", target.connection, target.resource.name);
-    out.push_str(&beside(&format!("        direction: {}", draft.direction.word()), "or two-way, source-to-target, target-to-source"));
+    out.push_str(&beside(
+        &format!("        direction: {}", draft.direction.word()),
+        "or two-way, source-to-target, target-to-source",
+    ));
     if let Some((path, day)) = &draft.cut_over {
-        out.push_str(&beside(&format!("        cut_over: {{ path: {path}, from: {day} }}"), "older ones stay as they are"));
+        out.push_str(&beside(
+            &format!("        cut_over: {{ path: {path}, from: {day} }}"),
+            "older ones stay as they are",
+        ));
     }
     let [source, target] = draft.email.each_ref().map(|path| flow(path));
     out.push_str("        match:                                               # what makes two records the same\n");
@@ -147,7 +183,8 @@ fn flow(path: &str) -> String {
 }
 
 fn settings(installed: bool, keeps_logins: bool) -> String {
-    let mut out = "# Settings of the daemon itself. What is kept the same is in the .yaml files beside this one.\n".to_owned();
+    let mut out =
+        "# Settings of the daemon itself. What is kept the same is in the .yaml files beside this one.\n".to_owned();
     if !installed {
         out.push_str("state_dir = \"state\"          # what is remembered: private, backed up, never edited by hand\n");
         out.push_str("socket = \"reconciled.sock\"   # where commands reach the daemon\n");
@@ -191,7 +228,9 @@ impl Texts {
             let key = key.display();
             let mut text = format!("Make the key for logins: openssl rand -base64 32 > {key}; chmod 600 {key}");
             if !made.contains(&SETTINGS_FILE) {
-                text.push_str("\n     and in reconciled.toml, if it is not there: [tokens] key = \"${file:token.key}\"");
+                text.push_str(
+                    "\n     and in reconciled.toml, if it is not there: [tokens] key = \"${file:token.key}\"",
+                );
             }
             for grant in &self.grants {
                 let _ = write!(text, "\n     {command} connect {grant}     (on a server: --paste)");
@@ -199,7 +238,10 @@ impl Texts {
             steps.push(text);
         }
         steps.push(format!("{command} validate --online     asks whether logins, rights and fields are there"));
-        steps.push(format!("{command} match {} --report     what would be linked and made; nothing is written", self.pipeline));
+        steps.push(format!(
+            "{command} match {} --report     what would be linked and made; nothing is written",
+            self.pipeline
+        ));
         steps.push(format!("{command} approve {} and sync {} --limit 5     the first five", self.name, self.name));
         steps.push(format!("{command} run     the daemon; it takes edits over while it runs"));
         for (number, step) in steps.iter().enumerate() {

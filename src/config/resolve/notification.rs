@@ -69,8 +69,12 @@ fn client(
     let (client, _) = name.value.split_once('/')?;
     if !integrations.contains(client) {
         cx.report.add(
-            error("config::bad_name", name.span, format!("`{}` is a name of the client `{client}`, which is not there", name.value))
-                .help("choose a name without a slash, or put it into the client's template"),
+            error(
+                "config::bad_name",
+                name.span,
+                format!("`{}` is a name of the client `{client}`, which is not there", name.value),
+            )
+            .help("choose a name without a slash, or put it into the client's template"),
         );
     }
     if let Some(first) = written.integrations.as_ref().and_then(|names| names.first()) {
@@ -84,9 +88,13 @@ fn client(
     if let Some(topic) = written.about.iter().flatten().find(of_all) {
         let word = if topic.value == TopicW::Store { "store" } else { "config" };
         cx.report.add(
-            error("config::bad_word", topic.span, format!("`{word}` is about the daemon as a whole, not about a client"))
-                .label("cannot be told to a client alone")
-                .help("remove it, or put the notification outside of the template"),
+            error(
+                "config::bad_word",
+                topic.span,
+                format!("`{word}` is about the daemon as a whole, not about a client"),
+            )
+            .label("cannot be told to a client alone")
+            .help("remove it, or put the notification outside of the template"),
         );
     }
     IntegrationName::parse(client).ok()

@@ -33,7 +33,12 @@ struct Client {
 
 type Outcomes = Arc<Mutex<BTreeMap<String, Came>>>;
 
-fn call_by_call(clock: &Clock, limits: Limits, client: Client, outcomes: &Outcomes) -> Pin<Box<dyn Future<Output = ()>>> {
+fn call_by_call(
+    clock: &Clock,
+    limits: Limits,
+    client: Client,
+    outcomes: &Outcomes,
+) -> Pin<Box<dyn Future<Output = ()>>> {
     let (clock, outcomes) = (clock.clone(), Arc::clone(outcomes));
     Box::pin(async move {
         clock.sleep_until(client.begins).await;

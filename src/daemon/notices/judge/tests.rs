@@ -190,12 +190,16 @@ fn a_client_hears_of_itself_alone_and_of_nobody_who_shares_with_it() {
         other => other,
     };
     let mut book = Book::default();
-    let others = [(Topic::Runs, wrong(&["bravo"], 0, 9)), (Topic::Store, wrong(&[], 0, 1)), (Topic::Config, wrong(&[], 0, 1))];
+    let others =
+        [(Topic::Runs, wrong(&["bravo"], 0, 9)), (Topic::Store, wrong(&[], 0, 1)), (Topic::Config, wrong(&[], 0, 1))];
     assert!(told(&office, &mut book, &facts(others), 0).is_empty());
     assert_eq!(told(&office, &mut book, &facts([(Topic::Runs, wrong(&["acme"], 0, 9))]), 0), ["runs.failed"]);
     let known = Discreet::Text("something waits".to_owned());
-    assert_eq!(told(&office, &mut book, &facts([(Topic::Connection, shared(known))]), 1).last().unwrap(), "connection.lost");
-    let message = &book.waiting.last().unwrap().message;
+    assert_eq!(
+        told(&office, &mut book, &facts([(Topic::Connection, shared(known))]), 1).last().unwrap(),
+        "connection.lost"
+    );
+    let message = &book.waiting.back().unwrap().message;
     assert_eq!(message.integration, acme);
     assert!(message.text.contains("something waits") && !message.text.contains("bravo"), "{}", message.text);
     assert!(told(&office, &mut Book::default(), &facts([(Topic::Edit, shared(Discreet::Nothing))]), 2).is_empty());
