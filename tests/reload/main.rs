@@ -22,6 +22,7 @@ mod control;
 mod defined;
 mod disk;
 mod editing;
+mod forget;
 mod fuzz;
 mod judged;
 mod jumps;

@@ -141,8 +141,8 @@ impl Compared<'_> {
                 Decision::Remove => (DiffKind::Removed, None),
                 Decision::Tune => (DiffKind::Tuned, None),
                 Decision::Change => (DiffKind::Changed, None),
-                Decision::Keep(why) => (DiffKind::Kept, Some(why)),
-                Decision::LeaveOut(why) => (DiffKind::LeftOut, Some(why)),
+                Decision::Keep(why) => (DiffKind::Kept, Some(why.to_string())),
+                Decision::LeaveOut(why) => (DiffKind::LeftOut, Some(why.to_string())),
             };
             let mut one = IntegrationDiff {
                 integration: name.clone(),
