@@ -201,6 +201,9 @@ impl Run<'_> {
         if let Some(revert) = self.request.revert.clone() {
             return self.take_back(&pipelines, &failed, &revert.run).await;
         }
+        for pipeline in pipelines.iter().filter(|pipeline| !self.foreign.contains(&pipeline.name)) {
+            self.note_whose_day_has_come(pipeline).await?;
+        }
         for round in 0..ROUNDS {
             let mut wrote = false;
             for pipeline in &pipelines {
@@ -276,6 +279,7 @@ impl Run<'_> {
         }
         if edited {
             self.look_at_everything_again(pipeline).await?;
+            self.note_references_anew(pipeline).await?;
         }
         let state = self.state_mut(&pipeline.name).await?;
         state.config = pipeline.hash;

@@ -13,7 +13,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::{replace::replace, shelf::Shelf};
+pub(super) use self::replace::replace;
+use self::shelf::Shelf;
 use super::place::{Found, Ready, Stamp, failed, wait};
 use crate::connector::{Answer, CallError, FileTable, Resource, WriteKind};
 
