@@ -233,7 +233,7 @@ connectors:
     resources: { things: { id: $.id, fields: { id: id, name: text }, list: { get: /things, records: $.items }, get: \"/things/{id}\" } } }
   token: { base_url: \"http://127.0.0.1:1\", auth: { kind: bearer },
     webhooks: { signed: { by: token, path: $.token }, id: \"$.ids[*]\", resource: { path: $.kind, names: { THING: things } } },
-    resources: { things: { id: $.id, fields: { id: id, name: text }, list: { get: /things, records: $.items } } } }
+    resources: { things: { id: $.id, fields: { id: id, name: text }, list: { get: /things, records: $.items }, get: \"/things/{id}\", create: { post: /things }, update: { patch: \"/things/{id}\" } } } }
   path: { base_url: \"http://127.0.0.1:1\", auth: { kind: bearer },
     webhooks: { signed: { by: secret-path }, events: $, id: $.id, resource: { path: $.kind, names: { THING: things } } },
     resources: { things: { id: $.id, fields: { id: id, name: text }, list: { get: /things, records: $.items } } } }
@@ -249,7 +249,7 @@ integrations:
   all:
     automatic: false
     pipelines:
-      a: { source: signed/things, target: token/things, direction: source-to-target, creates: none, match: [ { source: $.name, target: $.name } ], fields: [ { source: $.name, target: $.name, write: on-create } ] }
+      a: { source: signed/things, target: token/things, direction: source-to-target, creates: none, match: [ { source: $.name, target: $.name } ], fields: [ { source: $.name, target: $.name } ] }
 ";
 
 /// A daemon with a public listener, and no time that passes.

@@ -115,5 +115,5 @@ fn any_manifest_is_used_or_its_mistakes_are_shown() {
 
 #[test]
 fn whatever_comes_to_the_public_listener_is_turned_away_or_kept() {
-    replay("hooks", 25, targets::hooks);
+    replay("hooks", 12, targets::hooks);
 }

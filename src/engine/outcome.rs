@@ -47,7 +47,8 @@ impl Run<'_> {
 
     /// The pipelines that have a resource at an end, of whatever integration.
     fn users(&self, (connection, resource): &ResourceKey) -> Vec<(&Pipeline, Side)> {
-        let ends = self.engine.config.pipelines().flat_map(|(_, pipeline)| Side::BOTH.map(|side| (&**pipeline, side)));
+        let ends =
+            self.engine.config.pipelines().flat_map(|(_, pipeline)| Side::BOTH.map(move |side| (&**pipeline, side)));
         let is_end = |(pipeline, side): &(&Pipeline, Side)| {
             let end = pipeline.end(*side);
             end.connection.name == *connection && end.resource.name == *resource

@@ -6,9 +6,9 @@
 
 use std::{collections::HashMap, fs, path::Path};
 
-use super::{super::Standing, place::failed, write::replace};
+use super::{place::failed, write::replace_file};
 use crate::{
-    connector::{CallError, Outcome, Unread},
+    connector::{CallError, Outcome, Standing, Unread},
     record::RecordId,
 };
 
@@ -45,7 +45,7 @@ pub(super) fn tell(folder: &Path, telling: &mut Vec<Telling>, outcomes: &[Outcom
         let path = folder.join(result_name(&file.name));
         if fs::read(&path).ok().as_deref() != Some(text.as_slice()) {
             fs::create_dir_all(folder).map_err(|error| failed("make", folder, &error))?;
-            replace(&path, &text)?;
+            replace_file(&path, &text)?;
         }
         let is_open = |outcome: &&Outcome| matches!(outcome.standing, Standing::Waiting | Standing::Parked);
         if file.ids.iter().any(|id| by_record.get(id).is_none_or(|all| all.iter().any(is_open))) {
