@@ -1,6 +1,8 @@
 //! Who refers to whom: the reverse index behind `referenced_by` and `awaited_by`. It is kept true where records are delivered,
 //! when a day has come on which a record passes its filter, and when a filter begins to ask.
 
+use std::sync::Arc;
+
 use super::{
     EngineError,
     deliver::projection_of,
@@ -99,9 +101,17 @@ impl Run<'_> {
         });
     }
 
+    /// As [`Run::note_whose_day_has_come`], of each of these.
+    pub(super) async fn note_whose_days_have_come(&self, pipelines: &[Arc<Pipeline>]) -> Result<(), EngineError> {
+        for pipeline in pipelines.iter().filter(|pipeline| !self.foreign.contains(&pipeline.name)) {
+            self.note_whose_day_has_come(pipeline).await?;
+        }
+        Ok(())
+    }
+
     /// A day may have come on which a record passes its filter. Nothing about it changed, so nobody delivers it; and yet it
     /// refers to others from now on.
-    pub(super) async fn note_whose_day_has_come(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
+    async fn note_whose_day_has_come(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
         let counted = |field: &crate::config::Field| matches!(&field.content, Content::Mapped { reference: Some(to), .. } if self.counts_references(to, &pipeline.name));
         if !moves(&pipeline.end(Side::Source).filter) || !pipeline.fields.iter().any(counted) {
             return Ok(());

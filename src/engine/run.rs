@@ -201,9 +201,7 @@ impl Run<'_> {
         if let Some(revert) = self.request.revert.clone() {
             return self.take_back(&pipelines, &failed, &revert.run).await;
         }
-        for pipeline in pipelines.iter().filter(|pipeline| !self.foreign.contains(&pipeline.name)) {
-            self.note_whose_day_has_come(pipeline).await?;
-        }
+        self.note_whose_days_have_come(&pipelines).await?;
         for round in 0..ROUNDS {
             let mut wrote = false;
             for pipeline in &pipelines {

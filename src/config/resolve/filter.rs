@@ -115,10 +115,14 @@ impl Filters<'_, '_> {
         let other = if need == Need::AwaitedBy { Need::ReferencedBy } else { Need::AwaitedBy };
         if let Some((_, span, _)) = self.needs.iter().find(|(known, _, need)| *known == name && *need == other) {
             self.cx.report.add(
-                error("config::bad_filter", written.span, format!("`{}` is in `referenced_by` and in `awaited_by`", written.value))
-                    .label("one of them decides")
-                    .also(*span, "the other one")
-                    .help("`awaited_by` counts whatever `referenced_by` counts, and what waits for its day besides: keep one of them"),
+                error(
+                    "config::bad_filter",
+                    written.span,
+                    format!("`{}` is in `referenced_by` and in `awaited_by`", written.value),
+                )
+                .label("one of them decides")
+                .also(*span, "the other one")
+                .help("keep `awaited_by`: it counts whatever `referenced_by` counts"),
             );
             return None;
         }
