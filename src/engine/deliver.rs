@@ -3,16 +3,9 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::{
-    EngineError,
-    elements::readings,
-    lookups::{Questions, id_of},
-    pull::Attached,
-    run::Run,
-    step::Newcomer,
-};
+use super::{EngineError, elements::readings, lookups::Questions, pull::Attached, run::Run, step::Newcomer};
 use crate::{
-    config::{Content, OnLeave, Pipeline, PipelineName},
+    config::{OnLeave, Pipeline, PipelineName},
     connector::RemoteRecord,
     mapping::{Verdict, admit, match_key},
     record::{Projection, RecordId, Side},
@@ -373,54 +366,6 @@ impl Run<'_> {
         questions.about(side, &seen.id, &seen.projection);
         let known = self.fetch(questions).await?;
         Ok(admit(&pipeline.end(side).filter, &seen.id, &seen.projection, &known))
-    }
-
-    /// The records a source record refers to, in pipelines that let records in because they are referred to.
-    fn references(&self, pipeline: &Pipeline, side: Side, projection: &Projection) -> Vec<(PipelineName, RecordId)> {
-        if side != Side::Source {
-            return Vec::new();
-        }
-        let fields = pipeline.fields.iter();
-        fields
-            .filter_map(|field| {
-                let Content::Mapped { reference: Some(referred), .. } = &field.content else { return None };
-                if !self.counts_references(referred, &pipeline.name) {
-                    return None;
-                }
-                let slot = field.end(Side::Source).slots.first()?;
-                Some((referred.clone(), id_of(projection.cell(*slot))?))
-            })
-            .collect()
-    }
-
-    /// Keeps the reverse index of references true, and has a record looked at that is referred to for the first time:
-    /// it may enter now although nothing about it changed.
-    async fn note_references(
-        &self,
-        changes: &mut Changes,
-        pipeline: &Pipeline,
-        seen: &Observation,
-        old: &[(PipelineName, RecordId)],
-    ) -> Result<(), EngineError> {
-        let mut new = self.references(pipeline, Side::Source, &seen.projection);
-        if new.is_empty() && old.is_empty() {
-            return Ok(());
-        }
-        if seen.gone || self.rejects(pipeline, Side::Source, seen).await? {
-            new.clear();
-        }
-        let now = self.engine.clock.now();
-        for (referred, to) in old.iter().filter(|entry| !new.contains(entry)) {
-            changes.together(|atomic| atomic.forget_reference(&pipeline.name, referred, to, &seen.id));
-        }
-        for (referred, to) in &new {
-            changes.together(|atomic| {
-                atomic.reference(&pipeline.name, referred, to, &seen.id);
-                let why = format!("{} of {} refers to it", seen.label, pipeline.name);
-                atomic.due(referred, Side::Source, to, &Due { at: now, why });
-            });
-        }
-        Ok(())
     }
 
     /// Marks a linked record as gone from a side, or forgets an unlinked one.

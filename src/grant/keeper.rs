@@ -205,6 +205,7 @@ impl Keeper {
             return Err(GrantError::Passes(words.clone()));
         }
         let refresh = held.kept.as_ref().and_then(|kept| kept.refresh.clone());
+        let server = held.kept.as_ref().and_then(|kept| kept.server.clone());
         let mut answer = match (&refresh, grant.flow) {
             (_, GrantFlow::ClientCredentials) => exchange::own(grant).await,
             (None, GrantFlow::Code) => {
@@ -216,13 +217,13 @@ impl Keeper {
                     // Durable before it is sent: after a crash nobody believes that the token was never used.
                     self.save(grant, held).await?;
                 }
-                exchange::renew(grant, refresh).await
+                exchange::renew(grant, server.as_deref(), refresh).await
             }
         };
         if let (Err(NoTokens::Lost(_)), Some(refresh)) = (&answer, &refresh) {
             // With a grace period the remote takes it once more; without one, the grant has ended already.
             tracing::warn!(event = "grant.answer_lost", grant = %grant.name);
-            answer = exchange::renew(grant, refresh).await;
+            answer = exchange::renew(grant, server.as_deref(), refresh).await;
         }
         match answer {
             Ok(tokens) => {
@@ -347,7 +348,9 @@ impl Keeper {
             Ok(()) | Err(GrantError::Vault(VaultError::OtherKey)) => {}
             Err(error) => return Err(error),
         }
-        let tokens = exchange::redeem(&grant, &waiting.redirect, code, waiting.verifier).await;
+        let server = captured::server(&grant.login, parameters).map_err(GrantError::Person)?;
+        let at = (&*grant, server.as_deref());
+        let tokens = exchange::redeem(at, &waiting.redirect, code, waiting.verifier).await;
         let tokens = tokens.map_err(|no| {
             let (NoTokens::Dead(words) | NoTokens::Refused(words) | NoTokens::Lost(words) | NoTokens::NotSent(words)) =
                 no;
@@ -368,7 +371,7 @@ impl Keeper {
         }
         partings.retain(|name, _| left.contains(name));
         let mut kept =
-            Kept { chosen: former.chosen, accounts: former.accounts, left, partings, host, ..Kept::default() };
+            Kept { chosen: former.chosen, accounts: former.accounts, left, partings, host, server, ..Kept::default() };
         take(&mut kept, tokens, self.clock.now());
         (held.kept, held.loaded, held.rest) = (Some(kept), true, None);
         self.save(&grant, &mut held).await?;

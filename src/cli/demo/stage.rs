@@ -18,6 +18,9 @@ use crate::{
 /// The secret of the address at which proposals are posted.
 pub(super) const POSTED: &str = "practice-inbox-0123456789";
 
+/// The app that the owner of a practice system consents to: its id and its secret.
+const APP: (&str, &str) = ("practice-app", "practice-app-secret");
+
 /// A website and the system beside it.
 #[derive(Debug)]
 pub(super) struct Stage {
@@ -73,10 +76,14 @@ impl Stage {
         values.extend([("PROPOSALS_TOKEN", POSTED.to_owned()), ("PROPOSALS_FOLDER", files)]);
         match &self.beside {
             Beside::Xero(xero) => {
+                let (app, secret) = APP;
+                xero.logins().let_in(app, secret);
                 values.extend([
                     ("XERO_URL", xero.url()),
+                    ("XERO_LOGIN", xero.host()),
+                    ("XERO_APP_ID", app.to_owned()),
+                    ("XERO_APP_SECRET", secret.to_owned()),
                     ("XERO_TOKEN", xero.token().to_owned()),
-                    ("XERO_TENANT", xero.tenant().to_owned()),
                     ("ACME_URL", self.website.url()),
                     ("ACME_XERO", xero.url()),
                     ("ACME_TENANT", xero.tenant().to_owned()),
@@ -91,13 +98,11 @@ impl Stage {
             }
             Beside::Xpm(xpm) => {
                 let manager = xpm.insert("staff", "<Staff><Name>Jo Partner</Name></Staff>")?;
-                let (app, secret) = ("practice-app", "practice-app-secret");
+                let (app, secret) = APP;
                 xpm.logins().let_in(app, secret);
                 values.extend([
                     ("XPM_URL", xpm.url()),
                     ("XPM_LOGIN", xpm.host()),
-                    ("XPM_TOKEN", xpm.token().to_owned()),
-                    ("XPM_TENANT", xpm.tenant().to_owned()),
                     ("XPM_APP_ID", app.to_owned()),
                     ("XPM_APP_SECRET", secret.to_owned()),
                     ("XPM_LEAD_MANAGER", manager),

@@ -288,6 +288,7 @@ impl std::fmt::Debug for Asked<'_> {
                 Filter::Test(test) => write!(f, "{} {:?};", test.path, test.operator),
                 Filter::Where(slot) => write!(f, "{:?};", slots.get(*slot)),
                 Filter::ReferencedBy(name) => write!(f, "referenced by {name};"),
+                Filter::AwaitedBy(name) => write!(f, "awaited by {name};"),
             }
         }
         let end = self.0.end(self.1);

@@ -171,6 +171,7 @@ pub fn pipeline() -> Pipeline {
         cut_over: None,
         needs: Vec::new(),
         referenced_by: Vec::new(),
+        awaited_by: Vec::new(),
         co_writers: Vec::new(),
         known: Vec::new(),
         hash: 7,
