@@ -51,3 +51,4 @@ pub(crate) use schema::schema_of;
 pub use schema::{config_schema, connector_schema, settings_schema};
 pub use secret::{Secret, SecretCommand};
 pub use source::{Place, Sources};
+pub(crate) use unparsed::without_secrets;

@@ -101,6 +101,9 @@ pub struct ConnectionNow {
     /// Who disconnected it, if a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parted: Option<Parting>,
+    /// The accounts that the login covers, where the connection has to name one of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub covers: Vec<Account>,
 }
 
 /// What came of a consent.

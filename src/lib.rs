@@ -16,5 +16,6 @@ pub mod public;
 pub mod record;
 pub mod rehearse;
 pub mod sandbox;
+mod serving;
 pub mod store;
 pub mod sync;

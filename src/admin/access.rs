@@ -10,6 +10,7 @@ use crate::{
         reload::Rollout,
     },
     engine::Mode,
+    grant::ConnectionNow,
     record::Side,
 };
 
@@ -178,8 +179,7 @@ fn limit(daemon: &Handle, scope: &Scope, status: &mut Status) {
     status.edits.retain(|edit| scope.has(&edit.integration));
     // Whoever sees only some clients does not see who the others are.
     status.rollouts.clear();
-    let seen = connections(daemon, scope);
-    status.connections.retain(|one| seen.contains(&one.connection));
+    limit_connections(&connections(daemon, scope), &mut status.connections);
     if let Some(daemon) = &mut status.daemon {
         daemon.integrations.retain(|one| scope.has(&one.integration));
         // Places in files, and mistakes of others.
@@ -187,9 +187,35 @@ fn limit(daemon: &Handle, scope: &Scope, status: &mut Status) {
     }
 }
 
+fn limit_connections(seen: &BTreeSet<ConnectionName>, connections: &mut Vec<ConnectionNow>) {
+    connections.retain(|one| seen.contains(&one.connection));
+    // One login may cover the accounts of many clients.
+    connections.iter_mut().for_each(|one| one.covers.clear());
+}
+
 /// The connections that the integrations of a scope use.
 pub(super) fn connections(daemon: &Handle, scope: &Scope) -> BTreeSet<ConnectionName> {
     let config = daemon.config();
     let seen = config.pipelines().filter(|(integration, _)| scope.has(&integration.name));
     seen.flat_map(|(_, pipeline)| Side::BOTH.map(|side| pipeline.end(side).connection.name.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whoever_sees_one_client_is_not_told_which_accounts_a_login_covers() {
+        let one = |name: &str| {
+            json!({ "connection": name, "grant": "agency", "state": "needs-consent", "account": null, "todo": "x",
+                    "expires": null, "covers": [{ "id": "1", "name": "Bravo Ltd" }] })
+        };
+        let mut all: Vec<ConnectionNow> = serde_json::from_value(json!([one("acme-xero"), one("bravo-xero")])).unwrap();
+        assert_eq!(all[0].covers.len(), 1);
+        limit_connections(&BTreeSet::from([ConnectionName::parse("acme-xero").unwrap()]), &mut all);
+        assert_eq!((all.len(), all[0].connection.as_str()), (1, "acme-xero"));
+        assert!(!serde_json::to_string(&all).unwrap().contains("Bravo"), "{all:?}");
+    }
 }

@@ -4,13 +4,16 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
+    body::to_bytes,
+    extract::{ConnectInfo, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 use chrono::{DateTime, Utc};
+use hyper::{body::Incoming, service::Service as _};
+use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
 use tokio::{
     net::TcpListener,
@@ -35,18 +38,21 @@ use crate::{
         Handle,
         protocol::{Failure, Request as Asked, Response as Answer},
     },
+    serving::{self, Limits},
 };
 
+/// What the port bears. Pages that are told of changes stay connected, so there must be room beside them.
+const LIMITS: Limits = Limits { name: "console", visitors: 512, head: Duration::from_secs(10), head_bytes: 64 << 10 };
 /// Most bytes of a body.
 const BODY: usize = 256 << 10;
+/// How long a body may take.
+const BODY_TIME: Duration = Duration::from_secs(10);
 /// How long after a failure the address is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 /// Passwords that are checked at once: each takes 19 MiB.
 const CHECKS: usize = 2;
 /// Pages that are told of changes at once.
-const LISTENERS: usize = 500;
-/// How long the end waits for answers under way.
-const FAREWELL: Duration = Duration::from_secs(2);
+const LISTENERS: usize = 384;
 
 /// Why there is no console.
 #[derive(Debug, Error)]
@@ -171,25 +177,13 @@ pub fn begin(daemon: &Handle, settings: AdminSettings) -> JoinHandle<()> {
 
 async fn serve(listener: TcpListener, lobby: Arc<Lobby>) {
     let daemon = lobby.daemon.clone();
-    let (ending, mut ended) = watch::channel(false);
-    let stop = async move {
-        daemon.stopping().await;
-        ending.send_replace(true);
-    };
     let base = lobby.base.clone();
-    let app = below_base(&base, router(lobby)).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, app).with_graceful_shutdown(stop);
-    let farewell = async {
-        // The sender lives in the future that is served.
-        let _ = ended.wait_for(|ended| *ended).await;
-        tokio::time::sleep(FAREWELL).await;
+    let app = TowerToHyperService::new(below_base(&base, router(lobby)));
+    let answer = move |mut request: hyper::Request<Incoming>, from: SocketAddr| {
+        request.extensions_mut().insert(ConnectInfo(from));
+        app.call(request)
     };
-    tokio::select! {
-        outcome = serving => if let Err(error) = outcome {
-            tracing::error!(event = "console.failed", %error);
-        },
-        () = farewell => {}
-    }
+    serving::serve(listener, LIMITS, answer, daemon.stopping()).await;
 }
 
 fn router(lobby: Arc<Lobby>) -> Router {
@@ -199,7 +193,6 @@ fn router(lobby: Arc<Lobby>) -> Router {
         .route("/metrics", get(numbers))
         .merge(api::router())
         .merge(pages::router(&lobby))
-        .layer(DefaultBodyLimit::max(BODY))
         .layer(middleware::from_fn_with_state(Arc::clone(&lobby), guard))
         .with_state(lobby)
 }
@@ -223,10 +216,25 @@ async fn guard(State(lobby): State<Arc<Lobby>>, request: Request, next: Next) ->
     } else if !hearing::is_own_origin(request.method(), request.headers(), url) {
         (StatusCode::FORBIDDEN, "this was sent by a page of another site\n").into_response()
     } else {
-        next.run(request).await
+        match whole(request).await {
+            Ok(request) => next.run(request).await,
+            Err(refused) => refused,
+        }
     };
     careful(response.headers_mut(), lobby.is_secure());
     response
+}
+
+/// The request with all of its body, which is short: nobody waits for one who sends it slowly, and keeps a place meanwhile.
+async fn whole(request: Request) -> Result<Request, Response> {
+    let (parts, body) = request.into_parts();
+    let refused =
+        |status: StatusCode, text: &'static str| Err((status, [(header::CONNECTION, "close")], text).into_response());
+    match tokio::time::timeout(BODY_TIME, to_bytes(body, BODY)).await {
+        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, bytes.into())),
+        Ok(Err(_)) => refused(StatusCode::PAYLOAD_TOO_LARGE, "this is too long, or was not sent to its end\n"),
+        Err(_) => refused(StatusCode::REQUEST_TIMEOUT, "this took too long to send\n"),
+    }
 }
 
 fn careful(headers: &mut HeaderMap, secure: bool) {

@@ -187,7 +187,9 @@ fn integration(one: &IntegrationDiff, paint: Paint) -> String {
         (Some(one), None) | (None, Some(one)) => format!(" ({one})"),
         (None, None) => String::new(),
     };
-    let mut out = wrap(&format!("{}{hashes} {word}{why}", paint.bold(one.integration.as_str())), 0);
+    let name = one.integration.as_str();
+    let line = wrap(&format!("{name}{hashes} {word}{why}"), 0);
+    let mut out = line.strip_prefix(name).map_or_else(|| line.clone(), |rest| paint.bold(name) + rest);
     for edited in &one.edited {
         out.push_str(&wrap(edited, 2));
     }

@@ -4,6 +4,7 @@ use std::{error::Error as StdError, fmt::Write as _, io, path::PathBuf, process:
 
 use thiserror::Error;
 
+use super::text::harmless;
 use crate::{
     daemon::{
         ClientError, SocketError,
@@ -141,7 +142,7 @@ impl CliError {
         }
     }
 
-    /// The error with its causes, for people.
+    /// The error with its causes, for people. What a remote said in it cannot drive a terminal.
     #[must_use]
     pub fn told(&self) -> String {
         let mut told = format!("error: {self}");
@@ -154,7 +155,7 @@ impl CliError {
         if let Some(remedy) = self.remedy() {
             let _ = write!(told, "\n  help: {remedy}");
         }
-        told
+        harmless(&told)
     }
 
     const fn remedy(&self) -> Option<&'static str> {

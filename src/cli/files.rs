@@ -113,8 +113,8 @@ impl Target {
         Ok(Some(aside))
     }
 
-    /// Puts a text in its place, whole or not at all, with the owner and the mode it had. Refuses if it no longer holds
-    /// what it `held`.
+    /// Puts a text in its place, whole or not at all, with the owner and the mode it had; what is new, with the group of
+    /// its folder. Refuses if it no longer holds what it `held`.
     ///
     /// # Errors
     ///
@@ -156,6 +156,13 @@ impl Target {
             }
             let mode = fs::Permissions::from_mode(old.mode() & 0o7777);
             fs::set_permissions(temp, mode).map_err(failed("give the mode of the old file to", temp))?;
+        } else if let Ok(folder) = fs::metadata(self.folder()) {
+            // Whoever reads the folder reads what is new in it, whatever the umask: the daemon is no member of root's group.
+            // Who may not give that group away leaves the file with their own, as an editor does.
+            if chown(temp, None, Some(folder.gid())).is_ok() {
+                let mode = fs::Permissions::from_mode(0o640);
+                fs::set_permissions(temp, mode).map_err(failed("give its mode to", temp))?;
+            }
         }
         file.sync_all().map_err(failed("write", temp))
     }
@@ -182,4 +189,21 @@ pub fn ask(question: &str, out: &Output) -> Result<Option<char>, CliError> {
 #[must_use]
 pub fn differences(old: &str, new: &str) -> String {
     similar::TextDiff::from_lines(old, new).unified_diff().context_radius(2).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_file_is_of_the_group_of_its_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        // Root may give any group away; anybody else has one that can be shown only as far as it goes.
+        let group = 4_321;
+        let root = chown(dir.path(), None, Some(group)).is_ok();
+        let expected = if root { group } else { fs::metadata(dir.path()).unwrap().gid() };
+        Target::find(dir.path(), Path::new("new.yaml")).unwrap().replace("a: 1\n", None).unwrap();
+        let new = fs::metadata(dir.path().join("new.yaml")).unwrap();
+        assert_eq!((new.gid(), new.mode() & 0o777), (expected, 0o640));
+    }
 }

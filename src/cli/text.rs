@@ -107,6 +107,12 @@ pub fn one_line(text: &str) -> String {
     spaced.collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Text of several lines, without anything that could drive a terminal.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+}
+
 /// At most `width` columns; what is cut off is marked.
 #[must_use]
 pub fn cut(text: &str, width: usize) -> String {
@@ -125,13 +131,14 @@ pub fn cut(text: &str, width: usize) -> String {
 }
 
 /// Breaks a text at spaces so that each line, indented, fits [`WIDTH`]. Lines after the first hang by two columns. What
-/// stands between backticks is one piece, if a line can hold it: a command is there to be copied.
+/// stands between backticks is one piece, if a line can hold it: a command is there to be copied. Nothing in it can drive a
+/// terminal; colours are put around it.
 #[must_use]
 pub fn wrap(text: &str, indent: usize) -> String {
     let room = |line: usize| WIDTH.saturating_sub(indent + if line == 0 { 0 } else { 2 }).max(20);
     let mut lines: Vec<String> = Vec::new();
     let mut pieces: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    for word in one_line(text).split(' ').filter(|word| !word.is_empty()) {
         let is_open = |piece: &String| piece.matches('`').count() % 2 == 1;
         match pieces.last_mut().filter(|piece| is_open(piece) && piece.width() + 1 + word.width() <= room(1)) {
             Some(piece) => {
@@ -201,9 +208,9 @@ impl Table {
         }
     }
 
-    /// Adds a row.
+    /// Adds a row. Nothing in it can drive a terminal.
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.rows.push(cells.iter().map(|cell| harmless(cell).replace('\n', " ")).collect());
     }
 
     /// The table, indented, no wider than [`WIDTH`].
@@ -268,6 +275,18 @@ mod tests {
             assert!(wrapped.lines().all(|line| line.width() <= WIDTH), "{wrapped}");
             assert_eq!(wrapped.split_whitespace().collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn what_a_remote_says_drives_no_terminal() {
+        let evil = "Acme\u{1b}[2J\u{7}\r\u{9b}31mLtd";
+        let mut table = Table::new(&["NAME", "ID"]);
+        table.row(vec![evil.to_owned(), "1".to_owned()]);
+        for text in [wrap(evil, 0), table.render(0, Paint::Plain), harmless(evil)] {
+            assert!(text.contains("Acme") && text.contains("Ltd"), "{text:?}");
+            assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        }
+        assert_eq!(harmless("one\ntwo"), "one\ntwo");
     }
 
     #[test]

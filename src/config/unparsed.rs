@@ -114,6 +114,15 @@ pub(super) fn hide(file: u32, text: &str, sign: char, sources: &mut Sources) {
     }
 }
 
+/// The text of a file with stars for every value that may be a secret, whether or not it parses.
+pub(crate) fn without_secrets(name: &str, text: &str) -> String {
+    let mut sources = Sources::default();
+    let file = sources.add(name.to_owned(), text);
+    let is_toml = std::path::Path::new(name).extension().is_some_and(|extension| extension == "toml");
+    hide(file, text, if is_toml { '=' } else { ':' }, &mut sources);
+    sources.shown(name).unwrap_or_default().to_owned()
+}
+
 /// The pieces of a line that may be secrets.
 fn secrets(line: &str, sign: char, open: &mut Option<Open>) -> Vec<(usize, usize)> {
     let indent = line.len() - line.trim_start().len();

@@ -491,6 +491,7 @@ impl Handle {
             let _ = stirred.changed().await;
         }
         deadline.abort();
+        grants::settled(&self.shared).await;
         self.flush().await;
         self.shared.stop.send_replace(Stop::Done);
         if let Some(listener) = tasks.listener {

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{
@@ -125,8 +126,30 @@ fn named<'c>(config: &'c Config, what: &str) -> Result<(Arc<Grant>, Option<&'c C
     Err(Failure::new(FailureKind::NoSuch, text))
 }
 
-/// Carries out a request about grants in the daemon, and has whoever is concerned look again.
+/// Returns when no login is being given or renewed, or that takes too long.
+pub(super) async fn settled(shared: &Shared) {
+    /// Longer than a request and its repetition take. In real time, as authorization servers are real.
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let Some(keeper) = keeper(&shared.engine()) else { return };
+    if tokio::time::timeout(PATIENCE, keeper.settled()).await.is_err() {
+        tracing::error!(
+            event = "grant.not_settled",
+            "a login was being renewed at the end; it may have to be given again"
+        );
+    }
+}
+
+/// Carries out a request about grants in the daemon, and has whoever is concerned look again. It comes to its end also when
+/// whoever asked has hung up: half a disconnection, or a login that nobody looks for, is worse than either.
 pub(super) async fn answer(shared: &Arc<Shared>, request: Request) -> Result<Response, Failure> {
+    let shared = Arc::clone(shared);
+    let work = tokio::spawn(async move { answer_once(&shared, request).await });
+    work.await.unwrap_or_else(|error| {
+        Err(Failure::new(FailureKind::NotPossible, format!("a mistake in the program: {error}")))
+    })
+}
+
+async fn answer_once(shared: &Arc<Shared>, request: Request) -> Result<Response, Failure> {
     let engine = shared.engine();
     let response = carry_out(&engine, request).await?;
     if let Response::Consented(consented) = &response {

@@ -1,6 +1,7 @@
 //! The one owner of every grant: gives sessions, renews tokens, and carries out what people decide.
 
 mod leave;
+mod renew;
 
 use std::{
     collections::BTreeMap,
@@ -11,14 +12,14 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use oauth2::PkceCodeVerifier;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::{Mutex as Turn, MutexGuard};
+use tokio::{sync::Mutex as Turn, task::JoinHandle};
 use url::Url;
 
 pub use leave::Leaving;
 
 use super::{
     Account, ConnectionNow, ConnectionState, Consented, GrantError, Session, Vault, VaultError, accounts, captured,
-    exchange::{self, NoTokens, Tokens},
+    exchange::{self, NoTokens},
     kept::{self, Access, End, Kept, WHOLE},
 };
 use crate::{
@@ -27,12 +28,8 @@ use crate::{
     store::Store,
 };
 
-/// Tokens are renewed at the latest so long before they run out.
-const EARLY: TimeDelta = TimeDelta::minutes(5);
 /// How long a person may take to consent.
 const PATIENCE: TimeDelta = TimeDelta::minutes(15);
-/// After a failure that passes, the remote is left alone so long.
-const REST: Duration = Duration::from_secs(10);
 /// When a login that ends unless it is used is told to people.
 const WARN: TimeDelta = TimeDelta::days(14);
 /// How long a look waits for somebody who speaks to the remote.
@@ -133,9 +130,8 @@ impl Keeper {
     /// # Errors
     ///
     /// When a person has to do something, or it does not work now.
-    pub async fn session(&self, grant: &Grant, connection: &Connection) -> Result<Session, GrantError> {
-        let turn = self.of(grant);
-        let mut held = turn.lock().await;
+    pub async fn session(self: &Arc<Self>, grant: &Arc<Grant>, connection: &Connection) -> Result<Session, GrantError> {
+        let mut held = self.of(grant).lock_owned().await;
         self.load(grant, &mut held).await?;
         if held.unsaved {
             self.save(grant, &mut held).await?;
@@ -157,7 +153,7 @@ impl Keeper {
         let now = self.clock.now();
         let usable = |access: &Access| access.until.is_none_or(|until| now < until);
         if !kept.access.as_ref().is_some_and(usable) {
-            self.renew(grant, &mut held).await?;
+            held = self.renew(grant, held).await?;
         }
         let account = self.account(grant, connection, &mut held).await?;
         let access = held.kept.as_ref().and_then(|kept| kept.access.as_ref());
@@ -184,94 +180,12 @@ impl Keeper {
         self.renewals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Gets new tokens. Whoever calls has the turn, so there is one at a time.
-    async fn renew(&self, grant: &Grant, held: &mut MutexGuard<'_, Held>) -> Result<(), GrantError> {
-        let outcome = self.renew_once(grant, held).await;
-        let ended = held.kept.as_ref().is_some_and(|kept| kept.end.is_some());
-        let mut renewals = self.renewals.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = renewals.entry(grant.name.to_string()).or_default();
-        match outcome {
-            Ok(()) => count.renewed += 1,
-            Err(_) if ended => count.ended += 1,
-            Err(_) => count.failed += 1,
+    /// Returns when no login is being given or renewed: what was asked for before a stop is kept before the end.
+    pub async fn settled(&self) {
+        let all: Vec<_> = self.held.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for turn in all {
+            drop(turn.lock().await);
         }
-        outcome
-    }
-
-    async fn renew_once(&self, grant: &Grant, held: &mut MutexGuard<'_, Held>) -> Result<(), GrantError> {
-        if let Some((until, words)) = &held.rest
-            && self.clock.monotonic() < *until
-        {
-            return Err(GrantError::Passes(words.clone()));
-        }
-        let refresh = held.kept.as_ref().and_then(|kept| kept.refresh.clone());
-        let server = held.kept.as_ref().and_then(|kept| kept.server.clone());
-        let mut answer = match (&refresh, grant.flow) {
-            (_, GrantFlow::ClientCredentials) => exchange::own(grant).await,
-            (None, GrantFlow::Code) => {
-                return Err(self.ended(grant, held, "the login has ended, and cannot be renewed").await?);
-            }
-            (Some(refresh), GrantFlow::Code) => {
-                if let Some(kept) = held.kept.as_mut().filter(|kept| !kept.in_doubt) {
-                    kept.in_doubt = true;
-                    // Durable before it is sent: after a crash nobody believes that the token was never used.
-                    self.save(grant, held).await?;
-                }
-                exchange::renew(grant, server.as_deref(), refresh).await
-            }
-        };
-        if let (Err(NoTokens::Lost(_)), Some(refresh)) = (&answer, &refresh) {
-            // With a grace period the remote takes it once more; without one, the grant has ended already.
-            tracing::warn!(event = "grant.answer_lost", grant = %grant.name);
-            answer = exchange::renew(grant, server.as_deref(), refresh).await;
-        }
-        match answer {
-            Ok(tokens) => {
-                let now = self.clock.now();
-                // One that may not be believed is left aside; the former one stays.
-                let host = captured::host(&grant.login, &tokens.rest).ok().flatten();
-                if let Some(kept) = &mut held.kept {
-                    kept.host = host.or(kept.host.take());
-                    take(kept, tokens, now);
-                }
-                held.rest = None;
-                // Held in memory even if this fails: it is tried again before anything is used.
-                self.save(grant, held).await?;
-                tracing::info!(event = "grant.renewed", grant = %grant.name);
-                Ok(())
-            }
-            Err(NoTokens::Dead(words)) => Err(self.ended(grant, held, &words).await?),
-            Err(NoTokens::Refused(words)) => {
-                if let Some(kept) = &mut held.kept {
-                    kept.in_doubt = false;
-                }
-                let words = format!(
-                    "the login `{}` cannot be renewed: {words}; check its `client_id` and `client_secret`",
-                    grant.name
-                );
-                Err(self.rest(held, GrantError::Person(words)))
-            }
-            Err(NoTokens::Lost(words) | NoTokens::NotSent(words)) => {
-                let words = format!("the login `{}` cannot be renewed now: {words}", grant.name);
-                Err(self.rest(held, GrantError::Passes(words)))
-            }
-        }
-    }
-
-    fn rest(&self, held: &mut Held, error: GrantError) -> GrantError {
-        held.rest = Some((self.clock.monotonic().saturating_add(REST), error.to_string()));
-        error
-    }
-
-    /// The remote ended the grant.
-    async fn ended(&self, grant: &Grant, held: &mut Held, words: &str) -> Result<GrantError, GrantError> {
-        tracing::error!(event = "grant.broken", grant = %grant.name, words);
-        if let Some(kept) = &mut held.kept {
-            (kept.access, kept.refresh, kept.in_doubt) = (None, None, false);
-            kept.end = Some(End::Broken(words.to_owned()));
-        }
-        self.save(grant, held).await?;
-        Ok(person(grant, &broken(words)))
     }
 
     /// The account that a connection speaks to: the one it always spoke to, unless its `tenant` names another.
@@ -319,12 +233,18 @@ impl Keeper {
         Ok(ask.url)
     }
 
-    /// The person came back, with what the remote put into the address.
+    /// The person came back, with what the remote put into the address. It comes to its end also when whoever asked is
+    /// dropped, as a browser that was closed is: a code is good once.
     ///
     /// # Errors
     ///
     /// When they said no, came too late, or the remote gives no tokens.
-    pub async fn finish(&self, parameters: &[(String, String)]) -> Result<Consented, GrantError> {
+    pub async fn finish(self: &Arc<Self>, parameters: &[(String, String)]) -> Result<Consented, GrantError> {
+        let (keeper, parameters) = (Arc::clone(self), parameters.to_vec());
+        to_its_end(tokio::spawn(async move { keeper.finish_once(&parameters).await })).await
+    }
+
+    async fn finish_once(&self, parameters: &[(String, String)]) -> Result<Consented, GrantError> {
         let of = |name: &str| parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let not_waited_for = || {
             GrantError::Person(
@@ -372,7 +292,7 @@ impl Keeper {
         partings.retain(|name, _| left.contains(name));
         let mut kept =
             Kept { chosen: former.chosen, accounts: former.accounts, left, partings, host, server, ..Kept::default() };
-        take(&mut kept, tokens, self.clock.now());
+        renew::take(&mut kept, tokens, self.clock.now());
         (held.kept, held.loaded, held.rest) = (Some(kept), true, None);
         self.save(&grant, &mut held).await?;
         let accounts = match named {
@@ -412,6 +332,7 @@ impl Keeper {
                 todo: Some(todo.to_owned()),
                 expires: None,
                 parted: None,
+                covers: Vec::new(),
             });
         };
         let loaded = self.load(grant, &mut held).await;
@@ -419,7 +340,7 @@ impl Keeper {
         let (mut state, mut todo) = (ConnectionState::Connected, None);
         let again = format!("`reconciled connect {}`", grant.name);
         let kept = held.kept.as_ref();
-        let (mut account, mut expires, mut parted) = (None, None, None);
+        let (mut account, mut expires, mut parted, mut covers) = (None, None, None, Vec::new());
         match (loaded, kept) {
             (Err(error), _) => (state, todo) = (ConnectionState::Broken, Some(error.to_string())),
             (Ok(()), None) if grant.flow == GrantFlow::ClientCredentials => {}
@@ -448,6 +369,7 @@ impl Keeper {
                             let lost = kept.chosen.contains_key(name);
                             state = if lost { ConnectionState::Broken } else { ConnectionState::NeedsConsent };
                             todo = Some(why);
+                            covers.clone_from(&kept.accounts);
                         }
                         let lives = grant.login.refresh_lives.and_then(|lives| TimeDelta::from_std(lives).ok());
                         expires = kept.renewed.zip(lives).map(|(renewed, lives)| renewed + lives);
@@ -463,24 +385,13 @@ impl Keeper {
             }
         }
         let (connection, grant) = (connection.name.clone(), grant.name.to_string());
-        Some(ConnectionNow { connection, grant, state, account, todo, expires, parted })
+        Some(ConnectionNow { connection, grant, state, account, todo, expires, parted, covers })
     }
 }
 
-/// Takes tokens. The access token is renewed after nine tenths of its life at the latest, some earlier than others, so that
-/// not everybody comes at once.
-fn take(kept: &mut Kept, tokens: Tokens, now: DateTime<Utc>) {
-    let until = tokens.lives.and_then(|lives| TimeDelta::from_std(lives).ok()).map(|lives| {
-        let margin = (lives / 10).min(EARLY);
-        let spread = margin * i32::from(fastrand::u8(..)) / 255 / 2;
-        now + lives - margin - spread
-    });
-    kept.access = Some(Access { token: tokens.access, until });
-    // Where tokens do not rotate, the former one goes on.
-    if tokens.refresh.is_some() {
-        kept.refresh = tokens.refresh;
-    }
-    (kept.in_doubt, kept.renewed, kept.end) = (false, Some(now), None);
+/// Waits for work that goes on without whoever waits.
+async fn to_its_end<T>(work: JoinHandle<Result<T, GrantError>>) -> Result<T, GrantError> {
+    work.await.unwrap_or_else(|error| Err(GrantError::Passes(format!("a mistake in the program: {error}"))))
 }
 
 /// The account of a connection among those that the login covers.
@@ -493,20 +404,15 @@ fn choose(kept: &Kept, connection: &str, wanted: Option<&str>) -> Result<Account
         return found.cloned().ok_or_else(gone);
     }
     let mut fitting = kept.accounts.iter().filter(|account| wanted.is_none_or(|wanted| is(account, wanted)));
-    let names = || {
-        let names: Vec<String> = kept.accounts.iter().map(|a| format!("`{}` ({})", a.name, a.id)).collect();
-        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-    };
+    // Not which: this is told to everybody who may see this connection, and others may be the accounts of other clients.
     match (fitting.next(), fitting.next(), wanted) {
         (Some(only), None, _) => Ok(only.clone()),
         (Some(_), Some(_), _) => Err(format!(
-            "the login covers several accounts: give `{connection}` the id of one as `tenant`: {}",
-            names()
+            "the login covers several accounts: give `{connection}` the id of one as `tenant`; `reconciled connections` lists them"
         )),
         (None, ..) => Err(format!(
-            "the login does not cover the account `{}`: give `{connection}` another `tenant`, or have somebody consent who may use it; it covers {}",
+            "the login does not cover the account `{}`: give `{connection}` another `tenant`, or have somebody consent who may use it; `reconciled connections` lists those that it covers",
             wanted.unwrap_or_default(),
-            names()
         )),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
@@ -13,26 +12,16 @@ use axum::{
     http::{Request, header},
     response::Response,
 };
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
-    task::JoinSet,
-};
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
 
 use super::{Door, PublicError, Reply, Visit};
+use crate::serving::{self, Limits};
 
-/// Visitors served at once; more wait to be accepted.
-const VISITORS: usize = 256;
-/// How long the head of a request may take.
-const HEAD: Duration = Duration::from_secs(10);
-/// How long its body may take.
+/// What the port bears.
+const LIMITS: Limits = Limits { name: "public", visitors: 256, head: Duration::from_secs(10), head_bytes: 16 << 10 };
+/// How long the body of a request may take.
 const BODY: Duration = Duration::from_secs(20);
-/// How long the end waits for answers under way.
-const FAREWELL: Duration = Duration::from_secs(2);
-/// Most bytes of the head of a request.
-const HEAD_BYTES: usize = 16 << 10;
 
 /// The doors of a listener.
 #[derive(Clone)]
@@ -119,65 +108,10 @@ impl PublicListener {
 
     /// Serves until `stop` is done; answers under way come to their end.
     pub async fn serve(self, doors: Doors, stop: impl Future<Output = ()>) {
-        let mut visitors = JoinSet::new();
-        let places = Arc::new(Semaphore::new(VISITORS));
-        let (ending, _) = watch::channel(false);
-        tokio::pin!(stop);
-        loop {
-            let accepted = tokio::select! {
-                () = &mut stop => break,
-                accepted = async {
-                    // Never closed, so there is a place sooner or later.
-                    let place = Arc::clone(&places).acquire_owned().await.ok();
-                    (place, self.listener.accept().await)
-                } => accepted,
-                Some(_) = visitors.join_next() => continue,
-            };
-            match accepted {
-                (place, Ok((stream, from))) => {
-                    let (doors, ending) = (doors.clone(), ending.subscribe());
-                    visitors.spawn(async move {
-                        let _place = place;
-                        connection(doors, stream, from.ip(), ending).await;
-                    });
-                }
-                (_, Err(error)) => {
-                    // Out of file descriptors, mostly: others must end first.
-                    tracing::warn!(event = "public.accept_failed", %error);
-                    tokio::time::sleep(FAREWELL).await;
-                }
-            }
-        }
-        drop(self.listener);
-        ending.send_replace(true);
-        let _ = tokio::time::timeout(FAREWELL, async { while visitors.join_next().await.is_some() {} }).await;
-    }
-}
-
-/// Serves one connection, request after request.
-async fn connection(doors: Doors, stream: TcpStream, from: IpAddr, mut ending: watch::Receiver<bool>) {
-    let service = service_fn(move |request| {
-        let doors = doors.clone();
-        async move { Ok::<_, Infallible>(doors.answer(request, from).await) }
-    });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(serving);
-    let ended = tokio::select! {
-        outcome = &mut serving => Some(outcome),
-        // The sender outlives every visitor.
-        _ = async { ending.wait_for(|ending| *ending).await.is_ok() } => None,
-    };
-    let outcome = if let Some(outcome) = ended {
-        outcome
-    } else {
-        serving.as_mut().graceful_shutdown();
-        serving.await
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(event = "public.visitor_lost", %from, %error);
+        let answer = move |request, from: SocketAddr| {
+            let doors = doors.clone();
+            async move { Ok(doors.answer(request, from.ip()).await) }
+        };
+        serving::serve(self.listener, LIMITS, answer, stop).await;
     }
 }

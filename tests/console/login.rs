@@ -113,6 +113,29 @@ async fn many_guesses_at_once_are_as_many_attempts() {
 }
 
 #[tokio::test]
+async fn whoever_says_nothing_or_not_all_of_it_is_sent_away() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let office = Office::open().await;
+    let heads = [
+        "",
+        "POST /login HTTP/1.1\r\nHost: x",
+        "POST /login HTTP/1.1\r\nHost: HERE\r\nContent-Length: 10\r\n\r\nname=",
+    ];
+    let said = heads.map(async |head: &str| {
+        let mut stream = tokio::net::TcpStream::connect(office.console.address()).await.unwrap();
+        let head = head.replace("HERE", &office.console.address().to_string());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        // Without a limit this would wait for ever.
+        let _ = crate::bounded(stream.read_to_string(&mut answer)).await;
+        answer
+    });
+    let answers = futures_util::future::join_all(said).await;
+    assert!(answers[2].starts_with("HTTP/1.1 408"), "{answers:?}");
+    office.end().await;
+}
+
+#[tokio::test]
 async fn another_site_can_have_nothing_done() {
     let office = Office::open().await;
     office.conflict().await;

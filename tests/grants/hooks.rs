@@ -18,14 +18,14 @@ use super::setup::{Office, start};
 const KEY: &str = "canary-hook-key";
 
 /// Customers of a Xero go to a website; nothing is polled.
-struct Shop {
-    office: Office,
+pub(super) struct Shop {
+    pub office: Office,
     website: Website,
     folder: TempDir,
 }
 
 impl Shop {
-    async fn open() -> (Self, Handle) {
+    pub async fn open() -> (Self, Handle) {
         Self::looking("{ sync: { after_idle: 20d } }").await
     }
 
@@ -57,7 +57,7 @@ impl Shop {
         (shop, daemon)
     }
 
-    fn engine(&self) -> Engine {
+    pub fn engine(&self) -> Engine {
         let connectors = self
             .office
             .config
@@ -85,12 +85,12 @@ impl Shop {
     }
 
     /// Xero tells what changed.
-    async fn tell(&self, daemon: &Handle, events: &[Value]) -> u16 {
+    pub async fn tell(&self, daemon: &Handle, events: &[Value]) -> u16 {
         self.office.xero.tell(&self.url(daemon, "office"), KEY, events).await
     }
 
     /// So many minutes pass.
-    async fn minutes(&self, daemon: &Handle, minutes: i64) {
+    pub async fn minutes(&self, daemon: &Handle, minutes: i64) {
         let until = self.office.clock.now() + chrono::TimeDelta::minutes(minutes);
         tokio::time::timeout(Duration::from_mins(5), daemon.run_until(until)).await.expect("this hangs");
     }
@@ -104,8 +104,17 @@ impl Shop {
         Ledger::new(self.office.store.clone()).runs(&name, 100).await.unwrap().len()
     }
 
+    /// What waits is carried over, and then nothing is left to do.
+    pub async fn at_rest_after_a_run(&self) {
+        let daemon = self.daemon().await;
+        self.minutes(&daemon, 5).await;
+        daemon.stop().await;
+        assert!(self.person("rua@kea.example").is_some());
+        self.at_rest().await;
+    }
+
     /// Nothing is left to do, and a run by hand writes nothing.
-    async fn at_rest(&self) {
+    pub async fn at_rest(&self) {
         let request = |mode| RunRequest {
             integration: IntegrationName::parse("acme-shop").unwrap(),
             pipelines: Vec::new(),

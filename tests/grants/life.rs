@@ -211,6 +211,24 @@ async fn a_connection_keeps_its_account_and_says_when_the_login_does_not_cover_i
 }
 
 #[tokio::test]
+async fn which_accounts_a_login_covers_is_in_no_sentence() {
+    let office = Office::connected().await;
+    let mut acme = (*office.connection("acme")).clone();
+    acme.tenant = Some("Acme Ltd".to_owned());
+    let now = office.keeper.look(&acme).await.unwrap();
+    assert_eq!(now.state, NeedsConsent);
+    // One login may be that of an agency with many clients, and a sentence goes to whoever may see this connection.
+    let covered: Vec<&str> = now.covers.iter().map(|account| account.name.as_str()).collect();
+    assert_eq!(covered, ["Practice Company (NZ)"]);
+    let error = office.keeper.session(&office.grant(), &acme).await.unwrap_err().to_string();
+    for told in [now.todo.unwrap(), error] {
+        assert!(told.contains("`Acme Ltd`") && told.contains("`reconciled connections`"), "{told}");
+        assert!(!told.contains("Practice"), "{told}");
+    }
+    assert!(office.look("other").await.covers.is_empty(), "nobody has to choose there");
+}
+
+#[tokio::test]
 async fn a_login_that_ends_soon_is_told_before() {
     let office = Office::connected().await;
     office.clock.advance(Duration::from_secs(47 * 86_400));

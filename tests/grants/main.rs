@@ -6,6 +6,7 @@ mod browser;
 mod builtin;
 mod captured;
 mod crash;
+mod gone;
 mod hooks;
 mod life;
 mod setup;

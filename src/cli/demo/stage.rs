@@ -83,7 +83,6 @@ impl Stage {
                     ("XERO_LOGIN", xero.host()),
                     ("XERO_APP_ID", app.to_owned()),
                     ("XERO_APP_SECRET", secret.to_owned()),
-                    ("XERO_TOKEN", xero.token().to_owned()),
                     ("ACME_URL", self.website.url()),
                     ("ACME_XERO", xero.url()),
                     ("ACME_TENANT", xero.tenant().to_owned()),

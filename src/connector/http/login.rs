@@ -1,5 +1,7 @@
 //! Logging in: the secret is read for each request and never leaves this file but in a header marked as sensitive.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -24,7 +26,7 @@ impl Login {
     /// # Errors
     ///
     /// [`CallError::Login`], naming what is missing.
-    pub(super) async fn read(connection: &Connection, keeper: Option<&Keeper>) -> Result<Self, CallError> {
+    pub(super) async fn read(connection: &Connection, keeper: Option<&Arc<Keeper>>) -> Result<Self, CallError> {
         let fail = |message: String| CallError::Login { connection: connection.name.as_str().to_owned(), message };
         let mut session = None;
         let (name, text, mut secrets) = match &connection.auth {

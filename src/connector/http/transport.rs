@@ -95,7 +95,7 @@ impl HttpConnector {
 
     async fn try_once(&self, out: &Outgoing<'_>) -> Result<Reply, Fault> {
         let connection = &self.shared.connection;
-        let login = Login::read(connection, self.grants.as_deref()).await.map_err(Fault::Call)?;
+        let login = Login::read(connection, self.grants.as_ref()).await.map_err(Fault::Call)?;
         // A login that names no accounts leaves it to the connection, as a token does.
         let found = login.session.as_ref().and_then(|session| session.account.as_deref());
         let account = found.or(connection.tenant.as_deref());

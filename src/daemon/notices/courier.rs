@@ -2,10 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    panic::AssertUnwindSafe,
     sync::Arc,
 };
 
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 
 use super::{book::Book, judge, judge::Facts, send};
@@ -103,7 +105,7 @@ impl Courier {
             let name = notification.name.clone();
             self.busy.insert(name.clone());
             self.under_way.spawn(async move {
-                let outcome = send(&notification, &message).await;
+                let outcome = outlived(send(&notification, &message)).await;
                 Sent { name, id: message.id, outcome }
             });
         }
@@ -123,7 +125,8 @@ impl Courier {
         loop {
             match self.under_way.join_next().await? {
                 Ok(sent) => return Some(sent),
-                Err(error) => tracing::error!(event = "notice.panicked", %error, "a mistake in the program"),
+                // Only where the runtime ends: a sender that panics is outlived.
+                Err(error) => tracing::error!(event = "notice.cut_off", %error),
             }
         }
     }
@@ -139,5 +142,23 @@ impl Courier {
         if let Some(book) = self.books.get_mut(&name) {
             book.sent(&id, outcome, now);
         }
+    }
+}
+
+/// What came of a sending. A mistake in a sender is a message that did not arrive, and silences nobody for good.
+async fn outlived(sending: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let outcome = AssertUnwindSafe(sending).catch_unwind().await;
+    outcome.unwrap_or_else(|_| Err("a mistake in the program; the log has its place".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sender_that_panics_is_a_message_that_did_not_arrive() {
+        let told = outlived(async { panic!("on purpose") }).await.unwrap_err();
+        assert!(told.contains("a mistake in the program"), "{told}");
+        outlived(async { Ok(()) }).await.unwrap();
     }
 }
