@@ -168,12 +168,16 @@ fn usable(known: &Connectors) -> impl Iterator<Item = (&String, &Arc<Manifest>)>
     known.iter().filter(|(_, manifest)| main_resource(manifest).is_some())
 }
 
-/// The resource with the most that is known of people; where several are as good, the one that can be written.
+/// Where a system keeps those whom it deals with; leads and staff are others.
+const MAIN: [&str; 5] = ["contacts", "customers", "clients", "patients", "individuals"];
+
+/// The resource of people that is written first, and has the most that is known of them.
 pub fn main_resource(manifest: &Manifest) -> Option<&Arc<Resource>> {
     let people = manifest.resources.values().filter(|resource| meaning::is_of_people(resource));
     people.max_by_key(|resource| {
         // The first of the equals, in the order of names.
-        (is_writable(resource), meaning::fields(resource).len(), std::cmp::Reverse(resource.name.clone()))
+        let is_main = MAIN.contains(&resource.name.as_str());
+        (is_writable(resource), is_main, meaning::fields(resource).len(), std::cmp::Reverse(resource.name.clone()))
     })
 }
 
