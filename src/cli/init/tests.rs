@@ -180,7 +180,8 @@ fn no_file_is_replaced_and_nothing_is_written_that_would_not_be_sound() {
 fn every_example_that_is_pointed_to_is_there() {
     let known = connectors();
     let folders = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/configs");
-    let texts = |source, target| texts(&wished(&args(source, target, Direction::SourceToTarget), &known), false).unwrap();
+    let texts =
+        |source, target| texts(&wished(&args(source, target, Direction::SourceToTarget), &known), false).unwrap();
     assert!(texts("myob", "website").yaml.contains("# examples/configs/website-myob goes further"));
     for (source, target, folder) in super::written::FURTHER {
         assert!(folders.join(folder).is_dir(), "{folder}");

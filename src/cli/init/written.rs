@@ -93,7 +93,10 @@ fn yaml(wish: &Wish, draft: &Draft<'_>) -> String {
         );
     }
     if let Some(folder) = further(draft.ends) {
-        let _ = writeln!(out, "# examples/configs/{folder} goes further: other records, and what the systems want to be given.");
+        let _ = writeln!(
+            out,
+            "# examples/configs/{folder} goes further: other records, and what the systems want to be given."
+        );
     }
     let grants: String = draft.ends.iter().map(|end| account::grant_yaml(end)).collect();
     if !grants.is_empty() {
