@@ -52,7 +52,7 @@ pub fn run(config: &Path, args: &InitArgs, out: &Output) -> Result<Exit, CliErro
             file.display()
         )));
     }
-    prove(&there, &texts, out)?;
+    prove((&there, &loaded), &texts, out)?;
     let mut made = Vec::new();
     fs::create_dir_all(dir).map_err(failed("make the folder", dir))?;
     let schema = serde_json::to_string_pretty(&config::config_schema()).unwrap_or_default();
@@ -73,19 +73,20 @@ fn snapshot(dir: &Path) -> Snapshot {
     if dir.is_dir() { Snapshot::read(dir) } else { Snapshot::of_texts(dir, []) }
 }
 
-/// The new file must be sound beside those that are there.
-fn prove(there: &Snapshot, texts: &Texts, out: &Output) -> Result<Loaded, CliError> {
+/// What is new must be sound beside what is there: a name that is taken is told of whichever file comes second.
+fn prove((there, before): (&Snapshot, &Loaded), texts: &Texts, out: &Output) -> Result<(), CliError> {
     let mut new = vec![(texts.file.clone(), Arc::from(texts.yaml.as_str()))];
     if there.text(SETTINGS_FILE).is_none() {
         new.push((SETTINGS_FILE.to_owned(), Arc::from(texts.settings.as_str())));
     }
-    let loaded = config::load_snapshot(&there.with_texts(new), &ProcessEnv, &BTreeMap::new());
-    if loaded.has_errors_in(&texts.file) || loaded.has_errors_in(SETTINGS_FILE) {
-        out.talk(&loaded.render(out.talk_paint == Paint::Colour));
+    let after = config::load_snapshot(&there.with_texts(new), &ProcessEnv, &BTreeMap::new());
+    let mistakes = |loaded: &Loaded| loaded.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
+    if mistakes(&after) > mistakes(before) {
+        out.talk(&after.render(out.talk_paint == Paint::Colour));
         let text = "what would be written does not go with what is there, as shown above; nothing was written";
         return Err(CliError::Config(text.to_owned()));
     }
-    Ok(loaded)
+    Ok(())
 }
 
 /// Writes a file that is not there yet; false where it is.

@@ -101,7 +101,7 @@ impl Run<'_> {
         });
     }
 
-    /// As [`Run::note_whose_day_has_come`], of each of these.
+    /// Notes what those records of each pipeline refer to whose day has come.
     pub(super) async fn note_whose_days_have_come(&self, pipelines: &[Arc<Pipeline>]) -> Result<(), EngineError> {
         for pipeline in pipelines.iter().filter(|pipeline| !self.foreign.contains(&pipeline.name)) {
             self.note_whose_day_has_come(pipeline).await?;

@@ -127,7 +127,7 @@ templates:
       owner: { command: [ /bin/true ] }
     pipelines:
       contacts: { source: site/contacts, target: xero/contacts, direction: source-to-target, match: { source: $.email, target: $.EmailAddress }, fields: [ { source: $.email, target: $.EmailAddress } ] }
-      archived: { source: site/leads, target: archive/contacts, direction: source-to-target, match: { source: $.email, target: $.EmailAddress }, fields: [ { source: $.email, target: $.EmailAddress } ] }
+      archived: { source: site/leads, target: archive/contacts, direction: source-to-target, match: { source: $.email, target: $.EmailAddress }, fields: [ { source: $.email, target: $.EmailAddress, write: on-create } ] }
 integrations:
   acme: { template: books }
   bravo: { template: books }
@@ -159,7 +159,7 @@ fn logins_and_receivers_of_one_client_are_looked_at_and_ended_without_others() {
     let of = |client: &str, args: &[&str], code| exits(&dir, &[&["--client", client], args].concat(), code);
     let (out, _) = of("acme", &["connections", "--json"], 0);
     assert_eq!(members(&out, "connection"), ["acme/xero", "archive"]);
-    let (out, _) = of("charly", &["connect", "xero", "--paste"], 1);
+    let (out, _) = of("charly", &["connect", "xero", "--paste"], 64);
     assert!(out.contains("client_id=2"), "its own short name: {out}");
     let (_, said) = of("acme", &["connect", "charly/xero", "--paste"], 64);
     assert!(said.contains("`acme` has no connection or login `charly/xero`; it has acme/xero, archive"), "{said}");

@@ -110,7 +110,7 @@ const IN_LISTS: &[InList] = &[
 #[must_use]
 pub fn fields(resource: &Resource) -> Fields {
     let mut plain = BTreeMap::new();
-    walk(&resource.fields, (String::new(), "$".to_owned()), true, &mut plain);
+    walk(&resource.fields, ("", "$"), true, &mut plain);
     let mut found = Fields::new();
     for (meaning, words) in WORDS {
         if let Some(known) = words.iter().find_map(|word| plain.get(*word)) {
@@ -134,15 +134,15 @@ pub fn fields(resource: &Resource) -> Fields {
     found
 }
 
-fn walk(table: &FieldTable, (word, path): (String, String), writable: bool, found: &mut BTreeMap<String, Known>) {
+fn walk(table: &FieldTable, (above, place): (&str, &str), writable: bool, found: &mut BTreeMap<String, Known>) {
     for (name, field) in &table.fields {
         let said: String = name.chars().filter(|c| !matches!(c, '_' | '-')).collect::<String>().to_lowercase();
-        let word = if word.is_empty() { said } else { format!("{word}.{said}") };
+        let word = if above.is_empty() { said } else { format!("{above}.{said}") };
         let simple = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        let path = if simple { format!("{path}.{name}") } else { format!("{path}['{name}']") };
+        let path = if simple { format!("{place}.{name}") } else { format!("{place}['{name}']") };
         let writable = writable && !field.read_only;
         match (&field.children, field.kind()) {
-            (Some(children), Kind::Object) => walk(children, (word, path), writable, found),
+            (Some(children), Kind::Object) => walk(children, (&word, &path), writable, found),
             (_, Kind::Object | Kind::List) => {}
             _ => {
                 found.entry(word).or_insert(Known { path, writable });

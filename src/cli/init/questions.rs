@@ -139,24 +139,24 @@ pub fn wish(args: &InitArgs, known: &Connectors, asker: &mut Asker<'_>) -> Resul
     let alike = source.0.name == target.0.name;
     let connection = |manifest: &Manifest, number: u8| {
         let name = if alike { format!("{}-{number}", manifest.name) } else { manifest.name.clone() };
-        ConnectionName::parse(&name).map(|name| name.to_string()).unwrap_or_else(|_| format!("account-{number}"))
+        ConnectionName::parse(&name).map_or_else(|_| format!("account-{number}"), |name| name.to_string())
     };
     let (from, to) = (connection(&source.0, 1), connection(&target.0, 2));
     let name = args.name.clone().unwrap_or_else(|| format!("{from}-{to}"));
     IntegrationName::parse(&name).map_err(|error| CliError::Usage(error.to_string()))?;
     let mut end = |connection: String,
                    (manifest, resource): (Arc<Manifest>, Arc<Resource>),
-                   url: &Option<String>,
-                   account: &Option<String>| {
+                   url: Option<&str>,
+                   account: Option<&str>| {
         let text = |text: &str| Ok((!text.is_empty()).then(|| text.to_owned()));
         let question = format!("Address of {connection} (empty: later)?");
         let wants_url = super::account::wants_address(&manifest);
-        let url = if wants_url { asker.ask((url.as_deref(), &question), Some(""), text)? } else { url.clone() };
-        Ok::<_, CliError>(End { connection, manifest, resource, url, account: account.clone() })
+        let url = if wants_url { asker.ask((url, &question), Some(""), text)? } else { url.map(ToOwned::to_owned) };
+        Ok::<_, CliError>(End { connection, manifest, resource, url, account: account.map(ToOwned::to_owned) })
     };
     Ok(Wish {
-        source: end(from, source, &args.source_url, &args.source_account)?,
-        target: end(to, target, &args.target_url, &args.target_account)?,
+        source: end(from, source, args.source_url.as_deref(), args.source_account.as_deref())?,
+        target: end(to, target, args.target_url.as_deref(), args.target_account.as_deref())?,
         name,
         direction,
         cut_over,
@@ -168,12 +168,16 @@ fn usable(known: &Connectors) -> impl Iterator<Item = (&String, &Arc<Manifest>)>
     known.iter().filter(|(_, manifest)| main_resource(manifest).is_some())
 }
 
-/// The resource with the most that is known of people; where several are as good, the one that can be written.
+/// Where a system keeps those whom it deals with; leads and staff are others.
+const MAIN: [&str; 5] = ["contacts", "customers", "clients", "patients", "individuals"];
+
+/// The resource of people that is written first, and has the most that is known of them.
 pub fn main_resource(manifest: &Manifest) -> Option<&Arc<Resource>> {
     let people = manifest.resources.values().filter(|resource| meaning::is_of_people(resource));
     people.max_by_key(|resource| {
         // The first of the equals, in the order of names.
-        (is_writable(resource), meaning::fields(resource).len(), std::cmp::Reverse(resource.name.clone()))
+        let is_main = MAIN.contains(&resource.name.as_str());
+        (is_writable(resource), is_main, meaning::fields(resource).len(), std::cmp::Reverse(resource.name.clone()))
     })
 }
 

@@ -2,8 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    future::Future,
-    pin::Pin,
     sync::{Arc, Mutex},
 };
 
@@ -33,25 +31,17 @@ struct Client {
 
 type Outcomes = Arc<Mutex<BTreeMap<String, Came>>>;
 
-fn call_by_call(
-    clock: &Clock,
-    limits: Limits,
-    client: Client,
-    outcomes: &Outcomes,
-) -> Pin<Box<dyn Future<Output = ()>>> {
-    let (clock, outcomes) = (clock.clone(), Arc::clone(outcomes));
-    Box::pin(async move {
-        clock.sleep_until(client.begins).await;
-        outcomes.lock().unwrap().insert(client.name.clone(), Came { began: client.begins, went: Vec::new() });
-        for _ in 0..client.calls {
-            // Whether it would be told to come back later is another matter: here it is about whose turn it is.
-            let permit = limits.acquire(Duration::MAX).await.unwrap();
-            let at = clock.monotonic();
-            outcomes.lock().unwrap().get_mut(&client.name).unwrap().went.push(at);
-            clock.sleep(CALL).await;
-            drop(permit);
-        }
-    })
+async fn call_by_call(clock: Clock, limits: Limits, client: Client, outcomes: Outcomes) {
+    clock.sleep_until(client.begins).await;
+    outcomes.lock().unwrap().insert(client.name.clone(), Came { began: client.begins, went: Vec::new() });
+    for _ in 0..client.calls {
+        // Whether it would be told to come back later is another matter: here it is about whose turn it is.
+        let permit = limits.acquire(Duration::MAX).await.unwrap();
+        let at = clock.monotonic();
+        outcomes.lock().unwrap().get_mut(&client.name).unwrap().went.push(at);
+        clock.sleep(CALL).await;
+        drop(permit);
+    }
 }
 
 /// Plays clients, each with an account of its own, until a time.
@@ -63,7 +53,7 @@ async fn play(clients: Vec<Client>, until: Duration) -> BTreeMap<String, Came> {
     let local = tokio::task::LocalSet::new();
     for client in clients {
         let own = registry.of(&connection(&client.name, &client.name, &limits), Priority::Automatic);
-        local.spawn_local(call_by_call(&clock, own, client, &outcomes));
+        local.spawn_local(call_by_call(clock.clone(), own, client, Arc::clone(&outcomes)));
     }
     local
         .run_until(async {
