@@ -93,7 +93,7 @@ fn connect(logins: &str, hosts: &str) -> (Arc<Connection>, Arc<Keeper>) {
     (Arc::clone(&loaded.config.connections[&ConnectionName::parse("shop").unwrap()]), Arc::new(keeper))
 }
 
-async fn consent(connection: &Connection, keeper: &Keeper) -> Result<(), String> {
+async fn consent(connection: &Connection, keeper: &Arc<Keeper>) -> Result<(), String> {
     let Auth::Grant(grant) = &connection.auth else { panic!("no grant") };
     let url = keeper.begin(grant, grant.redirect.clone(), None).await.unwrap();
     keeper.finish(&browser::consent(&url).await).await.map(drop).map_err(|error| error.to_string())
