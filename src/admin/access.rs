@@ -190,7 +190,9 @@ fn limit(daemon: &Handle, scope: &Scope, status: &mut Status) {
 fn limit_connections(seen: &BTreeSet<ConnectionName>, connections: &mut Vec<ConnectionNow>) {
     connections.retain(|one| seen.contains(&one.connection));
     // One login may cover the accounts of many clients.
-    connections.iter_mut().for_each(|one| one.covers.clear());
+    for one in connections {
+        one.covers.clear();
+    }
 }
 
 /// The connections that the integrations of a scope use.

@@ -229,11 +229,11 @@ async fn guard(State(lobby): State<Arc<Lobby>>, request: Request, next: Next) ->
 async fn whole(request: Request) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
     let refused =
-        |status: StatusCode, text: &'static str| Err((status, [(header::CONNECTION, "close")], text).into_response());
+        |status: StatusCode, text: &'static str| (status, [(header::CONNECTION, "close")], text).into_response();
     match tokio::time::timeout(BODY_TIME, to_bytes(body, BODY)).await {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, bytes.into())),
-        Ok(Err(_)) => refused(StatusCode::PAYLOAD_TOO_LARGE, "this is too long, or was not sent to its end\n"),
-        Err(_) => refused(StatusCode::REQUEST_TIMEOUT, "this took too long to send\n"),
+        Ok(Err(_)) => Err(refused(StatusCode::PAYLOAD_TOO_LARGE, "this is too long, or was not sent to its end\n")),
+        Err(_) => Err(refused(StatusCode::REQUEST_TIMEOUT, "this took too long to send\n")),
     }
 }
 

@@ -199,7 +199,7 @@ pub async fn disconnect(office: &mut Office, args: &DisconnectArgs, out: &Output
     if out.json {
         out.json(&serde_json::json!({ "disconnected": what, "told": told }));
     } else {
-        out.data(&wrap(&format!("`{}`: {told}; its pipelines stop, and links are kept", what), 0));
+        out.data(&wrap(&format!("`{what}`: {told}; its pipelines stop, and links are kept"), 0));
     }
     Ok(Exit::Done)
 }

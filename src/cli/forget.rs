@@ -11,7 +11,7 @@ use super::{
     text::{count, number, wrap},
 };
 use crate::{
-    config::IntegrationName,
+    config::{ConnectionName, IntegrationName},
     daemon::{
         Forgotten,
         protocol::{Request, Response},
@@ -65,7 +65,7 @@ pub fn render(name: &str, found: &Forgotten) -> String {
     }
     let names = |all: Vec<&str>| all.join(", ");
     if !found.connections.is_empty() {
-        line(format!("connections: {}", names(found.connections.iter().map(|one| one.as_str()).collect())));
+        line(format!("connections: {}", names(found.connections.iter().map(ConnectionName::as_str).collect())));
     }
     if !found.grants.is_empty() {
         let grants = names(found.grants.iter().map(String::as_str).collect());

@@ -1,6 +1,7 @@
 //! The demo's folder: its configuration and state. Nothing in it that the demo did not write is ever touched.
 
 use std::{
+    fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -69,7 +70,10 @@ impl Folder {
             _ => {}
         }
         // The mark comes first: a demo that is interrupted here can be started again.
-        let hashes: String = files.iter().map(|(_, text)| format!("{:016x}\n", xxh3_64(text.as_bytes()))).collect();
+        let hashes = files.iter().fold(String::new(), |mut hashes, (_, text)| {
+            let _ = writeln!(hashes, "{:016x}", xxh3_64(text.as_bytes()));
+            hashes
+        });
         write(&mark, &hashes)?;
         for (name, text) in more {
             write(&self.path.join(name), text)?;

@@ -120,13 +120,12 @@ pub fn wish(args: &InitArgs, known: &Connectors, asker: &mut Asker<'_>) -> Resul
     let source = asker.ask((args.source.as_deref(), &question), None, |text| chosen(text, known))?;
     let question = "Where shall they go?";
     let target = asker.ask((args.target.as_deref(), question), None, |text| chosen(text, known))?;
-    let direction = match args.direction {
-        Some(direction) => direction,
-        None => {
-            let question = "Which way: two-way, source-to-target or target-to-source?";
-            let usual = if is_writable(&source.1) { "two-way" } else { "source-to-target" };
-            asker.ask((None, question), Some(usual), direction)?
-        }
+    let direction = if let Some(direction) = args.direction {
+        direction
+    } else {
+        let question = "Which way: two-way, source-to-target or target-to-source?";
+        let usual = if is_writable(&source.1) { "two-way" } else { "source-to-target" };
+        asker.ask((None, question), Some(usual), direction)?
     };
     let cut_over = match args.cut_over {
         Some(day) => Some(day),

@@ -68,9 +68,9 @@ impl Client {
     fn owns_meta(&self, parts: &[String]) -> bool {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         match parts.as_slice() {
-            ["runs" | "paused" | "notice", name]
-            | ["config", "held" | "running" | "removed", name]
-            | ["moving", name] => self.has(name),
+            ["runs" | "paused" | "notice" | "moving", name] | ["config", "held" | "running" | "removed", name] => {
+                self.has(name)
+            }
             _ => false,
         }
     }
