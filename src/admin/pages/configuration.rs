@@ -122,7 +122,7 @@ mod tests {
         for (at, seen) in [("a.yaml:2:1", "${env:B}"), ("a.yaml:5:1", "header:"), ("reconciled.toml:2:1", "\"info\"")] {
             let mistake = Mistake { at: at.to_owned(), code: String::new(), message: String::new(), help: None };
             let lines = snippet(dir.path(), &mistake);
-            let shown: String = lines.iter().map(|(_, line, _)| format!("{line}\n")).collect();
+            let shown = lines.iter().map(|(_, line, _)| line.as_str()).collect::<Vec<_>>().join("\n");
             assert!(shown.contains(seen) && !shown.contains("canary"), "{at}: {shown}");
             assert_eq!(lines.iter().filter(|(_, _, hit)| *hit).count(), 1, "{at}");
         }

@@ -69,7 +69,7 @@ fn text(file: &Telling, by_record: &HashMap<&RecordId, Vec<&Outcome>>) -> Result
     for id in &file.ids {
         match by_record.get(id) {
             None => {
-                writer.write_record([id.as_str(), "", "waiting", "no pipeline has looked at it yet"]).map_err(wrong)?
+                writer.write_record([id.as_str(), "", "waiting", "no pipeline has looked at it yet"]).map_err(wrong)?;
             }
             Some(outcomes) => {
                 for one in outcomes {

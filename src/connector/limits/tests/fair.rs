@@ -74,8 +74,7 @@ async fn play(clients: Vec<Client>, until: Duration) -> BTreeMap<String, Came> {
             }
         })
         .await;
-    let came = outcomes.lock().unwrap().clone();
-    came
+    outcomes.into_inner().unwrap()
 }
 
 fn large(calls: usize) -> Client {
