@@ -114,7 +114,8 @@ fn a_first_integration_teaches_its_reader() {
         assert!(texts.yaml.contains(line), "{line}\n{}", texts.yaml);
     }
     assert!(texts.settings.contains("state_dir = \"state\"") && texts.settings.contains("key = \"${file:token.key}\""));
-    let [(number, line)] = &texts.to_fill_in()[..] else { panic!("{:?}", texts.to_fill_in()) };
+    let open = texts.to_fill_in();
+    let [(number, line)] = open.as_slice() else { panic!("{open:?}") };
     assert_eq!(texts.yaml.lines().nth(number - 1).map(str::trim), Some(line.as_str()));
     assert!(line.starts_with("tenant:"), "{line}");
     let next = texts.next(Path::new("shop"), &[&texts.file, SETTINGS_FILE]);
