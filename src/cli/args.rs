@@ -1,10 +1,15 @@
 //! The command line.
 
+mod init;
+mod memory;
+
 use std::path::PathBuf;
 
-use chrono::NaiveDate;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
+
+pub use init::{Direction, InitArgs};
+pub use memory::{FileArgs, ForgetArgs, ImportArgs};
 
 /// Keeps business records in two systems the same, as a few lines of YAML say.
 #[derive(Debug, Parser)]
@@ -166,63 +171,6 @@ pub struct RestoreArgs {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
-}
-
-/// `init`. What is not said is asked, on a terminal.
-#[derive(Debug, Default, Args)]
-pub struct InitArgs {
-    /// The folder; without it, that of `--config`
-    pub folder: Option<PathBuf>,
-    /// What the records come from: a connector, or CONNECTOR/RESOURCE
-    #[arg(long, value_name = "CONNECTOR")]
-    pub source: Option<String>,
-    /// What they go to
-    #[arg(long, value_name = "CONNECTOR")]
-    pub target: Option<String>,
-    /// Which way values go
-    #[arg(long)]
-    pub direction: Option<Direction>,
-    /// Leave source records alone that were made before this day (2026-07-01)
-    #[arg(long, value_name = "DATE")]
-    pub cut_over: Option<NaiveDate>,
-    /// Name of the integration and of its file
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Address of the source, where its connector does not know it
-    #[arg(long, value_name = "URL")]
-    pub source_url: Option<String>,
-    /// Address of the target
-    #[arg(long, value_name = "URL")]
-    pub target_url: Option<String>,
-    /// The account of the source (an organisation, a company, a file), where one login has several
-    #[arg(long, value_name = "NAME-OR-ID")]
-    pub source_account: Option<String>,
-    /// The account of the target
-    #[arg(long, value_name = "NAME-OR-ID")]
-    pub target_account: Option<String>,
-}
-
-/// Which way values go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Direction {
-    /// Edits of either side reach the other
-    TwoWay,
-    /// The source is never written
-    SourceToTarget,
-    /// The target is never written
-    TargetToSource,
-}
-
-impl Direction {
-    /// As it is written in a file.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::TwoWay => "two-way",
-            Self::SourceToTarget => "source-to-target",
-            Self::TargetToSource => "target-to-source",
-        }
-    }
 }
 
 /// `validate`.
@@ -539,37 +487,6 @@ pub struct RevertArgs {
     /// Show what it would do, writing nothing
     #[arg(long)]
     pub plan: bool,
-}
-
-/// `export`.
-#[derive(Debug, Args)]
-pub struct FileArgs {
-    /// The file (JSON Lines); replaced when all of it is written
-    pub file: PathBuf,
-}
-
-/// `forget`.
-#[derive(Debug, Args)]
-pub struct ForgetArgs {
-    /// The integration (an agency's client)
-    #[arg(value_name = "CLIENT")]
-    pub name: String,
-    /// Do not ask
-    #[arg(long)]
-    pub yes: bool,
-}
-
-/// `import`.
-#[derive(Debug, Args)]
-pub struct ImportArgs {
-    /// A file that `export` wrote
-    pub file: PathBuf,
-    /// Forget what is remembered now
-    #[arg(long)]
-    pub replace: bool,
-    /// Nothing has run since the export: go on where it stopped
-    #[arg(long)]
-    pub as_is: bool,
 }
 
 /// `completions`.

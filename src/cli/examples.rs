@@ -12,10 +12,7 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
         "init",
         &[
             ("reconciled init shop", "asks, and writes a first integration into the folder `shop`"),
-            (
-                "reconciled init shop --source website --target xero --direction two-way --cut-over 2026-07-01",
-                "asks nothing",
-            ),
+            ("reconciled init shop --source website --target xero --direction two-way", "asks nothing"),
         ],
     ),
     (

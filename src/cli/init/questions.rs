@@ -154,8 +154,8 @@ pub fn wish(args: &InitArgs, known: &Connectors, asker: &mut Asker<'_>) -> Resul
         Ok::<_, CliError>(End { connection, manifest, resource, url, account: account.map(ToOwned::to_owned) })
     };
     Ok(Wish {
-        source: end(from, source, args.source_url.as_deref(), args.source_account.as_deref())?,
-        target: end(to, target, args.target_url.as_deref(), args.target_account.as_deref())?,
+        source: end(from, source, args.source_url.as_deref(), args.source_tenant.as_deref())?,
+        target: end(to, target, args.target_url.as_deref(), args.target_tenant.as_deref())?,
         name,
         direction,
         cut_over,

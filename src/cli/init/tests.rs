@@ -99,8 +99,33 @@ fn a_first_integration_teaches_its_reader() {
     args.cut_over = "2026-07-01".parse().ok();
     args.source_url = Some("https://acme.example/sync/v1".to_owned());
     let texts = texts(&wished(&args, &known), false).unwrap();
+    for line in [
+        "# yaml-language-server: $schema=config.schema.json\n",
+        "# contacts of website and contacts of xero, kept the same.\n",
+        "    base_url: https://acme.example/sync/v1\n    auth: { token: \"${env:WEBSITE_TOKEN}\" }\n",
+        "    client_secret: \"${env:XERO_CLIENT_SECRET}\"\n",
+        "    grant: xero-login\n",
+        "        cut_over: { path: $.created_at, from: 2026-07-01 }",
+        "          - { source: $.email, target: $.EmailAddress, normalize: [trim, lowercase] }\n        filters:",
+        "          target: [ { path: $.IsCustomer, equals: true } ]\n",
+        "          - { source: [$.first_name, $.last_name], target: $.Name, join: \" \", unique_suffix: \" ({id})\", direction: source-to-target }\n",
+        "          - { source: $.mobile, target: \"$.Phones[?(@.PhoneType=='MOBILE')].PhoneNumber\" }\n",
+    ] {
+        assert!(texts.yaml.contains(line), "{line}\n{}", texts.yaml);
+    }
+    assert!(texts.settings.contains("state_dir = \"state\"") && texts.settings.contains("key = \"${file:token.key}\""));
+    let open = texts.to_fill_in();
+    let [(number, line)] = open.as_slice() else { panic!("{open:?}") };
+    assert_eq!(texts.yaml.lines().nth(number - 1).map(str::trim), Some(line.as_str()));
+    assert!(line.starts_with("tenant:"), "{line}");
     let next = texts.next(Path::new("shop"), &[&texts.file, SETTINGS_FILE]);
-    insta::assert_snapshot!(format!("{}\n--- {SETTINGS_FILE}\n{}\n--- said\n{next}", texts.yaml, texts.settings));
+    let told = [
+        "written: shop/website-xero.yaml\n",
+        "WEBSITE_TOKEN, XERO_CLIENT_ID, XERO_CLIENT_SECRET",
+        "reconciled --config shop connect xero-login",
+        "match website-xero/contacts --report",
+    ];
+    assert!(told.iter().all(|part| next.contains(part)), "{next}");
 }
 
 #[test]
