@@ -74,7 +74,7 @@ async fn play(clients: Vec<Client>, until: Duration) -> BTreeMap<String, Came> {
             }
         })
         .await;
-    outcomes.into_inner().unwrap()
+    std::mem::take(&mut *outcomes.lock().unwrap())
 }
 
 fn large(calls: usize) -> Client {
