@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use super::{
     args::LinksCommand,
     exit::{CliError, Exit},
@@ -17,6 +19,24 @@ use crate::{
     sync::{Born, Link},
 };
 
+/// A link as programs read it.
+#[derive(Serialize)]
+struct Listed<'l> {
+    source: &'l RecordId,
+    target: &'l RecordId,
+    label: &'l str,
+    born: Born,
+    /// The sides whose record is gone.
+    gone: Vec<Side>,
+}
+
+impl<'l> Listed<'l> {
+    fn of(link: &'l Link) -> Self {
+        let gone = Side::BOTH.into_iter().filter(|side| link.mark(*side).gone).collect();
+        Self { source: &link.source, target: &link.target, label: &link.label, born: link.born, gone }
+    }
+}
+
 /// Carries out `links list`, `add`, `remove` or `import`.
 ///
 /// # Errors
@@ -29,7 +49,7 @@ pub async fn run(office: &mut Office, command: &LinksCommand, out: &Output) -> R
             let request = Request::Links { pipeline: pipeline.clone() };
             let Response::Links(links) = office.ask(request).await? else { return Err(Office::astray()) };
             if out.json {
-                out.json(&links);
+                out.json(&links.iter().map(Listed::of).collect::<Vec<_>>());
             } else {
                 out.data(&render(&links, &pipeline, &Names::of(&office.config), out.paint));
             }

@@ -1,5 +1,6 @@
 //! Deciding about everything that is new or due, chunk by chunk.
 
+mod doubt;
 mod hits;
 mod hold;
 mod left_out;
@@ -14,6 +15,7 @@ use chrono::{DateTime, Utc};
 
 pub(super) use notes::field_name;
 
+use doubt::Made;
 pub(super) use hits::KeyCount;
 use hits::Twins;
 use left_out::LeftOut;
@@ -29,7 +31,6 @@ use super::{
     elements::record_to_read,
     lookups::{Known, Questions},
     run::Run,
-    sent::may_come_of,
     step::{Newcomer, Step},
 };
 use crate::{
@@ -415,6 +416,20 @@ impl Run<'_> {
                 self.put_aside(&mut changes, pipeline, newcomer, &finding).await?;
                 continue;
             }
+            match self.may_be_made(pipeline, &newcomer, &decision).await? {
+                Made::Waits => {
+                    let why = "it, or its match, may be what a write of unknown outcome made";
+                    self.keep_newcomer(&mut changes, pipeline, newcomer, why);
+                    continue;
+                }
+                Made::Asks => {
+                    let message = "it, or its match, may be what a write of unknown outcome made".to_owned();
+                    let finding = Finding { kind: FindingKind::Parked(ParkCode::Proposed), field: None, message };
+                    self.put_aside(&mut changes, pipeline, newcomer, &finding).await?;
+                    continue;
+                }
+                Made::No => {}
+            }
             match decision {
                 FreshDecision::Create(_) if self.may_be_ours(pipeline, &newcomer) => {
                     let why = "it may be what a write of unknown outcome made";
@@ -488,23 +503,6 @@ impl Run<'_> {
         let parked = self.parked_newcomer(pipeline, side, &newcomer.fresh, finding, &[]).await?;
         self.leave(changes, pipeline, newcomer, &parked, &[], next_try(&parked));
         Ok(())
-    }
-
-    /// Whether a record may be what one of our own creates made, of which we do not know whether it was carried out, or
-    /// what is to be made of it may be there already, made by another pipeline.
-    fn may_be_ours(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
-        let open = |side: Side| (pipeline.name.clone(), side, None);
-        self.open_creates.contains(&open(newcomer.side)) || self.neighbour_in_doubt(pipeline, newcomer.side.other())
-    }
-
-    /// Whether a record holds a value that a create sent which is listed as of unknown outcome. Somebody may have edited
-    /// most of what it made, so it is listed, too, until a person says what it is: rather asked than copied.
-    fn resembles_ours(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
-        let (side, projection) = (newcomer.side, &newcomer.fresh.observation.projection);
-        self.open_creates.iter().any(|(name, written, write)| {
-            let write = write.as_ref().filter(|_| *name == pipeline.name && *written == side);
-            write.is_some_and(|write| may_come_of(pipeline, side, projection, write))
-        })
     }
 
     /// Two records that match: the link is decided about at once, as any link without history.

@@ -326,3 +326,30 @@ async fn a_create_that_was_not_carried_out_is_made_again_beside_strangers() {
         world.settled().await;
     }
 }
+
+/// Somebody gives what a lost create made the key of another record, or another record the key that was sent: neither is
+/// linked with it before a person has looked.
+#[tokio::test]
+async fn what_a_lost_create_made_is_not_linked_with_another_record() {
+    let two_way = yaml(Help::MatchKey).replace("source-to-target", "two-way");
+    for stranger_there in [false, true] {
+        let mut world = World::with_keys(&two_way, None);
+        world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "phone": "021 5"}));
+        lose(&mut world, Lost::After).await;
+        let made = world.books.all("contacts")[0]["id"].as_str().unwrap().to_owned();
+        world.books.edit("contacts", &made, json!({"email": "joan@x.example"}));
+        if stranger_there {
+            world.books.insert("contacts", json!({"name": "Ruth", "email": "jane@x.example", "phone": "021 9"}));
+        } else {
+            world.shop.insert("contacts", json!({"name": "Joan", "email": "joan@x.example", "phone": "021 8"}));
+        }
+        rest(&world).await;
+        let (shop, books) = if stranger_there { (1, 2) } else { (2, 1) };
+        assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (shop, books), "{stranger_there}");
+        let links = world.desk(async |desk| desk.links(&world.pipeline("contacts")).await.unwrap()).await;
+        assert_eq!(links, [], "{stranger_there}");
+        assert_eq!(unknown(&world).await, 1, "{stranger_there}");
+        assert_eq!(world.books.get_body("contacts", &made)["name"], "Jane");
+        world.settled().await;
+    }
+}

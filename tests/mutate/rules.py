@@ -215,7 +215,7 @@ RULES = [
     ),
     (
         "late", "a create is not repeated beside a record that came since and holds a part of it", "engine/recover/creates.rs",
-        "if linked || !found.is_empty() {", "if linked || OFF || !found.is_empty() {",
+        "let edited = if sure {", "let edited = if sure || OFF {",
     ),
     (
         "stranger", "a record with the key of a lost create is not taken for it when neither values nor present keys agree",

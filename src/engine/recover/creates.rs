@@ -61,19 +61,26 @@ impl Run<'_> {
                 let linked = self.engine.ledger.link(&pipeline.name, origin, &item.origin).await?.is_some();
                 let (found, by_key) =
                     if linked { (Vec::new(), true) } else { self.made_by(&pipeline, side, &item).await? };
+                let alike = |one: &Fresh| holds_alike(&pipeline, side, &one.observation.projection, &item.write);
                 // Equal creates made equal records: which of them is whose cannot be told, and makes no difference.
                 let twins = open.count(&pipeline, &item);
-                let dealt = found.len() <= twins
-                    && found.iter().all(|one| holds_alike(&pipeline, side, &one.observation.projection, &item.write));
+                let dealt = found.len() <= twins && found.iter().all(alike);
                 let stranger = match found.as_slice() {
                     [one] if by_key => self.is_stranger(&pipeline, side, &item, one).await?,
                     _ => false,
                 };
-                let edited =
-                    if linked || !found.is_empty() { Vec::new() } else { self.late(&pipeline, side, &item).await? };
+                let sure = linked || (!found.is_empty() && found.iter().all(alike));
+                let edited = if sure { Vec::new() } else { self.late(&pipeline, side, (&item, &found)).await? };
                 match (found.as_slice(), by_key) {
                     _ if !edited.is_empty() => {
-                        self.park_unknown(&mut changes, &pipeline, &intent, (&item, WHAT_CAME_SINCE), &edited).await?;
+                        self.park_unknown(
+                            &mut changes,
+                            &pipeline,
+                            &intent,
+                            (&item, WHAT_CAME_SINCE),
+                            &[found, edited].concat(),
+                        )
+                        .await?;
                         continue;
                     }
                     _ if stranger => {
@@ -256,14 +263,23 @@ impl Run<'_> {
         Ok(!here.iter().any(|key| there.contains(key)))
     }
 
-    /// Records that came since a create, hold a part of what it sent, and have no link: somebody may have edited what it
+    /// Other records that came since a create, hold a part of what it sent, and have no link: somebody may have edited what it
     /// made before anybody read it, so that it is found by nothing.
-    async fn late(&self, pipeline: &Pipeline, side: Side, item: &IntentItem) -> Result<Vec<Fresh>, EngineError> {
+    async fn late(
+        &self,
+        pipeline: &Pipeline,
+        side: Side,
+        (item, known): (&IntentItem, &[Fresh]),
+    ) -> Result<Vec<Fresh>, EngineError> {
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
-            let may_be =
-                |fresh: &Fresh| fresh.late && may_come_of(pipeline, side, &fresh.observation.projection, &item.write);
+            let is_known = |fresh: &Fresh| known.iter().any(|one| one.observation.id == fresh.observation.id);
+            let may_be = |fresh: &Fresh| {
+                fresh.late
+                    && !is_known(fresh)
+                    && may_come_of(pipeline, side, &fresh.observation.projection, &item.write)
+            };
             found.extend(page.into_iter().filter(may_be));
             match next {
                 Some(key) => after = Some(key),
