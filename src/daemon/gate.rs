@@ -10,7 +10,7 @@ use super::slot::{Drain, Slot};
 use crate::{
     config::ConnectionName,
     connector::{
-        Answer, CallError, Connector, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Resource, WriteItem,
+        Answer, CallError, Connector, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Resource, Traffic, WriteItem,
         WriteKind,
     },
     engine::{Connectors, Engine},
@@ -81,6 +81,10 @@ impl Connector for Gate {
 
     async fn settled(&self, resource: &Resource) {
         self.inner.settled(resource).await;
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        self.inner.traffic()
     }
 
     fn requests(&self) -> Requests {

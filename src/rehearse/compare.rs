@@ -1,5 +1,7 @@
 //! Comparing what is there with what was wanted. Only what is wanted is looked at.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use serde_json::Value;
 
 use crate::{
@@ -84,23 +86,73 @@ pub(super) struct Pairs {
     pub rest: Vec<usize>,
 }
 
-/// Pairs `wanted` things with `found` ones. `distance` gives how far two are apart, `None` if they cannot be a pair.
+/// Pairs `wanted` things with `found` ones. `distance` gives how far two are apart, `None` if they cannot be a pair. As many
+/// as can be have a counterpart that is exactly as wanted; the nearest of what is left are pairs, too.
 pub(super) fn pair(wanted: usize, found: usize, distance: impl Fn(usize, usize) -> Option<usize>) -> Pairs {
     let mut near: Vec<(usize, usize, usize)> = Vec::new();
     for left in 0..wanted {
         near.extend((0..found).filter_map(|right| distance(left, right).map(|far| (far, left, right))));
     }
     near.sort_unstable();
-    let mut of = vec![None; wanted];
-    let mut taken = vec![false; found];
-    for (_, left, right) in near {
-        if let (Some(place @ None), Some(used @ false)) = (of.get_mut(left), taken.get_mut(right)) {
-            *place = Some(right);
-            *used = true;
+    let mut owners = exact(&near);
+    let mut of: Vec<Option<usize>> = vec![None; wanted];
+    for (right, left) in &owners {
+        if let Some(place) = of.get_mut(*left) {
+            *place = Some(*right);
         }
     }
-    let rest = taken.iter().enumerate().filter(|(_, taken)| !**taken).map(|(index, _)| index).collect();
+    for (_, left, right) in near {
+        if let Some(place @ None) = of.get_mut(left)
+            && !owners.contains_key(&right)
+        {
+            *place = Some(right);
+            owners.insert(right, left);
+        }
+    }
+    let rest = (0..found).filter(|right| !owners.contains_key(right)).collect();
     Pairs { of, rest }
+}
+
+/// Who has which of the found things, among pairs that differ in nothing: as many as can be. Whoever has one makes room
+/// for another who fits nowhere else, if there is room for them elsewhere. A wanted thing that says little would else take
+/// what one that says more is about.
+fn exact(near: &[(usize, usize, usize)]) -> BTreeMap<usize, usize> {
+    let mut fitting: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (_, left, right) in near.iter().filter(|(far, ..)| *far == 0) {
+        fitting.entry(*left).or_default().push(*right);
+    }
+    let (mut owners, mut has): (BTreeMap<usize, usize>, BTreeMap<usize, usize>) = Default::default();
+    for start in fitting.keys() {
+        let mut asked_by: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut queue = VecDeque::from([*start]);
+        while let Some(left) = queue.pop_front() {
+            let mut free = None;
+            for right in fitting.get(&left).into_iter().flatten() {
+                if asked_by.contains_key(right) {
+                    continue;
+                }
+                asked_by.insert(*right, left);
+                match owners.get(right) {
+                    Some(owner) => queue.push_back(*owner),
+                    None => {
+                        free = Some(*right);
+                        break;
+                    }
+                }
+            }
+            // Everybody on the way moves up by one.
+            let found = free.is_some();
+            while let Some(right) = free {
+                let Some(left) = asked_by.get(&right).copied() else { break };
+                owners.insert(right, left);
+                free = has.insert(left, right);
+            }
+            if found {
+                break;
+            }
+        }
+    }
+    owners
 }
 
 /// A value in one line, for people.
@@ -141,5 +193,27 @@ mod tests {
         let far = [[Some(2), Some(0)], [Some(0), Some(1)], [None, None]];
         let pairs = pair(3, 2, |left, right| far[left][right]);
         assert_eq!((pairs.of, pairs.rest), (vec![Some(1), Some(0), None], vec![]));
+    }
+
+    #[test]
+    fn what_says_little_takes_nothing_from_what_says_more() {
+        // The first fits everything, the second the first two, the third the first alone.
+        let fits = |left: usize, right: usize| (right < 3 - left).then_some(0);
+        let pairs = pair(3, 3, fits);
+        assert_eq!((pairs.of, pairs.rest), (vec![Some(2), Some(1), Some(0)], vec![]));
+        let pairs = pair(3, 2, fits);
+        assert_eq!(pairs.of.iter().flatten().count(), 2, "{:?}", pairs.of);
+        // As many as can be, whatever is asked: every small case against trying them all.
+        for bits in 0..1_u32 << 9 {
+            let fit = |left: usize, right: usize| bits >> (left * 3 + right) & 1 == 1;
+            let most = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
+                .map(|order| (0..3).filter(|left| fit(*left, order[*left])).count());
+            let pairs = pair(3, 3, |left, right| fit(left, right).then_some(0));
+            let made: Vec<(usize, usize)> =
+                pairs.of.iter().enumerate().filter_map(|(left, right)| Some((left, (*right)?))).collect();
+            assert!(made.iter().all(|(left, right)| fit(*left, *right)), "{bits:b} {made:?}");
+            assert_eq!(Some(&made.len()), most.iter().max(), "{bits:b} {made:?}");
+            assert_eq!(pairs.rest.len(), 3 - made.len());
+        }
     }
 }

@@ -57,6 +57,22 @@ fn nothing_is_made_twice_whatever_happens_to_the_call() {
 }
 
 #[test]
+fn time_goes_on_however_often_a_daemon_dies_on_the_way() {
+    passes(
+        r"tests:
+  two-deaths:
+    steps:
+      - crash: { at_write_to: books, moment: before }
+      - crash: { at_write_to: shop, moment: before }
+      - create: { shop/contacts: { id: new, first_name: New, email: new@one.example } }
+      - create: { books/contacts: { id: other, first_name: Other, email: other@one.example } }
+      - advance: 3h
+      - expect: { records: { books/contacts: 3, shop/contacts: 3 } }
+",
+    );
+}
+
+#[test]
 fn a_person_approves_rejects_retries_and_decides() {
     passes(
         r#"tests:
