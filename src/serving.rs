@@ -109,8 +109,7 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits =
-        Limits { name: "test", visitors: 2, head: Duration::from_millis(100), head_bytes: 8 << 10 };
+    const LIMITS: Limits = Limits { name: "test", visitors: 2, head: Duration::from_millis(100), head_bytes: 8 << 10 };
 
     #[tokio::test]
     async fn those_who_say_nothing_or_not_all_of_it_make_room_for_others() {

@@ -228,9 +228,8 @@ async fn guard(State(lobby): State<Arc<Lobby>>, request: Request, next: Next) ->
 /// The request with all of its body, which is short: nobody waits for one who sends it slowly, and keeps a place meanwhile.
 async fn whole(request: Request) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
-    let refused = |status: StatusCode, text: &'static str| {
-        Err((status, [(header::CONNECTION, "close")], text).into_response())
-    };
+    let refused =
+        |status: StatusCode, text: &'static str| Err((status, [(header::CONNECTION, "close")], text).into_response());
     match tokio::time::timeout(BODY_TIME, to_bytes(body, BODY)).await {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, bytes.into())),
         Ok(Err(_)) => refused(StatusCode::PAYLOAD_TOO_LARGE, "this is too long, or was not sent to its end\n"),

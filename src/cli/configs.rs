@@ -189,7 +189,7 @@ fn integration(one: &IntegrationDiff, paint: Paint) -> String {
     };
     let name = one.integration.as_str();
     let line = wrap(&format!("{name}{hashes} {word}{why}"), 0);
-    let mut out = line.strip_prefix(name).map(|rest| paint.bold(name) + rest).unwrap_or(line);
+    let mut out = line.strip_prefix(name).map_or_else(|| line.clone(), |rest| paint.bold(name) + rest);
     for edited in &one.edited {
         out.push_str(&wrap(edited, 2));
     }

@@ -113,7 +113,8 @@ impl Return {
     /// To `redirect`, from a consent that begins at `url`.
     fn to(redirect: Url, url: &str) -> Self {
         let url = Url::parse(url).ok();
-        let state = url.and_then(|url| url.query_pairs().find(|(name, _)| name == "state").map(|(_, value)| value.into()));
+        let state =
+            url.and_then(|url| url.query_pairs().find(|(name, _)| name == "state").map(|(_, value)| value.into()));
         Self { redirect, state }
     }
 
@@ -147,7 +148,9 @@ impl Return {
         let said = self.said(line.split(' ').nth(1).unwrap_or_default());
         let (status, text) = match &said {
             Said::Back(_) => ("200 OK", "Thank you. You can close this page; the rest is told where you began."),
-            Said::Stranger => ("400 Bad Request", "This is not the answer that is waited for. Begin again where you began."),
+            Said::Stranger => {
+                ("400 Bad Request", "This is not the answer that is waited for. Begin again where you began.")
+            }
             Said::Nothing => ("404 Not Found", ""),
         };
         let length = text.len();
@@ -280,7 +283,8 @@ mod tests {
 
     #[test]
     fn accounts_are_listed_where_one_has_to_be_named() {
-        let account = |number: usize| Account { id: number.to_string(), name: format!("No {number}\u{1b}[2J"), handle: None };
+        let account =
+            |number: usize| Account { id: number.to_string(), name: format!("No {number}\u{1b}[2J"), handle: None };
         let now = ConnectionNow {
             connection: crate::config::ConnectionName::parse("acme-xero").unwrap(),
             grant: "agency".to_owned(),

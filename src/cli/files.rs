@@ -114,8 +114,7 @@ impl Target {
     }
 
     /// Puts a text in its place, whole or not at all, with the owner and the mode it had; what is new, with the group of
-    /// its folder. Refuses if it no longer holds
-    /// what it `held`.
+    /// its folder. Refuses if it no longer holds what it `held`.
     ///
     /// # Errors
     ///
@@ -157,6 +156,13 @@ impl Target {
             }
             let mode = fs::Permissions::from_mode(old.mode() & 0o7777);
             fs::set_permissions(temp, mode).map_err(failed("give the mode of the old file to", temp))?;
+        } else if let Ok(folder) = fs::metadata(self.folder()) {
+            // Whoever reads the folder reads what is new in it, whatever the umask: the daemon is no member of root's group.
+            // Who may not give that group away leaves the file with their own, as an editor does.
+            if chown(temp, None, Some(folder.gid())).is_ok() {
+                let mode = fs::Permissions::from_mode(0o640);
+                fs::set_permissions(temp, mode).map_err(failed("give its mode to", temp))?;
+            }
         }
         file.sync_all().map_err(failed("write", temp))
     }

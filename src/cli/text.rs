@@ -210,7 +210,7 @@ impl Table {
 
     /// Adds a row. Nothing in it can drive a terminal.
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.iter().map(|cell| one_line(cell)).collect());
+        self.rows.push(cells.iter().map(|cell| harmless(cell).replace('\n', " ")).collect());
     }
 
     /// The table, indented, no wider than [`WIDTH`].

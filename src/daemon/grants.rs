@@ -132,7 +132,10 @@ pub(super) async fn settled(shared: &Shared) {
     const PATIENCE: Duration = Duration::from_secs(60);
     let Some(keeper) = keeper(&shared.engine()) else { return };
     if tokio::time::timeout(PATIENCE, keeper.settled()).await.is_err() {
-        tracing::error!(event = "grant.not_settled", "a login was being renewed at the end; it may have to be given again");
+        tracing::error!(
+            event = "grant.not_settled",
+            "a login was being renewed at the end; it may have to be given again"
+        );
     }
 }
 

@@ -116,7 +116,11 @@ async fn many_guesses_at_once_are_as_many_attempts() {
 async fn whoever_says_nothing_or_not_all_of_it_is_sent_away() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let office = Office::open().await;
-    let heads = ["", "POST /login HTTP/1.1\r\nHost: x", "POST /login HTTP/1.1\r\nHost: HERE\r\nContent-Length: 10\r\n\r\nname="];
+    let heads = [
+        "",
+        "POST /login HTTP/1.1\r\nHost: x",
+        "POST /login HTTP/1.1\r\nHost: HERE\r\nContent-Length: 10\r\n\r\nname=",
+    ];
     let said = heads.map(async |head: &str| {
         let mut stream = tokio::net::TcpStream::connect(office.console.address()).await.unwrap();
         let head = head.replace("HERE", &office.console.address().to_string());

@@ -117,7 +117,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let text = "connections:\n  shop: { base_url: \"${env:B}\", auth: { token: canary } }\n  books:\n    auth:\n      header:\n        canary\n";
         fs::write(dir.path().join("a.yaml"), text).unwrap();
-        fs::write(dir.path().join("reconciled.toml"), "[notifications.x]\npassword = 'canary'\nlog = \"info\"\n").unwrap();
+        fs::write(dir.path().join("reconciled.toml"), "[notifications.x]\npassword = 'canary'\nlog = \"info\"\n")
+            .unwrap();
         for (at, seen) in [("a.yaml:2:1", "${env:B}"), ("a.yaml:5:1", "header:"), ("reconciled.toml:2:1", "\"info\"")] {
             let mistake = Mistake { at: at.to_owned(), code: String::new(), message: String::new(), help: None };
             let lines = snippet(dir.path(), &mistake);
