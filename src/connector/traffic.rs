@@ -27,8 +27,7 @@ pub enum AnswerClass {
 
 impl AnswerClass {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Good, Self::Elsewhere, Self::Refused, Self::TooMany, Self::Failed, Self::Missing];
+    pub const ALL: [Self; 6] = [Self::Good, Self::Elsewhere, Self::Refused, Self::TooMany, Self::Failed, Self::Missing];
 
     /// As it is called in metrics.
     #[must_use]

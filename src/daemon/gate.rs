@@ -10,8 +10,8 @@ use super::slot::{Drain, Slot};
 use crate::{
     config::ConnectionName,
     connector::{
-        Answer, CallError, Connector, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Resource, Traffic, WriteItem,
-        WriteKind,
+        Answer, CallError, Connector, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Resource, Traffic,
+        WriteItem, WriteKind,
     },
     engine::{Connectors, Engine},
     record::RecordId,

@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{Handle, grants};
-use crate::{config::ConnectionName, connector::{Budget, Traffic}, grant::Renewals, store::Flushes};
+use crate::{
+    config::ConnectionName,
+    connector::{Budget, Traffic},
+    grant::Renewals,
+    store::Flushes,
+};
 
 /// What was found. What the store cannot tell while it fails is left out.
 #[derive(Clone, Debug, Default)]

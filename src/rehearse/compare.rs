@@ -121,7 +121,7 @@ fn exact(near: &[(usize, usize, usize)]) -> BTreeMap<usize, usize> {
     for (_, left, right) in near.iter().filter(|(far, ..)| *far == 0) {
         fitting.entry(*left).or_default().push(*right);
     }
-    let (mut owners, mut has): (BTreeMap<usize, usize>, BTreeMap<usize, usize>) = Default::default();
+    let (mut owners, mut has) = (BTreeMap::new(), BTreeMap::new());
     for start in fitting.keys() {
         let mut asked_by: BTreeMap<usize, usize> = BTreeMap::new();
         let mut queue = VecDeque::from([*start]);
@@ -205,7 +205,7 @@ mod tests {
         assert_eq!(pairs.of.iter().flatten().count(), 2, "{:?}", pairs.of);
         // As many as can be, whatever is asked: every small case against trying them all.
         for bits in 0..1_u32 << 9 {
-            let fit = |left: usize, right: usize| bits >> (left * 3 + right) & 1 == 1;
+            let fit = |left: usize, right: usize| (bits >> (left * 3 + right)) & 1 == 1;
             let most = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
                 .map(|order| (0..3).filter(|left| fit(*left, order[*left])).count());
             let pairs = pair(3, 3, |left, right| fit(left, right).then_some(0));

@@ -64,14 +64,9 @@ async fn numbered_pages_end_with_a_short_one() {
 #[tokio::test]
 async fn answers_are_counted_by_their_kind_and_requests_by_their_length() {
     let page = || json(&json!({"items": ids(&[1])}));
-    let server = Server::script([
-        say(429, "retry-after: 1\r\n", ""),
-        say(503, "", ""),
-        Act::Drop,
-        page(),
-        say(404, "", ""),
-    ])
-    .await;
+    let server =
+        Server::script([say(429, "retry-after: 1\r\n", ""), say(503, "", ""), Act::Drop, page(), say(404, "", "")])
+            .await;
     let shop = Shop::at(&server);
     shop.all().await;
     // What was refused, and what got no whole answer, was asked again.
