@@ -23,6 +23,8 @@ mod examples;
 mod exit;
 mod explain;
 mod files;
+mod forget;
+mod init;
 mod links;
 mod log_level;
 mod man;
@@ -103,6 +105,7 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
     }
     match &line.command {
         Command::Run => return run::run(dir, out).await,
+        Command::Init(args) => return init::run(dir, args, out),
         Command::Validate(args) => return validate::run(dir, args, out).await,
         Command::Render(args) => return render::run(dir, args, out),
         Command::Connectors(args) => return connectors::run(dir, args, out).await,
@@ -138,10 +141,10 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Reload(args) => reload::run(dir, args, out).await,
         Command::LogLevel(args) => log_level::run(dir, args, out).await,
         Command::Edit(args) => edit::run(dir, args, out).await,
-        Command::Doctor(args) => doctor::run(dir, args, out).await,
+        Command::Doctor(args) => doctor::run(dir, (args, client), out).await,
         Command::Explain(args) if codes::is_code(args) => codes::run(&args.pipeline, out),
         Command::Config(command) => configs::run(dir, (command, client), out).await,
-        Command::Export(args) => transfer::export(&setup::load_settings(dir, out)?, &args.file, out).await,
+        Command::Export(args) => transfer::export(&setup::load_settings(dir, out)?, (&args.file, client), out).await,
         Command::Import(args) => transfer::import(&setup::load_settings(dir, out)?, args, out).await,
         other => in_office((other, client), dir, out).await,
     }
@@ -171,6 +174,7 @@ async fn in_office((command, client): (&Command, Option<&str>), dir: &Path, out:
         Command::Approve(args) => approve::approve(office, args, out).await,
         Command::Reject(args) => approve::reject(office, &args.what, out).await,
         Command::Notifications(command) => notifications::run(office, command, out).await,
+        Command::Forget(args) => forget::run(office, args, out).await,
         Command::Secrets(SecretsCommand::Check) => secrets::check(office, out).await,
         Command::Pause(args) => pause::pause(office, args, out).await,
         Command::Resume(args) => pause::resume(office, args, out).await,
@@ -178,6 +182,7 @@ async fn in_office((command, client): (&Command, Option<&str>), dir: &Path, out:
         Command::Disconnect(args) => connect::disconnect(office, args, out).await,
         Command::Connections => connect::list(office, out).await,
         Command::Run
+        | Command::Init(_)
         | Command::Validate(_)
         | Command::Doctor(_)
         | Command::Render(_)

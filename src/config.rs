@@ -39,6 +39,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use effective::{Effective, Effects};
 pub use files::Snapshot;
 pub(crate) use files::is_config;
+pub(crate) use load::defines;
 pub use load::{Loaded, SETTINGS_FILE, WrittenIn, load, load_snapshot};
 pub use names::{ConnectionName, GrantName, IntegrationName, NameError, PipelineName};
 pub use placeholders::{EnvSource, ProcessEnv};

@@ -17,8 +17,8 @@ mod sql;
 mod traffic;
 
 pub use api::{
-    Answer, Budget, CallError, Connector, ItemAnswer, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Unread,
-    WriteItem, WriteKind,
+    Answer, Budget, CallError, Connector, ItemAnswer, Outcome, Page, PreparedCall, PullCursor, RemoteRecord, Requests,
+    Standing, Unread, WriteItem, WriteKind,
 };
 pub use file::{FileConnector, FileError};
 pub(crate) use http::extract::{id_of, label};

@@ -32,7 +32,7 @@ mod spill;
 pub mod transfer;
 
 pub use self::sled::SledStore;
-pub use belongings::{Moved, finish_moves, move_connection, move_pipeline};
+pub use belongings::{Moved, client::Client, finish_moves, move_connection, move_pipeline};
 pub use entry::{
     Approval, Choice, Cursor, Due, HeldRun, Hold, Intent, IntentItem, Parked, PipelineState, RunRecord, Settling, Stage,
 };

@@ -28,7 +28,7 @@ fn root() -> PathBuf {
 }
 
 fn env() -> HashMap<String, String> {
-    [("WEBSITE_URL", "https://shop.example/sync/v1"), ("XERO_TENANT", "fe1c0d61-0000-4000-8000-000000000001")]
+    [("WEBSITE_URL", "https://shop.example/sync/v1"), ("XERO_APP_ID", "app")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
 }

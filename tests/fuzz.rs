@@ -104,3 +104,16 @@ fn any_answer_of_a_remote_is_read_or_refused() {
 fn any_line_to_the_daemon_is_a_request_or_refused() {
     replay("protocol", 3_000, targets::protocol);
 }
+
+#[test]
+fn any_manifest_is_used_or_its_mistakes_are_shown() {
+    replay("manifest", 15, targets::manifest);
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("connectors")).unwrap() {
+        targets::manifest(&fs::read(entry.unwrap().path()).unwrap());
+    }
+}
+
+#[test]
+fn whatever_comes_to_the_public_listener_is_turned_away_or_kept() {
+    replay("hooks", 12, targets::hooks);
+}

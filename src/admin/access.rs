@@ -47,6 +47,7 @@ pub(super) const fn need(request: &Request) -> Role {
         | Request::Notifications
         | Request::NotificationTest { .. }
         | Request::SecretsCheck
+        | Request::Forget { .. }
         | Request::Reload { .. } => Role::Admin,
     }
 }
@@ -126,6 +127,7 @@ pub(super) async fn permit(daemon: &Handle, (role, scope): (Role, &Scope), reque
         | Request::Notifications
         | Request::NotificationTest { .. }
         | Request::SecretsCheck
+        | Request::Forget { .. }
         | Request::Reload { .. } => {
             let text = "this is of the daemon as a whole; you may see only some of its integrations";
             return Err(Failure::new(FailureKind::NotPossible, text));

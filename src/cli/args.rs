@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use chrono::NaiveDate;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// Keeps business records in two systems the same, as a few lines of YAML say.
@@ -42,6 +43,8 @@ pub struct CommandLine {
 pub enum Command {
     /// Run the daemon in the foreground
     Run,
+    /// Write a first integration into a folder, from a few answers
+    Init(InitArgs),
     /// Check the configuration: every mistake with its place, and the calls a day
     Validate(ValidateArgs),
     /// Look for what is wrong with this installation, writing nothing
@@ -73,8 +76,10 @@ pub enum Command {
     Reject(RejectArgs),
     /// Write back what a run overwrote
     Revert(RevertArgs),
-    /// Write everything that is remembered to a file
+    /// Write everything that is remembered, or all of one client, to a file
     Export(FileArgs),
+    /// Erase everything that is remembered of a client that is configured no more
+    Forget(ForgetArgs),
     /// Read everything that is remembered from a file
     Import(ImportArgs),
     /// Play the tests of the configuration (`*.test.yaml`) between systems in memory
@@ -161,6 +166,63 @@ pub struct RestoreArgs {
     /// Do not ask
     #[arg(long)]
     pub yes: bool,
+}
+
+/// `init`. What is not said is asked, on a terminal.
+#[derive(Debug, Default, Args)]
+pub struct InitArgs {
+    /// The folder; without it, that of `--config`
+    pub folder: Option<PathBuf>,
+    /// What the records come from: a connector, or CONNECTOR/RESOURCE
+    #[arg(long, value_name = "CONNECTOR")]
+    pub source: Option<String>,
+    /// What they go to
+    #[arg(long, value_name = "CONNECTOR")]
+    pub target: Option<String>,
+    /// Which way values go
+    #[arg(long)]
+    pub direction: Option<Direction>,
+    /// Leave source records alone that were made before this day (2026-07-01)
+    #[arg(long, value_name = "DATE")]
+    pub cut_over: Option<NaiveDate>,
+    /// Name of the integration and of its file
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Address of the source, where its connector does not know it
+    #[arg(long, value_name = "URL")]
+    pub source_url: Option<String>,
+    /// Address of the target
+    #[arg(long, value_name = "URL")]
+    pub target_url: Option<String>,
+    /// The account of the source (an organisation, a company, a file), where one login has several
+    #[arg(long, value_name = "NAME-OR-ID")]
+    pub source_account: Option<String>,
+    /// The account of the target
+    #[arg(long, value_name = "NAME-OR-ID")]
+    pub target_account: Option<String>,
+}
+
+/// Which way values go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Direction {
+    /// Edits of either side reach the other
+    TwoWay,
+    /// The source is never written
+    SourceToTarget,
+    /// The target is never written
+    TargetToSource,
+}
+
+impl Direction {
+    /// As it is written in a file.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::TwoWay => "two-way",
+            Self::SourceToTarget => "source-to-target",
+            Self::TargetToSource => "target-to-source",
+        }
+    }
 }
 
 /// `validate`.
@@ -484,6 +546,17 @@ pub struct RevertArgs {
 pub struct FileArgs {
     /// The file (JSON Lines); replaced when all of it is written
     pub file: PathBuf,
+}
+
+/// `forget`.
+#[derive(Debug, Args)]
+pub struct ForgetArgs {
+    /// The integration (an agency's client)
+    #[arg(value_name = "CLIENT")]
+    pub name: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// `import`.

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::{
     args::{ConnectArgs, DisconnectArgs},
+    client::{self, Ends},
     exit::{CliError, Exit},
     output::Output,
     setup::Office,
@@ -35,8 +36,9 @@ const ACCOUNTS: usize = 20;
 ///
 /// When it is not given, or nothing can be kept.
 pub async fn connect(office: &mut Office, args: &ConnectArgs, out: &Output) -> Result<Exit, CliError> {
+    let what = client::login(office, &args.what, Ends::Nothing).await?;
     if args.link {
-        let Response::ConnectLink(link) = office.ask(Request::ConnectLink { what: args.what.clone() }).await? else {
+        let Response::ConnectLink(link) = office.ask(Request::ConnectLink { what }).await? else {
             return Err(Office::astray());
         };
         if out.json {
@@ -47,7 +49,7 @@ pub async fn connect(office: &mut Office, args: &ConnectArgs, out: &Output) -> R
         }
         return Ok(Exit::Done);
     }
-    let begin = Request::ConnectBegin { what: args.what.clone(), redirect: None };
+    let begin = Request::ConnectBegin { what, redirect: None };
     let Response::Consent { url, redirect, .. } = office.ask(begin).await? else { return Err(Office::astray()) };
     let redirect = Url::parse(&redirect).map_err(|error| CliError::Other(format!("`redirect`: {error}")))?;
     let parameters = if args.paste {
@@ -190,12 +192,14 @@ enum Said {
 /// When it cannot be remembered.
 pub async fn disconnect(office: &mut Office, args: &DisconnectArgs, out: &Output) -> Result<Exit, CliError> {
     let by = crate::daemon::own_name();
-    let request = Request::Disconnect { what: args.what.clone(), whole: args.grant, by };
+    let ends = if args.grant { Ends::Login } else { Ends::Named };
+    let what = client::login(office, &args.what, ends).await?;
+    let request = Request::Disconnect { what: what.clone(), whole: args.grant, by };
     let Response::Disconnected(told) = office.ask(request).await? else { return Err(Office::astray()) };
     if out.json {
-        out.json(&serde_json::json!({ "disconnected": args.what, "told": told }));
+        out.json(&serde_json::json!({ "disconnected": what, "told": told }));
     } else {
-        out.data(&wrap(&format!("`{}`: {told}; its pipelines stop, and links are kept", args.what), 0));
+        out.data(&wrap(&format!("`{}`: {told}; its pipelines stop, and links are kept", what), 0));
     }
     Ok(Exit::Done)
 }
@@ -207,12 +211,13 @@ pub async fn disconnect(office: &mut Office, args: &DisconnectArgs, out: &Output
 /// When the state cannot be used.
 pub async fn list(office: &mut Office, out: &Output) -> Result<Exit, CliError> {
     let Response::Status(status) = office.ask(Request::Status).await? else { return Err(Office::astray()) };
+    let logins = client::logins(office, status.connections);
     if out.json {
-        out.json(&status.connections);
-    } else if status.connections.is_empty() {
+        out.json(&logins);
+    } else if logins.is_empty() {
         out.data("no connection logs in by a grant\n");
     } else {
-        out.data(&render(&status.connections, office.now(), out.paint));
+        out.data(&render(&logins, office.now(), out.paint));
     }
     Ok(Exit::Done)
 }

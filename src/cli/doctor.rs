@@ -14,7 +14,7 @@ use super::{
     text::count,
 };
 use crate::{
-    config::{self, Auth, Loaded, ProcessEnv},
+    config::{self, Auth, IntegrationName, Loaded, ProcessEnv},
     daemon::{
         Client, ClientError,
         protocol::{Request, Response},
@@ -26,35 +26,73 @@ use crate::{
 /// # Errors
 ///
 /// When the configuration folder is not there.
-pub async fn run(dir: &Path, args: &DoctorArgs, out: &Output) -> Result<Exit, CliError> {
+pub async fn run(dir: &Path, (args, client): (&DoctorArgs, Option<&str>), out: &Output) -> Result<Exit, CliError> {
     if !dir.is_dir() {
         let message = format!("there is no configuration folder {}; `--config DIR` names another", dir.display());
         return Err(CliError::Config(message));
     }
     let loaded = config::load(dir, &ProcessEnv);
+    if let Some(client) = client {
+        return of_client(loaded, (args, client), out).await;
+    }
     let mut findings = configuration(dir, &loaded);
     let settings = &loaded.config.settings;
     if loaded.settings_sound {
         findings.extend(disk::look(settings));
-        findings.extend(daemon(&loaded).await);
+        findings.extend(daemon(&loaded, None).await);
     }
     findings.extend(machine::look());
     findings.extend(secrets(&loaded).await);
     if args.online {
         findings.extend(online::ask(&loaded.config, out).await);
     }
-    if out.json {
-        out.json(&findings);
+    Ok(told(&findings, loaded.has_errors(), out))
+}
+
+/// Looks at what is of one client alone: its files, its connections, and how it runs.
+async fn of_client(mut loaded: Loaded, (args, client): (&DoctorArgs, &str), out: &Output) -> Result<Exit, CliError> {
+    let Some((name, written)) = loaded.written.iter().find(|(name, _)| name.as_str() == client) else {
+        return Err(CliError::Usage(format!("there is no integration named `{client}`")));
+    };
+    let mut findings = Vec::new();
+    let broken = !written.whole;
+    findings.push(if broken {
+        let help = "`reconciled validate` shows the mistakes with their places";
+        Finding::bad(client, format!("it has mistakes, or needs what has; it is in {}", written.file), help)
     } else {
-        out.data(&checkup::render(&findings, out.paint));
+        Finding::ok(client, format!("it is sound, in {}", written.file))
+    });
+    let name = name.clone();
+    let used = super::client::connections(&loaded.config, client);
+    if loaded.settings_sound {
+        let concerns = |about: &str| {
+            let own = about.strip_prefix("notification ").unwrap_or(about);
+            own == client || super::client::is_own(own, client) || used.iter().any(|name| name.as_str() == about)
+        };
+        findings.extend(daemon(&loaded, Some(&name)).await.into_iter().filter(|finding| concerns(&finding.about)));
     }
-    Ok(if loaded.has_errors() {
+    loaded.config.connections.retain(|name, _| used.contains(name));
+    loaded.config.integrations.retain(|known, _| *known == name);
+    findings.extend(secrets(&loaded).await);
+    if args.online {
+        findings.extend(online::ask(&loaded.config, out).await);
+    }
+    Ok(told(&findings, broken, out))
+}
+
+fn told(findings: &[Finding], broken: bool, out: &Output) -> Exit {
+    if out.json {
+        out.json(findings);
+    } else {
+        out.data(&checkup::render(findings, out.paint));
+    }
+    if broken {
         Exit::Config
-    } else if checkup::is_bad(&findings) {
+    } else if checkup::is_bad(findings) {
         Exit::Failed
     } else {
         Exit::Done
-    })
+    }
 }
 
 fn configuration(dir: &Path, loaded: &Loaded) -> Vec<Finding> {
@@ -78,7 +116,8 @@ fn configuration(dir: &Path, loaded: &Loaded) -> Vec<Finding> {
     findings
 }
 
-async fn daemon(loaded: &Loaded) -> Vec<Finding> {
+/// What the daemon knows, of all or of one integration.
+async fn daemon(loaded: &Loaded, only: Option<&IntegrationName>) -> Vec<Finding> {
     let about = "daemon";
     let mut client = match Client::connect(&loaded.config.settings.socket).await {
         Ok(client) => client,
@@ -120,7 +159,7 @@ async fn daemon(loaded: &Loaded) -> Vec<Finding> {
             findings.push(Finding::warning(login.connection.as_str(), login.state.to_string(), todo.clone()));
         }
     }
-    for integration in &now.integrations {
+    for integration in now.integrations.iter().filter(|one| only.is_none_or(|only| one.integration == *only)) {
         for trouble in &integration.troubles {
             let help = if trouble.temporary { "it is tried again by itself" } else { "it does not pass by itself" };
             findings.push(Finding::bad(trouble.connection.as_str(), trouble.message.clone(), help));

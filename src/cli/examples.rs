@@ -9,6 +9,16 @@ pub type Example = (&'static str, &'static str);
 pub const EXAMPLES: &[(&str, &[Example])] = &[
     ("run", &[("reconciled run", "as the unit does"), ("reconciled --config ./shop run", "another folder")]),
     (
+        "init",
+        &[
+            ("reconciled init shop", "asks, and writes a first integration into the folder `shop`"),
+            (
+                "reconciled init shop --source website --target xero --direction two-way --cut-over 2026-07-01",
+                "asks nothing",
+            ),
+        ],
+    ),
+    (
         "validate",
         &[
             ("reconciled validate", "all mistakes, with their places"),
@@ -45,6 +55,13 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
             ("reconciled explain acme/contacts jane@example.com", "why this contact is as it is"),
             ("reconciled explain acme/sales 1042", "by number"),
             ("reconciled explain config::unknown_key", "what a code of a mistake means"),
+        ],
+    ),
+    (
+        "forget",
+        &[
+            ("reconciled forget acme", "shows what is remembered of `acme`, asks, and erases it"),
+            ("reconciled forget acme --yes --json", "for a script"),
         ],
     ),
     (

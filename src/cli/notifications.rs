@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     args::NotificationsCommand,
+    client,
     exit::{CliError, Exit},
     output::Output,
     setup::Office,
@@ -27,6 +28,7 @@ pub async fn run(office: &mut Office, command: &NotificationsCommand, out: &Outp
             let Response::Notifications(all) = office.ask(Request::Notifications).await? else {
                 return Err(Office::astray());
             };
+            let all = client::receivers(office, all);
             if out.json {
                 out.json(&all);
             } else {
@@ -35,7 +37,7 @@ pub async fn run(office: &mut Office, command: &NotificationsCommand, out: &Outp
             Ok(if all.iter().any(|one| one.failing.is_some()) { Exit::Failed } else { Exit::Done })
         }
         NotificationsCommand::Test { name } => {
-            let asked = Request::NotificationTest { name: name.clone() };
+            let asked = Request::NotificationTest { name: client::receiver(office, name)? };
             let Response::NotificationSent = office.ask(asked).await? else { return Err(Office::astray()) };
             out.talk(&format!("a test message went to `{name}`"));
             Ok(Exit::Done)

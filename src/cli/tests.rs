@@ -495,6 +495,7 @@ fn links_listed() {
         beside: Vec::default(),
         deleted: None,
         undeleted: None,
+        figures: BTreeMap::new(),
         fields: BTreeMap::new(),
     };
     let links = [

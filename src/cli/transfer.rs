@@ -13,8 +13,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::Config,
-    store::{SledStore, Store, StoreError, transfer},
+    config::{Config, IntegrationName},
+    daemon,
+    store::{Ledger, SledStore, Store, StoreError, transfer},
 };
 
 /// Writes the store to a file.
@@ -22,10 +23,20 @@ use crate::{
 /// # Errors
 ///
 /// When the store is in use, or it or the file fails.
-pub async fn export(config: &Config, file: &Path, out: &Output) -> Result<Exit, CliError> {
+pub async fn export(config: &Config, (file, client): (&Path, Option<&str>), out: &Output) -> Result<Exit, CliError> {
     setup::no_daemon(config).await?;
     let store = setup::open_store(config)?;
-    let entries = transfer::export(store.as_ref(), file, &Clock::system().now().to_rfc3339()).await?;
+    let at = Clock::system().now().to_rfc3339();
+    let entries = match client {
+        None => transfer::export(store.as_ref(), file, &at).await?,
+        Some(name) => {
+            let name = IntegrationName::parse(name)
+                .map_err(|error| CliError::Usage(format!("`{name}` is no name of a client: {error}")))?;
+            let client =
+                daemon::everything_of(&Ledger::new(store.clone()), &name, config).await.map_err(CliError::Refused)?;
+            transfer::export_client(store.as_ref(), file, &at, &client).await?
+        }
+    };
     if out.json {
         out.json(&json!({ "entries": entries, "file": file }));
     }

@@ -17,7 +17,7 @@ use super::{
     settings,
     source::Span,
     templates::Templates,
-    tree::{Node, NodeValue},
+    tree::{Key, Node, NodeValue},
     unparsed,
     written::{
         At, ConnectionW, Decode as _, Entry, GrantW, IntegrationW, ManifestW, Named, NotificationW, PipelineW, TableW,
@@ -390,6 +390,14 @@ impl Written {
             }
         }
     }
+}
+
+/// What a text defines: the map and the name of each entry. `None` where it cannot be read.
+pub(crate) fn defines(text: &str) -> Option<Vec<(String, String)>> {
+    let node = parse::parse(0, text, &Report::default())?;
+    let maps = node.map()?.entries.iter().filter_map(|(kind, named)| Some((kind, named.map()?)));
+    let pair = |kind: &Key, (name, _): &(Key, Node)| (kind.text.clone(), name.text.clone());
+    Some(maps.flat_map(|(kind, named)| named.entries.iter().map(move |entry| pair(kind, entry))).collect())
 }
 
 /// The names in a file, taken from its keys before anything is made of them.

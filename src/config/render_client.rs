@@ -57,7 +57,7 @@ pub fn render_client(dir: &Path, env: &dyn EnvSource, name: &str, places: bool) 
     let (origins, _) = templates.finish();
     let own = format!("{name}/");
     let mut shown = Map { entries: Vec::new(), flow: false };
-    for what in ["connections", "tables", "integrations"] {
+    for what in ["connections", "tables", "notifications", "integrations"] {
         let entries = nodes.iter().filter_map(Node::map).filter_map(|root| root.get(what)?.map());
         let entries = entries.flat_map(|map| &map.entries);
         let wanted =

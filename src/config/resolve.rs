@@ -120,6 +120,8 @@ pub(crate) enum Need {
     Reference,
     /// `referenced_by:`.
     ReferencedBy,
+    /// `awaited_by:`.
+    AwaitedBy,
 }
 
 /// A path that a pipeline writes.

@@ -36,7 +36,7 @@ use super::{
 };
 
 /// The maps of a template whose entries get the client's name before theirs.
-const OWN: [&str; 2] = ["connections", "tables"];
+const OWN: [&str; 3] = ["connections", "tables", "notifications"];
 
 /// The keys by which an integration is made from a template.
 const USE: [&str; 3] = ["template", "with", "overrides"];

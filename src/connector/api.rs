@@ -64,6 +64,45 @@ pub struct Unread {
     pub reason: String,
 }
 
+/// What became of a record that was listed, in one pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The record that was listed.
+    pub of: RecordId,
+    /// What became something: that record, or an element of it.
+    pub id: RecordId,
+    /// The pipeline.
+    pub pipeline: String,
+    /// How it stands.
+    pub standing: Standing,
+    /// A sentence; of a link, the id on the other side.
+    pub message: String,
+}
+
+/// How a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has a counterpart, and nothing about it is open.
+    Linked,
+    /// It, or a field of it, is put aside for a reason.
+    Parked,
+    /// It is looked at again without a hand.
+    Waiting,
+    /// A filter keeps it out.
+    LeftOut,
+}
+
+impl std::fmt::Display for Standing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Linked => "linked",
+            Self::Parked => "parked",
+            Self::Waiting => "waiting",
+            Self::LeftOut => "left out",
+        })
+    }
+}
+
 /// What a write does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -273,8 +312,14 @@ pub trait Connector: Send + Sync {
         Vec::new()
     }
 
+    /// The records that it has listed and wants to be told of what became of them.
+    fn to_tell(&self, _resource: &Resource) -> Vec<RecordId> {
+        Vec::new()
+    }
+
     /// What was listed of a resource in this process is remembered durably by now; a file that was taken may be put away.
-    async fn settled(&self, _resource: &Resource) {}
+    /// `outcomes` are those of [`Connector::to_tell`].
+    async fn settled(&self, _resource: &Resource, _outcomes: &[Outcome]) {}
 
     /// The same for calls that a person waits for; `None` where that makes no difference.
     fn for_a_person(&self) -> Option<Arc<dyn Connector>> {

@@ -2,11 +2,12 @@
 //!
 //! A file is found and waited for (`place`), taken apart into rows (`rows`), whose values become those of their fields
 //! (`text`) and then records (`records`). A row that cannot be read is told with its line; a file that may be half
-//! written is not read at all. Records are written by replacing the file as a whole (`write`).
+//! written is not read at all. What became of the rows is written beside (`results`). Records are written by replacing the file as
+//! a whole (`write`).
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -17,20 +18,24 @@ use async_trait::async_trait;
 use thiserror::Error;
 use uuid::Uuid;
 
-use self::place::{Found, Ready, Stamp};
+use self::{
+    place::{Found, Ready, Stamp},
+    results::Telling,
+};
 pub(super) use self::{
     records::{remote, sorted, version},
     text::read_text,
     write::Item,
 };
 use super::{
-    Answer, CallError, Connector, FileTable, Holds, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Resource,
-    Unread, WriteItem, WriteKind,
+    Answer, CallError, Connector, FileTable, Holds, Outcome, Page, PreparedCall, PullCursor, RemoteRecord, Requests,
+    Resource, Unread, WriteItem, WriteKind,
 };
 use crate::{clock::Clock, config::Connection, record::RecordId};
 
 mod place;
 mod records;
+mod results;
 mod rows;
 mod text;
 mod write;
@@ -67,6 +72,8 @@ struct Shared {
     known: Mutex<BTreeMap<String, Arc<Contents>>>,
     /// The sound files of the last listing, by resource.
     listed: Mutex<BTreeMap<String, Vec<Found>>>,
+    /// Files of which it is to be told what became of their rows, by resource.
+    telling: Mutex<BTreeMap<String, Vec<Telling>>>,
     /// Writes come one after the other. What each left behind, by resource.
     writing: Mutex<BTreeMap<String, Stamp>>,
     pages: AtomicU64,
@@ -91,6 +98,8 @@ struct Contents {
     unread: Vec<Unread>,
     /// Files in which everything could be read.
     sound: Vec<Found>,
+    /// What each file holds, where it is told what became of that.
+    held: Vec<Telling>,
 }
 
 impl FileConnector {
@@ -111,6 +120,7 @@ impl FileConnector {
             shelves: Mutex::default(),
             known: Mutex::default(),
             listed: Mutex::default(),
+            telling: Mutex::default(),
             writing: Mutex::default(),
             pages: AtomicU64::new(0),
             reads: AtomicU64::new(0),
@@ -130,6 +140,16 @@ impl FileConnector {
             work(&shared, &resource, table)
         });
         done.await.map_err(|error| CallError::Unknown(format!("the work on the file broke off: {error}")))?
+    }
+}
+
+impl Contents {
+    /// Notes what a file holds, where it is told what became of that.
+    fn hold(&mut self, table: &FileTable, folder: &Path, file: &Found, (ids, unread): (Vec<RecordId>, &[Unread])) {
+        if table.results.is_some() {
+            let name = place::taken_name(folder, table, &file.path);
+            self.held.push(Telling { name, ids, unread: unread.to_vec() });
+        }
     }
 }
 
@@ -157,7 +177,9 @@ impl Shared {
                 Ok(read) => read,
                 // One file of many holds up none of the others.
                 Err(why) if table.holds == Holds::Additions => {
-                    contents.unread.push(Unread { place: name, reason: why });
+                    let unread = Unread { place: name, reason: why };
+                    contents.hold(table, &self.folder, file, (Vec::new(), std::slice::from_ref(&unread)));
+                    contents.unread.push(unread);
                     continue;
                 }
                 Err(why) => return Err(wrong(why)),
@@ -167,6 +189,8 @@ impl Shared {
                     format!("{}: {}; a file that is written must be readable as a whole", unread.place, unread.reason);
                 return Err(CallError::BadAnswer(text));
             }
+            let ids = read.records.iter().map(|record| record.id.clone()).collect();
+            contents.hold(table, &self.folder, file, (ids, &read.unread));
             contents.unread.extend(read.unread);
             // What stays here is read again, and would beat a later file that was put away.
             if contents.unread.is_empty() {
@@ -228,6 +252,8 @@ impl Connector for FileConnector {
                 let contents = shared.contents(resource, table, everything)?;
                 let mut listed = shared.listed.lock().unwrap_or_else(PoisonError::into_inner);
                 listed.insert(resource.name.clone(), contents.sound.clone());
+                let mut telling = shared.telling.lock().unwrap_or_else(PoisonError::into_inner);
+                results::expect(telling.entry(resource.name.clone()).or_default(), &contents.held);
                 Ok((contents, place::is_partial(table)))
             })
             .await?;
@@ -300,8 +326,22 @@ impl Connector for FileConnector {
         .await
     }
 
-    async fn settled(&self, resource: &Resource) {
-        let put_away = |shared: &Shared, resource: &Resource, table: &FileTable| {
+    fn to_tell(&self, resource: &Resource) -> Vec<RecordId> {
+        let telling = self.0.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        telling.get(&resource.name).into_iter().flatten().flat_map(|file| file.ids.iter().cloned()).collect()
+    }
+
+    async fn settled(&self, resource: &Resource, outcomes: &[Outcome]) {
+        let outcomes = outcomes.to_vec();
+        let put_away = move |shared: &Shared, resource: &Resource, table: &FileTable| {
+            if let Some(results) = &table.results {
+                let mut telling = shared.telling.lock().unwrap_or_else(PoisonError::into_inner);
+                results::tell(
+                    &shared.folder.join(results),
+                    telling.entry(resource.name.clone()).or_default(),
+                    &outcomes,
+                )?;
+            }
             // Only what was listed: a file that came since was delivered to nobody.
             let listed = shared.listed.lock().unwrap_or_else(PoisonError::into_inner).remove(&resource.name);
             for file in listed.iter().flatten().filter(|_| table.done.is_some()) {

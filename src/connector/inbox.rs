@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use self::shelf::{Put, Shelf};
+use self::shelf::{Put, Shelf, There};
 use super::{
     Answer, CallError, Connector, InboxTable, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Resource, Unread,
     WriteItem, WriteKind, file::remote,
@@ -145,6 +145,38 @@ impl InboxConnector {
         }
     }
 
+    /// Records whose last post is older than the resource keeps posts, oldest first, a page of them and where it goes on.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a value is damaged.
+    pub async fn aged(
+        &self,
+        resource: &Resource,
+        after: Option<&str>,
+    ) -> Result<(Vec<RecordId>, Option<String>), StoreError> {
+        let Some(before) = self.oldest(resource) else { return Ok((Vec::new(), None)) };
+        self.shelf(&resource.name).older_than(before, after, PAGE).await
+    }
+
+    /// Removes what was posted of these records, unless it was posted again meanwhile. That they were there is remembered: the same
+    /// post is no new record, nor is an older one. Not durable before the next flush, and no harm is done by doing it again.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a value is damaged.
+    pub async fn remove(&self, resource: &Resource, ids: &[RecordId]) -> Result<(), StoreError> {
+        let Some(before) = self.oldest(resource) else { return Ok(()) };
+        let stamp = |body: &serde_json::Value| remote(resource, body.clone())?.updated_at;
+        self.shelf(&resource.name).remove(ids, before, stamp).await
+    }
+
+    /// What came before this may be removed.
+    fn oldest(&self, resource: &Resource) -> Option<DateTime<Utc>> {
+        let keep = TimeDelta::from_std(resource.inbox.as_ref()?.keep?).ok()?;
+        self.0.clock.now().checked_sub_signed(keep)
+    }
+
     async fn keep(&self, resource: &Resource, rows: &Shelf, records: Vec<RemoteRecord>) -> Result<Kept, StoreError> {
         let mut kept = Kept::default();
         for record in records {
@@ -220,8 +252,15 @@ impl Connector for InboxConnector {
     }
 
     async fn get(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
-        let body = self.shelf(&resource.name).get(id).await.map_err(|error| failed(&error))?;
-        Ok(body.and_then(|body| remote(resource, body)))
+        match self.shelf(&resource.name).get(id).await.map_err(|error| failed(&error))? {
+            There::Body(body) => Ok(remote(resource, body)),
+            There::Nothing => Ok(None),
+            // It is not gone: nobody has it any more.
+            There::Removed => {
+                let text = format!("the post of {id} is old and was removed (`keep` of `{}`)", resource.name);
+                Err(CallError::NotDone(format!("{text}; have it posted again with a change, or take `keep` out")))
+            }
+        }
     }
 
     fn prepare(&self, resource: &Resource, _: WriteKind, _: &[WriteItem], _: &str) -> Result<PreparedCall, CallError> {

@@ -10,7 +10,7 @@ pub use self::{
     also::{Also, First, ListChanges, OwnWrite},
     file_table::{FileFormat, FileTable, Group, Holds},
     inbox_table::{InboxTable, Require, Signature},
-    oauth::{AccountIn, Accounts, ClientAuth, HostIn, OAuth},
+    oauth::{AccountIn, Accounts, ClientAuth, HostIn, OAuth, TokenHostIn},
     reading::{
         ChangedSince, DeletedFeed, Detail, GetOne, List, PageEnd, PageSize, Paging, Parents, Place, SinceFormat,
         SincePlace, ThenCursor, Windows,

@@ -1,6 +1,12 @@
 //! Carrying out requests in the running daemon: between its runs, with deadlines, and with what only it knows.
 
-use std::{collections::BTreeSet, convert::Infallible, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    future::Future,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::mpsc;
 
@@ -42,6 +48,14 @@ pub(super) async fn answer(
         Request::Resume { what } => resume(shared, what).await,
         Request::LogLevel { directive } => log_level::change(directive.as_deref()).map(Response::LogLevel),
         Request::Notifications => Ok(Response::Notifications(shared.board.all(&shared.engine().config))),
+        Request::Forget { integration, sure } => {
+            if sure {
+                shared.forgotten.lock().unwrap_or_else(PoisonError::into_inner).insert(integration.clone());
+            }
+            let engine = shared.engine();
+            let asked = Request::Forget { integration, sure };
+            in_time(Box::pin(async move { execute(&engine, asked).await })).await
+        }
         Request::NotificationTest { .. } | Request::SecretsCheck => {
             let engine = shared.engine();
             in_time(Box::pin(async move { execute(&engine, request).await })).await

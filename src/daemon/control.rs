@@ -94,6 +94,8 @@ pub(super) struct Shared {
     pub asks: Asks,
     /// How often the files were judged.
     pub judged: watch::Sender<u64>,
+    /// Clients of which nothing is told any more.
+    pub forgotten: Mutex<BTreeSet<IntegrationName>>,
     /// Where variables come from; `None` where nothing is reloaded.
     pub env: Option<Arc<dyn EnvSource + Send + Sync>>,
     /// How the configuration stands; `None` where nothing is reloaded.
@@ -356,6 +358,7 @@ impl Daemon {
             stirred,
             asks,
             judged: watch::Sender::new(0),
+            forgotten: Mutex::default(),
             env: reloading.as_ref().map(|reloading| Arc::clone(&reloading.env)),
             config_now: Mutex::default(),
             public: Mutex::default(),

@@ -1,7 +1,7 @@
 //! Carrying out a request: the daemon does it for its clients, and a command does it itself when no daemon runs.
 
 use super::{
-    grants,
+    forget, grants,
     notices::{self, NotificationNow},
     paused::{self, Pause},
     protocol::{Failure, FailureKind, Request, Response, Status, chain},
@@ -85,6 +85,9 @@ pub async fn execute(engine: &Engine, request: Request) -> Result<Response, Fail
         Request::Notifications => {
             let all = engine.config.notifications.values();
             Response::Notifications(all.map(|told| NotificationNow::unused(told)).collect())
+        }
+        Request::Forget { integration, sure } => {
+            Response::Forgotten(Box::new(forget::forget(engine, &integration, sure).await?))
         }
         Request::SecretsCheck => Response::Secrets(secrets::check(&engine.config).await),
         Request::NotificationTest { name } => {

@@ -10,8 +10,8 @@ use super::slot::{Drain, Slot};
 use crate::{
     config::ConnectionName,
     connector::{
-        Answer, CallError, Connector, Page, PreparedCall, PullCursor, RemoteRecord, Requests, Resource, Traffic,
-        WriteItem, WriteKind,
+        Answer, CallError, Connector, InboxConnector, Outcome, Page, PreparedCall, PullCursor, RemoteRecord, Requests,
+        Resource, Traffic, WriteItem, WriteKind,
     },
     engine::{Connectors, Engine},
     record::RecordId,
@@ -79,8 +79,16 @@ impl Connector for Gate {
         self.pass()?.send(resource, call).await
     }
 
-    async fn settled(&self, resource: &Resource) {
-        self.inner.settled(resource).await;
+    fn inbox(&self) -> Option<&InboxConnector> {
+        self.inner.inbox()
+    }
+
+    fn to_tell(&self, resource: &Resource) -> Vec<RecordId> {
+        self.inner.to_tell(resource)
+    }
+
+    async fn settled(&self, resource: &Resource, outcomes: &[Outcome]) {
+        self.inner.settled(resource, outcomes).await;
     }
 
     fn traffic(&self) -> Option<Traffic> {

@@ -33,7 +33,10 @@ use super::{
     control::{Shared, Stop},
     protocol::{Failure, FailureKind},
 };
-use crate::config::{Config, Notification};
+use crate::{
+    config::{Config, IntegrationName, Notification},
+    store::{Ledger, StoreError},
+};
 
 /// Whatever happens, it is looked this often; in real time, as a remote that is down is down in real time.
 const LOOK: Duration = Duration::from_secs(30);
@@ -106,6 +109,23 @@ pub(super) async fn try_out(config: &Config, name: &str, now: DateTime<Utc>) -> 
     sent.map_err(|why| Failure::new(FailureKind::NotPossible, format!("`{name}` could not be told: {why}")))
 }
 
+/// Nothing is told of this integration any more.
+///
+/// # Errors
+///
+/// When the store fails.
+pub(super) async fn leave_out(ledger: &Ledger, integration: &IntegrationName) -> Result<(), StoreError> {
+    let mut changed = Vec::new();
+    for (name, mut book) in Book::all(ledger).await? {
+        let before = book.clone();
+        book.leave_out(integration);
+        if book != before {
+            changed.push((name, book));
+        }
+    }
+    Book::write(ledger, changed.iter().map(|(name, book)| (name.as_str(), book))).await
+}
+
 /// Works until the daemon stops.
 pub(super) async fn work(shared: Arc<Shared>) {
     let mut stirred = shared.stirred.subscribe();
@@ -120,6 +140,7 @@ pub(super) async fn work(shared: Arc<Shared>) {
             shared.board.put(&BTreeMap::new(), &config);
         } else {
             courier.load(&shared, &config).await;
+            courier.leave_out(&std::mem::take(&mut *shared.forgotten.lock().unwrap_or_else(PoisonError::into_inner)));
             let facts = watch.look(&shared, &config).await;
             for notification in config.notifications.values() {
                 courier.judge(notification, &facts, now);

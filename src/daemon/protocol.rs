@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    forget::Forgotten,
     notices::NotificationNow,
     paused::Pause,
     reload::{ConfigDiff, GoodText, HeldEdit, ReloadReport, Rollout},
@@ -154,6 +155,14 @@ pub enum Request {
     },
     /// Who is told what goes wrong, and how that stands.
     Notifications,
+    /// Erases everything that is remembered of a client that is configured no more.
+    Forget {
+        /// Which.
+        integration: IntegrationName,
+        /// Without it, it is only counted.
+        #[serde(default)]
+        sure: bool,
+    },
     /// Which secrets are there. None is told.
     SecretsCheck,
     /// Sends one message to try it.
@@ -341,6 +350,8 @@ pub enum Response {
     Resumed(Vec<Pause>),
     /// To [`Request::Notifications`].
     Notifications(Vec<NotificationNow>),
+    /// To [`Request::Forget`].
+    Forgotten(Box<Forgotten>),
     /// To [`Request::SecretsCheck`].
     Secrets(Vec<SecretNow>),
     /// To [`Request::NotificationTest`]: it was sent.

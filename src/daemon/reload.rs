@@ -23,7 +23,7 @@ mod logins;
 pub(super) mod moves;
 pub mod offline;
 mod pass;
-mod remembered;
+pub(super) mod remembered;
 mod removed;
 mod report;
 pub(super) mod rollout;

@@ -3,16 +3,9 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::{
-    EngineError,
-    elements::readings,
-    lookups::{Questions, id_of},
-    pull::Attached,
-    run::Run,
-    step::Newcomer,
-};
+use super::{EngineError, elements::readings, lookups::Questions, pull::Attached, run::Run, step::Newcomer};
 use crate::{
-    config::{Content, OnLeave, Pipeline, PipelineName},
+    config::{OnLeave, Pipeline, PipelineName},
     connector::RemoteRecord,
     mapping::{Verdict, admit, match_key},
     record::{Projection, RecordId, Side},
@@ -261,8 +254,7 @@ impl Run<'_> {
                 }
                 let keys = keys_of(pipeline, side, &observation.projection);
                 let (spec_hash, id) = (pipeline.end(side).spec_hash, observation.id.clone());
-                let fresh =
-                    Fresh { observation, spec_hash, admitted: false, suffixed: false, released: true, doubted: false };
+                let fresh = Fresh { released: true, ..Fresh::new(observation, spec_hash) };
                 atomic.fresh(&pipeline.name, side, &fresh);
                 reindex(atomic, &pipeline.name, side, &id, &[], &keys);
             }
@@ -271,6 +263,12 @@ impl Run<'_> {
         state.links = state.links.saturating_sub(1);
         self.released.insert(pipeline.name.clone());
         Ok(())
+    }
+
+    /// Whether it is unknown what became of a create of this pipeline on this side.
+    fn create_is_open(&self, pipeline: &Pipeline, side: Side) -> bool {
+        self.open_creates.iter().any(|(name, written, _)| *name == pipeline.name && *written == side)
+            || self.doubtful.iter().any(|(_, open)| open.pipeline == pipeline.name && open.side == side)
     }
 
     async fn deliver_unlinked(
@@ -306,11 +304,12 @@ impl Run<'_> {
         let suffixed = old.as_ref().is_some_and(|old| old.suffixed);
         let released = old.as_ref().is_some_and(|old| old.released);
         let doubted = old.as_ref().is_some_and(|old| old.doubted);
+        let late = old.as_ref().map_or_else(|| self.create_is_open(&pipeline, side), |old| old.late);
         let old_reference = old.map(|old| self.references(&pipeline, side, &old.observation.projection));
         if side == Side::Source {
             self.note_references(changes, &pipeline, &observation, &old_reference.unwrap_or_default()).await?;
         }
-        let fresh = Fresh { observation, spec_hash: end.spec_hash, admitted: false, suffixed, released, doubted };
+        let fresh = Fresh { suffixed, released, doubted, late, ..Fresh::new(observation, end.spec_hash) };
         // Creates of unknown outcome are looked up in the store, and what they were made from is taken from there.
         let awaited = self.doubtful.iter().any(|(_, open)| open.pipeline == pipeline.name);
         if attached.spill && !awaited {
@@ -379,54 +378,6 @@ impl Run<'_> {
         questions.about(side, &seen.id, &seen.projection);
         let known = self.fetch(questions).await?;
         Ok(admit(&pipeline.end(side).filter, &seen.id, &seen.projection, &known))
-    }
-
-    /// The records a source record refers to, in pipelines that let records in because they are referred to.
-    fn references(&self, pipeline: &Pipeline, side: Side, projection: &Projection) -> Vec<(PipelineName, RecordId)> {
-        if side != Side::Source {
-            return Vec::new();
-        }
-        let fields = pipeline.fields.iter();
-        fields
-            .filter_map(|field| {
-                let Content::Mapped { reference: Some(referred), .. } = &field.content else { return None };
-                if !self.counts_references(referred, &pipeline.name) {
-                    return None;
-                }
-                let slot = field.end(Side::Source).slots.first()?;
-                Some((referred.clone(), id_of(projection.cell(*slot))?))
-            })
-            .collect()
-    }
-
-    /// Keeps the reverse index of references true, and has a record looked at that is referred to for the first time:
-    /// it may enter now although nothing about it changed.
-    async fn note_references(
-        &self,
-        changes: &mut Changes,
-        pipeline: &Pipeline,
-        seen: &Observation,
-        old: &[(PipelineName, RecordId)],
-    ) -> Result<(), EngineError> {
-        let mut new = self.references(pipeline, Side::Source, &seen.projection);
-        if new.is_empty() && old.is_empty() {
-            return Ok(());
-        }
-        if seen.gone || self.rejects(pipeline, Side::Source, seen).await? {
-            new.clear();
-        }
-        let now = self.engine.clock.now();
-        for (referred, to) in old.iter().filter(|entry| !new.contains(entry)) {
-            changes.together(|atomic| atomic.forget_reference(&pipeline.name, referred, to, &seen.id));
-        }
-        for (referred, to) in &new {
-            changes.together(|atomic| {
-                atomic.reference(&pipeline.name, referred, to, &seen.id);
-                let why = format!("{} of {} refers to it", seen.label, pipeline.name);
-                atomic.due(referred, Side::Source, to, &Due { at: now, why });
-            });
-        }
-        Ok(())
     }
 
     /// Marks a linked record as gone from a side, or forgets an unlinked one.

@@ -427,14 +427,7 @@ impl<'e> Desk<'e> {
         let observation = observation.ok_or_else(|| {
             DeskError::NoSuch(format!("{} of {connection}/{} has no element {id}", record.label, end.resource.name))
         })?;
-        Ok(Fresh {
-            observation,
-            spec_hash: end.spec_hash,
-            admitted: false,
-            suffixed: false,
-            released: false,
-            doubted: false,
-        })
+        Ok(Fresh::new(observation, end.spec_hash))
     }
 
     async fn commit(&self, changes: Changes) -> Result<(), DeskError> {

@@ -29,7 +29,7 @@ use super::{
     elements::record_to_read,
     lookups::{Known, Questions},
     run::Run,
-    sent::{resembles, tells_apart},
+    sent::may_come_of,
     step::{Newcomer, Step},
 };
 use crate::{
@@ -502,11 +502,8 @@ impl Run<'_> {
     fn resembles_ours(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
         let (side, projection) = (newcomer.side, &newcomer.fresh.observation.projection);
         self.open_creates.iter().any(|(name, written, write)| {
-            let Some(write) = write.as_ref().filter(|_| *name == pipeline.name && *written == side) else {
-                return false;
-            };
-            let mut told = write.fields.iter().filter(|sent| tells_apart(pipeline, sent)).peekable();
-            told.peek().is_none() || told.any(|sent| resembles(pipeline, side, projection, sent))
+            let write = write.as_ref().filter(|_| *name == pipeline.name && *written == side);
+            write.is_some_and(|write| may_come_of(pipeline, side, projection, write))
         })
     }
 

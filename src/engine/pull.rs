@@ -44,6 +44,9 @@ pub(super) struct Pulled {
     pub at: Duration,
     /// How far our clock is ahead of the remote's.
     pub ahead: TimeDelta,
+    /// Its pages may have shifted while they were read, so that it lacks records: what changed since then is to be read
+    /// once more before anything is written there.
+    pub shifted: Option<DateTime<Utc>>,
 }
 
 /// One end of a pipeline that uses a resource.
@@ -105,6 +108,7 @@ impl Run<'_> {
         let mut records = 0_u64;
         let mut restarts = 0;
         let mut doubts = Doubts::default();
+        let mut pages = 0_u64;
         let mut ahead;
         loop {
             let page = match connector.pull(resource, &position).await {
@@ -125,6 +129,7 @@ impl Run<'_> {
             });
             ahead = self.engine.clock.now() - server;
             records += page.records.len() as u64;
+            pages += 1;
             self.meter.page(page.records.len());
             if full {
                 listed.extend(page.records.iter().map(|record| id_hash(&record.id)));
@@ -167,9 +172,13 @@ impl Run<'_> {
             full_at: if full { Some(wall) } else { stored.full_at },
             account,
         };
+        // Where nothing was ever read there is nothing to be overwritten unseen.
+        let shifts = pages > 1 && order.since.is_none() && feed.is_some();
+        let shifts = shifts && order.resource.list.as_ref().is_some_and(|list| list.paging.shifts());
+        let shifted = if shifts { stored.since } else { None };
         let mut looked_at = self.pulled.remove(&key).map(|before| before.told).unwrap_or_default();
         looked_at.extend(told.done());
-        self.pulled.insert(key, Pulled { cursor, told: looked_at, at, ahead });
+        self.pulled.insert(key, Pulled { cursor, told: looked_at, at, ahead, shifted });
         Ok(Ok(()))
     }
 

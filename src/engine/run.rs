@@ -201,6 +201,7 @@ impl Run<'_> {
         if let Some(revert) = self.request.revert.clone() {
             return self.take_back(&pipelines, &failed, &revert.run).await;
         }
+        self.note_whose_days_have_come(&pipelines).await?;
         for round in 0..ROUNDS {
             let mut wrote = false;
             for pipeline in &pipelines {
@@ -276,6 +277,7 @@ impl Run<'_> {
         }
         if edited {
             self.look_at_everything_again(pipeline).await?;
+            self.note_references_anew(pipeline).await?;
         }
         let state = self.state_mut(&pipeline.name).await?;
         state.config = pipeline.hash;

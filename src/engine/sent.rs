@@ -24,8 +24,15 @@ pub(super) fn holds_alike(pipeline: &Pipeline, side: Side, projection: &Projecti
 }
 
 /// Whether a reading of `side` holds this value, in whatever form.
-pub(super) fn resembles(pipeline: &Pipeline, side: Side, projection: &Projection, sent: &FieldWrite) -> bool {
+fn resembles(pipeline: &Pipeline, side: Side, projection: &Projection, sent: &FieldWrite) -> bool {
     holds_one(pipeline, side, projection, sent, |field, side, a, b| same(field, side, a, b) || alike(a, b))
+}
+
+/// Whether a record may be what a create made, edited since: it holds one of the values that were sent and tell anything.
+/// Where no value tells anything, any record may be it.
+pub(super) fn may_come_of(pipeline: &Pipeline, side: Side, projection: &Projection, write: &RecordWrite) -> bool {
+    let mut told = write.fields.iter().filter(|sent| tells_apart(pipeline, sent)).peekable();
+    told.peek().is_none() || told.any(|sent| resembles(pipeline, side, projection, sent))
 }
 
 /// Whether a value that was sent says anything about which record it was sent for: blanks and constants do not.

@@ -73,15 +73,4 @@ impl Run<'_> {
         }
         Ok(self.engine.ledger.commit(changes).await?)
     }
-
-    /// Tells the connectors that what was listed in this run is remembered.
-    pub(super) async fn tell_settled(&self) -> Result<(), EngineError> {
-        for (connection, name) in self.pulled.keys() {
-            let connector = self.connector(connection)?;
-            if let Some(resource) = connector.resource(name) {
-                connector.settled(resource).await;
-            }
-        }
-        Ok(())
-    }
 }

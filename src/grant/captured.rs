@@ -1,4 +1,4 @@
-//! What a remote says of a login in passing: which account it is, and where its API is.
+//! What a remote says of a login in passing: which account it is, where its API is, and where its tokens are made.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -47,17 +47,30 @@ fn claims(token: &str) -> Option<Value> {
 pub(super) fn host(login: &OAuth, answer: &Value) -> Result<Option<String>, String> {
     let Some(place) = &login.host_in else { return Ok(None) };
     let Some(named) = place.path.find(answer).and_then(Value::as_str) else { return Ok(None) };
-    let wrong = || format!("the remote says that its API is at `{named}`, which is none of its known hosts");
+    known_host(named, "its API is", &place.hosts).map(Some)
+}
+
+/// Where codes and tokens of a login go, where the way back says so. Anybody can make up a way back, so it must be one of the
+/// hosts that the connector names.
+pub(super) fn server(login: &OAuth, way_back: &[(String, String)]) -> Result<Option<String>, String> {
+    let Some(place) = &login.token_host_in else { return Ok(None) };
+    let named = way_back.iter().find(|(key, value)| *key == place.redirect && !value.is_empty());
+    named.map(|(_, named)| known_host(named, "its tokens are made", &place.hosts)).transpose()
+}
+
+/// The origin of an address, if it is at a known host.
+fn known_host(named: &str, what: &str, hosts: &[String]) -> Result<String, String> {
+    let wrong = || format!("the remote says that {what} at `{named}`, which is none of its known hosts");
     let url = Url::parse(named).map_err(|_| wrong())?;
     let host = url.host_str().unwrap_or_default().to_lowercase();
     let known =
         |known: &String| host == *known || host.strip_suffix(known.as_str()).is_some_and(|left| left.ends_with('.'));
     let safe =
         url.scheme() == "https" || (url.scheme() == "http" && matches!(host.as_str(), "localhost" | "127.0.0.1"));
-    if !safe || !place.hosts.iter().any(known) {
+    if !safe || !hosts.iter().any(known) {
         return Err(wrong());
     }
-    Ok(Some(url.origin().ascii_serialization()))
+    Ok(url.origin().ascii_serialization())
 }
 
 #[cfg(test)]
@@ -65,7 +78,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::connector::{ClientAuth, HostIn};
+    use crate::connector::{ClientAuth, HostIn, TokenHostIn};
 
     fn login(account_in: Option<AccountIn>) -> OAuth {
         let hosts = vec!["zohoapis.com".to_owned(), "zohoapis.eu".to_owned()];
@@ -80,7 +93,8 @@ mod tests {
             refresh_lives: None,
             accounts: None,
             account_in,
-            host_in: Some(HostIn { path: Path::parse("$.api_domain").unwrap(), hosts }),
+            host_in: Some(HostIn { path: Path::parse("$.api_domain").unwrap(), hosts: hosts.clone() }),
+            token_host_in: Some(TokenHostIn { redirect: "accounts-server".to_owned(), hosts }),
         }
     }
 
@@ -100,6 +114,10 @@ mod tests {
             assert!(host(bad).is_err(), "{bad}");
         }
         assert_eq!(super::host(&login(None), &json!({})), Ok(None));
+        let back = |named: &str| server(&login(None), &[("accounts-server".to_owned(), named.to_owned())]);
+        assert_eq!(back("https://accounts.zohoapis.eu"), Ok(Some("https://accounts.zohoapis.eu".to_owned())));
+        assert_eq!(back(""), Ok(None), "the usual one");
+        assert!(back("https://evil.example").is_err() && back("http://accounts.zohoapis.eu").is_err());
     }
 
     #[test]

@@ -111,8 +111,17 @@ fn address(text: Option<&String>, what: &str, grant: &Grant) -> Result<String, N
     text.cloned().ok_or_else(|| NoTokens::Refused(missing()))
 }
 
-async fn client(grant: &Grant) -> Result<OAuth<EndpointNotSet, EndpointSet>, NoTokens> {
-    let token = address(grant.login.token.as_ref(), "token", grant)?;
+/// An address at the host that the way back from a consent named, if it named one.
+fn at(server: Option<&str>, address: String) -> String {
+    let moved = server.and_then(|server| {
+        let (url, server) = (Url::parse(&address).ok()?, Url::parse(server).ok()?);
+        server.join(&url[url::Position::BeforePath..]).ok()
+    });
+    moved.map_or(address, String::from)
+}
+
+async fn client(grant: &Grant, server: Option<&str>) -> Result<OAuth<EndpointNotSet, EndpointSet>, NoTokens> {
+    let token = at(server, address(grant.login.token.as_ref(), "token", grant)?);
     let token = TokenUrl::new(token).map_err(|error| NoTokens::Refused(format!("`token` is no address: {error}")))?;
     let mut client: OAuth<EndpointNotSet, EndpointNotSet> = Client::new(ClientId::new(grant.client_id.clone()));
     if let Some(secret) = &grant.client_secret {
@@ -145,13 +154,13 @@ pub(super) fn ask(grant: &Grant, redirect: &Url) -> Result<Ask, GrantError> {
 
 /// Changes a code for tokens.
 pub(super) async fn redeem(
-    grant: &Grant,
+    (grant, server): (&Grant, Option<&str>),
     redirect: &Url,
     code: String,
     verifier: PkceCodeVerifier,
 ) -> Result<Tokens, NoTokens> {
     let redirect = RedirectUrl::new(redirect.to_string()).map_err(|error| NoTokens::Refused(error.to_string()))?;
-    let client = client(grant).await?.set_redirect_uri(redirect);
+    let client = client(grant, server).await?.set_redirect_uri(redirect);
     let (code, http) = (AuthorizationCode::new(code), Agent(grant.timeout()));
     let work = client.exchange_code(code).set_pkce_verifier(verifier).request_async(&http);
     let work: Work<'_> = Box::pin(work);
@@ -159,8 +168,8 @@ pub(super) async fn redeem(
 }
 
 /// Uses a refresh token.
-pub(super) async fn renew(grant: &Grant, refresh: &str) -> Result<Tokens, NoTokens> {
-    let client = client(grant).await?;
+pub(super) async fn renew(grant: &Grant, server: Option<&str>, refresh: &str) -> Result<Tokens, NoTokens> {
+    let client = client(grant, server).await?;
     let token = RefreshToken::new(refresh.to_owned());
     let http = Agent(grant.timeout());
     let work: Work<'_> = Box::pin(client.exchange_refresh_token(&token).request_async(&http));
@@ -169,7 +178,7 @@ pub(super) async fn renew(grant: &Grant, refresh: &str) -> Result<Tokens, NoToke
 
 /// Asks for tokens with the client's own login.
 pub(super) async fn own(grant: &Grant) -> Result<Tokens, NoTokens> {
-    let client = client(grant).await?;
+    let client = client(grant, None).await?;
     let http = Agent(grant.timeout());
     let scopes: Vec<Scope> = grant.scopes.iter().cloned().map(Scope::new).collect();
     let work = client.exchange_client_credentials().add_scopes(scopes).request_async(&http);
@@ -235,9 +244,9 @@ async fn send(patience: Duration, request: HttpRequest) -> Result<HttpResponse, 
 }
 
 /// Tells the remote that a token is given back. The error says what went wrong, for people.
-pub(super) async fn revoke(grant: &Grant, token: &SecretString) -> Result<(), String> {
+pub(super) async fn revoke(grant: &Grant, server: Option<&str>, token: &SecretString) -> Result<(), String> {
     let Some(revoke) = &grant.login.revoke else { return Ok(()) };
-    let url = Url::parse(revoke).map_err(|error| format!("`revoke` is no address: {error}"))?;
+    let url = Url::parse(&at(server, revoke.clone())).map_err(|error| format!("`revoke` is no address: {error}"))?;
     let mut form = vec![("token", token.expose_secret().to_owned())];
     let mut request = http_client(&url)?.post(url);
     let secret = match &grant.client_secret {

@@ -268,7 +268,9 @@ impl Keeper {
             Ok(()) | Err(GrantError::Vault(VaultError::OtherKey)) => {}
             Err(error) => return Err(error),
         }
-        let tokens = exchange::redeem(&grant, &waiting.redirect, code, waiting.verifier).await;
+        let server = captured::server(&grant.login, parameters).map_err(GrantError::Person)?;
+        let at = (&*grant, server.as_deref());
+        let tokens = exchange::redeem(at, &waiting.redirect, code, waiting.verifier).await;
         let tokens = tokens.map_err(|no| {
             let (NoTokens::Dead(words) | NoTokens::Refused(words) | NoTokens::Lost(words) | NoTokens::NotSent(words)) =
                 no;
@@ -289,7 +291,7 @@ impl Keeper {
         }
         partings.retain(|name, _| left.contains(name));
         let mut kept =
-            Kept { chosen: former.chosen, accounts: former.accounts, left, partings, host, ..Kept::default() };
+            Kept { chosen: former.chosen, accounts: former.accounts, left, partings, host, server, ..Kept::default() };
         renew::take(&mut kept, tokens, self.clock.now());
         (held.kept, held.loaded, held.rest) = (Some(kept), true, None);
         self.save(&grant, &mut held).await?;

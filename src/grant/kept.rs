@@ -53,6 +53,9 @@ pub(super) struct Kept {
     /// Where the API is for this login, if the remote said so.
     #[serde(default)]
     pub host: Option<String>,
+    /// Where its tokens are made, if the way back said so.
+    #[serde(default)]
+    pub server: Option<String>,
     /// Connections that a person disconnected.
     pub left: BTreeSet<String>,
     /// Who disconnected them, and when; [`WHOLE`] is the grant.

@@ -69,11 +69,13 @@ impl Asked<'_> {
                 let reason = if holds { "the `where` condition holds" } else { "the `where` condition does not hold" };
                 answer(holds, reason.to_owned(), None)
             }
-            Filter::ReferencedBy(pipeline) => match self.lookups.referenced(pipeline, self.id) {
-                None => Answer::Unknown(pipeline.clone()),
-                Some(true) => answer(true, format!("a record of {pipeline} refers to it"), None),
-                Some(false) => answer(false, format!("no record of {pipeline} refers to it"), None),
-            },
+            Filter::ReferencedBy(pipeline) | Filter::AwaitedBy(pipeline) => {
+                match self.lookups.referenced(pipeline, self.id) {
+                    None => Answer::Unknown(pipeline.clone()),
+                    Some(true) => answer(true, format!("a record of {pipeline} refers to it"), None),
+                    Some(false) => answer(false, format!("no record of {pipeline} refers to it"), None),
+                }
+            }
         }
     }
 

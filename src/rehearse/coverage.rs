@@ -129,6 +129,7 @@ fn described(filter: &Filter) -> String {
         Filter::Test(test) => tested(test),
         Filter::Where(_) => "`where`".to_owned(),
         Filter::ReferencedBy(pipeline) => format!("referenced_by {pipeline}"),
+        Filter::AwaitedBy(pipeline) => format!("awaited_by {pipeline}"),
     }
 }
 

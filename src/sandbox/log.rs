@@ -42,10 +42,10 @@ pub struct LogEntry {
 }
 
 impl LogEntry {
-    /// Whether the request could not change anything.
+    /// Whether the request could not change any record. Logging in changes none.
     #[must_use]
     pub fn is_read(&self) -> bool {
-        is_read(&self.method)
+        is_read(&self.method) || is_login(&self.path)
     }
 
     /// Path and query as one text.
@@ -55,7 +55,7 @@ impl LogEntry {
     }
 }
 
-/// How many requests came in.
+/// How many requests came in, but for those of logging in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// GET and HEAD.
@@ -104,10 +104,10 @@ impl RequestLog {
         let mut state = self.lock();
         let number = state.next;
         state.next += 1;
-        if is_read(call.method.as_str()) {
-            state.counts.reads += 1;
-        } else {
-            state.counts.writes += 1;
+        match (is_login(&call.path), is_read(call.method.as_str())) {
+            (true, _) => {}
+            (false, true) => state.counts.reads += 1,
+            (false, false) => state.counts.writes += 1,
         }
         if state.keep {
             let headers = KEPT_HEADERS
@@ -186,6 +186,11 @@ impl RequestLog {
         state.entries.clear();
         state.counts = Counts::default();
     }
+}
+
+/// Whether a path is one of the authorization server's.
+fn is_login(path: &str) -> bool {
+    path.starts_with("/connect/") || path.starts_with("/identity/connect/")
 }
 
 fn is_read(method: &str) -> bool {

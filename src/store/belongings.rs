@@ -3,6 +3,8 @@
 //! A move is announced before its first step and is the same when it is done twice, so that one that was cut off is
 //! finished by [`finish_moves`] before anybody runs. Each step moves whole entries; nothing is in neither place.
 
+pub(crate) mod client;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Group, HeldRun, Intent, Key, Ledger, Space, StoreError, frame};

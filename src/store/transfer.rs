@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-use super::{Group, Intent, Key, Ledger, Pack, Space, Store, StoreError, frame, lineage_key};
+use super::{Client, Group, Intent, Key, Ledger, Pack, Space, Store, StoreError, frame, lineage_key};
 use crate::sync::{Fresh, Link};
 
 /// The format of the export that this program writes.
@@ -76,6 +76,9 @@ struct Header {
     format: u32,
     lineage: String,
     exported_at: String,
+    /// Only of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,6 +123,20 @@ pub async fn export(store: &dyn Store, file: &Path, exported_at: &str) -> Result
     export_while(store, file, exported_at, &|| Ok(())).await
 }
 
+/// As [`export`], of one client alone, without tokens: to be handed over. It cannot be imported.
+///
+/// # Errors
+///
+/// As [`export`].
+pub async fn export_client(
+    store: &dyn Store,
+    file: &Path,
+    exported_at: &str,
+    client: &Client,
+) -> Result<u64, TransferError> {
+    write_out(store, file, (exported_at, Some(client)), &|| Ok(())).await
+}
+
 /// As [`export`], asking before every page whether to go on.
 ///
 /// # Errors
@@ -131,12 +148,22 @@ pub async fn export_while(
     exported_at: &str,
     go_on: &(dyn Fn() -> io::Result<()> + Sync),
 ) -> Result<u64, TransferError> {
+    write_out(store, file, (exported_at, None), go_on).await
+}
+
+async fn write_out(
+    store: &dyn Store,
+    file: &Path,
+    (exported_at, client): (&str, Option<&Client>),
+    go_on: &(dyn Fn() -> io::Result<()> + Sync),
+) -> Result<u64, TransferError> {
     let failed = |source| TransferError::File { action: "write", path: file.to_owned(), source };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder).map_err(failed)?;
     let mut writer = Writer { out: BufWriter::new(temporary), checksum: crc32fast::Hasher::new() };
     let lineage = read_meta(store, &lineage_key()).await?.unwrap_or_default();
-    let header = Header { format: FORMAT, lineage, exported_at: exported_at.to_owned() };
+    let of = client.map(|client| client.name.to_string());
+    let header = Header { format: FORMAT, lineage, exported_at: exported_at.to_owned(), client: of };
     writer.line(&header).map_err(failed)?;
 
     let mut entries = 0;
@@ -147,6 +174,13 @@ pub async fn export_while(
             go_on().map_err(failed)?;
             let page = store.scan(&prefix, after.as_ref(), PAGE).await?;
             for (key, bytes) in &page {
+                let wanted = match client {
+                    Some(client) => space != Space::Grant && client.owns(space, key, bytes)?,
+                    None => true,
+                };
+                if !wanted {
+                    continue;
+                }
                 writer.line(&entry(space, key, bytes)?).map_err(failed)?;
                 entries += 1;
             }
@@ -225,6 +259,11 @@ async fn fill(store: &dyn Store, file: &Path, replace: bool) -> Result<u64, Tran
         source: io::Error::other(error),
     })?;
     let (mut reader, header, entries) = checked?;
+    if let Some(client) = header.client {
+        return Err(
+            reader.wrong(format!("this export is of `{client}` alone, to be handed over; it cannot be imported"))
+        );
+    }
     if !replace && !is_empty(store).await? {
         return Err(TransferError::NotEmpty);
     }

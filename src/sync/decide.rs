@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct};
 use super::{
     FieldPark, FieldState, Finding, FindingKind, Link, Mark, Motion, ParkCode, Why,
     breaker::Stroke,
-    calls, delete,
+    calls, delete, expect,
     merge::{Outcome, Stamps, merge},
     observe::carried,
     view::View,
@@ -355,6 +355,10 @@ impl<'a> Draft<'a> {
         }
         for (side, fields) in Side::BOTH.into_iter().zip(self.writes) {
             self.decision.writes.extend(calls::by_call(self.pipeline, self.old, side, fields));
+        }
+        // Figures of a pair that is written to are on their way, and whatever was put aside says by itself why they differ.
+        if self.decision.writes.is_empty() && self.decision.findings.is_empty() && !self.decision.unread {
+            self.decision.findings = expect::check(self.pipeline, self.old);
         }
         self.decision
     }

@@ -1,37 +1,21 @@
-//! Checks on the remote's own figures.
+//! Checks on figures that each system works out by itself: a total that is not as on the other side is told until it is.
 
 use rust_decimal::Decimal;
 
 use super::{Finding, FindingKind, Link, ParkCode};
 use crate::{
-    config::Pipeline,
+    config::{Expectation, Pipeline},
     record::{Cell, Projection, Side, SlotIndex},
 };
 
-/// The checks that do not hold after a write to `written`, which answered with `answer`. The other side's figures are
-/// those of `origin`, or as far as the link remembers them. A figure that is missing is not judged.
-pub(super) fn check(
-    pipeline: &Pipeline,
-    link: &Link,
-    written: Side,
-    answer: &Projection,
-    origin: Option<&Projection>,
-) -> Vec<Finding> {
-    let figure = |side: Side, slot: SlotIndex| {
-        if side == written {
-            return decimal(answer.cell(slot));
-        }
-        match origin {
-            Some(origin) => decimal(origin.cell(slot)),
-            None => decimal(remembered(pipeline, link, side, slot)?),
-        }
-    };
+/// The checks that do not hold, by the figures that were read last. A figure that is missing is not judged.
+pub(super) fn check(pipeline: &Pipeline, link: &Link) -> Vec<Finding> {
     pipeline
         .expect
         .iter()
         .filter_map(|expectation| {
-            let source = figure(Side::Source, expectation.source)?;
-            let target = figure(Side::Target, expectation.target)?;
+            let [source, target] = link.figures.get(&expectation.name)?;
+            let (source, target) = (decimal(source)?, decimal(target)?);
             let gap = source.checked_sub(target).map(|gap| gap.abs());
             if gap.is_some_and(|gap| gap <= expectation.within) {
                 return None;
@@ -42,10 +26,42 @@ pub(super) fn check(
         .collect()
 }
 
-/// The present value of a slot that is a field of its own.
-fn remembered<'l>(pipeline: &Pipeline, link: &'l Link, side: Side, slot: SlotIndex) -> Option<&'l Cell> {
-    let field = pipeline.fields.iter().find(|field| field.end(side).slots == [slot])?;
-    link.fields.get(&field.id)?.present(side)
+/// Remembers the figures of one side; whether one of them is another than before.
+pub(super) fn remember(pipeline: &Pipeline, link: &mut Link, side: Side, projection: &Projection) -> bool {
+    let known = link.figures.len();
+    link.figures.retain(|name, _| pipeline.expect.iter().any(|expectation| expectation.name == *name));
+    let mut moved = link.figures.len() != known;
+    for expectation in &pipeline.expect {
+        let figure = projection.cell(slot(expectation, side));
+        let both = link.figures.entry(expectation.name.clone()).or_default();
+        if both[side.index()] != *figure {
+            both[side.index()] = figure.clone();
+            moved = true;
+        }
+    }
+    moved
+}
+
+/// The figures of a side are not known any more: it was written to, and did not say what came of it.
+pub(super) fn forget(link: &mut Link, side: Side) {
+    for both in link.figures.values_mut() {
+        both[side.index()] = Cell::Absent;
+    }
+}
+
+/// Whether every check of the pipeline has its figure of this side.
+pub(super) fn up_to_date(pipeline: &Pipeline, link: &Link, side: Side) -> bool {
+    let known = |expectation: &Expectation| {
+        link.figures.get(&expectation.name).is_some_and(|both| !both[side.index()].is_absent())
+    };
+    link.figures.len() == pipeline.expect.len() && pipeline.expect.iter().all(known)
+}
+
+const fn slot(expectation: &Expectation, side: Side) -> SlotIndex {
+    match side {
+        Side::Source => expectation.source,
+        Side::Target => expectation.target,
+    }
 }
 
 fn decimal(cell: &Cell) -> Option<Decimal> {

@@ -54,6 +54,17 @@ pub struct Fresh {
     /// A create made from it may have been carried out unseen: a name that is taken may be its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubted: bool,
+    /// It was first read while the outcome of a create on its side was unknown: it may be what that made, edited since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
+}
+
+impl Fresh {
+    /// A record as it was read, of which nothing else is known.
+    #[must_use]
+    pub const fn new(observation: Observation, spec_hash: u32) -> Self {
+        Self { observation, spec_hash, admitted: false, suffixed: false, released: false, doubted: false, late: false }
+    }
 }
 
 /// How a link came to be.
@@ -236,6 +247,9 @@ pub struct Link {
     /// The record that is left should have been deleted, and the remote refused.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub undeleted: Option<Box<Undeleted>>,
+    /// The figures that the pipeline compares (`expect`), by the name of the comparison; absent until they are read.
+    #[serde(rename = "x", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, [Cell; 2]>,
 }
 
 impl FieldState {

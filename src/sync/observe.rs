@@ -3,6 +3,7 @@
 use super::{
     FieldState, Link, Mark, Observation,
     answer::{disprove, takes_back},
+    expect,
     view::{has_end, observed, same},
 };
 use crate::{
@@ -53,6 +54,7 @@ pub fn observe(pipeline: &Pipeline, link: &mut Link, side: Side, observation: &O
 /// Whether every field of the pipeline, as it is defined now, has a value on this side.
 fn up_to_date(pipeline: &Pipeline, link: &Link, side: Side) -> bool {
     link.fields.len() == pipeline.fields.len()
+        && expect::up_to_date(pipeline, link, side)
         && pipeline.fields.iter().all(|field| {
             link.fields.get(&field.id).is_some_and(|state| {
                 state.definition == field.definition && (!has_end(field, side) || state.present(side).is_some())
@@ -101,6 +103,9 @@ fn lay(pipeline: &Pipeline, link: &mut Link, side: Side, observation: &Observati
         return change;
     }
     change = change.max(carry(pipeline, mark_mut(link, side), side, observation));
+    if expect::remember(pipeline, link, side, &observation.projection) {
+        change = Change::Moved;
+    }
     let mut moved = false;
     for field in &pipeline.fields {
         let state = link.fields.entry(field.id).or_default();

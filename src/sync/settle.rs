@@ -37,7 +37,7 @@ pub struct Settled {
 /// any other reading, for a person may have edited meanwhile.
 #[must_use]
 pub fn settle_update(context: &Context<'_>, link: &Link, write: &RecordWrite, answer: Option<&Observation>) -> Settled {
-    settle(context, link.clone(), write, answer, None)
+    settle(context, link.clone(), write, answer, false)
 }
 
 /// The link after a create was answered with `id`. `origin` is the record it was made from.
@@ -58,7 +58,7 @@ pub fn settle_create(
         Side::Source => blank_link(id, &origin.id, Born::OnTarget, label),
     };
     observe(context.pipeline, &mut link, write.side.other(), origin, false);
-    settle(context, link, write, answer, Some(&origin.projection))
+    settle(context, link, write, answer, true)
 }
 
 /// A link of which nothing is known yet.
@@ -74,6 +74,7 @@ pub(super) fn blank_link(source: &RecordId, target: &RecordId, born: Born, label
         beside: Vec::new(),
         deleted: None,
         undeleted: None,
+        figures: BTreeMap::new(),
     }
 }
 
@@ -82,7 +83,7 @@ fn settle(
     mut link: Link,
     write: &RecordWrite,
     answer: Option<&Observation>,
-    origin: Option<&Projection>,
+    created: bool,
 ) -> Settled {
     let pipeline = context.pipeline;
     let revision = link.revision;
@@ -107,23 +108,20 @@ fn settle(
         }
         None => unanswered(pipeline, &mut link, write),
     }
-    if origin.is_some() {
+    if created {
         birth::remember(context, &mut link, write, values.is_some());
     }
     let decision = decide_link(context, &link);
     let mut link = decision.link.unwrap_or(link);
     link.revision = revision + 1;
-    let mut findings = decision.findings;
-    if let Some(values) = values {
-        findings.extend(expect::check(pipeline, &link, write.side, values, origin));
-    }
-    Settled { link, findings, again: !decision.writes.is_empty() || !decision.waits_for.is_empty() }
+    Settled { link, findings: decision.findings, again: !decision.writes.is_empty() || !decision.waits_for.is_empty() }
 }
 
 /// The next reading is news even if it is what was read before the write: then the write was not taken. The version that
 /// was known is that of before. Arrays that
 /// were written into must be read before they are written into again.
 fn unanswered(pipeline: &Pipeline, link: &mut Link, write: &RecordWrite) {
+    expect::forget(link, write.side);
     let mark = mark_mut(link, write.side);
     mark.hash = 0;
     mark.version = None;

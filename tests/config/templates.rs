@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use reconciled::config::{Auth, Loaded, Secret, load, render_client};
+use reconciled::config::{Auth, Channel, Loaded, Secret, Topic, load, render_client};
 
 use super::files;
 
@@ -176,6 +176,48 @@ integrations:
     let loaded = with(&deeper);
     assert!(loaded.diagnostics.iter().any(|found| found.code == "config::template_depth"), "{}", loaded.render(false));
     assert_eq!(loaded.config.integrations.len(), 1, "a client with mistakes takes nobody along");
+}
+
+#[test]
+fn a_template_gives_each_client_receivers_who_are_told_of_it_alone() {
+    let told = SHOP.replace(
+        "    pipelines:\n      contacts:",
+        "    notifications:
+      owner: { email: { to: [ \"${params.owner}\" ], from: sync@x.example, server: mail.x.example }, about: [ held, parked ] }
+      office: { webhook: { url: \"${params.hook}\" }, when: \"${params.hooked}\" }
+    pipelines:\n      contacts:",
+    );
+    let told = told.replace(
+        "      region:",
+        "      owner: { type: string }\n      hook: { type: secret, default: \"${env:HOOK}\" }\n      hooked: { type: boolean, default: true }\n      region:",
+    );
+    let clients = "integrations:
+  acme: { template: shop, with: { site: https://acme.example, tenant: acme, owner: jane@acme.example } }
+  bravo:
+    template: shop
+    with: { site: https://bravo.example, tenant: bravo, owner: joe@bravo.example, hooked: false }
+    overrides: { notifications.owner.about: [ runs ] }
+notifications:
+  desk: { command: [ /usr/local/bin/tell ] }
+";
+    let dir = files(&[("shop.yaml", &told), ("all.yaml", clients)]);
+    let loaded = load(dir.path(), &env());
+    sound(&loaded);
+    let all = &loaded.config.notifications;
+    assert_eq!(
+        all.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["acme/office", "acme/owner", "bravo/owner", "desk"]
+    );
+    let integration = |name: &str| loaded.config.integrations.keys().find(|known| known.as_str() == name).unwrap();
+    let hears = |who: &str, topic, of: Option<&str>| all[who].wants(topic, of.map(integration));
+    assert!(hears("acme/owner", Topic::Held, Some("acme")) && hears("acme/office", Topic::Runs, Some("acme")));
+    assert!(!hears("acme/owner", Topic::Held, Some("bravo")), "nothing of others");
+    assert!(!hears("acme/office", Topic::Store, None) && !hears("acme/office", Topic::Token, None), "nor of all");
+    assert!(hears("bravo/owner", Topic::Runs, Some("bravo")) && !hears("bravo/owner", Topic::Held, Some("bravo")));
+    assert!(hears("desk", Topic::Store, None) && hears("desk", Topic::Runs, Some("bravo")));
+    let Channel::Email(mail) = &all["bravo/owner"].channel else { panic!() };
+    assert_eq!(mail.to[0].to_string(), "joe@bravo.example");
+    assert!(render_client(dir.path(), &env(), "acme", false).unwrap().contains("acme/owner"));
 }
 
 #[test]

@@ -32,6 +32,10 @@ fn kind(schema: &Value) -> String {
             words.iter().map(|word| format!("`{}`", word.as_str().map_or_else(|| word.to_string(), str::to_owned)));
         return words.collect::<Vec<_>>().join(", ");
     }
+    // A variant has the same keys.
+    if schema["if"].is_object() {
+        return kind(&schema["else"]);
+    }
     for several in ["anyOf", "oneOf"] {
         if let Some(all) = schema[several].as_array() {
             let mut kinds: Vec<String> = all.iter().map(kind).collect();
@@ -87,7 +91,7 @@ fn page(schema: &Value) -> String {
     table(&mut page, schema);
     let maps: BTreeMap<String, &Value> =
         schema["$defs"].as_object().unwrap().iter().map(|(name, value)| (name.clone(), value)).collect();
-    for (name, value) in maps {
+    for (name, value) in maps.into_iter().filter(|(name, _)| !name.ends_with("Variant")) {
         let _ = writeln!(page, "## {}\n", title(&name));
         if let Some(about) = value["description"].as_str() {
             let _ = writeln!(page, "{}\n", cell(about).replace("\\|", "|"));

@@ -1,5 +1,6 @@
 //! Files as one side of a pipeline: what a CSV file or JSON lines say, when they may be read, and writing them.
 
+mod results;
 mod written;
 
 use std::{

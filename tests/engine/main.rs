@@ -33,6 +33,7 @@ mod safety;
 mod slide;
 mod succession;
 mod time;
+mod totals;
 mod undo;
 mod unknown;
 mod versions;

@@ -154,3 +154,71 @@ async fn whether_nobody_refers_to_a_record_is_unknown_until_the_others_were_read
     assert_eq!(world.books.count("contacts"), 1, "{report:#?}");
     World::find(&world.books, "contacts", "name", "Without");
 }
+
+/// The shop, where a sale goes out on its day.
+fn on_its_day() -> String {
+    let dated = "        filters: { source: [ { path: $.day, on_or_before: today } ] }\n        fields:\n          - { source: $.number";
+    SHOP.replace("        fields:\n          - { source: $.number", dated)
+}
+
+/// A sale of this day.
+fn dated(contact: &str, day: &str) -> serde_json::Value {
+    json!({"number": "1", "contact_id": contact, "total": 10, "day": day})
+}
+
+#[tokio::test]
+async fn who_is_referred_to_enters_on_the_day_on_which_the_sale_may_though_nothing_changed() {
+    let world = World::new(&on_its_day());
+    let contact = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    world.shop.insert("sales", dated(&contact, "2026-06-03"));
+    world.sync().await;
+    world.settled().await;
+    assert_eq!((world.books.count("contacts"), world.books.count("sales")), (0, 0), "its day has not come");
+    world.clock.advance(std::time::Duration::from_hours(48));
+    world.sync().await;
+    assert_eq!((world.books.count("contacts"), world.books.count("sales")), (1, 1), "in one run");
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn who_is_awaited_enters_before_the_day_of_the_sale_and_only_if_time_alone_keeps_it_out() {
+    let yaml = on_its_day()
+        .replace("referenced_by: sales", "awaited_by: sales")
+        .replace("on_or_before: today }", "on_or_before: today }, { path: $.status, not_equals: lost }");
+    let world = World::new(&yaml);
+    let [jane, joe] = ["Jane", "Joe"]
+        .map(|name| world.shop.insert("contacts", json!({"name": name, "email": format!("{name}@x.example")})));
+    let sale = world.shop.insert("sales", dated(&jane, "2026-06-03"));
+    let mut lost = dated(&joe, "2026-06-03");
+    lost["status"] = json!("lost");
+    world.shop.insert("sales", lost);
+    world.sync().await;
+    assert_eq!((world.books.count("contacts"), world.books.count("sales")), (1, 0));
+    World::find(&world.books, "contacts", "name", "Jane");
+    world.settled().await;
+    // Whoever is awaited no more stays.
+    world.shop.edit("sales", &sale, json!({"status": "lost"}));
+    world.sync().await;
+    world.clock.advance(std::time::Duration::from_hours(96));
+    world.settled().await;
+    assert_eq!((world.books.count("contacts"), world.books.count("sales")), (1, 0));
+}
+
+#[tokio::test]
+async fn a_filter_that_begins_to_ask_who_refers_knows_who_did_before() {
+    let asks = "filters: { source: [ { referenced_by: sales } ]";
+    let none = SHOP.replace(asks, "filters: { source: [ { path: $.city, equals: Nelson } ]");
+    for (now, entered) in [(SHOP.to_owned(), 1), (SHOP.replace("referenced_by", "awaited_by"), 1)] {
+        let mut world = World::new(&none);
+        let jane = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+        world.shop.insert("contacts", json!({"name": "Bare", "email": "bare@x.example"}));
+        // Nobody is there for her sale to point at: it waits.
+        world.shop.insert("sales", dated(&jane, "2026-06-01"));
+        world.sync().await;
+        assert_eq!((world.books.count("contacts"), world.books.count("sales")), (0, 0));
+        world.reconfigure(&now);
+        world.sync().await;
+        assert_eq!((world.books.count("contacts"), world.books.count("sales")), (entered, 1));
+        world.settled().await;
+    }
+}

@@ -279,3 +279,50 @@ async fn what_a_lost_create_made_is_found_in_another_form() {
         world.settled().await;
     }
 }
+
+/// What a lost create made is edited where it would be looked for, before anybody reads it: a person is asked, and nothing
+/// is made a second time on either side.
+#[tokio::test]
+async fn what_a_lost_create_made_is_not_made_again_although_its_key_was_edited() {
+    for (help, lost) in [Help::MatchKey, Help::Marker]
+        .into_iter()
+        .flat_map(|help| [Lost::After, Lost::Short, Lost::CrashAfter].map(|lost| (help, lost)))
+    {
+        let two_way = yaml(help).replace("direction: source-to-target\n    match", "direction: two-way\n    match");
+        let mut world = World::with_keys(&two_way, None);
+        world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "phone": "021 5"}));
+        lose(&mut world, lost).await;
+        let made = world.books.all("contacts")[0]["id"].as_str().unwrap().to_owned();
+        world.books.edit("contacts", &made, json!({"email": "joan@x.example", "other_id": "nobody's"}));
+        rest(&world).await;
+        assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (1, 1), "{help:?} {lost:?}");
+        assert_eq!(unknown(&world).await, 1, "{help:?} {lost:?}");
+        world.settled().await;
+        // It is edited back, and known again.
+        world.books.edit("contacts", &made, json!({"email": "jane@x.example"}));
+        if help == Help::MatchKey {
+            rest(&world).await;
+            assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (1, 1), "{lost:?}");
+            assert_eq!(unknown(&world).await, 0, "{lost:?}");
+            world.settled().await;
+        }
+    }
+}
+
+/// Nobody is asked because somebody else came meanwhile, or was there before.
+#[tokio::test]
+async fn a_create_that_was_not_carried_out_is_made_again_beside_strangers() {
+    for help in [Help::MatchKey, Help::Marker] {
+        let mut world = World::with_keys(&yaml(help), None);
+        // A namesake of before.
+        world.books.insert("contacts", json!({"name": "Jane", "email": "other@x.example", "phone": "021 7"}));
+        world.sync().await;
+        world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "phone": "021 5"}));
+        lose(&mut world, Lost::Before).await;
+        world.books.insert("contacts", json!({"name": "Bob", "email": "bob@x.example", "phone": "021 6"}));
+        rest(&world).await;
+        assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (1, 3), "{help:?}");
+        assert_eq!(unknown(&world).await, 0, "{help:?}");
+        world.settled().await;
+    }
+}

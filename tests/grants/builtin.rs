@@ -104,7 +104,7 @@ fn connect(connector: &str, place: &str, endpoints: &str, more: &str) -> (Arc<Co
     (Arc::clone(&loaded.config.connections[&ConnectionName::parse("there").unwrap()]), Arc::new(keeper))
 }
 
-async fn consent(connection: &Connection, keeper: &Keeper) -> Result<(), String> {
+async fn consent(connection: &Connection, keeper: &Arc<Keeper>) -> Result<(), String> {
     let Auth::Grant(grant) = &connection.auth else { panic!("no grant") };
     let url = keeper.begin(grant, grant.redirect.clone(), None).await.unwrap();
     keeper.finish(&browser::consent(&url).await).await.map(drop).map_err(|error| error.to_string())

@@ -31,11 +31,14 @@ use crate::browser;
 #[derive(Clone, Default)]
 struct Till {
     api: Arc<Mutex<String>>,
+    /// What the way back says of where tokens are made.
+    server: Arc<Mutex<String>>,
     asked: Arc<Mutex<Vec<(String, HeaderMap)>>>,
 }
 
-async fn authorize(Query(asked): Query<HashMap<String, String>>) -> impl IntoResponse {
-    let back = format!("{}?code=c&state={}&realmId=91%2F30", asked["redirect_uri"], asked["state"]);
+async fn authorize(State(till): State<Till>, Query(asked): Query<HashMap<String, String>>) -> impl IntoResponse {
+    let server = till.server.lock().unwrap().clone();
+    let back = format!("{}?code=c&state={}&realmId=91%2F30&server={server}", asked["redirect_uri"], asked["state"]);
     (StatusCode::SEE_OTHER, [(LOCATION, back)])
 }
 
@@ -75,7 +78,7 @@ impl Till {
 fn connect(logins: &str, hosts: &str) -> (Arc<Connection>, Arc<Keeper>) {
     let yaml = format!(
         "connectors:\n  till:\n    base_url: {logins}/nowhere\n    auth:\n      - kind: oauth2\n        authorize: {logins}/authorize\n        token: {logins}/token\n\
-         \x20       account_in: {{ redirect: realmId }}\n        host_in: {{ path: $.api_domain, hosts: [ {hosts} ] }}\n      - {{ kind: header, header: x-file, beside: true }}\n\
+         \x20       account_in: {{ redirect: realmId }}\n        host_in: {{ path: $.api_domain, hosts: [ {hosts} ] }}\n        token_host_in: {{ redirect: server, hosts: [ 127.0.0.1 ] }}\n      - {{ kind: header, header: x-file, beside: true }}\n\
          \x20   resources:\n      customers:\n        id: $.id\n        fields: {{ id: {{ type: id, read_only: true }} }}\n\
          \x20       list: {{ get: \"/company/${{tenant}}/customers\", records: $.items, page: {{ kind: none }} }}\n\
          grants:\n  office: {{ connector: till, client_id: app, client_secret: canary-app-secret }}\n\
@@ -90,7 +93,7 @@ fn connect(logins: &str, hosts: &str) -> (Arc<Connection>, Arc<Keeper>) {
     (Arc::clone(&loaded.config.connections[&ConnectionName::parse("shop").unwrap()]), Arc::new(keeper))
 }
 
-async fn consent(connection: &Connection, keeper: &Keeper) -> Result<(), String> {
+async fn consent(connection: &Connection, keeper: &Arc<Keeper>) -> Result<(), String> {
     let Auth::Grant(grant) = &connection.auth else { panic!("no grant") };
     let url = keeper.begin(grant, grant.redirect.clone(), None).await.unwrap();
     keeper.finish(&browser::consent(&url).await).await.map(drop).map_err(|error| error.to_string())
@@ -128,4 +131,39 @@ async fn a_host_that_the_connector_does_not_name_gets_no_token() {
     assert!(error.contains("none of its known hosts"), "{error}");
     assert_eq!(keeper.look(&connection).await.unwrap().state, ConnectionState::NeedsConsent);
     assert!(till.asked.lock().unwrap().is_empty());
+}
+
+/// What comes to a server: a token call of any kind is answered like the till's.
+async fn other_server(till: &Till) -> String {
+    let app = Router::new().route("/token", post(counted)).with_state(till.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+async fn counted(State(till): State<Till>, request: Request) -> impl IntoResponse {
+    till.asked.lock().unwrap().push((request.uri().to_string(), request.headers().clone()));
+    token(State(till)).await
+}
+
+#[tokio::test]
+async fn codes_and_tokens_go_to_the_server_of_the_way_back_if_the_connector_names_it() {
+    let (till, logins) = Till::open().await;
+    let (connection, keeper) = connect(&logins, "127.0.0.1");
+    *till.server.lock().unwrap() = other_server(&till).await;
+    consent(&connection, &keeper).await.unwrap();
+    assert_eq!(till.asked.lock().unwrap().len(), 1, "the code was changed there");
+    let Auth::Grant(grant) = &connection.auth else { panic!("no grant") };
+    keeper.refused(grant, &"canary-access".to_owned().into()).await;
+    keeper.session(grant, &connection).await.unwrap();
+    assert_eq!(till.asked.lock().unwrap().len(), 2, "and so is the refresh token");
+    // Anybody can make up a way back.
+    *till.server.lock().unwrap() = "https://evil.example".to_owned();
+    let error = consent(&connection, &keeper).await.unwrap_err();
+    assert!(
+        error.contains("its tokens are made at `https://evil.example`, which is none of its known hosts"),
+        "{error}"
+    );
+    assert_eq!(till.asked.lock().unwrap().len(), 2);
 }

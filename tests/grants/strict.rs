@@ -109,7 +109,7 @@ fn carry(mut far: TcpStream, mut near: TcpStream, cut: &AtomicBool) {
 /// A login at the server.
 struct Login {
     config: Config,
-    keeper: Keeper,
+    keeper: Arc<Keeper>,
     wire: Wire,
     provider: Provider,
 }
@@ -133,7 +133,7 @@ impl Login {
         assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
         let vault = Vault::new(Some(Secret::Known(super::setup::KEY.to_owned().into())));
         let clock = Clock::manual(super::setup::start());
-        let keeper = Keeper::new(Arc::new(MemoryStore::new()), vault, clock.clone());
+        let keeper = Arc::new(Keeper::new(Arc::new(MemoryStore::new()), vault, clock.clone()));
         Some(Self { config: loaded.config, keeper, wire, provider })
     }
 

@@ -1,6 +1,6 @@
 //! What must hold at the end of a history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reconciled::{
     config::{ConnectionName, Field, Pipeline},
@@ -103,8 +103,13 @@ impl History {
     fn no_duplicates(&self, people: &People, wrong: &mut Vec<String>) {
         let mut made: BTreeMap<(Side, String), Vec<(Side, String)>> = BTreeMap::new();
         let mut again: BTreeMap<(Side, String), usize> = BTreeMap::new();
+        let mut typed_over: BTreeSet<(Side, String)> = BTreeSet::new();
+        let mut named: BTreeMap<(Side, String), (Side, String)> = BTreeMap::new();
         for side in Side::BOTH {
             for (kind, id, values) in people.system(side).written() {
+                if kind == WriteKind::Create && people.typed_over(side, &id, &values) {
+                    typed_over.insert((side, id.clone()));
+                }
                 let Some(name) = values["name"].as_str().filter(|_| kind == WriteKind::Create) else { continue };
                 match people.owners.get(&plain(&json!(name))) {
                     Some(owner) => {
@@ -116,16 +121,25 @@ impl History {
                 }
             }
         }
+        for side in Side::BOTH {
+            for record in people.system(side).all("contacts") {
+                if let (Some(id), Some(owner)) = (record["id"].as_str(), people.owners.get(&plain(&record["name"]))) {
+                    named.insert((side, id.to_owned()), owner.clone());
+                }
+            }
+        }
         for (owner, made) in made {
-            // A record that a person deleted or archived, or gave another key, before we knew of it cannot be found
-            // again.
+            // A record that a person deleted or archived, or in which a person typed over everything we sent, before we
+            // knew of it cannot be found again.
             let hidden = made.iter().any(|(side, id)| {
-                let place = |key| (*side, id.clone(), key);
                 people.deleted.contains(&(*side, id.clone()))
                     || people.archived.contains(&(*side, id.clone()))
                     || people.merged.contains(&(*side, id.clone()))
-                    || ["email", "code"].into_iter().any(|key| people.last.contains_key(&place(key)))
+                    || typed_over.contains(&(*side, id.clone()))
             });
+            // Who comes out of the archive when another one has its place is new.
+            let hidden =
+                hidden || people.archived.iter().any(|(side, id)| named.get(&(*side, id.clone())) == Some(&owner));
             if !hidden && again[&owner] == 0 && (made.len() > 1 || made[0].0 == owner.0) {
                 wrong.push(format!("of {owner:?} came {made:?}"));
             }

@@ -91,6 +91,14 @@ impl People {
         }
     }
 
+    /// Whether people typed something else over everything that a create sent.
+    pub fn typed_over(&self, side: Side, id: &str, sent: &Value) -> bool {
+        let told = sent.as_object().into_iter().flatten().filter(|(_, value)| !plain(value).is_empty());
+        let typed =
+            |field: &str| self.typed.keys().any(|((at, of, name), _)| (*at, of.as_str(), *name) == (side, id, field));
+        told.into_iter().all(|(field, _)| typed(field))
+    }
+
     /// The records of a side in which a value was typed, with the time.
     pub fn typed_in(&self, side: Side, field: &str, value: &Value) -> Vec<(String, u64)> {
         let text = plain(value);

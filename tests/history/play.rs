@@ -352,6 +352,8 @@ impl History {
             }
             // A clock that is set while a write is in doubt hides how old the doubt is; that is not promised.
             Step::Jump(_) if self.is_in_doubt().await => None,
+            // How long a system shows old copies is told by the clock, too.
+            Step::Jump(seconds) if *seconds > 0 && self.manners.iter().any(|manners| manners.lag.is_some()) => None,
             Step::Jump(seconds) => {
                 self.world.clock.jump(TimeDelta::seconds(*seconds));
                 sum::count("clocks that were set");

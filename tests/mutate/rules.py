@@ -213,4 +213,26 @@ RULES = [
         "who-waits", "where nothing is made, whoever comes is matched when it comes", "engine/deliver.rs",
         "if !originates && !pipeline.creates.on(side) {", "if !OFF && !originates && !pipeline.creates.on(side) {",
     ),
+    (
+        "late", "a create is not repeated beside a record that came since and holds a part of it", "engine/recover/creates.rs",
+        "if linked || !found.is_empty() {", "if linked || OFF || !found.is_empty() {",
+    ),
+    (
+        "stranger", "a record with the key of a lost create is not taken for it when neither values nor present keys agree",
+        "engine/recover/creates.rs", "[one] if by_key =>", "[one] if by_key && !OFF =>",
+    ),
+    (
+        "shifted", "what changed is read once more where pages may have shifted", "engine/pull.rs",
+        "let shifted = if shifts {", "let shifted = if shifts && !OFF {",
+    ),
+    (
+        "read-meanwhile", "a newcomer that was read again is not put back as it was before", "engine/plan/hold.rs",
+        "        if self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone())) {\n            return;",
+        "        if !OFF && self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone())) {\n            return;",
+    ),
+    (
+        "figures", "a figure that differs is told as long as it does", "sync/decide.rs",
+        "if self.decision.writes.is_empty() && self.decision.findings.is_empty() && !self.decision.unread {",
+        "if !OFF && self.decision.writes.is_empty() && self.decision.findings.is_empty() && !self.decision.unread {",
+    ),
 ]

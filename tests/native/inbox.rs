@@ -1,7 +1,5 @@
 //! The door of an inbox: who gets in, what is kept, and what is said.
 
-use std::collections::BTreeMap;
-
 use reconciled::{
     clock::Clock,
     config::ConnectionName,
@@ -12,19 +10,15 @@ use reconciled::{
 use serde_json::json;
 
 use crate::{
-    example::{Env, afternoon},
-    posts::{Office, TOKEN},
+    example::{afternoon, until},
+    posts::{Office, TOKEN, xero_by_grant},
 };
 
 /// The practice Xero must live: a run that begins by itself asks it.
 async fn office() -> (Office, Xero) {
     let clock = Clock::manual(afternoon(14, 0));
     let xero = Xero::start(XeroOptions::new(clock.clone()).unlimited()).await.unwrap();
-    let env = Env(BTreeMap::from([
-        ("XERO_URL", xero.url()),
-        ("XERO_TOKEN", xero.token().to_owned()),
-        ("XERO_TENANT", xero.tenant().to_owned()),
-    ]));
+    let env = xero_by_grant(&xero);
     (Office::start("proposals-xero", &clock, env).await, xero)
 }
 
@@ -166,5 +160,66 @@ async fn conformance_inbox_what_was_posted_goes_along_when_its_connection_is_ren
         .send(&format!("/inbox/proposals/clients/{TOKEN}"), "application/json", br#"{"id":"C-3","name":"Moa"}"#, "")
         .await;
     assert_eq!(old.0, 404);
+    office.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn conformance_inbox_old_posts_are_removed_once_nothing_more_is_to_be_done_with_them() {
+    let (mut office, xero) = office().await;
+    office.daemon.stop().await;
+    office.example.reconfigure(|yaml| {
+        let kept =
+            yaml.replace("inbox: { require: { name: present } }", "inbox: { keep: 30d, require: { name: present } }");
+        kept.replace(
+            "inbox:\n          require:\n            client_id",
+            "inbox:\n          keep: 30d\n          require:\n            client_id",
+        )
+    });
+    let office = Office::of(office.example).await;
+    office.first_sync().await;
+    let client = |id: &str| json!({ "id": id, "name": format!("Client {id}") });
+    let proposal = |number: &str, client: &str, status: &str, service: &str| {
+        json!({
+            "number": number, "client_id": client, "title": "Year end", "status": status, "accepted_on": "2026-06-01",
+            "due_on": "2026-06-20",
+            "upfront": [{ "line_no": 1, "title": "Work", "quantity": 1, "price": "100.00", "service": service }],
+        })
+    };
+    for id in ["C-1", "C-2"] {
+        office.post("clients", client(id)).await;
+    }
+    office.post("proposals", proposal("P-1", "C-1", "accepted", "accounts")).await;
+    office.post("proposals", proposal("P-2", "C-2", "lost", "accounts")).await;
+    office.post("proposals", proposal("P-3", "C-1", "accepted", "gardening")).await;
+    office.sync().await;
+    assert_eq!(xero.list("Invoices").len(), 1);
+    let writes = xero.log().writes();
+    let day = |days: i64| office.example.clock.now() + chrono::TimeDelta::days(days);
+    until(&office.daemon, day(28)).await;
+    assert_eq!((kept(&office, "clients").await.len(), kept(&office, "proposals").await.len()), (2, 3), "none is old");
+    until(&office.daemon, day(5)).await;
+    // Whoever may still be let in by a proposal is kept, and so is what is parked.
+    assert_eq!(kept(&office, "clients").await, ["C-2 Client C-2"]);
+    assert_eq!(kept(&office, "proposals").await, ["P-3 Proposal P-3 (Year end)"]);
+    assert_eq!(xero.log().writes(), writes, "for Xero nothing happened");
+
+    // The same post again is no new record, also after a restart, and a later one is a newer version of the old record.
+    let office = office.restart().await;
+    let again = office.offer("proposals", &proposal("P-1", "C-1", "accepted", "accounts")).await;
+    assert_eq!(again, (200, "known already".to_owned()));
+    assert_eq!(office.offer("clients", &client("C-1")).await, (200, "known already".to_owned()));
+    office.settled_by(|| xero.log().writes()).await;
+    assert_eq!(xero.log().writes(), writes);
+    let connector = &office.example.engine.connectors[&ConnectionName::parse("proposals").unwrap()];
+    let asked = connector.get(connector.resource("clients").unwrap(), &"C-1".into()).await.unwrap_err().to_string();
+    assert!(asked.contains("the post of C-1 is old and was removed"), "it is not gone: {asked}");
+    let newer = json!({ "id": "C-1", "name": "Client One" });
+    assert_eq!(office.offer("clients", &newer).await, (200, "kept".to_owned()));
+    office.post("proposals", proposal("P-4", "C-1", "accepted", "advice")).await;
+    office.sync().await;
+    let names: Vec<_> = xero.list("Contacts").iter().map(|contact| contact["Name"].clone()).collect();
+    assert_eq!(names, ["Client One"], "the same contact, and no second");
+    assert_eq!(xero.list("Invoices").len(), 2);
+    office.settled_by(|| xero.log().writes()).await;
     office.daemon.stop().await;
 }

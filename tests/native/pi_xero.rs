@@ -1,7 +1,5 @@
 //! pi-01 to pi-06: accepted proposals as invoices in Xero.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 use reconciled::{
     clock::Clock,
@@ -13,8 +11,8 @@ use reconciled::{
 use serde_json::{Value, json};
 
 use crate::{
-    example::{Env, until},
-    posts::Office,
+    example::until,
+    posts::{Office, xero_by_grant},
 };
 
 struct Firm {
@@ -32,11 +30,7 @@ impl Firm {
     async fn start() -> Self {
         let clock = Clock::manual(noon(6, 1));
         let xero = Xero::start(XeroOptions::new(clock.clone()).unlimited()).await.unwrap();
-        let env = Env(BTreeMap::from([
-            ("XERO_URL", xero.url()),
-            ("XERO_TOKEN", xero.token().to_owned()),
-            ("XERO_TENANT", xero.tenant().to_owned()),
-        ]));
+        let env = xero_by_grant(&xero);
         let office = Office::start("proposals-xero", &clock, env).await;
         office.first_sync().await;
         Self { office, xero }
@@ -188,6 +182,32 @@ async fn pi_04_a_contact_is_made_only_when_a_proposal_was_accepted() {
     let contact = &firm.xero.list("Contacts")[0];
     assert_eq!(contact["EmailAddress"], "new@kea.example", "a contact that is made has what the client has");
     assert_eq!(firm.invoices(), ["P-1 on 2026-06-01 for 1500.00 to Kea Ltd"]);
+    firm.settled().await;
+}
+
+#[tokio::test]
+async fn pi_04_a_client_whose_first_month_is_to_come_becomes_a_contact_on_acceptance() {
+    let firm = Firm::start().await;
+    firm.kea().await;
+    let monthly = |status: &str| {
+        json!({
+            "number": "P-1", "client_id": "C-1", "title": "Books", "status": status, "accepted_on": "2026-06-01",
+            "monthly_from": "2026-07-01", "months": 2,
+            "monthly": [{ "line_no": 1, "title": "Bookkeeping", "quantity": 1, "price": "200", "service": "accounts" }],
+        })
+    };
+    firm.office.post("proposals", monthly("sent")).await;
+    firm.office.sync().await;
+    firm.settled().await;
+    assert_eq!((firm.contacts(), firm.writes()), (vec![], 0), "nobody before acceptance");
+    firm.office.post("proposals", monthly("accepted")).await;
+    firm.office.sync().await;
+    assert_eq!(firm.contacts(), ["Kea Ltd"], "on acceptance, and not a month later");
+    assert_eq!(firm.invoices(), Vec::<String>::new(), "no month has come");
+    firm.settled().await;
+    until(&firm.office.daemon, noon(7, 1)).await;
+    assert_eq!(firm.invoices(), ["P-1-1 on 2026-07-01 for 200.00 to Kea Ltd"]);
+    assert_eq!(firm.contacts(), ["Kea Ltd"]);
     firm.settled().await;
 }
 

@@ -5,13 +5,15 @@ use std::{collections::BTreeMap, fs};
 use chrono::TimeDelta;
 use reconciled::{
     clock::Clock,
+    config::ConnectionName,
+    connector::Post,
     sandbox::{Xpm, XpmOptions},
 };
 use serde_json::{Value, json};
 
 use crate::{
     example::{Env, afternoon, until},
-    posts::Office,
+    posts::{Office, TOKEN},
 };
 
 struct Practice {
@@ -24,11 +26,13 @@ impl Practice {
     async fn start() -> Self {
         let clock = Clock::manual(afternoon(14, 0));
         let xpm = Xpm::start(XpmOptions::new(clock.clone()).unlimited()).await.unwrap();
+        xpm.logins().let_in("app", "canary-app-secret");
         let folder = tempfile::tempdir().unwrap();
         let env = Env(BTreeMap::from([
             ("XPM_URL", xpm.url()),
-            ("XPM_TOKEN", xpm.token().to_owned()),
-            ("XPM_TENANT", xpm.tenant().to_owned()),
+            ("XPM_LOGIN", xpm.host()),
+            ("XPM_APP_ID", "app".to_owned()),
+            ("XPM_APP_SECRET", "canary-app-secret".to_owned()),
             ("PROPOSALS_FOLDER", folder.path().display().to_string()),
         ]));
         let office = Office::start("proposals-xpm", &clock, env).await;
@@ -132,4 +136,28 @@ async fn pi_08_an_accepted_proposal_makes_a_job_and_pushes_its_clients_data() {
     practice.settled().await;
     assert_eq!(practice.written().len(), 4);
     assert_eq!(practice.xpm.ids("clients").len(), 2);
+}
+
+/// As after a crash between keeping a post and telling anybody: whoever posts it again must not wait for the next poll.
+#[tokio::test]
+async fn pi_08_a_post_that_nobody_was_told_of_is_looked_at_when_it_comes_again() {
+    let practice = Practice::start().await;
+    let connector = &practice.office.example.engine.connectors[&ConnectionName::parse("proposals").unwrap()];
+    let posts =
+        [("clients", json!({ "id": "C-1", "name": "Kea Ltd" })), ("proposals", proposal("P-1", "C-1", "accepted"))];
+    for (resource, body) in &posts {
+        let body = body.to_string();
+        let header = |name: &str| (name == "content-type").then_some("application/json");
+        let post = Post { secret: TOKEN, header: &header, body: body.as_bytes() };
+        connector.inbox().unwrap().receive(resource, post).await.unwrap();
+    }
+    let begin = practice.office.example.clock.now();
+    until(&practice.office.daemon, begin + TimeDelta::minutes(5)).await;
+    assert_eq!(practice.written(), Vec::<String>::new(), "nobody was told, and the next poll is at the full hour");
+    for (resource, body) in &posts {
+        assert_eq!(practice.office.offer(resource, body).await, (200, "known already".to_owned()));
+    }
+    until(&practice.office.daemon, begin + TimeDelta::minutes(8)).await;
+    assert_eq!(practice.written(), ["POST client.api/add", "POST job.api/add"]);
+    practice.settled().await;
 }

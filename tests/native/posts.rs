@@ -1,6 +1,6 @@
 //! Posting records to a daemon, as Zapier does.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use reconciled::{
     daemon::{
@@ -8,6 +8,7 @@ use reconciled::{
         protocol::{Request, Response},
     },
     engine::{Desk, Mode, RunReport},
+    sandbox::Xero,
 };
 use serde_json::Value;
 use tokio::{
@@ -20,6 +21,17 @@ use crate::example::{Env, Example, sync_by_hand, until};
 /// The secret of the inbox.
 pub const TOKEN: &str = "canary-0123456789abcdef";
 
+/// What the placeholders for Xero stand for. Its owner will consent.
+pub fn xero_by_grant(xero: &Xero) -> Env {
+    xero.logins().let_in("app", "canary-app-secret");
+    Env(BTreeMap::from([
+        ("XERO_URL", xero.url()),
+        ("XERO_LOGIN", xero.host()),
+        ("XERO_APP_ID", "app".to_owned()),
+        ("XERO_APP_SECRET", "canary-app-secret".to_owned()),
+    ]))
+}
+
 /// An example folder with an inbox, and its daemon.
 pub struct Office {
     pub example: Example,
@@ -30,7 +42,9 @@ pub struct Office {
 impl Office {
     pub async fn start(name: &'static str, clock: &reconciled::clock::Clock, mut env: Env) -> Self {
         env.0.insert("PROPOSALS_TOKEN", TOKEN.to_owned());
-        Self::of(Example::start(name, clock, env)).await
+        let example = Example::start(name, clock, env);
+        example.consent().await;
+        Self::of(example).await
     }
 
     pub async fn of(example: Example) -> Self {

@@ -8,6 +8,7 @@ mod browser;
 mod example;
 mod site;
 
+mod bad_input;
 mod carried;
 mod contacts;
 mod etag;

@@ -48,14 +48,22 @@ impl Site {
             Sandbox::start_with(WebsiteOptions::new(clock.clone()), XeroOptions::new(clock.clone()).unlimited())
                 .await
                 .unwrap();
+        sandbox.xero.logins().let_in("app", "canary-app-secret");
         let env = Env(BTreeMap::from([
             ("WEBSITE_URL", sandbox.website.url()),
             ("WEBSITE_TOKEN", sandbox.website.token().to_owned()),
             ("XERO_URL", sandbox.xero.url()),
+            ("XERO_LOGIN", sandbox.xero.host()),
+            ("XERO_APP_ID", "app".to_owned()),
+            ("XERO_APP_SECRET", "canary-app-secret".to_owned()),
+            // For configurations of a test's own.
             ("XERO_TOKEN", sandbox.xero.token().to_owned()),
             ("XERO_TENANT", sandbox.xero.tenant().to_owned()),
         ]));
-        Self { sandbox, example: Example::start("website-xero", &clock, env) }
+        let example = Example::start("website-xero", &clock, env);
+        example.consent().await;
+        sandbox.xero.log().clear();
+        Self { sandbox, example }
     }
 
     /// As [`Site::start`], with first runs approved.

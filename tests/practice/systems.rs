@@ -138,12 +138,12 @@ impl Practice {
     }
 }
 
-/// The writes of a log, as `PUT client.api/update`; logging in is none.
+/// The writes of a log, as `PUT client.api/update`.
 pub fn writes(entries: &[LogEntry]) -> Vec<String> {
     let path = |path: &str| path.split("/3.1/").last().unwrap_or(path).to_owned();
     entries
         .iter()
-        .filter(|entry| !entry.is_read() && !entry.path.starts_with("/connect/"))
+        .filter(|entry| !entry.is_read())
         .map(|entry| format!("{} {}", entry.method, path(&entry.path)))
         .collect()
 }

@@ -109,3 +109,103 @@ fn the_tests_of_one_client_are_played_alone() {
     let of_acme = covered.iter().filter(|one| one["pipeline"] == "acme/contacts").count();
     assert_eq!((of_acme, results["passed"].as_u64().unwrap() < 7), (1, true), "{out}");
 }
+
+/// What the two share and what each has of its own: logins, and who is told.
+const LOGINS: &str = r#"
+grants:
+  both: { connector: xero, client_id: "1", client_secret: "${file:key}" }
+  alone: { connector: xero, client_id: "2", client_secret: "${file:key}" }
+connections:
+  archive: { connector: xero, grant: both, tenant: Archive }
+templates:
+  books:
+    params: { login: { type: string, default: both } }
+    connections:
+      xero: { connector: xero, grant: "${params.login}", tenant: "${client}" }
+      site: { connector: website, base_url: "http://127.0.0.1:9", auth: { token: "${file:secrets/${client}}" } }
+    notifications:
+      owner: { command: [ /bin/true ] }
+    pipelines:
+      contacts: { source: site/contacts, target: xero/contacts, direction: source-to-target, match: { source: $.email, target: $.EmailAddress }, fields: [ { source: $.email, target: $.EmailAddress } ] }
+      archived: { source: site/leads, target: archive/contacts, direction: source-to-target, match: { source: $.email, target: $.EmailAddress }, fields: [ { source: $.email, target: $.EmailAddress, write: on-create } ] }
+integrations:
+  acme: { template: books }
+  bravo: { template: books }
+  charly: { template: books, with: { login: alone } }
+notifications:
+  desk: { command: [ /bin/true ] }
+  clerk: { command: [ /bin/true ], integrations: [ bravo ] }
+"#;
+
+fn books() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let key = "[tokens]\nkey = \"${file:token.key}\"\n";
+    fs::write(dir.path().join("reconciled.toml"), format!("state_dir = \"state\"\nsocket = \"daemon.sock\"\n{key}"))
+        .unwrap();
+    fs::write(dir.path().join("token.key"), "cHJhY3RpY2UtcHJhY3RpY2UtcHJhY3RpY2UtcHJhY3Q=\n").unwrap();
+    fs::write(dir.path().join("key"), "secret\n").unwrap();
+    fs::write(dir.path().join("all.yaml"), LOGINS).unwrap();
+    dir
+}
+
+fn members(json: &str, member: &str) -> Vec<String> {
+    let value: Value = serde_json::from_str(json).unwrap();
+    value.as_array().unwrap().iter().map(|one| one[member].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn logins_and_receivers_of_one_client_are_looked_at_and_ended_without_others() {
+    let dir = books();
+    let of = |client: &str, args: &[&str], code| exits(&dir, &[&["--client", client], args].concat(), code);
+    let (out, _) = of("acme", &["connections", "--json"], 0);
+    assert_eq!(members(&out, "connection"), ["acme/xero", "archive"]);
+    let (out, _) = of("charly", &["connect", "xero", "--paste"], 64);
+    assert!(out.contains("client_id=2"), "its own short name: {out}");
+    let (_, said) = of("acme", &["connect", "charly/xero", "--paste"], 64);
+    assert!(said.contains("`acme` has no connection or login `charly/xero`; it has acme/xero, archive"), "{said}");
+    // What others use does not end by the way: neither the login nor the account that they share.
+    for what in [&["both"][..], &["xero", "--grant"], &["archive"]] {
+        let (_, said) = of("acme", &[&["disconnect"], what].concat(), 64);
+        assert!(said.contains("is also used by") && said.contains("bravo"), "{said}");
+    }
+    let (out, _) = of("acme", &["disconnect", "xero", "--json"], 0);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["disconnected"], "acme/xero");
+    let (out, _) = of("bravo", &["connections", "--json"], 0);
+    let bravo: Value = serde_json::from_str(&out).unwrap();
+    assert_ne!(bravo[1]["state"], "disconnected", "{out}");
+
+    let (out, _) = of("bravo", &["notifications", "list", "--json"], 0);
+    assert_eq!(members(&out, "name"), ["bravo/owner", "clerk"], "and nothing of who is told of all");
+    let (_, said) = of("bravo", &["notifications", "test", "owner"], 0);
+    assert!(said.contains("a test message went to"), "{said}");
+    let (_, said) = of("bravo", &["notifications", "test", "desk"], 64);
+    assert!(said.contains("nobody named `desk` is told of `bravo` alone"), "{said}");
+
+    let (out, _) = of("bravo", &["doctor", "--json"], 0);
+    let abouts = members(&out, "about");
+    assert_eq!(abouts, ["bravo", "bravo/site"], "{out}");
+    assert!(out.contains("secrets/bravo"), "its secret is missing: {out}");
+    of("brave", &["doctor"], 64);
+}
+
+#[test]
+fn a_client_is_exported_and_forgotten_when_it_is_out_of_the_configuration() {
+    let dir = agency();
+    exits(&dir, &["approve", "acme"], 0);
+    exits(&dir, &["approve", "bravo"], 0);
+    let file = dir.path().join("bravo.jsonl");
+    exits(&dir, &["--client", "bravo", "export", file.to_str().unwrap()], 0);
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains("bravo/contacts") && !text.contains("acme"), "{text}");
+    let (_, said) = exits(&dir, &["import", "--replace", file.to_str().unwrap()], 1);
+    assert!(said.contains("of `bravo` alone"), "{said}");
+    let (_, said) = exits(&dir, &["forget", "bravo", "--yes"], 1);
+    assert!(said.contains("`bravo` is in clients/bravo.yaml; take it out there first"), "{said}");
+    fs::remove_file(dir.path().join("clients/bravo.yaml")).unwrap();
+    let (_, said) = exits(&dir, &["forget", "bravo"], 1);
+    assert!(said.contains("no record in any system is touched") && said.contains("nothing was erased"), "{said}");
+    let (out, _) = exits(&dir, &["forget", "bravo", "--yes", "--json"], 0);
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap()["done"], true);
+    let (_, said) = exits(&dir, &["forget", "bravo", "--yes"], 1);
+    assert!(said.contains("nothing is remembered of `bravo`"), "{said}");
+}

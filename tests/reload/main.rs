@@ -22,6 +22,7 @@ mod control;
 mod defined;
 mod disk;
 mod editing;
+mod forget;
 mod fuzz;
 mod judged;
 mod jumps;
@@ -35,6 +36,7 @@ mod notices;
 mod odd;
 mod patterns;
 mod rollout;
+mod stranger;
 mod support;
 mod swap;
 #[path = "../support/mod.rs"]

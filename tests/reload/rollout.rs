@@ -28,8 +28,8 @@ use crate::{
     systems::{CONNECTORS, Fake, NoEnv, start},
 };
 
-const CLIENTS: [&str; 5] = ["alpha", "beta", "delta", "gamma", "omega"];
-const ROLLOUT: &str = "first: [alpha, beta], wait: 24h";
+pub const CLIENTS: [&str; 5] = ["alpha", "beta", "delta", "gamma", "omega"];
+pub const ROLLOUT: &str = "first: [alpha, beta], wait: 24h";
 const PHONE: &str = "- { source: $.phone, target: $.phone }";
 const CITY: &str = "- { source: $.city, target: $.city }";
 
@@ -70,11 +70,11 @@ fn clients(more: &[(&str, &str)]) -> String {
 
 type Systems = Arc<Mutex<BTreeMap<String, Arc<Fake>>>>;
 
-struct Agency {
-    home: tempfile::TempDir,
-    etc: PathBuf,
-    store: Arc<MemoryStore>,
-    clock: Clock,
+pub struct Agency {
+    pub home: tempfile::TempDir,
+    pub etc: PathBuf,
+    pub store: Arc<MemoryStore>,
+    pub clock: Clock,
     systems: Systems,
     daemon: Handle,
 }
@@ -105,7 +105,7 @@ async fn begin(home: &tempfile::TempDir, store: &Arc<MemoryStore>, clock: &Clock
 
 impl Agency {
     /// Five clients with three contacts each, in agreement.
-    async fn start(rollout: &str) -> Self {
+    pub async fn start(rollout: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let etc = home.path().join("etc");
         fs::create_dir(&etc).unwrap();
@@ -127,20 +127,20 @@ impl Agency {
         agency
     }
 
-    fn system(&self, client: &str, name: &str) -> Arc<Fake> {
+    pub fn system(&self, client: &str, name: &str) -> Arc<Fake> {
         self.systems.lock().unwrap()[&format!("{client}/{name}")].clone()
     }
 
-    async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.daemon.stop().await;
         self.daemon = begin(&self.home, &self.store, &self.clock, &self.systems).await;
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         fs::write(self.etc.join(name), text).unwrap();
     }
 
-    async fn call(&self, request: Request) -> Result<Response, Failure> {
+    pub async fn call(&self, request: Request) -> Result<Response, Failure> {
         let tick = async {
             loop {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -156,7 +156,7 @@ impl Agency {
         tokio::time::timeout(Duration::from_secs(30), answer).await.expect("this takes too long")
     }
 
-    async fn reload(&self) -> ReloadReport {
+    pub async fn reload(&self) -> ReloadReport {
         match self.call(Request::Reload { wait: true, force: false }).await.unwrap() {
             Response::Reloaded(report) => *report,
             other => panic!("{other:?}"),
@@ -183,7 +183,7 @@ impl Agency {
         self.answer(Request::Reject { what: what.into() }).await
     }
 
-    async fn sync(&self, client: &str) -> RunReport {
+    pub async fn sync(&self, client: &str) -> RunReport {
         let request = RunRequest {
             integration: IntegrationName::parse(client).unwrap(),
             pipelines: Vec::new(),
@@ -201,7 +201,7 @@ impl Agency {
         }
     }
 
-    fn writes(&self) -> usize {
+    pub fn writes(&self) -> usize {
         self.systems.lock().unwrap().values().map(|system| system.written().len()).sum()
     }
 

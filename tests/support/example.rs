@@ -58,6 +58,12 @@ impl Example {
         self.reconfigure(str::to_owned);
     }
 
+    /// From now on without a variable, as after a restart where nobody set it.
+    pub fn unset(&mut self, variable: &'static str) {
+        self.env.0.remove(variable);
+        self.reconfigure(str::to_owned);
+    }
+
     /// Whoever it concerns consents to every login of the folder.
     pub async fn consent(&self) {
         for connection in self.config.connections.values() {

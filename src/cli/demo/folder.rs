@@ -18,8 +18,8 @@ const SETTINGS: &str = "# The demo's own settings; paths are relative to this fo
 #[derive(Debug)]
 pub(super) struct Folder {
     pub path: PathBuf,
-    /// A copy of what a person changed in the configuration since the last demo.
-    pub kept: Option<PathBuf>,
+    /// Copies of what a person changed in the configuration since the last demo.
+    pub kept: Vec<PathBuf>,
     /// Removes the folder at the end, if it is a temporary one.
     _temporary: Option<tempfile::TempDir>,
 }
@@ -29,7 +29,7 @@ impl Folder {
     pub(super) fn temporary() -> Result<Self, CliError> {
         let made = tempfile::Builder::new().prefix("reconciled-demo-").tempdir();
         let made = made.map_err(failed("make a folder in", &std::env::temp_dir()))?;
-        Ok(Self { path: made.path().to_owned(), kept: None, _temporary: Some(made) })
+        Ok(Self { path: made.path().to_owned(), kept: Vec::new(), _temporary: Some(made) })
     }
 
     /// This folder, if it is new, empty or was made by an earlier demo.
@@ -44,36 +44,48 @@ impl Folder {
             )));
         }
         let path = path.canonicalize().map_err(failed("read", path))?;
-        Ok(Self { path, kept: None, _temporary: None })
+        Ok(Self { path, kept: Vec::new(), _temporary: None })
     }
 
     /// Writes the configuration. The state of an earlier demo is removed: its systems are gone.
     pub(super) fn write(&mut self, systems: &Systems) -> Result<(), CliError> {
-        self.write_files("demo.yaml", &configuration(systems), "", &[])
+        self.write_files(&[("demo.yaml", configuration(systems))], "", &[])
     }
 
-    /// Writes a configuration in this file, with settings beside the usual ones, and further files.
+    /// Writes a configuration of these files, with settings beside the usual ones, and further files.
     pub(super) fn write_files(
         &mut self,
-        yaml: &str,
-        text: &str,
+        files: &[(&str, String)],
         settings: &str,
-        more: &[(&str, &str)],
+        more: &[(String, String)],
     ) -> Result<(), CliError> {
-        let (yaml, mark) = (self.path.join(yaml), self.path.join(MARK));
-        self.kept = keep_edited(&yaml, &mark)?;
+        let mark = self.path.join(MARK);
+        for (name, _) in files {
+            self.kept.extend(keep_edited(&self.path.join(name), &mark)?);
+        }
         let state = self.path.join("state");
         match fs::remove_dir_all(&state) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &state)(error)),
             _ => {}
         }
         // The mark comes first: a demo that is interrupted here can be started again.
-        write(&mark, &format!("{:016x}\n", xxh3_64(text.as_bytes())))?;
+        let hashes: String = files.iter().map(|(_, text)| format!("{:016x}\n", xxh3_64(text.as_bytes()))).collect();
+        write(&mark, &hashes)?;
         for (name, text) in more {
             write(&self.path.join(name), text)?;
         }
         write(&self.path.join("reconciled.toml"), &format!("{SETTINGS}{settings}"))?;
-        write(&yaml, text)
+        files.iter().try_for_each(|(name, text)| write(&self.path.join(name), text))
+    }
+
+    /// What is said of the copies.
+    pub(super) fn told_kept(&self) -> String {
+        let all: Vec<String> = self.kept.iter().map(|path| path.display().to_string()).collect();
+        if all.is_empty() {
+            String::new()
+        } else {
+            format!("What you had changed there is kept in {}\n", all.join(" and "))
+        }
     }
 }
 
@@ -88,7 +100,7 @@ fn configuration(systems: &Systems) -> String {
     values.iter().fold(TEMPLATE.to_owned(), |text, (hole, value)| text.replace(hole, value))
 }
 
-/// Copies a configuration that is not as the last demo wrote it.
+/// Copies a file that is not as the last demo wrote it.
 fn keep_edited(yaml: &Path, mark: &Path) -> Result<Option<PathBuf>, CliError> {
     let text = match fs::read(yaml) {
         Ok(text) => text,
@@ -96,7 +108,8 @@ fn keep_edited(yaml: &Path, mark: &Path) -> Result<Option<PathBuf>, CliError> {
         Err(error) => return Err(failed("read", yaml)(error)),
     };
     let written = fs::read_to_string(mark).unwrap_or_default();
-    if written.trim() == format!("{:016x}", xxh3_64(&text)) {
+    let hash = format!("{:016x}", xxh3_64(&text));
+    if written.lines().any(|line| line == hash) {
         return Ok(None);
     }
     let free =
@@ -107,6 +120,9 @@ fn keep_edited(yaml: &Path, mark: &Path) -> Result<Option<PathBuf>, CliError> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed("make the folder", folder))?;
+    }
     fs::write(path, text).map_err(failed("write", path))
 }
 

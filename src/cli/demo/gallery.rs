@@ -5,12 +5,14 @@ use crate::{cli::exit::CliError, config::nearest::nearest, sandbox::PracticeKind
 /// A folder to copy.
 #[derive(Debug)]
 pub(super) struct Shown {
-    /// Its name, that of its file, and that of its integration.
+    /// Its name.
     pub name: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
-    /// Its file.
-    pub yaml: &'static str,
+    /// Its files, by their paths below the folder. The first is the one to look at and to edit.
+    pub files: &'static [(&'static str, &'static str)],
+    /// Its integrations.
+    pub integrations: &'static [&'static str],
     /// The system beside the website, the portal or the proposals.
     pub with: With,
 }
@@ -28,14 +30,32 @@ macro_rules! shown {
         Shown {
             name: $name,
             about: $about,
-            yaml: include_str!(concat!("../../../examples/configs/", $name, "/", $name, ".yaml")),
+            files: &[(
+                concat!($name, ".yaml"),
+                include_str!(concat!("../../../examples/configs/", $name, "/", $name, ".yaml")),
+            )],
+            integrations: &[$name],
             with: $with,
         }
     };
 }
 
-/// All of them, in the order of names. The folder of an agency has no systems of its own: `reconciled test` plays it.
-pub(super) const ALL: [Shown; 13] = [
+/// A template and two of its clients.
+const AGENCY: Shown = Shown {
+    name: "agency",
+    about: "two clients made from one template, each with a website and a Xero of its own",
+    files: &[
+        ("templates/shop.yaml", include_str!("../../../examples/configs/agency/templates/shop.yaml")),
+        ("clients/acme.yaml", include_str!("../../../examples/configs/agency/clients/acme.yaml")),
+        ("clients/bravo.yaml", include_str!("../../../examples/configs/agency/clients/bravo.yaml")),
+    ],
+    integrations: &["acme", "bravo"],
+    with: With::Xero,
+};
+
+/// All of them, in the order of names.
+pub(super) const ALL: [Shown; 14] = [
+    AGENCY,
     shown!("eventbrite-website", With::Practice(PracticeKind::Eventbrite), "attendees and orders come to a website"),
     shown!("proposals-xero", With::Xero, "accepted proposals become invoices"),
     shown!("proposals-xpm", With::Xpm, "accepted proposals become jobs; clients come back in a file"),
@@ -82,10 +102,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_folder_of_the_examples_can_be_run_but_for_the_agencys() {
+    fn every_folder_of_the_examples_can_be_run() {
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/configs");
         let folders = fs::read_dir(examples).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let folders: BTreeSet<String> = folders.filter(|name| name != "agency").collect();
+        let folders: BTreeSet<String> = folders.collect();
         assert_eq!(folders, ALL.iter().map(|shown| shown.name.to_owned()).collect());
     }
 

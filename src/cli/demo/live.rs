@@ -160,9 +160,7 @@ fn introduction(systems: &Systems, folder: &Folder) -> String {
         systems.inventory()
     );
     let _ = writeln!(text, "What to keep the same is written in {}/demo.yaml", folder.path.display());
-    if let Some(kept) = &folder.kept {
-        let _ = writeln!(text, "What you had changed there is kept in {}", kept.display());
-    }
+    text.push_str(&folder.told_kept());
     text
 }
 
@@ -185,7 +183,7 @@ async fn story(
     out.data(&report::outcome(&done, &names, false, out.paint));
     out.data(&put_aside(office, &names, out).await?);
     out.data(&suggestions(office, systems, folder, out.paint).await?);
-    watch(office, daemon, (&demo, &names, done.ended), out).await
+    watch(office, daemon, (&[demo], &names, done.ended), out).await
 }
 
 /// The first lines of a long text, and the command that shows all of it.
@@ -291,10 +289,11 @@ async fn next_run(
 pub(super) async fn watch(
     office: &mut Office,
     daemon: &Handle,
-    (demo, names, mut told): (&IntegrationName, &Names, DateTime<Utc>),
+    (all, names, told): (&[IntegrationName], &Names, DateTime<Utc>),
     out: &Output,
 ) -> Result<(), CliError> {
     let mut seen = Seen::of(&daemon.status());
+    let mut told = vec![told; all.len()];
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let now = Seen::of(&daemon.status());
@@ -302,14 +301,16 @@ pub(super) async fn watch(
             out.data(&format!("{} {text}", out.paint.dim(&Local::now().format("%H:%M:%S").to_string())));
         }
         seen = now;
-        // Whoever removed the integration from the file has no runs to look at.
-        let Ok(runs) = runs(office, demo).await else { continue };
-        for run in runs.iter().rev().filter(|run| run.ended > told) {
-            if let Ok(report) = serde_json::from_value::<RunReport>(run.report.clone()) {
-                out.data(&told_live(&report, names, run.ended, out.paint));
+        for (integration, told) in all.iter().zip(&mut told) {
+            // Whoever removed the integration from the file has no runs to look at.
+            let Ok(runs) = runs(office, integration).await else { continue };
+            for run in runs.iter().rev().filter(|run| run.ended > *told) {
+                if let Ok(report) = serde_json::from_value::<RunReport>(run.report.clone()) {
+                    out.data(&told_live(&report, names, run.ended, out.paint));
+                }
             }
+            *told = runs.iter().map(|run| run.ended).max().map_or(*told, |newest| newest.max(*told));
         }
-        told = runs.iter().map(|run| run.ended).max().map_or(told, |newest| newest.max(told));
     }
 }
 

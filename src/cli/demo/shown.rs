@@ -44,8 +44,10 @@ const ROUNDS: usize = 6;
 
 /// Writes the files of an example that runs on this stage.
 fn write(folder: &mut Folder, shown: &Shown, stage: &Stage) -> Result<(), CliError> {
-    let yaml = format!("{}.yaml", shown.name);
-    folder.write_files(&yaml, &stage.filled(shown.yaml), SETTINGS, &[("token.key", KEY)])?;
+    let files: Vec<(&str, String)> = shown.files.iter().map(|(name, text)| (*name, stage.filled(text))).collect();
+    let mut more = stage.secrets();
+    more.push(("token.key".to_owned(), KEY.to_owned()));
+    folder.write_files(&files, SETTINGS, &more)?;
     // The files of an earlier demo are of systems that are gone.
     let files = folder.path.join(FILES);
     let failed = |source| CliError::File { action: "make the folder", path: files.clone(), source };
@@ -68,12 +70,7 @@ pub(super) async fn once(shown: &Shown, dir: Option<&Path>, out: &Output) -> Res
     let store = setup::open_store(&config)?;
     let connectors = setup::connectors(&config, &store, &clock, Priority::Manual, out);
     let posted = post(shown, &connectors, &clock).await?;
-    let mut play = Play {
-        office: Office::here(setup::engine(config, store, connectors, clock.clone())?),
-        integration: integration(shown)?,
-        stage,
-        out,
-    };
+    let mut play = Play { office: Office::here(setup::engine(config, store, connectors, clock.clone())?), stage, out };
     let mut told = Story::default();
     let began = clock.monotonic();
     told.tell("practice systems", play.stage.addresses(shown));
@@ -81,13 +78,20 @@ pub(super) async fn once(shown: &Shown, dir: Option<&Path>, out: &Output) -> Res
         told.tell("posted", count(posted, "record", "records"));
     }
     play.consent(&mut told).await?;
-    play.syncs(&mut told).await?;
-    play.rests(&mut told).await?;
+    let integrations = integrations(shown)?;
+    for integration in &integrations {
+        play.syncs(integration, &mut told).await?;
+    }
+    for integration in &integrations {
+        play.rests(integration, &mut told).await?;
+    }
+    play.listed(&mut told).await?;
     Ok(told.conclude(clock.monotonic().saturating_sub(began), out))
 }
 
-fn integration(shown: &Shown) -> Result<IntegrationName, CliError> {
-    IntegrationName::parse(shown.name).map_err(|error| CliError::Other(error.to_string()))
+fn integrations(shown: &Shown) -> Result<Vec<IntegrationName>, CliError> {
+    let parsed = shown.integrations.iter().map(|name| IntegrationName::parse(name));
+    parsed.collect::<Result<_, _>>().map_err(|error| CliError::Other(error.to_string()))
 }
 
 /// Posts what the example is fed with; how much that was.
@@ -111,14 +115,13 @@ async fn receive(inbox: &InboxConnector, resource: &str, body: &serde_json::Valu
 
 struct Play<'o> {
     office: Office,
-    integration: IntegrationName,
     stage: Stage,
     out: &'o Output,
 }
 
 impl Play<'_> {
-    async fn run(&mut self, mode: Mode, full: bool) -> Result<RunReport, CliError> {
-        let request = crate::cli::sync::request(self.integration.clone(), Vec::new(), mode, full, None);
+    async fn run(&mut self, integration: &IntegrationName, mode: Mode, full: bool) -> Result<RunReport, CliError> {
+        let request = crate::cli::sync::request(integration.clone(), Vec::new(), mode, full, None);
         self.office.run(request, self.out).await
     }
 
@@ -131,8 +134,8 @@ impl Play<'_> {
     }
 
     /// The first run, looked at and approved, then syncs until nothing is left.
-    async fn syncs(&mut self, story: &mut Story) -> Result<(), CliError> {
-        let first = self.run(Mode::Sync, false).await?;
+    async fn syncs(&mut self, integration: &IntegrationName, story: &mut Story) -> Result<(), CliError> {
+        let first = self.run(integration, Mode::Sync, false).await?;
         let (links, creates) = planned(&first);
         if written(&first) == 0 {
             story.tell("first run, report only", format!("{} match, {} to create", pairs(links), number(creates)));
@@ -140,11 +143,11 @@ impl Play<'_> {
             story.tell("first run, to an empty side", outcome(&first));
         }
         // A side that was empty needs no approval.
-        let what = self.integration.to_string();
+        let what = integration.to_string();
         let _ = self.office.ask(Request::Approve { what, except: Vec::new() }).await;
         let mut done = 0;
         for round in 1..=ROUNDS {
-            let report = self.run(Mode::Sync, false).await?;
+            let report = self.run(integration, Mode::Sync, false).await?;
             for trouble in &report.troubles {
                 story.must(false, || format!("{}: {}", trouble.connection, trouble.message));
             }
@@ -157,20 +160,24 @@ impl Play<'_> {
             }
             story.must(round < ROUNDS, || format!("{ROUNDS} syncs, and the last one still wrote"));
         }
-        story.must(done + written(&first) > 0, || "nothing was kept the same".to_owned());
+        story.must(done + written(&first) > 0, || format!("nothing of {integration} was kept the same"));
         Ok(())
     }
 
     /// A plan is empty, and neither a quiet run nor one that reads everything sends a write.
-    async fn rests(&mut self, story: &mut Story) -> Result<(), CliError> {
-        let plan = self.run(Mode::Plan, false).await?;
+    async fn rests(&mut self, integration: &IntegrationName, story: &mut Story) -> Result<(), CliError> {
+        let plan = self.run(integration, Mode::Plan, false).await?;
         story.must(plan.is_empty_plan(), || format!("something is left to do: {plan:?}"));
         let before = self.stage.writes();
-        let quiet = self.run(Mode::Sync, false).await?;
-        let full = self.run(Mode::Sync, true).await?;
+        let quiet = self.run(integration, Mode::Sync, false).await?;
+        let full = self.run(integration, Mode::Sync, true).await?;
         let sent = self.stage.writes() - before;
         story.tell("quiet, then all read again", format!("{}; {}", outcome(&quiet), outcome(&full)));
         story.must(sent == 0, || format!("runs with nothing to do sent {}", count(sent, "write", "writes")));
+        Ok(())
+    }
+
+    async fn listed(&mut self, story: &mut Story) -> Result<(), CliError> {
         let Response::Parked(parked) = self.office.ask(Request::Parked { pipeline: None }).await? else {
             return Err(Office::astray());
         };
@@ -221,16 +228,15 @@ pub(super) async fn live(shown: &Shown, args: &DemoArgs, out: &Output) -> Result
     let mut signals = live::Signals::listen()?;
     let running = live::Running::start(&folder.path, &clock, out).await?;
     let posted = post(shown, &running.connectors, &clock).await?;
-    let kept = folder.kept.as_ref().map(|kept| format!("\nWhat you had changed there is kept in {}", kept.display()));
+    let file = shown.files.first().map_or("", |(name, _)| *name);
     out.data(&format!(
-        "{}: {}.\nIn this process: {}.{}\nWhat to keep the same is written in {}/{}.yaml{}\n",
+        "{}: {}.\nIn this process: {}.\n{}What to keep the same is written in {}/{file}\n{}",
         shown.name,
         shown.about,
         stage.addresses(shown),
-        if posted > 0 { format!("\n{} posted.", count(posted, "record was", "records were")) } else { String::new() },
+        if posted > 0 { format!("{} posted.\n", count(posted, "record was", "records were")) } else { String::new() },
         folder.path.display(),
-        shown.name,
-        kept.unwrap_or_default(),
+        folder.told_kept(),
     ));
     running.tell_console(out);
     let mut office = Office::open(&folder.path, out).await?;
@@ -257,23 +263,33 @@ async fn story(
     if consent(office, stage).await? > 0 {
         out.data("\nIts owner consented to the login.\n");
     }
-    let (names, what) = (Names::of(&office.config), integration(shown)?);
-    let request = |mode| crate::cli::sync::request(what.clone(), Vec::new(), mode, false, None);
-    out.data("\nThe first run only matches and reports:\n");
-    let first = office.run(request(Mode::Sync), out).await?;
-    let rows = matching::rows(&first, &names);
-    let command = format!("reconciled match {what} --report");
-    out.data(&live::beginning(&matching::render(std::slice::from_ref(&first), &rows, true, out.paint), 14, &command));
-    out.data(&format!("\nA person would read that and say `reconciled approve {what}`; the demo does it for you.\n\n"));
-    let _ = office.ask(Request::Approve { what: what.to_string(), except: Vec::new() }).await;
-    let done = office.run(request(Mode::Sync), out).await?;
-    out.data(&report::outcome(&done, &names, false, out.paint));
-    let told: DateTime<Utc> = done.ended;
+    let (names, all) = (Names::of(&office.config), integrations(shown)?);
+    let mut told = DateTime::<Utc>::MIN_UTC;
+    for what in &all {
+        let request = |mode| crate::cli::sync::request(what.clone(), Vec::new(), mode, false, None);
+        out.data(&format!("\nThe first run of `{what}` only matches and reports:\n"));
+        let first = office.run(request(Mode::Sync), out).await?;
+        let rows = matching::rows(&first, &names);
+        let command = format!("reconciled match {what} --report");
+        out.data(&live::beginning(
+            &matching::render(std::slice::from_ref(&first), &rows, true, out.paint),
+            14,
+            &command,
+        ));
+        out.data(&format!(
+            "\nA person would read that and say `reconciled approve {what}`; the demo does it for you.\n\n"
+        ));
+        let _ = office.ask(Request::Approve { what: what.to_string(), except: Vec::new() }).await;
+        let done = office.run(request(Mode::Sync), out).await?;
+        out.data(&report::outcome(&done, &names, false, out.paint));
+        told = told.max(done.ended);
+    }
     let program = std::env::args().next().unwrap_or_else(|| "reconciled".to_owned());
     out.data(&format!(
-        "\nEverything works on it in another terminal:\n{program} --config {0} status\n{program} --config {0} sync {what}\n\
+        "\nEverything works on it in another terminal:\n{program} --config {0} status\n{program} --config {0} sync {1}\n\
          Ctrl-C ends the demo.\n\n",
-        folder.path.display()
+        folder.path.display(),
+        shown.integrations.first().unwrap_or(&shown.name),
     ));
-    live::watch(office, &running.daemon, (&what, &names, told), out).await
+    live::watch(office, &running.daemon, (&all, &names, told), out).await
 }

@@ -18,11 +18,16 @@ use crate::{
 /// The secret of the address at which proposals are posted.
 pub(super) const POSTED: &str = "practice-inbox-0123456789";
 
+/// The app that the owner of a practice system consents to: its id and its secret.
+const APP: (&str, &str) = ("practice-app", "practice-app-secret");
+
 /// A website and the system beside it.
 #[derive(Debug)]
 pub(super) struct Stage {
     website: Website,
     beside: Beside,
+    /// Those of an agency's second client.
+    second: Option<(Website, Xero)>,
     values: BTreeMap<&'static str, String>,
 }
 
@@ -47,7 +52,14 @@ impl Stage {
                 Beside::Practice(kind, PracticeSystem::start(options).await.map_err(failed)?)
             }
         };
-        let mut stage = Self { website, beside, values: BTreeMap::new() };
+        let second = match shown.integrations {
+            [_, _, ..] => Some((
+                Website::start(WebsiteOptions::new(clock.clone())).await.map_err(failed)?,
+                Xero::start(XeroOptions::new(clock.clone()).unlimited()).await.map_err(failed)?,
+            )),
+            _ => None,
+        };
+        let mut stage = Self { website, beside, second, values: BTreeMap::new() };
         let refused = |error: Refused| CliError::Other(format!("the practice systems cannot be filled: {error}"));
         stage.name_values(files).map_err(refused)?;
         stage.fill(shown, clock).map_err(refused)?;
@@ -63,20 +75,33 @@ impl Stage {
         let files = files.display().to_string();
         values.extend([("PROPOSALS_TOKEN", POSTED.to_owned()), ("PROPOSALS_FOLDER", files)]);
         match &self.beside {
-            Beside::Xero(xero) => values.extend([
-                ("XERO_URL", xero.url()),
-                ("XERO_TOKEN", xero.token().to_owned()),
-                ("XERO_TENANT", xero.tenant().to_owned()),
-            ]),
+            Beside::Xero(xero) => {
+                let (app, secret) = APP;
+                xero.logins().let_in(app, secret);
+                values.extend([
+                    ("XERO_URL", xero.url()),
+                    ("XERO_LOGIN", xero.host()),
+                    ("XERO_APP_ID", app.to_owned()),
+                    ("XERO_APP_SECRET", secret.to_owned()),
+                    ("ACME_URL", self.website.url()),
+                    ("ACME_XERO", xero.url()),
+                    ("ACME_TENANT", xero.tenant().to_owned()),
+                ]);
+                if let Some((website, xero)) = &self.second {
+                    values.extend([
+                        ("BRAVO_URL", website.url()),
+                        ("BRAVO_XERO", xero.url()),
+                        ("BRAVO_TENANT", xero.tenant().to_owned()),
+                    ]);
+                }
+            }
             Beside::Xpm(xpm) => {
                 let manager = xpm.insert("staff", "<Staff><Name>Jo Partner</Name></Staff>")?;
-                let (app, secret) = ("practice-app", "practice-app-secret");
+                let (app, secret) = APP;
                 xpm.logins().let_in(app, secret);
                 values.extend([
                     ("XPM_URL", xpm.url()),
                     ("XPM_LOGIN", xpm.host()),
-                    ("XPM_TOKEN", xpm.token().to_owned()),
-                    ("XPM_TENANT", xpm.tenant().to_owned()),
                     ("XPM_APP_ID", app.to_owned()),
                     ("XPM_APP_SECRET", secret.to_owned()),
                     ("XPM_LEAD_MANAGER", manager),
@@ -105,6 +130,13 @@ impl Stage {
                     clock.now(),
                     &SeedPlan { contacts: 20, invoices: 20, ..SeedPlan::default() },
                 )?;
+            }
+            (Beside::Xero(xero), "agency") => {
+                let plan = SeedPlan { contacts: 12, invoices: 8, ..SeedPlan::default() };
+                seed(&self.website, xero, clock.now(), &plan)?;
+                if let Some((website, xero)) = &self.second {
+                    seed(website, xero, clock.now(), &SeedPlan { seed: 11, ..plan })?;
+                }
             }
             (Beside::Xero(xero), _) => {
                 xero.insert("Contacts", json!({ "Name": "Kea Ltd", "EmailAddress": "accounts@kea.example" }))?;
@@ -238,7 +270,21 @@ impl Stage {
             Beside::Xpm(xpm) => xpm.log().writes(),
             Beside::Practice(_, system) => system.log().writes(),
         };
-        self.website.log().writes() + beside
+        let second = self.second.as_ref().map_or(0, |(website, xero)| website.log().writes() + xero.log().writes());
+        self.website.log().writes() + beside + second
+    }
+
+    /// The tokens that an agency keeps in files, client by client.
+    pub fn secrets(&self) -> Vec<(String, String)> {
+        let (Some((website, xero)), Beside::Xero(first)) = (&self.second, &self.beside) else { return Vec::new() };
+        [
+            ("acme/website", self.website.token()),
+            ("acme/xero", first.token()),
+            ("bravo/website", website.token()),
+            ("bravo/xero", xero.token()),
+        ]
+        .map(|(name, token)| (format!("secrets/{name}"), format!("{token}\n")))
+        .into()
     }
 
     /// Where they are, for people.
@@ -253,7 +299,13 @@ impl Stage {
             Beside::Xpm(xpm) => xpm.url(),
             Beside::Practice(_, system) => system.url(),
         };
-        format!("a website at {}, a practice {name} at {address}", self.website.url())
+        let first = format!("a website at {}, a practice {name} at {address}", self.website.url());
+        match &self.second {
+            Some((website, xero)) => {
+                format!("{first}; another website at {}, another Xero at {}", website.url(), xero.url())
+            }
+            None => first,
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     record::{Canon, Kind, Path, Side, Slot},
 };
 
-const FORMS: &str = "a filter is { path: $.x, OPERATOR: … } with equals, not_equals, in, exists, blank, matches, greater_than, less_than, on_or_before or on_or_after; or { any: […] }, { all: […] }, { not: {…} }, { where: … }, { referenced_by: pipeline }";
+const FORMS: &str = "a filter is { path: $.x, OPERATOR: … } with equals, not_equals, in, exists, blank, matches, greater_than, less_than, on_or_before or on_or_after; or { any: […] }, { all: […] }, { not: {…} }, { where: … }, { referenced_by: pipeline }, { awaited_by: pipeline }";
 
 /// What filters need to know.
 pub(crate) struct Filters<'a, 'c> {
@@ -50,7 +50,7 @@ impl Filters<'_, '_> {
 
     fn one(&mut self, end: &mut EndBuilder, written: &FilterW) -> Option<Filter> {
         let given: Vec<&str> = written.given().iter().map(|(key, _)| *key).collect();
-        let composite = ["any", "all", "not", "where", "referenced_by"];
+        let composite = ["any", "all", "not", "where", "referenced_by", "awaited_by"];
         let is_composite = given.iter().any(|key| composite.contains(key));
         if is_composite && given.len() > 1 {
             self.cx.report.add(
@@ -78,7 +78,10 @@ impl Filters<'_, '_> {
             return self.predicate(end, predicate);
         }
         if let Some(pipeline) = &written.referenced_by {
-            return self.referenced_by(end, pipeline);
+            return self.referred_to(end, pipeline, Need::ReferencedBy).map(Filter::ReferencedBy);
+        }
+        if let Some(pipeline) = &written.awaited_by {
+            return self.referred_to(end, pipeline, Need::AwaitedBy).map(Filter::AwaitedBy);
         }
         self.test(end, written)
     }
@@ -99,17 +102,32 @@ impl Filters<'_, '_> {
         }
     }
 
-    fn referenced_by(&mut self, end: &EndBuilder, written: &At<String>) -> Option<Filter> {
+    fn referred_to(&mut self, end: &EndBuilder, written: &At<String>, need: Need) -> Option<PipelineName> {
+        let key = if need == Need::AwaitedBy { "awaited_by" } else { "referenced_by" };
         if end.side == Side::Target {
             self.cx.report.add(
                 error("config::bad_filter", written.span, "references point at source records only")
-                    .help("put `referenced_by` under filters.source"),
+                    .help(format!("put `{key}` under filters.source")),
             );
             return None;
         }
         let name = self.cx.find_pipeline(written, self.within)?;
-        self.needs.push((name.clone(), written.span, Need::ReferencedBy));
-        Some(Filter::ReferencedBy(name))
+        let other = if need == Need::AwaitedBy { Need::ReferencedBy } else { Need::AwaitedBy };
+        if let Some((_, span, _)) = self.needs.iter().find(|(known, _, need)| *known == name && *need == other) {
+            self.cx.report.add(
+                error(
+                    "config::bad_filter",
+                    written.span,
+                    format!("`{}` is in `referenced_by` and in `awaited_by`", written.value),
+                )
+                .label("one of them decides")
+                .also(*span, "the other one")
+                .help("keep `awaited_by`: it counts whatever `referenced_by` counts"),
+            );
+            return None;
+        }
+        self.needs.push((name.clone(), written.span, need));
+        Some(name)
     }
 
     fn test(&self, end: &mut EndBuilder, written: &FilterW) -> Option<Filter> {

@@ -13,7 +13,7 @@ use crate::{
         placeholders,
         written::{AccountInW, At, AuthKindW, ClientAuthW, FlowWordW, GrantW},
     },
-    connector::{AccountIn, Accounts, AuthKind, ClientAuth, HostIn, OAuth},
+    connector::{AccountIn, Accounts, AuthKind, ClientAuth, HostIn, OAuth, TokenHostIn},
 };
 
 /// Where a consent leads back to unless the grant says otherwise.
@@ -149,6 +149,13 @@ pub(super) fn oauth(written: &AuthKindW, report: &Report) -> Option<AuthKind> {
         None => None,
         Some(place) => Some(account_in(place, report)?),
     };
+    let token_host_in = match &written.token_host_in {
+        None => None,
+        Some(place) => Some(TokenHostIn {
+            redirect: place.redirect.as_ref()?.value.clone(),
+            hosts: place.hosts.as_ref()?.iter().map(|host| host.value.to_lowercase()).collect(),
+        }),
+    };
     let host_in = match &written.host_in {
         None => None,
         Some(place) => Some(HostIn {
@@ -171,5 +178,6 @@ pub(super) fn oauth(written: &AuthKindW, report: &Report) -> Option<AuthKind> {
         accounts,
         account_in,
         host_in,
+        token_host_in,
     })))
 }

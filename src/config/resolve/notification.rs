@@ -8,7 +8,7 @@ use url::Url;
 
 use super::Cx;
 use crate::config::{
-    After, Channel, Email, IntegrationName, MailSecurity, Notification, QuietHours, Secret, Topic,
+    After, Channel, ConnectionName, Email, IntegrationName, MailSecurity, Notification, QuietHours, Secret, Topic,
     diagnostic::error,
     nearest::suggest,
     placeholders,
@@ -36,19 +36,68 @@ fn make(
     written: &NotificationW,
     integrations: &BTreeSet<String>,
 ) -> Option<Notification> {
-    if let Err(cause) = IntegrationName::parse(&name.value) {
+    if let Err(cause) = ConnectionName::parse(&name.value) {
         cx.report.add(error("config::bad_name", name.span, cause.to_string()).help("choose another name"));
     }
+    let client = client(cx, name, written, integrations);
     let channel = channel(cx, name, written);
-    let about = written.about.as_ref().map_or_else(|| Topic::ALL.into(), |topics| topics_of(topics));
+    let mut about = written.about.as_ref().map_or_else(|| Topic::ALL.into(), |topics| topics_of(topics));
+    if client.is_some() {
+        about.retain(|topic| !OF_THE_DAEMON.contains(topic));
+    }
     Some(Notification {
         name: name.value.clone(),
+        client,
         channel: channel?,
         about,
         integrations: written.integrations.as_ref().map(|names| only(cx, names, integrations)),
         quiet: written.quiet_hours.as_ref().and_then(|quiet| quiet_hours(cx, quiet)),
         after: after(written.after.as_ref()),
     })
+}
+
+/// Topics that are nobody's alone.
+const OF_THE_DAEMON: [Topic; 2] = [Topic::Config, Topic::Store];
+
+/// The client of a notification that a template gave it, which is told of nothing else.
+fn client(
+    cx: &Cx<'_>,
+    name: &At<String>,
+    written: &NotificationW,
+    integrations: &BTreeSet<String>,
+) -> Option<IntegrationName> {
+    let (client, _) = name.value.split_once('/')?;
+    if !integrations.contains(client) {
+        cx.report.add(
+            error(
+                "config::bad_name",
+                name.span,
+                format!("`{}` is a name of the client `{client}`, which is not there", name.value),
+            )
+            .help("choose a name without a slash, or put it into the client's template"),
+        );
+    }
+    if let Some(first) = written.integrations.as_ref().and_then(|names| names.first()) {
+        cx.report.add(
+            error("config::misplaced_key", first.span, "a notification in a template is told of its client alone")
+                .label("others are none of its business")
+                .help("remove `integrations`, or put the notification outside of the template"),
+        );
+    }
+    let of_all = |topic: &&At<TopicW>| matches!(topic.value, TopicW::Config | TopicW::Store);
+    if let Some(topic) = written.about.iter().flatten().find(of_all) {
+        let word = if topic.value == TopicW::Store { "store" } else { "config" };
+        cx.report.add(
+            error(
+                "config::bad_word",
+                topic.span,
+                format!("`{word}` is about the daemon as a whole, not about a client"),
+            )
+            .label("cannot be told to a client alone")
+            .help("remove it, or put the notification outside of the template"),
+        );
+    }
+    IntegrationName::parse(client).ok()
 }
 
 fn topics_of(written: &[At<TopicW>]) -> BTreeSet<Topic> {

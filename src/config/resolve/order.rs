@@ -71,7 +71,7 @@ fn check_references(cx: &Cx<'_>, drafts: &mut [Draft]) {
                         refused.insert(own.name.clone());
                     }
                 }
-                Need::ReferencedBy => {
+                Need::ReferencedBy | Need::AwaitedBy => {
                     let points_here =
                         other.needs.iter().any(|(target, _, need)| *need == Need::Reference && *target == own.name);
                     if !points_here {
@@ -115,8 +115,11 @@ fn circles(cx: &Cx<'_>, drafts: &[Draft]) -> BTreeSet<PipelineName> {
             let mut words: Vec<&str> = circle.iter().map(|name| name.as_str()).collect();
             words.push(name.as_str());
             let next = circle.get(1).copied().unwrap_or(name);
-            let span =
-                resolved.needs.iter().find(|(n, _, need)| n == next && *need != Need::ReferencedBy).map(|(_, s, _)| *s);
+            let span = resolved
+                .needs
+                .iter()
+                .find(|(n, _, need)| n == next && matches!(need, Need::Needs | Need::Reference))
+                .map(|(_, s, _)| *s);
             cx.report.add(
                 error(
                     "config::circle",

@@ -258,7 +258,7 @@ pub enum UnknownKey {
     Value(String),
 }
 
-/// A check on the remote's own figures after a write.
+/// A check on a figure that each system works out by itself.
 #[derive(Clone, Debug)]
 pub struct Expectation {
     /// Slot on the source.

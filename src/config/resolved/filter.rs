@@ -25,6 +25,8 @@ pub enum Filter {
     Where(SlotIndex),
     /// A source record of that pipeline which passes its filter points at this record.
     ReferencedBy(PipelineName),
+    /// A source record of that pipeline points at this record, and passes its filter or will do so on a day to come.
+    AwaitedBy(PipelineName),
 }
 
 /// An operator on one slot.

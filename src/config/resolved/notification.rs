@@ -11,8 +11,10 @@ use crate::config::{IntegrationName, Secret};
 /// Somebody who is told what goes wrong, and when it is right again.
 #[derive(Clone, Debug)]
 pub struct Notification {
-    /// Its name.
+    /// Its name; one that a template gives to each client has the client's before it: `acme/office`.
     pub name: String,
+    /// The client that it belongs to: nothing of anybody else is told, nor of the daemon as a whole.
+    pub client: Option<IntegrationName>,
     /// How they are reached.
     pub channel: Channel,
     /// What they are told about.
@@ -29,8 +31,11 @@ impl Notification {
     /// Whether they are told about this topic of this integration; `None` is the daemon as a whole.
     #[must_use]
     pub fn wants(&self, topic: Topic, integration: Option<&IntegrationName>) -> bool {
-        let of = |name: &IntegrationName| self.integrations.as_ref().is_none_or(|only| only.contains(name));
-        self.about.contains(&topic) && integration.is_none_or(of)
+        let of = |name: &IntegrationName| match &self.client {
+            Some(client) => client == name,
+            None => self.integrations.as_ref().is_none_or(|only| only.contains(name)),
+        };
+        self.about.contains(&topic) && integration.map_or(self.client.is_none(), of)
     }
 
     /// Until when a message about this topic waits; `None` if it may go now.

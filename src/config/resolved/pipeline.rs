@@ -48,8 +48,10 @@ pub struct Pipeline {
     pub cut_over: Option<(SlotIndex, NaiveDate)>,
     /// Pipelines whose links this one looks up (`reference`) or that must come first (`needs`).
     pub needs: Vec<PipelineName>,
-    /// Pipelines whose references into this one's source decide about entering (`referenced_by`).
+    /// Pipelines whose references into this one's source decide about entering (`referenced_by`, `awaited_by`).
     pub referenced_by: Vec<PipelineName>,
+    /// Those of them whose records count before their day has come (`awaited_by`).
+    pub awaited_by: Vec<PipelineName>,
     /// Pipelines that write the same values of the same resource. No record may be linked by both.
     pub co_writers: Vec<CoWriter>,
     /// Constants that must be known to the target before anything is sent.

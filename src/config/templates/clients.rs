@@ -102,9 +102,9 @@ impl Clients {
     }
 }
 
-/// What a template says, but for who its clients are and how they get it.
+/// What a template says of records, but for who its clients are and how they get it. Who is told what changes no record.
 pub(super) fn text_hash(template: &Map) -> u64 {
-    const OTHER: [&str; 3] = ["rollout", "clients", "description"];
+    const OTHER: [&str; 4] = ["rollout", "clients", "description", "notifications"];
     let entries = template.entries.iter().filter(|(key, _)| !OTHER.contains(&key.text.as_str()));
     entries_hash(entries.cloned().collect())
 }

@@ -194,7 +194,7 @@ fn unknown<'n>(name: &str, span: Span, known: impl IntoIterator<Item = &'n str> 
 /// Removes what `when:` switches off, and the key itself where it says yes.
 pub(super) fn leave_out(body: &mut Map, report: &Report) {
     for (key, node) in &mut body.entries {
-        if !matches!(key.text.as_str(), "pipelines" | "connections") {
+        if !matches!(key.text.as_str(), "pipelines" | "connections" | "notifications") {
             continue;
         }
         let NodeValue::Map(named) = &mut node.value else { continue };

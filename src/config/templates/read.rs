@@ -49,7 +49,7 @@ pub(super) struct Use {
 }
 
 /// Keys that a template has besides those of an integration.
-const BESIDE: [&str; 5] = ["params", "clients", "rollout", "description", "notifications"];
+const BESIDE: [&str; 4] = ["params", "clients", "rollout", "description"];
 
 impl Template {
     /// Reads a template; nothing in it is filled in yet.
@@ -85,10 +85,6 @@ impl Template {
                 "clients" => template.clients = listed(&value, &template.name, report),
                 "rollout" if value.is_null() => {}
                 "rollout" => template.rollout = RolloutW::decode(&value, report),
-                "notifications" => report.add(
-                    error("config::not_in_this_version", key.span, format!("`{}` is not in this version", key.text))
-                        .help("remove it; everything else of the template is read"),
-                ),
                 "description" => {}
                 other if known.contains(&other) => template.body.entries.push((key, value)),
                 other => report.add(

@@ -65,6 +65,8 @@ written! {
         may ready: ReadyW,
         /// Folder below the connection's, to which files are moved once what they hold is remembered. Needs `*`.
         may done: At<String>,
+        /// Folder below the connection's, into which a CSV file is written for each one that is read: what became of its rows.
+        may results: At<String>,
         /// Whether records are written into the file. Default: false.
         may write: At<bool>,
     }

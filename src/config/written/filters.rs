@@ -48,5 +48,7 @@ written! {
         may is_where ["where"]: At<String>,
         /// A source record of that pipeline, which passes its filter, points here.
         may referenced_by: At<String>,
+        /// A source record of that pipeline points here, and passes its filter or will do so on a day to come.
+        may awaited_by: At<String>,
     }
 }

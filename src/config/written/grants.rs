@@ -111,6 +111,8 @@ written! {
         may account_in: AccountInW,
         /// oauth2: where the token answer names the host of the API.
         may host_in: HostInW,
+        /// oauth2: where a consent leads back with the host of the authorization server.
+        may token_host_in: TokenHostInW,
         /// header: it is sent beside a login by consent, if a connection gives it. Default: false.
         may beside: At<bool>,
     }
@@ -133,6 +135,16 @@ written! {
     HostInW as "host_in" {
         /// Where in the answer.
         need path: At<Path>,
+        /// Hosts that may be named; each stands for those below it, too.
+        need hosts: Vec<At<String>>,
+    }
+}
+
+written! {
+    /// Where the way back from a consent names the host to which codes and tokens go.
+    TokenHostInW as "token_host_in" {
+        /// A query parameter of the address that a consent leads back to.
+        need redirect: At<String>,
         /// Hosts that may be named; each stands for those below it, too.
         need hosts: Vec<At<String>>,
     }

@@ -1,5 +1,7 @@
 //! Collections that are posted to us.
 
+use std::time::Duration;
+
 use super::{At, Named, words, written};
 
 words! {
@@ -34,6 +36,8 @@ written! {
         may without_id: At<WithoutIdW>,
         /// What the values of a post must be, by name: present or above-zero. `lines.price` means that of each line.
         may require: Named<At<RequireW>>,
+        /// How long a post is kept once nothing more is to be done with it, as 400d. Default: for good.
+        may keep: At<Duration>,
         /// Posts must be signed.
         may signature: SignatureW,
     }

@@ -51,7 +51,7 @@ written! {
         may first_run: FirstRunW,
         /// Limits on damage.
         may guards: GuardsW,
-        /// Checks on the remote's own figures after a write.
+        /// Checks on figures that each system works out by itself (totals), after every write and whenever one changes.
         may expect: OneOrMany<ExpectW>,
         /// Pipelines that must come first.
         may needs: OneOrMany<At<String>>,
@@ -119,7 +119,7 @@ written! {
 }
 
 written! {
-    /// A check on the remote's own figures after a write.
+    /// A check on a figure that each system works out by itself: a record of which it does not hold is put aside.
     ExpectW as "expect" {
         /// Path on the source.
         need source: At<Path>,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    ApplyW, At, BlackoutW, ConnectionW, DebounceW, FirstRunW, Named, OneOrMany, PipelineW, ScheduleW, TableW, words,
-    written,
+    ApplyW, At, BlackoutW, ConnectionW, DebounceW, FirstRunW, Named, NotificationW, OneOrMany, PipelineW, ScheduleW,
+    TableW, words, written,
 };
 pub(crate) use crate::config::templates::{AnyNode, ParamW};
 
@@ -29,6 +29,8 @@ written! {
         may connections: Named<ConnectionW>,
         /// Lookup tables that each client has.
         may tables: Named<TableW>,
+        /// Who is told what goes wrong at a client, and of that client alone: `office` becomes `acme/office`.
+        may notifications: Named<NotificationW>,
         /// Whether anything starts by itself. Default: true.
         may automatic: At<bool>,
         /// `automatic` plans and writes; `observe` plans and writes nothing. Default: automatic.

@@ -210,10 +210,8 @@ pub(super) fn put_away(folder: &Path, table: &FileTable, found: &Found, now: Dat
         return Ok(());
     }
     fs::create_dir_all(&done)?;
-    let name = found.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let (stem, ending) = name.rsplit_once('.').map_or((name, String::new()), |(stem, end)| (stem, format!(".{end}")));
-    let names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{stem}-{number}{ending}")));
-    if let Some(to) = names.map(|name| done.join(name)).find(|to| !to.exists()) {
+    let to = done.join(taken_name(folder, table, &found.path));
+    if !to.exists() {
         let newest = fs::read_dir(&done)?.filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok()).max();
         let later = newest.map(|newest| newest + Duration::from_millis(1));
         let taken = SystemTime::from(now).max(later.unwrap_or(SystemTime::UNIX_EPOCH));
@@ -224,6 +222,16 @@ pub(super) fn put_away(folder: &Path, table: &FileTable, found: &Found, now: Dat
         fs::remove_file(marked(&found.path, marker))?;
     }
     Ok(())
+}
+
+/// The name of a file once it was taken: its own, with a number where that is there already.
+pub(super) fn taken_name(folder: &Path, table: &FileTable, path: &Path) -> String {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let done = table.done.as_ref().map(|done| folder.join(done));
+    let Some(done) = done.filter(|done| path.parent() != Some(done.as_path())) else { return name.to_owned() };
+    let (stem, ending) = name.rsplit_once('.').map_or((name, String::new()), |(stem, end)| (stem, format!(".{end}")));
+    let mut names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{stem}-{number}{ending}")));
+    names.find(|name| !done.join(name).exists()).unwrap_or_default()
 }
 
 /// Whether what is not listed is nevertheless there.

@@ -23,6 +23,7 @@ static PLAIN: FileTable = FileTable {
     steady: std::time::Duration::ZERO,
     marker: None,
     done: None,
+    results: None,
     write: false,
 };
 
@@ -195,6 +196,7 @@ mod tests {
             steady: std::time::Duration::ZERO,
             marker: None,
             done: None,
+            results: None,
             write: true,
         }
     }

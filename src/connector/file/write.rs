@@ -13,6 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(super) use self::replace::replace as replace_file;
 use self::{replace::replace, shelf::Shelf};
 use super::place::{Found, Ready, Stamp, failed, wait};
 use crate::connector::{Answer, CallError, FileTable, Resource, WriteKind};

@@ -10,9 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
-    connector::RemoteRecord,
+    connector::{RemoteRecord, file::sorted},
     record::RecordId,
     store::{Group, Key, Space, Store, StoreError, frame},
 };
@@ -33,6 +34,45 @@ pub(super) struct Shelf {
 struct Row {
     at: DateTime<Utc>,
     body: Value,
+    /// What is left of a body that was removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    removed: Option<Removed>,
+}
+
+/// What tells a removed body from another one.
+#[derive(Serialize, Deserialize)]
+struct Removed {
+    hash: String,
+    /// Its own stamp, where its kind has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stamp: Option<DateTime<Utc>>,
+}
+
+impl Row {
+    /// Whether this is what a record says, or later than that.
+    fn knows(&self, record: &RemoteRecord, older: impl Fn(&Value) -> bool) -> bool {
+        match &self.removed {
+            None => self.body == record.body || older(&self.body),
+            Some(removed) => {
+                let older = record.updated_at.zip(removed.stamp).is_some_and(|(new, there)| new < there);
+                removed.hash == hash(&record.body) || older
+            }
+        }
+    }
+}
+
+/// What is there of a record.
+pub(super) enum There {
+    /// Its last version.
+    Body(Value),
+    /// It was there, and is too old.
+    Removed,
+    /// Nothing was ever posted.
+    Nothing,
+}
+
+fn hash(body: &Value) -> String {
+    format!("{:032x}", xxh3_128(sorted(body).to_string().as_bytes()))
 }
 
 /// What is known of all of them.
@@ -99,7 +139,7 @@ impl Shelf {
         let _turn = TURN.lock().await;
         let row_key = self.key("r", Some(record.id.as_str()));
         let there: Option<Row> = self.one(row_key.clone()).await?;
-        if there.as_ref().is_some_and(|there| there.body == record.body || older(&there.body)) {
+        if there.as_ref().is_some_and(|there| there.knows(record, older)) {
             return Ok(Put::Known);
         }
         let known = self.known().await?;
@@ -108,7 +148,7 @@ impl Shelf {
         if let Some(there) = there {
             group.delete(self.key("s", Some(&number(there.at))));
         }
-        group.put(row_key, frame::encode(&Row { at, body: record.body.clone() }));
+        group.put(row_key, frame::encode(&Row { at, body: record.body.clone(), removed: None }));
         group.put(self.key("s", Some(&number(at))), frame::encode(record.id.as_str()));
         group.put(self.key("n", None), frame::encode(&Known { last: at, ..known }));
         self.store.commit(vec![group]).await?;
@@ -170,8 +210,55 @@ impl Shelf {
     }
 
     /// The last version of a record.
-    pub async fn get(&self, id: &RecordId) -> Result<Option<Value>, StoreError> {
+    pub async fn get(&self, id: &RecordId) -> Result<There, StoreError> {
         let row: Option<Row> = self.one(self.key("r", Some(id.as_str()))).await?;
-        Ok(row.map(|row| row.body))
+        Ok(match row {
+            None => There::Nothing,
+            Some(row) if row.removed.is_some() => There::Removed,
+            Some(row) => There::Body(row.body),
+        })
+    }
+
+    /// Up to `limit` records whose version came before an instant, and where it goes on.
+    pub async fn older_than(
+        &self,
+        instant: DateTime<Utc>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<RecordId>, Option<String>), StoreError> {
+        let after = after.map(|after| self.key("s", Some(after)));
+        let entries = self.store.scan(&self.key("s", None), after.as_ref(), limit).await?;
+        let (end, mut ids) = (number(instant), Vec::new());
+        let mut next = entries.last().filter(|_| entries.len() == limit).and_then(|(key, _)| key.parts().pop());
+        for (key, bytes) in &entries {
+            if key.parts().pop().is_none_or(|number| number >= end) {
+                next = None;
+                break;
+            }
+            let id: String = frame::decode(key, bytes)?;
+            ids.push(RecordId::from(id));
+        }
+        Ok((ids, next))
+    }
+
+    /// Removes the bodies of records whose version came before an instant.
+    pub async fn remove(
+        &self,
+        ids: &[RecordId],
+        before: DateTime<Utc>,
+        stamp: impl Fn(&Value) -> Option<DateTime<Utc>>,
+    ) -> Result<(), StoreError> {
+        let _turn = TURN.lock().await;
+        for id in ids {
+            let key = self.key("r", Some(id.as_str()));
+            let row: Option<Row> = self.one(key.clone()).await?;
+            let Some(row) = row.filter(|row| row.removed.is_none() && row.at < before) else { continue };
+            let removed = Removed { hash: hash(&row.body), stamp: stamp(&row.body) };
+            let mut group = Group::default();
+            group.delete(self.key("s", Some(&number(row.at))));
+            group.put(key, frame::encode(&Row { at: row.at, body: Value::Null, removed: Some(removed) }));
+            self.store.commit(vec![group]).await?;
+        }
+        Ok(())
     }
 }

@@ -1,3 +1,5 @@
+mod fair;
+
 use std::{
     collections::VecDeque,
     future::Future,

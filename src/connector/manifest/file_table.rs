@@ -34,6 +34,8 @@ pub struct FileTable {
     pub marker: Option<String>,
     /// Folder below the connection's, to which files are moved when they were taken.
     pub done: Option<String>,
+    /// Folder below the connection's, into which it is written what became of each row.
+    pub results: Option<String>,
     /// Whether records are written.
     pub write: bool,
 }

@@ -1,5 +1,7 @@
 //! A collection that is posted to us.
 
+use std::time::Duration;
+
 /// What a post must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboxTable {
@@ -9,6 +11,8 @@ pub struct InboxTable {
     pub id_by_content: bool,
     /// What values must be.
     pub require: Vec<Require>,
+    /// How long posts are kept that are settled; `None` keeps them for good.
+    pub keep: Option<Duration>,
     /// How posts are signed; `None` if they are not.
     pub signature: Option<Signature>,
 }

@@ -29,6 +29,8 @@ pub struct OAuth {
     pub account_in: Option<AccountIn>,
     /// Where the token answer names the host of the API, if it does.
     pub host_in: Option<HostIn>,
+    /// Where the way back names the host of the authorization server, if it does.
+    pub token_host_in: Option<TokenHostIn>,
 }
 
 impl OAuth {
@@ -55,6 +57,15 @@ pub enum AccountIn {
 pub struct HostIn {
     /// Where in the answer.
     pub path: Path,
+    /// Hosts that may be named; each stands for those below it, too.
+    pub hosts: Vec<String>,
+}
+
+/// Where the way back from a consent names the host to which codes and tokens go (Zoho: `accounts-server`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenHostIn {
+    /// The query parameter.
+    pub redirect: String,
     /// Hosts that may be named; each stands for those below it, too.
     pub hosts: Vec<String>,
 }

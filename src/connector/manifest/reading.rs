@@ -96,6 +96,15 @@ pub enum Paging {
     },
 }
 
+impl Paging {
+    /// Whether pages are told by their place: when a record moves to another one while the listing is read, those behind
+    /// it move up, and one of them is on no page that is asked for.
+    #[must_use]
+    pub const fn shifts(&self) -> bool {
+        matches!(self, Self::Number { .. } | Self::Offset { .. })
+    }
+}
+
 /// How many records a page has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageSize {

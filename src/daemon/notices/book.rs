@@ -10,7 +10,10 @@ use super::{
     judge::{About, Told},
     message::Message,
 };
-use crate::store::{Group, Key, Ledger, Space, StoreError, frame};
+use crate::{
+    config::IntegrationName,
+    store::{Group, Key, Ledger, Space, StoreError, frame},
+};
 
 /// Most messages that wait for one; the oldest make room.
 const MOST: usize = 200;
@@ -115,6 +118,17 @@ impl Book {
         }
     }
 
+    /// Nothing is told of this integration any more, not even that something is right again.
+    pub fn leave_out(&mut self, integration: &IntegrationName) {
+        let about =
+            |text: &str| text.contains(&format!("`{integration}`")) || text.contains(&format!("{integration}/"));
+        self.told.retain(|told| told.integration.as_ref() != Some(integration) && !about(&told.title));
+        self.waiting.retain(|waiting| {
+            let message = &waiting.message;
+            message.integration.as_ref() != Some(integration) && !about(&message.text) && !about(&message.title)
+        });
+    }
+
     /// Tells how it stands.
     pub fn show(&self, now: &mut NotificationNow) {
         now.told = self.told.iter().map(|told| told.title.clone()).collect();
@@ -135,6 +149,25 @@ impl Book {
         let key = Self::key(name);
         let found = ledger.store().get(std::slice::from_ref(&key)).await?.into_iter().flatten().next();
         Ok(found.map(|bytes| frame::decode(&key, &bytes)).transpose()?.unwrap_or_default())
+    }
+
+    /// Every book, also of those who are told nothing any more.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn all(ledger: &Ledger) -> Result<Vec<(String, Self)>, StoreError> {
+        const PAGE: usize = 200;
+        let (mut found, mut after) = (Vec::new(), None::<Key>);
+        loop {
+            let page = ledger.store().scan(&Key::new(Space::Meta, &["notice"]), after.as_ref(), PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(found) };
+            after = Some(last.clone());
+            for (key, bytes) in page {
+                let Some(name) = key.parts().pop() else { continue };
+                found.push((name, frame::decode(&key, &bytes)?));
+            }
+        }
     }
 
     /// Makes books durable.

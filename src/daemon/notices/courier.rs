@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::{book::Book, judge, judge::Facts, send};
 use crate::{
-    config::{Config, Notification},
+    config::{Config, IntegrationName, Notification},
     daemon::control::Shared,
     store::StoreError,
 };
@@ -61,6 +61,13 @@ impl Courier {
                     }
                 }
             }
+        }
+    }
+
+    /// Nothing is told of these integrations any more.
+    pub fn leave_out(&mut self, integrations: &BTreeSet<IntegrationName>) {
+        for integration in integrations {
+            self.books.values_mut().for_each(|book| book.leave_out(integration));
         }
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::judge::{Fact, Facts, Wrong};
+use super::judge::{Discreet, Fact, Facts, Wrong};
 use crate::{
     config::{Config, ConnectionName, Integration, IntegrationName, Topic},
     daemon::{
@@ -106,6 +106,7 @@ impl Watch {
                 count: 1,
                 title: format!("an edit of `{}` waits for approval", edit.integration),
                 detail: edit.told(),
+                discreet: Discreet::Same,
             };
             facts.put(Topic::Edit, &edit.id, Fact::Wrong(wrong));
         }
@@ -178,6 +179,7 @@ fn first_runs(name: &IntegrationName, known: &Remembered, now: DateTime<Utc>) ->
              {name}` starts them.",
             known.unapproved.join(", ")
         ),
+        discreet: Discreet::Same,
     })
 }
 
@@ -197,6 +199,7 @@ fn tokens(logins: &[ConnectionNow], slots: &[&Slot], now: DateTime<Utc>, facts: 
                 count: 1,
                 title: format!("the login of `{name}` ends on {}", ends.format("%-d %B %Y")),
                 detail: format!("It is renewed whenever it is used, and was not for long.\n{again}"),
+                discreet: Discreet::Same,
             })
         });
         facts.put(Topic::Token, name.as_str(), fact);
@@ -250,19 +253,22 @@ fn disconnected(login: &ConnectionNow, users: &[&Slot], now: DateTime<Utc>) -> W
     let integrations: Vec<IntegrationName> = users.iter().map(|slot| slot.name.clone()).collect();
     let names: Vec<&str> = integrations.iter().map(IntegrationName::as_str).collect();
     let (who, since) = login.parted.as_ref().map_or(("somebody", now), |parted| (parted.by.as_str(), parted.at));
+    let detail = |stands_still: &str| {
+        format!(
+            "{who} disconnected it on {}.\nNothing is asked of it and nothing is written to it any more.{stands_still} Records \
+             and links are kept; `reconciled connect {}` connects it again, and everything goes on from where it was.",
+            since.format("%Y-%m-%d %H:%M UTC"),
+            login.grant
+        )
+    };
     Wrong {
         since,
         lasting: true,
         by_person: true,
         count: 1,
         title: format!("the connection `{name}` was disconnected"),
-        detail: format!(
-            "{who} disconnected it on {}.\nNothing is asked of it and nothing is written to it any more. What stands still: {}. \
-             Records and links are kept; `reconciled connect {}` connects it again, and everything goes on from where it was.",
-            since.format("%Y-%m-%d %H:%M UTC"),
-            names.join(", "),
-            login.grant
-        ),
+        detail: detail(&format!(" What stands still: {}.", names.join(", "))),
+        discreet: discreet(&integrations, || detail("")),
         integrations,
     }
 }
@@ -278,20 +284,27 @@ fn lost(trouble: &ConnectionTrouble, integrations: Vec<IntegrationName>) -> Wron
         )
     };
     let names: Vec<&str> = integrations.iter().map(IntegrationName::as_str).collect();
+    let detail = |waits: &str| {
+        format!(
+            "{connection}: {message}\n{next} Attempts since {}: {attempts}.{waits} `reconciled status` shows more.",
+            since.format("%Y-%m-%d %H:%M UTC")
+        )
+    };
     Wrong {
         since: *since,
         lasting: !temporary,
         by_person: false,
         count: u64::from(*attempts),
         title: format!("the connection `{connection}` {what}"),
-        detail: format!(
-            "{connection}: {message}\n{next} Attempts since {}: {attempts}.\nWhat waits for it: {}. `reconciled status` shows \
-             more.",
-            since.format("%Y-%m-%d %H:%M UTC"),
-            names.join(", ")
-        ),
+        detail: detail(&format!("\nWhat waits for it: {}.", names.join(", "))),
+        discreet: discreet(&integrations, || detail("")),
         integrations,
     }
+}
+
+/// What names several is told without their names to who may know of one.
+fn discreet(integrations: &[IntegrationName], otherwise: impl FnOnce() -> String) -> Discreet {
+    if integrations.len() > 1 { Discreet::Text(otherwise()) } else { Discreet::Same }
 }
 
 fn runs(slot: &Slot, now: DateTime<Utc>) -> Fact {
@@ -314,6 +327,7 @@ fn runs(slot: &Slot, now: DateTime<Utc>) -> Fact {
                     "The last {failed} runs of `{name}` failed.\n{}\n`reconciled runs {name}` shows them.",
                     why.join("\n")
                 ),
+                discreet: Discreet::Same,
             })
         }
     })
@@ -337,6 +351,7 @@ fn configuration(shared: &Shared, facts: &mut Facts) {
             count: 1,
             title,
             detail,
+            discreet: Discreet::Same,
         })
     };
     for file in files {
@@ -365,6 +380,7 @@ fn store(cause: &str, now: DateTime<Utc>) -> Fact {
         count: 1,
         title: "the store fails, nothing is written to any system".to_owned(),
         detail: format!("{cause}\nIf the disk is full, make room: everything goes on by itself then."),
+        discreet: Discreet::Same,
     })
 }
 
@@ -387,6 +403,7 @@ fn hold_told(hold: &HeldRun, integration: IntegrationName) -> Fact {
         count: 1,
         title,
         detail,
+        discreet: Discreet::Same,
     })
 }
 
@@ -406,6 +423,8 @@ fn rollout_told(rollout: &Rollout, now: DateTime<Utc>) -> Option<Fact> {
         count: 1,
         title,
         detail: rollout.to_string(),
+        // It names the other clients of the template.
+        discreet: Discreet::Nothing,
     }))
 }
 
@@ -422,6 +441,7 @@ fn parked(name: &IntegrationName, count: u64, now: DateTime<Utc>) -> Fact {
         count,
         title: format!("{entries} of `{name}` put aside"),
         detail: format!("`reconciled parked list {name}` says of each what is wrong and what to do."),
+        discreet: Discreet::Same,
     })
 }
 
@@ -438,5 +458,6 @@ fn unverified(name: &IntegrationName, verified: Option<Option<DateTime<Utc>>>, s
         count: 1,
         title: format!("nothing of `{name}` was verified for long"),
         detail: format!("Both sides were last found in agreement: {last}. `reconciled status` says what it waits for."),
+        discreet: Discreet::Same,
     })
 }

@@ -42,6 +42,20 @@ pub(super) struct Wrong {
     pub title: String,
     /// What is known, and what to do.
     pub detail: String,
+    /// What receivers of one client are told of it, who may know of no other.
+    pub discreet: Discreet,
+}
+
+/// What those may know who are told of one client alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Discreet {
+    /// The same as everybody.
+    #[default]
+    Same,
+    /// This in place of the detail, which names others.
+    Text(String),
+    /// Nothing: it is a matter of whoever looks after all of them.
+    Nothing,
 }
 
 /// How everything stands. What is not in it does not exist any more.
@@ -80,7 +94,13 @@ pub(super) fn judge(notification: &Notification, book: &mut Book, facts: &Facts,
         if wanted.is_none() && !(wrong.integrations.is_empty() && notification.wants(about.0, None)) {
             continue;
         }
-        let integration = wanted.filter(|_| wrong.integrations.len() == 1).cloned();
+        let of_client = notification.client.is_some();
+        let detail = match &wrong.discreet {
+            Discreet::Nothing if of_client => continue,
+            Discreet::Text(text) if of_client => text,
+            _ => &wrong.detail,
+        };
+        let integration = wanted.filter(|_| of_client || wrong.integrations.len() == 1).cloned();
         let state = match book.told.iter_mut().find(|told| told.about == *about) {
             None if is_due(notification, about.0, wrong, now) => State::Begun,
             // What was lost was disconnected, say: that is another thing.
@@ -108,7 +128,7 @@ pub(super) fn judge(notification: &Notification, book: &mut Book, facts: &Facts,
             title: wrong.title.clone(),
             by_person: wrong.by_person,
         };
-        let message = message(&told, state, now, &wrong.title, &wrong.detail);
+        let message = message(&told, state, now, &wrong.title, detail);
         book.told.push(told);
         book.put(Waiting::new(about.clone(), message, notification.waits_until(about.0, now)));
     }

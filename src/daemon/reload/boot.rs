@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::{
     IntegrationOutcome, Known, Running,
     admit::{Bench, Edit, Verdict, admit},
-    decide::{Decision, Wanted, decide, together, vanished},
+    decide::{Decision, Wanted, Why, decide, together, vanished},
     moves,
     pass::{hashes, report},
     remembered::{self, Generation},
@@ -231,6 +231,7 @@ async fn judge(
         let running = was.values().map(|running| running.integration.as_ref()).collect();
         let new = config.integrations.get(name).zip(wanted.effective.get(name).copied());
         let Verdict::Hold(why) = admit(bench, &Edit { name, running, new, config }).await? else { continue };
+        let why = Why::Waits(why);
         // What would have moved goes on under its old name.
         let origins = new.map(|(new, _)| moves::origins(new)).unwrap_or_default();
         for origin in origins.iter().filter(|origin| was.contains_key(*origin)) {

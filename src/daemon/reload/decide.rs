@@ -1,6 +1,9 @@
 //! What to do about each integration. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::Running;
 use crate::config::{ConnectionName, Effective, Effects, Integration, IntegrationName, Loaded, Snapshot};
@@ -19,9 +22,27 @@ pub(super) enum Decision {
     /// Let the new one take over.
     Change,
     /// Go on with what runs, and say why.
-    Keep(String),
+    Keep(Why),
     /// It does not run and cannot; why.
-    LeaveOut(String),
+    LeaveOut(Why),
+}
+
+/// Why an integration is not what the files say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// They hold a mistake, told with its place. It is there until somebody mends it.
+    Mistake(String),
+    /// Something else, which is looked up each time: an approval, a turn, somebody who goes on as before.
+    Waits(String),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mistake(place) => write!(f, "INVALID_PENDING {place}"),
+            Self::Waits(text) => f.write_str(text),
+        }
+    }
 }
 
 /// Many files that are gone at once.
@@ -176,11 +197,11 @@ pub(super) fn decide(
 fn gone(old: &Running, loaded: &Loaded, snapshot: &Snapshot, kept: &BTreeSet<String>) -> Decision {
     let home = &old.home;
     if kept.contains(home) {
-        return Decision::Keep(format!("{home} vanished together with others"));
+        return Decision::Keep(Why::Waits(format!("{home} vanished together with others")));
     }
     if !snapshot.lacks(home) {
         if snapshot.text(home).is_some_and(|text| text.trim().is_empty()) {
-            return Decision::Keep(format!("{home} is empty; remove the file to stop what it defined"));
+            return Decision::Keep(Why::Waits(format!("{home} is empty; remove the file to stop what it defined")));
         }
         if snapshot.text(home).is_none() || loaded.has_errors_in(home) {
             return Decision::Keep(invalid(loaded, home));
@@ -192,16 +213,16 @@ fn gone(old: &Running, loaded: &Loaded, snapshot: &Snapshot, kept: &BTreeSet<Str
 }
 
 /// The mistake that keeps something of this file from running: one of its own before those of others.
-fn invalid(loaded: &Loaded, file: &str) -> String {
+fn invalid(loaded: &Loaded, file: &str) -> Why {
     let errors = || loaded.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
     let found = errors().find(|diagnostic| diagnostic.file() == Some(file)).or_else(|| errors().next());
-    match found {
-        Some(mistake) => {
+    Why::Mistake(found.map_or_else(
+        || file.to_owned(),
+        |mistake| {
             let place = mistake.position().map(|place| format!("{place}: ")).unwrap_or_default();
-            format!("INVALID_PENDING {place}{}", mistake.message)
-        }
-        None => format!("INVALID_PENDING {file}"),
-    }
+            format!("{place}{}", mistake.message)
+        },
+    ))
 }
 
 /// Everybody who uses an account speaks to the same one: while somebody has to go on with the old one, all do.
@@ -234,8 +255,9 @@ pub(super) fn together(
             let then = wanted.loaded.config.integrations.get(name).map(|new| uses(new)).unwrap_or_default();
             let hit = blocked.iter().find(|(connection, _)| now.contains(**connection) || then.contains(**connection));
             if let Some((connection, other)) = hit {
-                let why =
-                    format!("waits for `{other}`, which goes on as it was and uses the connection `{connection}` too");
+                let why = Why::Waits(format!(
+                    "waits for `{other}`, which goes on as it was and uses the connection `{connection}` too"
+                ));
                 *decision = if running.contains_key(name) { Decision::Keep(why) } else { Decision::LeaveOut(why) };
                 more = true;
             }

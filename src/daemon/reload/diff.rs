@@ -141,8 +141,8 @@ impl Compared<'_> {
                 Decision::Remove => (DiffKind::Removed, None),
                 Decision::Tune => (DiffKind::Tuned, None),
                 Decision::Change => (DiffKind::Changed, None),
-                Decision::Keep(why) => (DiffKind::Kept, Some(why)),
-                Decision::LeaveOut(why) => (DiffKind::LeftOut, Some(why)),
+                Decision::Keep(why) => (DiffKind::Kept, Some(why.to_string())),
+                Decision::LeaveOut(why) => (DiffKind::LeftOut, Some(why.to_string())),
             };
             let mut one = IntegrationDiff {
                 integration: name.clone(),
@@ -288,6 +288,7 @@ impl std::fmt::Debug for Asked<'_> {
                 Filter::Test(test) => write!(f, "{} {:?};", test.path, test.operator),
                 Filter::Where(slot) => write!(f, "{:?};", slots.get(*slot)),
                 Filter::ReferencedBy(name) => write!(f, "referenced by {name};"),
+                Filter::AwaitedBy(name) => write!(f, "awaited by {name};"),
             }
         }
         let end = self.0.end(self.1);

@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     Ask, ConfigNow, Connect, FileOutcome, FileResult, IntegrationOutcome, IntegrationResult, Known, Mistake,
     ReloadReport, Running,
-    decide::{Decision, Vanished, Wanted, decide, uses, vanished},
+    decide::{Decision, Vanished, Wanted, Why, decide, uses, vanished},
     held,
     logins::Logins,
     moves, remembered, removed,
@@ -91,8 +91,8 @@ pub(super) fn report(
             Decision::Same => continue,
             Decision::Tune => (IntegrationOutcome::Tuned, None),
             Decision::Add | Decision::Remove | Decision::Change => (IntegrationOutcome::Draining, None),
-            Decision::Keep(why) => (IntegrationOutcome::Kept, Some(why.clone())),
-            Decision::LeaveOut(why) => (IntegrationOutcome::LeftOut, Some(why.clone())),
+            Decision::Keep(why) => (IntegrationOutcome::Kept, Some(why.to_string())),
+            Decision::LeaveOut(why) => (IntegrationOutcome::LeftOut, Some(why.to_string())),
         };
         integrations.push(IntegrationResult { integration: name.clone(), outcome, running: None, why });
     }
@@ -282,8 +282,8 @@ impl Reloader {
             let new = wanted.loaded.config.integrations.get(name).map(|new| uses(new)).unwrap_or_default();
             if let Some((_, error)) = failed.iter().find(|(connection, _)| new.contains(**connection)) {
                 *decision = match decision {
-                    Decision::Add => Decision::LeaveOut(error.clone()),
-                    _ => Decision::Keep(error.clone()),
+                    Decision::Add => Decision::LeaveOut(Why::Waits(error.clone())),
+                    _ => Decision::Keep(Why::Waits(error.clone())),
                 };
             }
         }
@@ -473,7 +473,7 @@ impl Reloader {
             };
             self.draining.remove(&member.name);
             let decision = match (&done.outcome, &member.new) {
-                (Outcome::Held(why), _) => Some(Decision::Keep(why.clone())),
+                (Outcome::Held(why), _) => Some(Decision::Keep(Why::Waits(why.clone()))),
                 (_, Some(_)) => Some(self.after(member)),
                 (_, None) => None,
             };

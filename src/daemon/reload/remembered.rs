@@ -172,3 +172,30 @@ pub(in crate::daemon) async fn forget_old(ledger: &Ledger) -> Result<(), StoreEr
     };
     ledger.store().commit(gone.into_iter().map(delete).collect()).await
 }
+
+/// Forgets texts of files, in every generation. An integration whose file it was must be configured no more.
+///
+/// # Errors
+///
+/// When the store fails.
+pub(in crate::daemon) async fn forget_texts(
+    ledger: &Ledger,
+    texts: &BTreeSet<(String, String)>,
+) -> Result<(), StoreError> {
+    let mut groups = Vec::new();
+    for (number, mut generation) in generations(ledger).await? {
+        let before = generation.files.len();
+        generation.files.retain(|file, hash| !texts.contains(&(file.clone(), hash.clone())));
+        if generation.files.len() < before {
+            let mut group = Group::default();
+            group.put(generation_key(number), frame::encode(&generation));
+            groups.push(group);
+        }
+    }
+    for (_, hash) in texts {
+        let mut group = Group::default();
+        group.delete(text_key(hash));
+        groups.push(group);
+    }
+    ledger.store().commit(groups).await
+}

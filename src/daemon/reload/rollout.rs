@@ -21,7 +21,7 @@ pub(super) use back::{PutBack, put_back};
 pub(super) use candidates::{Clients, candidates};
 pub(super) use forecast::forecast;
 pub use record::Rollout;
-pub(in crate::daemon) use record::{all, answer, named};
+pub(in crate::daemon) use record::{all, answer, leave_out, named};
 pub(super) use record::{forget, generations};
 pub use stage::Stage;
 pub use trial::Trial;

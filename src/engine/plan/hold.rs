@@ -112,7 +112,7 @@ impl Run<'_> {
             return;
         }
         let (side, id) = (newcomer.side, newcomer.fresh.observation.id.clone());
-        if newcomer.changed && self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone())) {
+        if self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone())) {
             return; // remembered as it was read last, and due
         }
         let keys = keys_of(pipeline, side, &newcomer.fresh.observation.projection);

@@ -14,7 +14,7 @@ use crate::{
         deliver::keys_of,
         pull::{Attached, PullOrder, ResourceKey},
         run::Run,
-        sent::{holds_alike, tells_apart},
+        sent::{holds_alike, may_come_of, tells_apart},
         settle::Made,
     },
     record::Side,
@@ -25,6 +25,12 @@ use crate::{
 /// The second look for what a create made begins so long before its call: clocks are read to the second, and a remote
 /// may stamp what it makes with the beginning of its own work.
 const BEFORE_THE_CALL: TimeDelta = TimeDelta::minutes(10);
+
+/// Why a record that has the key of a create is not taken for what that made.
+const A_STRANGER: &str = "a record has its key, but holds other values, and the key was edited here since";
+
+/// Why a create is not repeated although nothing was found that is what it sent.
+const WHAT_CAME_SINCE: &str = "what it made may have been edited since: a record that came later holds a part of it";
 
 impl Run<'_> {
     /// Creates whose outcome never became known and that cannot take effect any more: what they made is looked up
@@ -59,7 +65,21 @@ impl Run<'_> {
                 let twins = open.count(&pipeline, &item);
                 let dealt = found.len() <= twins
                     && found.iter().all(|one| holds_alike(&pipeline, side, &one.observation.projection, &item.write));
+                let stranger = match found.as_slice() {
+                    [one] if by_key => self.is_stranger(&pipeline, side, &item, one).await?,
+                    _ => false,
+                };
+                let edited =
+                    if linked || !found.is_empty() { Vec::new() } else { self.late(&pipeline, side, &item).await? };
                 match (found.as_slice(), by_key) {
+                    _ if !edited.is_empty() => {
+                        self.park_unknown(&mut changes, &pipeline, &intent, (&item, WHAT_CAME_SINCE), &edited).await?;
+                        continue;
+                    }
+                    _ if stranger => {
+                        self.park_unknown(&mut changes, &pipeline, &intent, (&item, A_STRANGER), &found).await?;
+                        continue;
+                    }
                     ([one, rest @ ..], _) if rest.is_empty() || dealt => {
                         let id = one.observation.id.clone();
                         let beside = self.beside_one(&pipeline, side, (&item.origin, &id)).await?;
@@ -79,7 +99,12 @@ impl Run<'_> {
                         });
                     }
                     _ => {
-                        self.park_unknown(&mut changes, &pipeline, &intent, &item, &found).await?;
+                        let what = if found.is_empty() {
+                            "there is no key to look it up by"
+                        } else {
+                            "several records may be it"
+                        };
+                        self.park_unknown(&mut changes, &pipeline, &intent, (&item, what), &found).await?;
                         continue;
                     }
                 }
@@ -213,6 +238,40 @@ impl Run<'_> {
         Ok((found, !keys.is_empty()))
     }
 
+    /// Whether a record that has the key of a create may be another one: it holds other values than were sent, and what
+    /// it would be linked to has another key by now, so that the two would not match.
+    async fn is_stranger(
+        &mut self,
+        pipeline: &Pipeline,
+        side: Side,
+        item: &IntentItem,
+        found: &Fresh,
+    ) -> Result<bool, EngineError> {
+        if holds_alike(pipeline, side, &found.observation.projection, &item.write) {
+            return Ok(false);
+        }
+        let Some(known) = self.remembered(pipeline, side.other(), &item.origin).await? else { return Ok(false) };
+        let there = keys_of(pipeline, side, &found.observation.projection);
+        let here = keys_of(pipeline, side.other(), &known.fresh.observation.projection);
+        Ok(!here.iter().any(|key| there.contains(key)))
+    }
+
+    /// Records that came since a create, hold a part of what it sent, and have no link: somebody may have edited what it
+    /// made before anybody read it, so that it is found by nothing.
+    async fn late(&self, pipeline: &Pipeline, side: Side, item: &IntentItem) -> Result<Vec<Fresh>, EngineError> {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
+            let may_be =
+                |fresh: &Fresh| fresh.late && may_come_of(pipeline, side, &fresh.observation.projection, &item.write);
+            found.extend(page.into_iter().filter(may_be));
+            match next {
+                Some(key) => after = Some(key),
+                None => return Ok(found),
+            }
+        }
+    }
+
     /// There is no way to find out: a person looks. The intent stays open: it is what keeps the record from being
     /// created again.
     async fn park_unknown(
@@ -220,11 +279,10 @@ impl Run<'_> {
         changes: &mut Changes,
         pipeline: &Arc<Pipeline>,
         intent: &Intent,
-        item: &IntentItem,
+        (item, what): (&IntentItem, &str),
         found: &[Fresh],
     ) -> Result<(), EngineError> {
         let side = intent.side.other();
-        let what = if found.is_empty() { "there is no key to look it up by" } else { "several records may be it" };
         let message = format!(
             "{} was asked to create it at {}, the answer was lost, and {what}",
             intent.connection, intent.first_sent

@@ -58,6 +58,7 @@ impl Keeper {
         }
         let parting = Parting { by: by.to_owned(), at: self.clock.now() };
         kept.partings.insert(connection.unwrap_or(WHOLE).to_owned(), parting);
+        let server = kept.server.clone();
         held.kept = Some(kept);
         // First the end of all use, durably; the remote is told after that.
         if let Err(error) = self.save(grant, &mut held).await {
@@ -73,9 +74,10 @@ impl Keeper {
         if whole {
             let token = refresh.or(access.map(|access| access.token)).map(SecretString::from);
             return Ok(match token {
-                Some(token) => {
-                    told(exchange::revoke(grant, &token).await, "the login was given back, and its tokens are erased")
-                }
+                Some(token) => told(
+                    exchange::revoke(grant, server.as_deref(), &token).await,
+                    "the login was given back, and its tokens are erased",
+                ),
                 None if !readable => "its tokens, which could not be read, are erased here".to_owned(),
                 None => "there were no tokens".to_owned(),
             });

@@ -54,6 +54,7 @@ impl Keeper {
             return Err(GrantError::Passes(words.clone()));
         }
         let refresh = held.kept.as_ref().and_then(|kept| kept.refresh.clone());
+        let server = held.kept.as_ref().and_then(|kept| kept.server.clone());
         let mut answer = match (&refresh, grant.flow) {
             (_, GrantFlow::ClientCredentials) => exchange::own(grant).await,
             (None, GrantFlow::Code) => {
@@ -65,13 +66,13 @@ impl Keeper {
                     // Durable before it is sent: after a crash nobody believes that the token was never used.
                     self.save(grant, held).await?;
                 }
-                exchange::renew(grant, refresh).await
+                exchange::renew(grant, server.as_deref(), refresh).await
             }
         };
         if let (Err(NoTokens::Lost(_)), Some(refresh)) = (&answer, &refresh) {
             // With a grace period the remote takes it once more; without one, the grant has ended already.
             tracing::warn!(event = "grant.answer_lost", grant = %grant.name);
-            answer = exchange::renew(grant, refresh).await;
+            answer = exchange::renew(grant, server.as_deref(), refresh).await;
         }
         match answer {
             Ok(tokens) => {

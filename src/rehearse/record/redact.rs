@@ -92,7 +92,7 @@ impl Kept {
                     _ => {}
                 }
             }
-            Filter::Where(_) | Filter::ReferencedBy(_) => {}
+            Filter::Where(_) | Filter::ReferencedBy(_) | Filter::AwaitedBy(_) => {}
         }
     }
 

@@ -83,6 +83,11 @@ impl Ledger {
         self.store.commit(vec![Group { writes: vec![(size_key(), Some(frame::encode(&size)))] }]).await
     }
 
+    /// Entries of before-images were erased by somebody else: they are counted anew.
+    pub(in crate::store) async fn overwritten_erased(&self) -> Result<(), StoreError> {
+        self.store.commit(vec![Group { writes: vec![(size_key(), None)] }]).await
+    }
+
     async fn drop_oldest(&self, most: u64) -> Result<u64, StoreError> {
         let mut sizes = self.sizes().await?;
         let mut size: u64 = sizes.iter().map(|(_, bytes)| bytes).sum();

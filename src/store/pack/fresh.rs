@@ -37,15 +37,15 @@ impl Pack for Observation {
 
 impl Pack for Fresh {
     fn pack(&self, to: &mut Vec<u8>) {
-        let Self { observation, spec_hash, admitted, suffixed, released, doubted } = self;
-        to.push(flags([*admitted, *suffixed, *released, *doubted]));
+        let Self { observation, spec_hash, admitted, suffixed, released, doubted, late } = self;
+        to.push(flags([*admitted, *suffixed, *released, *doubted, *late]));
         to.extend(spec_hash.to_le_bytes());
         observation.pack(to);
     }
 
     fn unpack(from: &mut Unpack<'_>) -> Result<Self, Unfit> {
-        let [admitted, suffixed, released, doubted] = unflags(from.byte()?)?;
+        let [admitted, suffixed, released, doubted, late] = unflags(from.byte()?)?;
         let spec_hash = from.u32()?;
-        Ok(Self { observation: Pack::unpack(from)?, spec_hash, admitted, suffixed, released, doubted })
+        Ok(Self { observation: Pack::unpack(from)?, spec_hash, admitted, suffixed, released, doubted, late })
     }
 }

@@ -22,6 +22,7 @@ impl Pack for Link {
             beside,
             deleted,
             undeleted,
+            figures,
         } = self;
         source.pack(to);
         target.pack(to);
@@ -36,12 +37,15 @@ impl Pack for Link {
             state.pack(to);
         }
         beside.pack(to);
-        to.push(flags([deleted.is_some(), undeleted.is_some()]));
+        to.push(flags([deleted.is_some(), undeleted.is_some(), !figures.is_empty()]));
         if let Some(deleted) = deleted {
             put_json(to, deleted);
         }
         if let Some(undeleted) = undeleted {
             put_json(to, undeleted);
+        }
+        if !figures.is_empty() {
+            put_json(to, figures);
         }
     }
 
@@ -57,10 +61,14 @@ impl Pack for Link {
             beside: Pack::unpack(from)?,
             deleted: None,
             undeleted: None,
+            figures: BTreeMap::new(),
         };
-        let [deleted, undeleted] = unflags(from.byte()?)?;
+        let [deleted, undeleted, figures] = unflags(from.byte()?)?;
         link.deleted = deleted.then(|| from.json()).transpose()?;
         link.undeleted = undeleted.then(|| from.json()).transpose()?;
+        if figures {
+            link.figures = from.json()?;
+        }
         Ok(link)
     }
 }

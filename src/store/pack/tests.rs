@@ -1,4 +1,4 @@
-use std::{fmt::Debug, time::Duration};
+use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
 use proptest::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -148,9 +148,10 @@ fn links() -> impl Strategy<Value = Link> {
     let beside = prop::collection::vec((any::<usize>(), ".{0,9}".prop_map(String::from)), 0..2);
     let undeleted = (".{0,9}", any::<u64>(), any::<u64>())
         .prop_map(|(message, hash, config)| Box::new(Undeleted { message, hash, config }));
-    let ends = (prop::option::of(sides()), prop::option::of(undeleted));
+    let figures = prop::collection::btree_map(".{0,9}", [cells(), cells()], 0..3);
+    let ends = (prop::option::of(sides()), prop::option::of(undeleted), figures);
     (ids(), ids(), born, ".{0,20}", any::<u64>(), [marks(), marks()], (fields, beside, ends)).prop_map(
-        |(source, target, born, label, revision, marks, (fields, beside, (deleted, undeleted)))| Link {
+        |(source, target, born, label, revision, marks, (fields, beside, (deleted, undeleted, figures)))| Link {
             source,
             target,
             born,
@@ -161,6 +162,7 @@ fn links() -> impl Strategy<Value = Link> {
             beside,
             deleted,
             undeleted,
+            figures,
         },
     )
 }
@@ -185,14 +187,15 @@ fn records() -> impl Strategy<Value = Fresh> {
             gone,
             merged,
         });
-    (observation, any::<u32>(), any::<[bool; 4]>()).prop_map(
-        |(observation, spec_hash, [admitted, suffixed, released, doubted])| Fresh {
+    (observation, any::<u32>(), any::<[bool; 5]>()).prop_map(
+        |(observation, spec_hash, [admitted, suffixed, released, doubted, late])| Fresh {
             observation,
             spec_hash,
             admitted,
             suffixed,
             released,
             doubted,
+            late,
         },
     )
 }
@@ -325,6 +328,7 @@ fn the_form_of_a_link_stays_as_it_is() {
         beside: vec![(2, "key".to_owned())],
         deleted: None,
         undeleted: None,
+        figures: BTreeMap::new(),
     };
     let mut packed = Vec::new();
     link.pack(&mut packed);

@@ -171,6 +171,7 @@ pub fn pipeline() -> Pipeline {
         cut_over: None,
         needs: Vec::new(),
         referenced_by: Vec::new(),
+        awaited_by: Vec::new(),
         co_writers: Vec::new(),
         known: Vec::new(),
         hash: 7,
@@ -286,14 +287,7 @@ pub fn reading(pipeline: &Pipeline, side: Side, id: &str, record: &Value) -> Obs
 }
 
 pub fn fresh(pipeline: &Pipeline, side: Side, id: &str, record: &Value) -> Fresh {
-    Fresh {
-        observation: reading(pipeline, side, id, record),
-        spec_hash: 1,
-        admitted: true,
-        suffixed: false,
-        released: false,
-        doubted: false,
-    }
+    Fresh { admitted: true, ..Fresh::new(reading(pipeline, side, id, record), 1) }
 }
 
 pub fn context<'a>(pipeline: &'a Pipeline, links: &'a Links) -> Context<'a> {

@@ -235,4 +235,6 @@ fn figures_are_checked() {
     see(&p, &mut link, Side::Source, &json!({ "a": "2", "total": 5 }));
     let settled = settle(&p, &link, Some(&json!({ "a": "2", "total": 6 })));
     assert_eq!(codes(&settled.findings), [ParkCode::Expectation], "the source's figure is remembered");
+    let again = decide(&p, &settled.link);
+    assert_eq!(codes(&again.findings), [ParkCode::Expectation], "it is told as long as it is so");
 }

@@ -281,8 +281,7 @@ impl World {
         if self.refused.contains(&(side, id.to_owned(), hash)) {
             return false;
         }
-        let fresh =
-            Fresh { observation, spec_hash: 1, admitted: true, suffixed: false, released: false, doubted: false };
+        let fresh = Fresh { admitted: true, ..Fresh::new(observation, 1) };
         let hits = self.hits(side, id);
         let context = context(&self.pipeline, &self.links_elsewhere);
         let decision = decide_new(&context, side, &fresh, &hits);

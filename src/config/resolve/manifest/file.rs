@@ -60,8 +60,8 @@ fn table(written: &FileW, report: &Report) -> Option<FileTable> {
     let write = flag(&written.write, false);
     let ready = written.ready.as_ref();
     let steady = ready.and_then(|ready| ready.steady.as_ref()).map(|at| at.value);
-    if let Some(done) = &written.done {
-        below(done, report);
+    for folder in [&written.done, &written.results].into_iter().flatten() {
+        below(folder, report);
     }
     Some(FileTable {
         format: format(written, path, report)?,
@@ -89,6 +89,7 @@ fn table(written: &FileW, report: &Report) -> Option<FileTable> {
         steady: steady.unwrap_or(if write { Duration::ZERO } else { STEADY }),
         marker: ready.and_then(|ready| ready.marker.as_ref()).map(|marker| marker.value.clone()),
         done: written.done.as_ref().map(|done| done.value.clone()),
+        results: written.results.as_ref().map(|results| results.value.clone()),
         write,
         path: path.value.clone(),
     })
@@ -105,6 +106,19 @@ fn check_table(made: &Resource, table: &FileTable, written: &FileW, report: &Rep
             "`done` goes with files that come and add records",
             "give a path with `*`, as sales-*.csv; a file that holds everything stays where it is",
         );
+    }
+    if let Some(results) = &written.results {
+        let own = table.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if results.value == own || table.done.as_ref() == Some(&results.value) {
+            refuse(
+                results.span,
+                "results would be taken for records there",
+                "give them a folder of their own, as results: results",
+            );
+        }
+        if table.write {
+            refuse(results.span, "`results` goes with files that are only read", "remove it, or `write`");
+        }
     }
     if let (Some(group), false) = (&written.group, csv) {
         refuse(group.span, "`group` goes with CSV", "remove it: a JSON object can hold its lines itself");

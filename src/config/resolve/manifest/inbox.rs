@@ -15,6 +15,8 @@ use crate::{
 
 /// Bytes a post may have unless something else is said.
 const USUAL: u32 = 256 << 10;
+/// What is posted today may be posted again tomorrow.
+const SHORTEST: Duration = Duration::from_hours(24);
 /// Most bytes that can be said.
 const MOST: u32 = 1 << 20;
 
@@ -34,6 +36,13 @@ pub(super) fn resource(made: Resource, written: &ResourceW, inbox: &InboxW, repo
         );
         return None;
     }
+    if let Some(keep) = inbox.keep.as_ref().filter(|keep| keep.value < SHORTEST) {
+        report.add(
+            error("config::bad_value", keep.span, "a post is kept for a day at least")
+                .help("write keep: 400d, or leave it out: posts are kept for good then"),
+        );
+        return None;
+    }
     let whole = native::whole()?;
     let signature = inbox.signature.as_ref().and_then(|signature| {
         Some(Signature {
@@ -49,6 +58,7 @@ pub(super) fn resource(made: Resource, written: &ResourceW, inbox: &InboxW, repo
             max_body: usize::try_from(max_body).unwrap_or_default(),
             id_by_content: inbox.without_id.as_ref().is_some_and(|what| what.value == WithoutIdW::ByContent),
             require: require(&made, inbox, report),
+            keep: inbox.keep.as_ref().map(|keep| keep.value),
             signature,
         }),
         ..made

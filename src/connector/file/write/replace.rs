@@ -16,7 +16,7 @@ use crate::connector::CallError;
 /// # Errors
 ///
 /// When nothing was done, or it is not known whether the new file is durable.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), CallError> {
+pub(in crate::connector::file) fn replace(path: &Path, bytes: &[u8]) -> Result<(), CallError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let made = (|| {
         // As any program makes a file: what others may do with it, the umask says.

@@ -10,6 +10,7 @@ fn at(minutes: i64) -> DateTime<Utc> {
 fn office() -> Notification {
     Notification {
         name: "office".to_owned(),
+        client: None,
         channel: Channel::Command(vec!["/bin/true".to_owned()]),
         about: Topic::ALL.into(),
         integrations: None,
@@ -27,6 +28,7 @@ fn wrong(of: &[&str], since: i64, count: u64) -> Fact {
         count,
         title: "it is wrong".to_owned(),
         detail: "mend it".to_owned(),
+        discreet: Discreet::Same,
     })
 }
 
@@ -177,4 +179,28 @@ fn nothing_verified_for_long_counts_from_the_last_time() {
     // It was verified a moment ago.
     let fresh = facts([(Topic::Unverified, wrong(&["acme"], 2, 1))]);
     assert_eq!(told(&office, &mut book, &fresh, 2), ["unverified.over"]);
+}
+
+#[test]
+fn a_client_hears_of_itself_alone_and_of_nobody_who_shares_with_it() {
+    let acme = Some(IntegrationName::parse("acme").unwrap());
+    let office = Notification { client: acme.clone(), ..office() };
+    let shared = |discreet: Discreet| match wrong(&["bravo", "acme"], -60, 1) {
+        Fact::Wrong(wrong) => Fact::Wrong(Wrong { detail: "bravo waits".to_owned(), discreet, ..wrong }),
+        other => other,
+    };
+    let mut book = Book::default();
+    let others =
+        [(Topic::Runs, wrong(&["bravo"], 0, 9)), (Topic::Store, wrong(&[], 0, 1)), (Topic::Config, wrong(&[], 0, 1))];
+    assert!(told(&office, &mut book, &facts(others), 0).is_empty());
+    assert_eq!(told(&office, &mut book, &facts([(Topic::Runs, wrong(&["acme"], 0, 9))]), 0), ["runs.failed"]);
+    let known = Discreet::Text("something waits".to_owned());
+    assert_eq!(
+        told(&office, &mut book, &facts([(Topic::Connection, shared(known))]), 1).last().unwrap(),
+        "connection.lost"
+    );
+    let message = &book.waiting.back().unwrap().message;
+    assert_eq!(message.integration, acme);
+    assert!(message.text.contains("something waits") && !message.text.contains("bravo"), "{}", message.text);
+    assert!(told(&office, &mut Book::default(), &facts([(Topic::Edit, shared(Discreet::Nothing))]), 2).is_empty());
 }

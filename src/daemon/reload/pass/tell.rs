@@ -40,7 +40,7 @@ impl Reloader {
         let report = &self.known.report;
         for (name, slot) in self.shared.slots().iter() {
             let pending = match self.known.decisions.get(name) {
-                Some(Decision::Keep(why)) => Some(why.clone()),
+                Some(Decision::Keep(why)) => Some(why.to_string()),
                 Some(Decision::Change | Decision::Remove) => {
                     Some("edited; the new configuration takes over when the run under way has ended".to_owned())
                 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Decision, Member, Reloader, Wanted};
+use super::{Decision, Member, Reloader, Wanted, Why};
 use crate::{
     config::{Config, ConnectionName, IntegrationName, Snapshot},
     daemon::reload::{
@@ -95,7 +95,7 @@ impl Reloader {
             rollout.first.iter().any(|trial| trial.integration == member.name)
         };
         let rollout = member.back.and_then(|_| self.known.rollouts.values().find(is_first));
-        rollout.map_or(Decision::Same, |rollout| Decision::Keep(rollout.told()))
+        rollout.map_or(Decision::Same, |rollout| Decision::Keep(Why::Waits(rollout.told())))
     }
 
     /// What an edit of a template leaves as it is counts as made from the edited template all the same.

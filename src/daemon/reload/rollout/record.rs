@@ -117,6 +117,24 @@ pub(in crate::daemon::reload) async fn forget(ledger: &Ledger, template: &str) -
     ledger.store().commit(vec![group]).await
 }
 
+/// Nothing is remembered of this client any more.
+///
+/// # Errors
+///
+/// When the store fails.
+pub(in crate::daemon) async fn leave_out(ledger: &Ledger, client: &IntegrationName) -> Result<(), StoreError> {
+    for mut rollout in all(ledger).await? {
+        let before = rollout.clone();
+        rollout.first.retain(|trial| trial.integration != *client);
+        rollout.waiting.remove(client);
+        rollout.let_go.remove(client);
+        if rollout != before {
+            keep(ledger, &rollout).await?;
+        }
+    }
+    Ok(())
+}
+
 /// The rollout of this id or template, or the one that a client of this name waits for.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::super::held;
+use super::super::{decide::Why, held};
 use crate::{
     config::{ApplyMode, Integration, IntegrationName},
     engine::RunReport,
@@ -38,7 +38,7 @@ pub(super) struct Seen<'s> {
     /// Changes with what it shall run.
     pub meaning: u64,
     /// Why it goes on as it was, if so.
-    pub kept: Option<&'s str>,
+    pub kept: Option<&'s Why>,
     /// Why its last run had no report, if so.
     pub failure: Option<&'s String>,
     /// How many more records may be parked.

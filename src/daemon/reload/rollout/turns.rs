@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     super::{
         Running,
-        decide::{Decision, Wanted},
+        decide::{Decision, Wanted, Why},
     },
     Clients, Rollout, Stage, Trial, candidates, record,
     trial::{self, Seen},
@@ -57,20 +57,20 @@ impl Turns<'_> {
             for name in &rest {
                 decisions.insert(
                     name.clone(),
-                    Decision::Keep(format!("the store failed, so nobody's turn can come: {error}")),
+                    Decision::Keep(Why::Waits(format!("the store failed, so nobody's turn can come: {error}"))),
                 );
             }
         }
         let taken = taken?;
         for rollout in taken.rollouts.values() {
             for name in rollout.waiting.iter().filter(|name| rest.contains(*name)) {
-                decisions.insert(name.clone(), Decision::Keep(rollout.told()));
+                decisions.insert(name.clone(), Decision::Keep(Why::Waits(rollout.told())));
             }
             let first = rollout.first.iter().map(|trial| &trial.integration);
             for name in first.filter(|_| rollout.stage == Stage::PutBack) {
                 // Whoever runs the edit is the same as the files: it is put back. Whoever does not stays.
                 if matches!(decisions.get(name), Some(Decision::Change | Decision::Tune)) {
-                    decisions.insert(name.clone(), Decision::Keep(rollout.told()));
+                    decisions.insert(name.clone(), Decision::Keep(Why::Waits(rollout.told())));
                 }
             }
         }
@@ -181,7 +181,8 @@ impl Turns<'_> {
             _ => None,
         };
         let kept = match decision {
-            Some(Decision::Keep(why) | Decision::LeaveOut(why)) if is_mistake(why) => Some(why.as_str()),
+            // Other reasons are looked up each time.
+            Some(Decision::Keep(why @ Why::Mistake(_)) | Decision::LeaveOut(why @ Why::Mistake(_))) => Some(why),
             _ => None,
         };
         let meaning = sight.effective.get(name).map_or(0, |effective| effective.meaning);
@@ -221,11 +222,6 @@ pub(in crate::daemon::reload) struct Sight<'s> {
     pub effective: &'s BTreeMap<IntegrationName, Effective>,
     /// How many more records may be parked at each.
     pub parked: u64,
-}
-
-/// Whether an integration goes on as it was because its files hold a mistake; other reasons are looked up each time.
-fn is_mistake(why: &str) -> bool {
-    why.starts_with("INVALID_PENDING")
 }
 
 /// Changes with the template, and with what it comes to at the first clients.
