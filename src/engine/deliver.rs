@@ -110,7 +110,7 @@ impl Run<'_> {
         records: &[RemoteRecord],
         skew: TimeDelta,
     ) -> Result<(), EngineError> {
-        self.deliver_counting(attached, records, skew).await.map(drop)
+        Box::pin(self.deliver_counting(attached, records, skew)).await.map(drop)
     }
 
     /// As [`Run::deliver`]; says how many linked records are just as they were left.

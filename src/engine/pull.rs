@@ -135,7 +135,7 @@ impl Run<'_> {
                 listed.extend(page.records.iter().map(|record| id_hash(&record.id)));
             }
             for attached in &order.attached {
-                let old_news = self.deliver_counting(attached, &page.records, ahead).await?;
+                let old_news = Box::pin(self.deliver_counting(attached, &page.records, ahead)).await?;
                 if !full {
                     self.meter.echoes(&attached.pipeline.name, old_news);
                 }
