@@ -14,6 +14,7 @@ mod inbox;
 mod limits;
 mod manifest;
 mod sql;
+mod traffic;
 
 pub use api::{
     Answer, Budget, CallError, Connector, ItemAnswer, Outcome, Page, PreparedCall, PullCursor, RemoteRecord, Requests,
@@ -27,3 +28,4 @@ pub use inbox::{InboxConnector, Kept, Post, Refusal};
 pub use limits::{LONGEST_WAIT, LimitRegistry, Limits, Permit, Priority};
 pub use manifest::*;
 pub use sql::{SqlConnector, SqlError};
+pub use traffic::{AnswerClass, REQUEST_SECONDS, Traffic};

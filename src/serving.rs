@@ -124,7 +124,8 @@ mod tests {
         third.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         // It is served, and sent away as it says nothing more.
         let mut told = String::new();
-        third.read_to_string(&mut told).await.unwrap();
+        let said = third.read_to_string(&mut told);
+        tokio::time::timeout(Duration::from_secs(60), said).await.expect("there is no room for it").unwrap();
         assert!(told.starts_with("HTTP/1.1 200") && told.ends_with("here"), "{told}");
         for gone in [&mut silent, &mut slow] {
             // With a word (408) or without one.

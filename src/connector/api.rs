@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{InboxConnector, Resource};
+use super::{InboxConnector, Resource, Traffic};
 use crate::{grant::Keeper, record::RecordId, store::Store};
 
 /// A record as a remote gave it, decoded: stamps are RFC 3339, dates `YYYY-MM-DD`, decimals keep their text.
@@ -298,6 +298,11 @@ pub trait Connector: Send + Sync {
 
     /// From now on everything that it keeps is kept in this store, which takes the place of one that failed.
     fn use_store(&self, _store: &Arc<dyn Store>) {}
+
+    /// What was answered to them, and how long that took; `None` where nothing is asked over a network.
+    fn traffic(&self) -> Option<Traffic> {
+        None
+    }
 
     /// Requests made so far.
     fn requests(&self) -> Requests;

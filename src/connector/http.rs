@@ -19,7 +19,7 @@ use thiserror::Error;
 use self::decode::Codec;
 use super::{
     Answer, Budget, CallError, Connector, LimitRegistry, Limits, Page, PreparedCall, Priority, PullCursor,
-    RemoteRecord, Requests, Resource, WriteItem, WriteKind,
+    RemoteRecord, Requests, Resource, Traffic, WriteItem, WriteKind, traffic::TrafficCounter,
 };
 use crate::{clock::Clock, config::Connection, grant::Keeper, record::RecordId};
 
@@ -91,6 +91,7 @@ struct Shared {
     jitter: Mutex<fastrand::Rng>,
     reads: AtomicU64,
     writes: AtomicU64,
+    traffic: TrafficCounter,
 }
 
 impl HttpConnector {
@@ -133,6 +134,7 @@ impl HttpConnector {
             jitter: Mutex::new(fastrand::Rng::new()),
             reads: AtomicU64::new(0),
             writes: AtomicU64::new(0),
+            traffic: TrafficCounter::default(),
         };
         Ok(Self { shared: Arc::new(shared), limits, max_body: MAX_BODY, large: LARGE, grants: None })
     }
@@ -212,6 +214,10 @@ impl Connector for HttpConnector {
 
     fn keeper(&self) -> Option<Arc<Keeper>> {
         self.grants.clone()
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        Some(self.shared.traffic.read())
     }
 
     fn requests(&self) -> Requests {

@@ -149,6 +149,8 @@ pub struct Counts {
     pub posts: BTreeMap<(ConnectionName, Posted), u64>,
     /// Fields put aside because two systems kept changing them to and fro.
     pub flip_flops: BTreeMap<PipelineName, u64>,
+    /// Linked records that a system reported as changed, and that were just as they were left.
+    pub echoes: BTreeMap<PipelineName, u64>,
 }
 
 /// The numbers while they grow.
@@ -193,6 +195,15 @@ impl Counters {
                 for (outcome, count) in outcomes(pipeline) {
                     *counts.records.entry((pipeline.pipeline.clone(), outcome)).or_default() += count;
                 }
+            }
+        });
+    }
+
+    /// A run met so many records that were just as they were left.
+    pub fn echoes(&self, met: BTreeMap<PipelineName, u64>) {
+        self.change(|counts| {
+            for (pipeline, count) in met {
+                *counts.echoes.entry(pipeline).or_default() += count;
             }
         });
     }

@@ -11,7 +11,7 @@ use crate::{
     config::ConnectionName,
     connector::{
         Answer, CallError, Connector, InboxConnector, Outcome, Page, PreparedCall, PullCursor, RemoteRecord, Requests,
-        Resource, WriteItem, WriteKind,
+        Resource, Traffic, WriteItem, WriteKind,
     },
     engine::{Connectors, Engine},
     record::RecordId,
@@ -89,6 +89,10 @@ impl Connector for Gate {
 
     async fn settled(&self, resource: &Resource, outcomes: &[Outcome]) {
         self.inner.settled(resource, outcomes).await;
+    }
+
+    fn traffic(&self) -> Option<Traffic> {
+        self.inner.traffic()
     }
 
     fn requests(&self) -> Requests {

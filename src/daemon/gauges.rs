@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{Handle, grants};
-use crate::{config::ConnectionName, connector::Budget, grant::Renewals, store::Flushes};
+use crate::{
+    config::ConnectionName,
+    connector::{Budget, Traffic},
+    grant::Renewals,
+    store::Flushes,
+};
 
 /// What was found. What the store cannot tell while it fails is left out.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +17,8 @@ pub struct Gauges {
     pub open_intents: BTreeMap<ConnectionName, u64>,
     /// What is left of the limits of each connection.
     pub budgets: Vec<(ConnectionName, Vec<Budget>)>,
+    /// What each connection was answered, and how long that took; where it is asked over a network.
+    pub traffic: Vec<(ConnectionName, Traffic)>,
     /// How often each login was renewed, or was not.
     pub renewals: BTreeMap<String, Renewals>,
     /// Bytes on disk.
@@ -35,6 +42,7 @@ impl Handle {
         Gauges {
             open_intents,
             budgets: engine.connectors.iter().map(|(name, one)| (name.clone(), one.budgets())).collect(),
+            traffic: engine.connectors.iter().filter_map(|(name, one)| Some((name.clone(), one.traffic()?))).collect(),
             renewals: grants::renewals(&engine),
             store_bytes: ledger.store().size_on_disk().await.ok(),
             flushes: ledger.store().flushes(),

@@ -54,6 +54,7 @@ impl Handle {
         }
         for (_, pipeline) in engine.config.pipelines() {
             counts.flip_flops.entry(pipeline.name.clone()).or_default();
+            counts.echoes.entry(pipeline.name.clone()).or_default();
         }
         counts
     }

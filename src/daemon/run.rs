@@ -135,11 +135,12 @@ pub(super) async fn run(
         biased;
         () = shared.stopped(Stop::Now) => Err(RunError::Stopping),
         () = slot.drained(Drain::Dropped) => Err(RunError::Replaced),
-        outcome = Box::pin(AssertUnwindSafe(engine.run_telling(request.clone(), meter, listing)).catch_unwind()) => match outcome {
+        outcome = Box::pin(AssertUnwindSafe(engine.run_telling(request.clone(), Arc::clone(&meter), listing)).catch_unwind()) => match outcome {
             Ok(outcome) => outcome.map_err(RunError::from),
             Err(panic) => Err(RunError::Panicked(words(panic.as_ref()))),
         },
     };
+    shared.counts.echoes(meter.echoed());
     let kept = Kept { integration, connections, started };
     let outcome = conclude(shared, slot, &request, &kept, outcome).await;
     slot.with(|state| {

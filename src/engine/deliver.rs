@@ -110,6 +110,16 @@ impl Run<'_> {
         records: &[RemoteRecord],
         skew: TimeDelta,
     ) -> Result<(), EngineError> {
+        Box::pin(self.deliver_counting(attached, records, skew)).await.map(drop)
+    }
+
+    /// As [`Run::deliver`]; says how many linked records are just as they were left.
+    pub(super) async fn deliver_counting(
+        &mut self,
+        attached: &Attached,
+        records: &[RemoteRecord],
+        skew: TimeDelta,
+    ) -> Result<u64, EngineError> {
         let (pipeline, side) = (attached.pipeline.clone(), attached.side);
         let (observations, parents) = readings(&pipeline, side, records, skew);
         let read = observations.len() as u64;
@@ -121,13 +131,15 @@ impl Run<'_> {
         let in_run = self.is_planned(&pipeline.name);
         let old = self.may_be_old(&pipeline, side, &ids).await?;
         let mut changes = Changes::new();
-        let mut moved = 0_u64;
+        let (mut moved, mut as_left) = (0_u64, 0_u64);
         for ((observation, link), old) in observations.into_iter().zip(links).zip(old) {
             let told = if let Some(link) = link {
                 if old {
                     continue;
                 }
-                self.deliver_linked(&mut changes, attached, link, &observation).await?
+                let told = self.deliver_linked(&mut changes, attached, link, &observation).await?;
+                as_left += u64::from(!told);
+                told
             } else {
                 let old = remembered.next().flatten();
                 self.deliver_unlinked(&mut changes, attached, observation, old).await?
@@ -144,7 +156,7 @@ impl Run<'_> {
         for parent in parents {
             self.settle_parent(&pipeline, side, parent).await?;
         }
-        Ok(())
+        Ok(as_left)
     }
 
     /// Returns whether there is anything to decide.

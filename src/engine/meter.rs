@@ -1,8 +1,16 @@
 //! How far a run is, for whoever watches it. Numbers that only grow; nothing depends on them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use serde::{Deserialize, Serialize};
+
+use crate::config::PipelineName;
 
 /// Counts while a run goes on; read by others at any time.
 #[derive(Debug, Default)]
@@ -11,6 +19,7 @@ pub struct Meter {
     records: AtomicU64,
     planned: AtomicU64,
     done: AtomicU64,
+    echoes: Mutex<BTreeMap<PipelineName, u64>>,
 }
 
 /// What a [`Meter`] shows at one moment.
@@ -36,6 +45,21 @@ impl Meter {
             records: read(&self.records),
             planned: read(&self.planned),
             done: read(&self.done),
+        }
+    }
+
+    /// Linked records that a system reported as changed, and that were just as they were left: our own writes seen again,
+    /// mostly.
+    #[must_use]
+    pub fn echoed(&self) -> BTreeMap<PipelineName, u64> {
+        self.echoes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// So many more came.
+    pub(super) fn echoes(&self, pipeline: &PipelineName, count: u64) {
+        if count > 0 {
+            let mut echoes = self.echoes.lock().unwrap_or_else(PoisonError::into_inner);
+            *echoes.entry(pipeline.clone()).or_default() += count;
         }
     }
 

@@ -135,7 +135,10 @@ impl Run<'_> {
                 listed.extend(page.records.iter().map(|record| id_hash(&record.id)));
             }
             for attached in &order.attached {
-                self.deliver(attached, &page.records, ahead).await?;
+                let old_news = Box::pin(self.deliver_counting(attached, &page.records, ahead)).await?;
+                if !full {
+                    self.meter.echoes(&attached.pipeline.name, old_news);
+                }
             }
             told.came(&page.records);
             doubts.of(&page);

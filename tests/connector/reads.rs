@@ -62,6 +62,23 @@ async fn numbered_pages_end_with_a_short_one() {
 }
 
 #[tokio::test]
+async fn answers_are_counted_by_their_kind_and_requests_by_their_length() {
+    let page = || json(&json!({"items": ids(&[1])}));
+    let server =
+        Server::script([say(429, "retry-after: 1\r\n", ""), say(503, "", ""), Act::Drop, page(), say(404, "", "")])
+            .await;
+    let shop = Shop::at(&server);
+    shop.all().await;
+    // What was refused, and what got no whole answer, was asked again.
+    assert_eq!(shop.connector.traffic().unwrap().answers, [1, 0, 0, 1, 1, 1]);
+    let _ = shop.pull(&START).await;
+    let traffic = shop.connector.traffic().unwrap();
+    assert_eq!(traffic.answers, [1, 0, 1, 1, 1, 1]);
+    assert_eq!(traffic.lengths.iter().sum::<u64>(), shop.connector.requests().reads);
+    assert!(traffic.seconds > 0.0);
+}
+
+#[tokio::test]
 async fn numbered_pages_end_where_the_answer_says() {
     let page = |list: &[u32]| json(&json!({"items": ids(list), "pages": {"count": 2}}));
     // The remote gives fewer than asked for although more follow.

@@ -137,6 +137,12 @@ async fn the_numbers_are_sound_and_name_no_record() {
     let later = checked(&office.ask(Method::GET, "/metrics", &OPEN, None).await.text);
     let oldest = &later["reconciled_oldest_pending_seconds"];
     assert!(oldest.iter().any(|(labels, age)| labels.contains("acme/contacts") && *age >= 90.0), "{oldest:?}");
+    // Whatever was written comes back with the next reading of what changed.
+    assert_eq!(of("reconciled_echo_suppressed_total", &["bravo/sales"]), 0.0);
+    office.settled().await;
+    let later = checked(&office.ask(Method::GET, "/metrics", &OPEN, None).await.text);
+    let echoes = &later["reconciled_echo_suppressed_total"];
+    assert!(echoes.iter().any(|(labels, count)| labels.contains("acme/contacts") && *count >= 1.0), "{echoes:?}");
     let buckets = &after["reconciled_run_duration_seconds_bucket"];
     let acme: Vec<f64> =
         buckets.iter().filter(|(labels, _)| labels.contains("acme")).map(|(_, value)| *value).collect();

@@ -93,6 +93,8 @@ pub(super) fn all(frame: &Frame) -> Vec<One> {
 
 /// Connections on one page.
 const PAGE: usize = 50;
+/// Accounts of a login that are listed.
+const ACCOUNTS: usize = 20;
 
 /// Draws them.
 pub(super) async fn show(look: Look, Query(asked): Asked) -> Result<Response, Response> {
@@ -161,6 +163,11 @@ fn card(frame: &Frame, one: &One, made: Requests) -> Markup {
                 " · " (count(made.reads + made.writes, "call", "calls")) " since the start"
             }
             @if one.needs_person() || one.trouble.is_some() { p.say { (one.sentence(frame.now)) } }
+            @if let Some(login) = one.login.as_ref().filter(|login| !login.covers.is_empty()) {
+                p { "The login covers:" }
+                ul { @for account in login.covers.iter().take(ACCOUNTS) { li { (account.name) " " code { (account.id) } } } }
+                @if login.covers.len() > ACCOUNTS { p.dim { "… and " (count((login.covers.len() - ACCOUNTS) as u64, "other", "others")) } }
+            }
             @if let Some(trouble) = &one.trouble {
                 @if trouble.temporary { p { "It is tried again by itself; " (number(u64::from(trouble.attempts))) " attempts so far. Nothing is lost meanwhile." } }
                 @else if !by_consent { p { "Give it a valid login: its `auth` in the configuration, or the file or credential that this names. Nothing is lost meanwhile; it goes on from where it was." } }

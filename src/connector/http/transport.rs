@@ -8,7 +8,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use reqwest::{
-    Client, Method, Response,
+    Client, Method, RequestBuilder, Response,
     header::{ACCEPT, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION},
 };
 use url::Url;
@@ -16,7 +16,7 @@ use url::Url;
 use super::{HttpConnector, address, body, login::Login, messages, resolve, tls};
 use crate::{
     config::{Auth, Connection},
-    connector::CallError,
+    connector::{CallError, Permit},
 };
 
 /// Time to reach the server.
@@ -45,6 +45,13 @@ pub(super) struct Reply {
     /// From sending to the end of the headers, in real time.
     pub took: Duration,
     login: Login,
+}
+
+/// An answer but for its body.
+struct Head {
+    status: u16,
+    headers: HeaderMap,
+    took: Duration,
 }
 
 /// Why there is no answer.
@@ -120,21 +127,32 @@ impl HttpConnector {
         self.shared.count(out.method != Method::GET);
         let started = Instant::now();
         let at = format!("`{} {}`", out.method, address::path_only(out.target));
+        let answered = self.exchange(request, permit, &at).await;
+        let status = answered.as_ref().ok().map(|(head, _)| head.status);
+        self.shared.traffic.note(status, started.elapsed());
+        let (Head { status, headers, took }, body) = answered?;
+        Ok(Reply { status, headers, body, took, login })
+    }
+
+    /// Sends a request, and reads its answer to the end.
+    async fn exchange(&self, request: RequestBuilder, permit: Permit, at: &str) -> Result<(Head, Bytes), Fault> {
+        let started = Instant::now();
         let response = match request.send().await {
             Ok(response) => response,
             // A connection that was never made carried nothing; a builder error is found before connecting.
             Err(error) if error.is_connect() || error.is_builder() => {
                 permit.unused();
-                return Err(Fault::NotSent(format!("{at}: {}", not_connected(error, &connection.base_url))));
+                let words = not_connected(error, &self.shared.connection.base_url);
+                return Err(Fault::NotSent(format!("{at}: {words}")));
             }
             Err(error) => return Err(Fault::Lost(format!("{at}: {}", words(error)))),
         };
         let took = started.elapsed();
         self.learn(response.headers());
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = self.body(response, &at).await?;
+        let head = Head { status: response.status().as_u16(), headers: response.headers().clone(), took };
+        let body = self.body(response, at).await?;
         drop(permit);
-        Ok(Reply { status, headers, body, took, login })
+        Ok((head, body))
     }
 
     /// Reads a body, up to the most that is ever read; compressed bodies count unpacked.

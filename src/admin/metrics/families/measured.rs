@@ -4,6 +4,7 @@ use super::{Facts, counter, gauge, number};
 use crate::{
     admin::metrics::{Family, Histogram, Labels, Numbers},
     config::ConnectionName,
+    connector::{AnswerClass, REQUEST_SECONDS},
     store::FLUSH_SECONDS,
 };
 
@@ -19,6 +20,7 @@ fn result(word: &str) -> (&'static str, String) {
 pub(super) fn of_measures(facts: &Facts) -> Vec<Family> {
     let mut all = of_writes(facts);
     all.extend(of_limits(facts));
+    all.extend(of_traffic(facts));
     all.extend(of_visitors(facts));
     all.extend(of_store(facts));
     all
@@ -34,6 +36,7 @@ fn of_writes(facts: &Facts) -> Vec<Family> {
         Some((labels, number(u64::try_from(age).ok()?)))
     });
     let breaker = facts.counts.flip_flops.iter().map(|(name, count)| (vec![("pipeline", name.to_string())], *count));
+    let echoes = facts.counts.echoes.iter().map(|(name, count)| (vec![("pipeline", name.to_string())], *count));
     vec![
         gauge("open_intents", "Records of writes of which it is not known yet what came of them", open.collect()),
         gauge(
@@ -45,6 +48,11 @@ fn of_writes(facts: &Facts) -> Vec<Family> {
             "loop_breaker",
             "Fields put aside because two systems kept changing them to and fro",
             breaker.collect(),
+        ),
+        counter(
+            "echo_suppressed",
+            "Linked records that a system reported as changed and that were as they were left: own writes seen again, mostly",
+            echoes.collect(),
         ),
     ]
 }
@@ -63,6 +71,26 @@ fn of_limits(facts: &Facts) -> Vec<Family> {
     vec![
         gauge("rate_budget_remaining", "Requests that a limit of a system still allows in this span", left),
         gauge("rate_budget_limit", "Requests that a limit of a system allows in this span", of),
+    ]
+}
+
+fn of_traffic(facts: &Facts) -> Vec<Family> {
+    let answers = facts.gauges.traffic.iter().flat_map(|(name, traffic)| {
+        let classes = AnswerClass::ALL.into_iter().zip(traffic.answers);
+        classes.map(move |(class, count)| (vec![connection(name), ("code_class", class.word().to_owned())], count))
+    });
+    let lengths = facts.gauges.traffic.iter().map(|(name, traffic)| {
+        let ends = REQUEST_SECONDS.into_iter().chain([f64::INFINITY]);
+        let histogram = Histogram { classes: ends.zip(traffic.lengths).collect(), sum: traffic.seconds };
+        (vec![connection(name)], histogram)
+    });
+    vec![
+        counter("remote_answers", "Answers of a system, by the kind of their status", answers.collect()),
+        Family {
+            name: "remote_request_duration_seconds",
+            help: "How long requests took until their answer was read to the end, or until there was none",
+            numbers: Numbers::Histogram(lengths.collect()),
+        },
     ]
 }
 
