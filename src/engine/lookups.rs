@@ -1,6 +1,6 @@
 //! What the pure core may know of other records, fetched before a chunk is decided.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
@@ -44,8 +44,9 @@ impl Lookups for Known {
 /// Gathers the questions a chunk will ask, then fetches the answers in few calls.
 pub(super) struct Questions<'a> {
     pipeline: &'a Pipeline,
-    ids: HashSet<(PipelineName, Side, RecordId)>,
-    records: HashSet<RecordId>,
+    /// In an order of their own: the same history asks the store the same in the same order.
+    ids: BTreeSet<(PipelineName, Side, RecordId)>,
+    records: BTreeSet<RecordId>,
     asks_references: bool,
 }
 
@@ -53,7 +54,7 @@ impl<'a> Questions<'a> {
     /// No questions yet about records of `pipeline`.
     pub fn new(pipeline: &'a Pipeline) -> Self {
         let asks_references = !pipeline.referenced_by.is_empty();
-        Self { pipeline, ids: HashSet::new(), records: HashSet::new(), asks_references }
+        Self { pipeline, ids: BTreeSet::new(), records: BTreeSet::new(), asks_references }
     }
 
     /// Asks for what deciding about this reading of `side` needs.
@@ -122,7 +123,7 @@ impl<'a> Questions<'a> {
         (today, zone): (NaiveDate, Tz),
     ) -> Result<Known, StoreError> {
         let mut known = Known { today, zone, ..Known::default() };
-        let mut groups: HashMap<(PipelineName, Side), Vec<RecordId>> = HashMap::new();
+        let mut groups: BTreeMap<(PipelineName, Side), Vec<RecordId>> = BTreeMap::new();
         for (pipeline, side, id) in self.ids {
             groups.entry((pipeline, side)).or_default().push(id);
         }

@@ -31,7 +31,12 @@ fn every_example_folder_is_sound_and_has_its_page() {
         let known = |name: &str| {
             (
                 name.to_owned(),
-                if name.ends_with("_URL") || name.ends_with("_LOGIN") { "http://127.0.0.1:1" } else { "x" }.to_owned(),
+                if ["_URL", "_LOGIN", "_XERO"].iter().any(|end| name.ends_with(end)) {
+                    "http://127.0.0.1:1"
+                } else {
+                    "x"
+                }
+                .to_owned(),
             )
         };
         let env: HashMap<String, String> = variables.map(known).collect();

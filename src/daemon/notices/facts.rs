@@ -65,7 +65,7 @@ impl Watch {
             Err(_) => facts.blind.extend([Topic::Token, Topic::Connection]),
         }
         for slot in &slots {
-            facts.put(Topic::Runs, slot.name.as_str(), runs(slot, shared.clock.now()));
+            facts.put(Topic::Runs, slot.name.as_str(), runs(slot, &left, shared.clock.now()));
         }
         configuration(shared, &mut facts);
         let failing = shared.health.message();
@@ -307,11 +307,15 @@ fn discreet(integrations: &[IntegrationName], otherwise: impl FnOnce() -> String
     if integrations.len() > 1 { Discreet::Text(otherwise()) } else { Discreet::Same }
 }
 
-fn runs(slot: &Slot, now: DateTime<Utc>) -> Fact {
+/// `left` are the connections that a person disconnected: that runs fail without them is no news to anybody.
+fn runs(slot: &Slot, left: &BTreeMap<&ConnectionName, &ConnectionNow>, now: DateTime<Utc>) -> Fact {
     let name = &slot.name;
     slot.peek(|state| match state.failed_in_row {
         0 if state.heard.is_empty() => Fact::Unknown,
         0 => Fact::Fine,
+        _ if state.failure.is_none() && state.troubles.keys().any(|trouble| left.contains_key(trouble)) => {
+            Fact::Unknown
+        }
         failed => {
             let troubles =
                 state.troubles.values().map(|trouble| format!("{}: {}", trouble.connection, trouble.message));

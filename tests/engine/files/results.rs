@@ -8,6 +8,7 @@ use reconciled::{
     connector::{FileConnector, PullCursor},
     engine::Mode,
 };
+use serde_json::json;
 
 use super::Till;
 use crate::support::World;
@@ -98,6 +99,8 @@ async fn conformance_file_results_tell_what_became_of_each_row() {
 #[tokio::test]
 async fn conformance_file_results_of_a_held_or_stopped_run_say_that_it_waits() {
     let till = Till::new(DROPPED, &TO_BOOKS.replace("apply: automatic", "apply: approve"));
+    // An empty side would need no approval.
+    till.world.books.insert("sales", json!({ "number": "900", "total": 1 }));
     till.put("in/sales-1.csv", "number,customer,kind,total\n1,Jane,a,5\n");
     till.sync().await;
     let told = till.text("results/sales-1.csv");
