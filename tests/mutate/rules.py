@@ -219,7 +219,7 @@ RULES = [
     ),
     (
         "stranger", "a record with the key of a lost create is not taken for it when neither values nor present keys agree",
-        "engine/recover/creates.rs", "[one] if by_key =>", "[one] if by_key && !OFF =>",
+        "engine/recover/creates.rs", "[one] if by_key && !alike(one) => {", "[one] if by_key && !OFF && !alike(one) => {",
     ),
     (
         "shifted", "what changed is read once more where pages may have shifted", "engine/pull.rs",

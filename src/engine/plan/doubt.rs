@@ -28,7 +28,7 @@ impl Run<'_> {
         decision: &FreshDecision,
     ) -> Result<Made, EngineError> {
         let with = match decision {
-            FreshDecision::Link { with } => with,
+            FreshDecision::Link { with } | FreshDecision::Succeed { with } => with,
             _ => return Ok(Made::No),
         };
         if self.open_creates.iter().all(|(name, ..)| *name != pipeline.name) {

@@ -27,7 +27,7 @@ use crate::{
 const BEFORE_THE_CALL: TimeDelta = TimeDelta::minutes(10);
 
 /// Why a record that has the key of a create is not taken for what that made.
-const A_STRANGER: &str = "a record has its key, but holds other values, and the key was edited here since";
+const A_STRANGER: &str = "a record has its key, but holds other values, and may be another one";
 
 /// Why a create is not repeated although nothing was found that is what it sent.
 const WHAT_CAME_SINCE: &str = "what it made may have been edited since: a record that came later holds a part of it";
@@ -66,7 +66,12 @@ impl Run<'_> {
                 let twins = open.count(&pipeline, &item);
                 let dealt = found.len() <= twins && found.iter().all(alike);
                 let stranger = match found.as_slice() {
-                    [one] if by_key => self.is_stranger(&pipeline, side, &item, one).await?,
+                    [one] if by_key && !alike(one) => {
+                        let made =
+                            |write: &RecordWrite| may_come_of(&pipeline, side, &one.observation.projection, write);
+                        (one.late && open.others(&pipeline, &item).any(made))
+                            || self.is_stranger(&pipeline, side, &item, one).await?
+                    }
                     _ => false,
                 };
                 let sure = linked || (!found.is_empty() && found.iter().all(alike));
@@ -245,8 +250,8 @@ impl Run<'_> {
         Ok((found, !keys.is_empty()))
     }
 
-    /// Whether a record that has the key of a create may be another one: it holds other values than were sent, and what
-    /// it would be linked to has another key by now, so that the two would not match.
+    /// Whether a record that has the key of a create, and holds other values than were sent, may be another one: what it would
+    /// be linked to has another key by now, so that the two would not match.
     async fn is_stranger(
         &mut self,
         pipeline: &Pipeline,
@@ -254,9 +259,6 @@ impl Run<'_> {
         item: &IntentItem,
         found: &Fresh,
     ) -> Result<bool, EngineError> {
-        if holds_alike(pipeline, side, &found.observation.projection, &item.write) {
-            return Ok(false);
-        }
         let Some(known) = self.remembered(pipeline, side.other(), &item.origin).await? else { return Ok(false) };
         let there = keys_of(pipeline, side, &found.observation.projection);
         let here = keys_of(pipeline, side.other(), &known.fresh.observation.projection);
@@ -336,6 +338,14 @@ impl Twins {
     /// How many sent what this one did, itself among them.
     fn count(&self, pipeline: &Pipeline, item: &IntentItem) -> usize {
         self.0.iter().filter(|open| is_twin(open, pipeline, item)).count()
+    }
+
+    /// What the others on the same side sent.
+    fn others<'t>(&'t self, pipeline: &'t Pipeline, item: &'t IntentItem) -> impl Iterator<Item = &'t RecordWrite> {
+        let beside = |(name, write): &&(PipelineName, RecordWrite)| {
+            *name == pipeline.name && write.side == item.write.side && *write != item.write
+        };
+        self.0.iter().filter(beside).map(|(_, write)| write)
     }
 
     /// What became of one of them is known.
