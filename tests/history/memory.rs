@@ -7,7 +7,7 @@ use std::sync::{
 
 use crate::{
     generate,
-    play::played,
+    play::{Played, played},
     scenario::{Deed, Scenario, Step},
     shrink::{shrunk, shrunk_while},
     sum,
@@ -25,6 +25,15 @@ fn yaml(scenario: &Scenario) -> String {
     serde_saphyr::to_string(scenario).unwrap()
 }
 
+/// Where two lives of one history part.
+fn difference(one: &Played, other: &Played) -> String {
+    let (one, other) = (format!("{one:#?}"), format!("{other:#?}"));
+    let (one, other): (Vec<&str>, Vec<&str>) = (one.lines().collect(), other.lines().collect());
+    let at = one.iter().zip(&other).take_while(|(one, other)| one == other).count();
+    let around = |lines: &[&str]| lines[at.saturating_sub(6)..lines.len().min(at + 3)].join("\n");
+    format!("\n{}\n-- and --\n{}", around(&one), around(&other))
+}
+
 #[test]
 fn whatever_happens_nothing_is_lost_or_made_twice() {
     let first = crate::number("SEED", 1);
@@ -40,7 +49,11 @@ fn whatever_happens_nothing_is_lost_or_made_twice() {
             }
             let scenario = generate::scenario(seed);
             let lived = played(&scenario);
-            if !lived.wrong.is_empty() || (seed.is_multiple_of(TWICE) && lived != played(&scenario)) {
+            let twice = seed.is_multiple_of(TWICE).then(|| played(&scenario)).filter(|again| lived != *again);
+            if let Some(again) = &twice {
+                println!("seed {seed} is not the same twice: {}", difference(&lived, again));
+            }
+            if !lived.wrong.is_empty() || twice.is_some() {
                 println!("seed {seed}: {:#?}", lived.wrong);
                 failed.lock().unwrap().push(seed);
             }
