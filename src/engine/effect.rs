@@ -9,7 +9,7 @@ mod newcomers;
 mod pairs;
 mod told;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -221,7 +221,7 @@ struct Pair<'e> {
     before: &'e Integration,
     old: &'e Pipeline,
     new: &'e Pipeline,
-    states: HashMap<PipelineName, PipelineState>,
+    states: BTreeMap<PipelineName, PipelineState>,
 }
 
 impl EditOf<'_> {
@@ -276,8 +276,12 @@ impl EditOf<'_> {
     }
 
     /// The states that answer "has that pipeline been read in full".
-    async fn states(&self, old: &Pipeline, new: &Pipeline) -> Result<HashMap<PipelineName, PipelineState>, StoreError> {
-        let mut states = HashMap::new();
+    async fn states(
+        &self,
+        old: &Pipeline,
+        new: &Pipeline,
+    ) -> Result<BTreeMap<PipelineName, PipelineState>, StoreError> {
+        let mut states = BTreeMap::new();
         for name in old.referenced_by.iter().chain(&new.referenced_by) {
             states.insert(name.clone(), self.ledger.pipeline(name).await?);
         }

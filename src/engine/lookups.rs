@@ -118,7 +118,7 @@ impl<'a> Questions<'a> {
     pub async fn fetch(
         self,
         ledger: &Ledger,
-        states: &HashMap<PipelineName, PipelineState>,
+        states: &BTreeMap<PipelineName, PipelineState>,
         mark_of: impl Fn(&PipelineName) -> u32,
         (today, zone): (NaiveDate, Tz),
     ) -> Result<Known, StoreError> {
