@@ -194,6 +194,7 @@ fn a_client_hears_of_itself_alone_and_of_nobody_who_shares_with_it() {
         [(Topic::Runs, wrong(&["bravo"], 0, 9)), (Topic::Store, wrong(&[], 0, 1)), (Topic::Config, wrong(&[], 0, 1))];
     assert!(told(&office, &mut book, &facts(others), 0).is_empty());
     assert_eq!(told(&office, &mut book, &facts([(Topic::Runs, wrong(&["acme"], 0, 9))]), 0), ["runs.failed"]);
+    sent(&mut book);
     let known = Discreet::Text("something waits".to_owned());
     assert_eq!(
         told(&office, &mut book, &facts([(Topic::Connection, shared(known))]), 1).last().unwrap(),
