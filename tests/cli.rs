@@ -357,7 +357,7 @@ fn the_demo_of_an_example_goes_on_with_the_daemon() {
     let dir = tempfile::tempdir().unwrap();
     let mut demo = Running::start(&["demo", "website-xero"], dir.path());
     let next = lines_of(&mut demo);
-    next("The first run only matches and reports:");
+    next("only matches and reports:");
     next("Ctrl-C ends the demo");
     let config = dir.path().join("demo-website-xero");
     let file = config.join("website-xero.yaml");
@@ -370,7 +370,7 @@ fn the_demo_of_an_example_goes_on_with_the_daemon() {
     let links: Value = serde_json::from_str(&links).unwrap();
     let contact = links[0]["source"].as_str().unwrap();
     let url = format!("{}/contacts/{contact}", given("base_url:"));
-    patch_contact(&url, &given("token:"), r#"{"phone":"022 555 0123"}"#);
+    patch_contact(&url, &given("auth: { token:"), r#"{"phone":"022 555 0123"}"#);
     // It polls as seldom as in earnest; a person need not wait.
     exits(&config, &["sync", "website-xero"], 4);
     let line = next("022 555 0123");

@@ -11,6 +11,8 @@ mod shown;
 mod stage;
 mod systems;
 
+use serde_json::json;
+
 use super::{
     args::DemoArgs,
     exit::{CliError, Exit},
@@ -24,7 +26,13 @@ use super::{
 /// When the folder cannot be used, or something fails that the demo stands on.
 pub async fn run(args: &DemoArgs, out: &Output) -> Result<Exit, CliError> {
     if args.list {
-        out.data(&gallery::listed());
+        if out.json {
+            out.json(
+                &gallery::ALL.iter().map(|one| json!({ "name": one.name, "about": one.about })).collect::<Vec<_>>(),
+            );
+        } else {
+            out.data(&gallery::listed());
+        }
         return Ok(Exit::Done);
     }
     if let Some(name) = &args.name {
