@@ -397,6 +397,10 @@ fn every_example_runs_in_the_demo_and_comes_to_rest() {
     let text = String::from_utf8(out.stdout).unwrap();
     let names: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
     assert!(names.len() >= 14 && names.contains(&"agency"), "{text}");
+    let listed = reconciled().args(["demo", "--list", "--json"]).output().unwrap();
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed.as_array().unwrap().len(), names.len());
+    assert_eq!(listed[0]["name"], names[0]);
     for name in names {
         let out = reconciled().args(["demo", name, "--once"]).output().unwrap();
         let (text, told) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
