@@ -370,7 +370,7 @@ fn the_demo_of_an_example_goes_on_with_the_daemon() {
     let links: Value = serde_json::from_str(&links).unwrap();
     let contact = links[0]["source"].as_str().unwrap();
     let url = format!("{}/contacts/{contact}", given("base_url:"));
-    patch_contact(&url, &given("auth: { token:"), r#"{"phone":"022 555 0123"}"#);
+    patch_contact(&url, &given("auth: { token:"), r#"{"mobile":"022 555 0123"}"#);
     // It polls as seldom as in earnest; a person need not wait.
     exits(&config, &["sync", "website-xero"], 4);
     let line = next("022 555 0123");

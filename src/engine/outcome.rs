@@ -126,7 +126,8 @@ impl Run<'_> {
         connector: &dyn Connector,
         resource: &Resource,
     ) -> Result<(), EngineError> {
-        let Some(inbox) = connector.inbox().filter(|_| self.request.full && self.doubtful.is_empty()) else {
+        let in_full = self.pulled.get(key).is_some_and(|pulled| pulled.full);
+        let Some(inbox) = connector.inbox().filter(|_| in_full && self.doubtful.is_empty()) else {
             return Ok(());
         };
         let mut after = None;

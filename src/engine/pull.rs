@@ -47,6 +47,8 @@ pub(super) struct Pulled {
     /// Its pages may have shifted while they were read, so that it lacks records: what changed since then is to be read
     /// once more before anything is written there.
     pub shifted: Option<DateTime<Utc>>,
+    /// Everything was listed in this run.
+    pub full: bool,
 }
 
 /// One end of a pipeline that uses a resource.
@@ -176,9 +178,11 @@ impl Run<'_> {
         let shifts = pages > 1 && order.since.is_none() && feed.is_some();
         let shifts = shifts && order.resource.list.as_ref().is_some_and(|list| list.paging.shifts());
         let shifted = if shifts { stored.since } else { None };
-        let mut looked_at = self.pulled.remove(&key).map(|before| before.told).unwrap_or_default();
+        let before = self.pulled.remove(&key);
+        let full = full || before.as_ref().is_some_and(|before| before.full);
+        let mut looked_at = before.map(|before| before.told).unwrap_or_default();
         looked_at.extend(told.done());
-        self.pulled.insert(key, Pulled { cursor, told: looked_at, at, ahead, shifted });
+        self.pulled.insert(key, Pulled { cursor, told: looked_at, at, ahead, shifted, full });
         Ok(Ok(()))
     }
 
