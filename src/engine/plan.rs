@@ -416,19 +416,10 @@ impl Run<'_> {
                 self.put_aside(&mut changes, pipeline, newcomer, &finding).await?;
                 continue;
             }
-            match self.may_be_made(pipeline, &newcomer, &decision).await? {
-                Made::Waits => {
-                    let why = "it, or its match, may be what a write of unknown outcome made";
-                    self.keep_newcomer(&mut changes, pipeline, newcomer, why);
-                    continue;
-                }
-                Made::Asks => {
-                    let message = "it, or its match, may be what a write of unknown outcome made".to_owned();
-                    let finding = Finding { kind: FindingKind::Parked(ParkCode::Proposed), field: None, message };
-                    self.put_aside(&mut changes, pipeline, newcomer, &finding).await?;
-                    continue;
-                }
-                Made::No => {}
+            let made = self.may_be_made(pipeline, &newcomer, &decision).await?;
+            if made != Made::No {
+                self.leave_doubtful(&mut changes, pipeline, newcomer, made).await?;
+                continue;
             }
             match decision {
                 FreshDecision::Create(_) if self.may_be_ours(pipeline, &newcomer) => {

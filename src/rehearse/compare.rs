@@ -132,13 +132,11 @@ fn exact(near: &[(usize, usize, usize)]) -> BTreeMap<usize, usize> {
                     continue;
                 }
                 asked_by.insert(*right, left);
-                match owners.get(right) {
-                    Some(owner) => queue.push_back(*owner),
-                    None => {
-                        free = Some(*right);
-                        break;
-                    }
-                }
+                let Some(owner) = owners.get(right) else {
+                    free = Some(*right);
+                    break;
+                };
+                queue.push_back(*owner);
             }
             // Everybody on the way moves up by one.
             let found = free.is_some();

@@ -4,7 +4,8 @@ use crate::{
     config::Pipeline,
     engine::{EngineError, run::Run, sent::may_come_of, step::Newcomer},
     record::Side,
-    sync::FreshDecision,
+    store::Changes,
+    sync::{Finding, FindingKind, FreshDecision, ParkCode},
 };
 
 /// Whether one of the two records of a match may be what a create of unknown outcome made.
@@ -19,6 +20,23 @@ pub(super) enum Made {
 }
 
 impl Run<'_> {
+    /// Leaves a record alone of which, or of whose match, it is unknown whether we made it.
+    pub(super) async fn leave_doubtful(
+        &mut self,
+        changes: &mut Changes,
+        pipeline: &Pipeline,
+        newcomer: Newcomer,
+        made: Made,
+    ) -> Result<(), EngineError> {
+        let why = "it, or its match, may be what a write of unknown outcome made";
+        if made == Made::Waits {
+            self.keep_newcomer(changes, pipeline, newcomer, why);
+            return Ok(());
+        }
+        let finding = Finding { kind: FindingKind::Parked(ParkCode::Proposed), field: None, message: why.to_owned() };
+        self.put_aside(changes, pipeline, newcomer, &finding).await
+    }
+
     /// Whether one of two records that would be linked may be what a create of unknown outcome made: it came since, and
     /// somebody may have given it the key of another one.
     pub(super) async fn may_be_made(
@@ -27,10 +45,7 @@ impl Run<'_> {
         newcomer: &Newcomer,
         decision: &FreshDecision,
     ) -> Result<Made, EngineError> {
-        let with = match decision {
-            FreshDecision::Link { with } | FreshDecision::Succeed { with } => with,
-            _ => return Ok(Made::No),
-        };
+        let (FreshDecision::Link { with } | FreshDecision::Succeed { with }) = decision else { return Ok(Made::No) };
         if self.open_creates.iter().all(|(name, ..)| *name != pipeline.name) {
             return Ok(Made::No);
         }
