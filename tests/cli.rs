@@ -373,7 +373,7 @@ fn the_demo_of_an_example_goes_on_with_the_daemon() {
     patch_contact(&url, &given("auth: { token:"), r#"{"mobile":"022 555 0123"}"#);
     // It polls as seldom as in earnest; a person need not wait.
     exits(&config, &["sync", "website-xero"], 4);
-    let line = next("022 555 0123");
+    let line = next("0225550123");
     assert!(line.contains("written to xero"), "{line}");
     edit(&file, "debounce:", "debonce:");
     next("The file has a mistake, so nothing of it is taken; what ran before goes on:");
