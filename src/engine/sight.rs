@@ -66,7 +66,7 @@ impl Sight {
     }
 
     /// Whether it may lack records: one page is one moment.
-    const fn may_lack(&self) -> bool {
+    fn may_lack(&self) -> bool {
         self.shifts && self.pages > 1
     }
 
