@@ -31,6 +31,7 @@ pub(crate) mod templates;
 mod traps;
 pub(crate) mod tree;
 mod unparsed;
+mod when;
 pub(crate) mod written;
 
 pub use blackout::{Blackout, Moment};

@@ -18,7 +18,7 @@ use super::{
     source::Span,
     templates::Templates,
     tree::{Key, Node, NodeValue},
-    unparsed,
+    unparsed, when,
     written::{
         At, ConnectionW, Decode as _, Entry, GrantW, IntegrationW, ManifestW, Named, NotificationW, PipelineW, TableW,
         TopW,
@@ -271,6 +271,7 @@ pub(super) fn read_tree(
     };
     placeholders::hide_secrets(&node, false, sources);
     placeholders::fill(&mut node, env, false, report);
+    when::in_file(&mut node, report);
     (!node.is_null()).then_some(node)
 }
 

@@ -16,8 +16,8 @@ use std::{collections::BTreeMap, sync::Arc};
 pub use connection::{Auth, Connection};
 pub use elements::{Count, Dates, EachElement, Elements, Interval};
 pub use field::{
-    Content, Each, Expectation, Field, FieldEnd, FieldId, Flow, Join, Lookup, Removes, Table, Transform, UnknownKey,
-    WriteWhen,
+    Content, Each, Expectation, Field, FieldEnd, FieldId, Flow, Join, Lookup, Reference, Removes, Table, Transform,
+    UnknownKey, WriteWhen,
 };
 pub use filter::{DateBound, Filter, Operator, Test};
 pub use grant::{Grant, GrantFlow};

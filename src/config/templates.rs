@@ -33,6 +33,7 @@ use super::{
     placeholders::EnvSource,
     source::{Sources, Span},
     tree::{Key, Map, Node, NodeValue},
+    when,
 };
 
 /// The maps of a template whose entries get the client's name before theirs.
@@ -204,7 +205,7 @@ impl<'a> Templates<'a> {
         let values = Values::check(&template, used, client, self.report, sources)?;
         let filler = Filler { values: &values, client, env: self.env, report: self.report };
         let mut body = filler.map(&template.body, &mut self.origins);
-        fill::leave_out(&mut body, self.report);
+        when::leave_out(&mut body, self.report);
         let Some(base) = &template.base else { return Some(body) };
         if !deeper {
             self.report.add(

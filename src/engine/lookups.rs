@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde_json::Value;
 
 use crate::{
-    config::{Content, Each, Pipeline, PipelineName},
+    config::{Content, Each, Pipeline, PipelineName, Reference},
     mapping::Lookups,
     record::{Cell, Projection, RecordId, Side},
     store::{Ledger, PipelineState, StoreError},
@@ -108,9 +108,9 @@ impl<'a> Questions<'a> {
         }
     }
 
-    fn ask(&mut self, referred: &PipelineName, side: Side, cell: &Cell) {
+    fn ask(&mut self, referred: &Reference, side: Side, cell: &Cell) {
         if let Some(id) = id_of(cell) {
-            self.ids.insert((referred.clone(), side, id));
+            self.ids.insert((referred.pipeline.clone(), referred.side(side), id));
         }
     }
 

@@ -39,6 +39,7 @@ impl Run<'_> {
         fields
             .filter_map(|field| {
                 let Content::Mapped { reference: Some(referred), .. } = &field.content else { return None };
+                let referred = &referred.pipeline;
                 if !self.counts_references(referred, &pipeline.name) {
                     return None;
                 }
@@ -112,7 +113,7 @@ impl Run<'_> {
     /// A day may have come on which a record passes its filter. Nothing about it changed, so nobody delivers it; and yet it
     /// refers to others from now on.
     async fn note_whose_day_has_come(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
-        let counted = |field: &crate::config::Field| matches!(&field.content, Content::Mapped { reference: Some(to), .. } if self.counts_references(to, &pipeline.name));
+        let counted = |field: &crate::config::Field| matches!(&field.content, Content::Mapped { reference: Some(to), .. } if self.counts_references(&to.pipeline, &pipeline.name));
         if !moves(&pipeline.end(Side::Source).filter) || !pipeline.fields.iter().any(counted) {
             return Ok(());
         }

@@ -135,7 +135,11 @@ pub fn compose(
         }
         let Some(mut element) = waiting::made(each, origin, lookups)? else { continue };
         if let (None, Some(known)) = (present, pair.and_then(|pair| pair.target.as_deref())) {
-            each.target_key.write(&mut element, &known.into()).map_err(|_| unfit(&element, "an element with a key"))?;
+            // A plain value is its own key.
+            if !each.target_key.is_whole() {
+                let written = each.target_key.write(&mut element, &known.into());
+                written.map_err(|_| unfit(&element, "an element with a key"))?;
+            }
         }
         array.push(element);
         composed.order.push(Some(key.clone()));
@@ -191,7 +195,17 @@ fn create(each: &Each, origin: &Value, lookups: &dyn Lookups) -> Result<Value, M
 }
 
 fn set(sub: &Field, value: &Cell, element: &mut Value) -> Result<(), MapError> {
+    // A plain value is an element as a whole.
+    if let (Cell::Value(value), true) = (value, is_plain(sub)) {
+        element.clone_from(value);
+        return Ok(());
+    }
     put(sub, Side::Target, value, None, element).map_err(|_| unfit(element, "an element with a place for each value"))
+}
+
+/// Whether the elements of the target are plain values, not objects.
+fn is_plain(sub: &Field) -> bool {
+    sub.end(Side::Target).paths.iter().any(Path::is_whole)
 }
 
 /// The cell of a sub-field in an element.

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     config::{
-        Blanks, Conflicts, Content, Differences, Field, FieldEnd, FieldId, Flow, Join, KeyPair, Lookup, Table, Then,
-        Tier, Transform, UnknownKey, WriteWhen,
+        Blanks, Conflicts, Content, Differences, Field, FieldEnd, FieldId, Flow, Join, KeyPair, Lookup, Reference,
+        Table, Then, Tier, Transform, UnknownKey, WriteWhen,
     },
     record::{Canon, Cell, Kind, Path, Projection, RecordId, Side},
 };
@@ -259,7 +259,7 @@ fn a_reference_becomes_the_linked_id_or_waits() {
     let mut field = field(&["$.contact_id"], "$.Contact.ContactID", vec![]);
     field.ends[0].canon.kind = Kind::Integer;
     if let Content::Mapped { reference, .. } = &mut field.content {
-        *reference = Some(PipelineName::parse("contacts").unwrap());
+        *reference = Some(Reference::to(PipelineName::parse("contacts").unwrap()));
     }
     let world = World { links: vec![("7", "uuid-7")], ..World::default() };
     assert_eq!(translate(&field, Side::Source, &json!(7).into(), &world), Ok("uuid-7".into()));
@@ -267,6 +267,13 @@ fn a_reference_becomes_the_linked_id_or_waits() {
     assert_eq!(translate(&field, Side::Source, &Cell::Absent, &world), Ok(Cell::Absent));
     let waiting = translate(&field, Side::Source, &"8".into(), &world).unwrap_err();
     assert_eq!(waiting.to_string(), "waiting for contacts: 8");
+    // A pipeline that goes the other way has the source's records on its target.
+    if let Content::Mapped { reference: Some(reference), .. } = &mut field.content {
+        reference.turned = true;
+    }
+    field.ends[0].canon.kind = Kind::Text;
+    assert_eq!(translate(&field, Side::Source, &"uuid-7".into(), &world), Ok("7".into()));
+    assert_eq!(translate(&field, Side::Target, &"7".into(), &world), Ok("uuid-7".into()));
 }
 
 #[test]

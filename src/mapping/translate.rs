@@ -10,7 +10,7 @@ use super::{
     transform::{apply, decimal, is_normalising, number, text_of, unfit},
 };
 use crate::{
-    config::{Content, Field, Join, PipelineName, Transform},
+    config::{Content, Field, Join, PipelineName, Reference, Transform},
     record::{Cell, Kind, Projection, RecordId, Side, WriteError, text},
 };
 
@@ -158,12 +158,12 @@ fn product(parts: &[Value]) -> Result<Cell, MapError> {
 /// The id linked to the one in `cell`, if the field is a reference.
 fn refer(
     field: &Field,
-    reference: Option<&PipelineName>,
+    reference: Option<&Reference>,
     from: Side,
     cell: Cell,
     lookups: &dyn Lookups,
 ) -> Result<Cell, MapError> {
-    let Some(pipeline) = reference else {
+    let Some(reference) = reference else {
         return Ok(cell);
     };
     if cell.is_blank() {
@@ -175,8 +175,8 @@ fn refer(
         Cell::Value(other) => return Err(unfit(other, "the id of a record")),
         Cell::Absent | Cell::Several(_) => return Ok(cell),
     };
-    let Some(linked) = lookups.linked(pipeline, from, &id) else {
-        return Err(MapError::Waiting { pipeline: pipeline.clone(), id });
+    let Some(linked) = lookups.linked(&reference.pipeline, reference.side(from), &id) else {
+        return Err(MapError::Waiting { pipeline: reference.pipeline.clone(), id });
     };
     // Ids are kept as text; a side that counts its records wants its number back.
     let number = match field.end(from.other()).canon.kind {

@@ -185,6 +185,12 @@ impl Path {
         }
     }
 
+    /// Whether this is `$`: whatever it is read from, as a whole.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        matches!(&self.0.program, Program::Steps(steps) if steps.is_empty())
+    }
+
     /// Whether [`Path::write`] can create what this path names: member names, and array elements selected by
     /// equality (`[?(@.Type=='POBOX')]`, several joined by `&&`) which are then created with those members.
     ///

@@ -234,11 +234,11 @@ impl<'a> Reading<'a> {
     fn refers_to(&mut self, pipeline: &Pipeline, side: Side, body: &Value) {
         let projection = pipeline.end(side).spec.read(body);
         for field in &pipeline.fields {
-            let Content::Mapped { reference: Some(name), .. } = &field.content else { continue };
-            let Some(other) = self.pipeline(name) else { continue };
+            let Content::Mapped { reference: Some(reference), .. } = &field.content else { continue };
+            let Some(other) = self.pipeline(&reference.pipeline) else { continue };
             for slot in &field.end(side).slots {
                 if let Some(id) = projection.cell(*slot).as_str().filter(|id| !id.is_empty()) {
-                    self.want(other.end(side), &RecordId::from(id));
+                    self.want(other.end(reference.side(side)), &RecordId::from(id));
                 }
             }
         }
@@ -252,7 +252,7 @@ impl<'a> Reading<'a> {
         let names = |body: &Value| {
             let projection = end.spec.read(body);
             pipeline.fields.iter().any(|field| {
-                matches!(&field.content, Content::Mapped { reference: Some(name), .. } if name == of)
+                matches!(&field.content, Content::Mapped { reference: Some(to), .. } if to.pipeline == *of)
                     && field
                         .end(Side::Source)
                         .slots

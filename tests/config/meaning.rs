@@ -296,6 +296,35 @@ fn schedules_and_windows_are_resolved() {
 }
 
 #[test]
+fn a_part_that_is_switched_off_is_not_there_and_nobody_misses_it() {
+    let yaml = "integrations:
+  acme:
+    pipelines:
+      contacts:
+        when: { not: \"${env:TURNED:-false}\" }
+        source: shop/contacts
+        target: xero/contacts
+        direction: two-way
+        match: { source: $.email, target: $.EmailAddress }
+        fields:
+          - { source: $.email, target: $.EmailAddress }
+          - { source: $.first_name, target: $.FirstName, when: \"${env:NAMES:-true}\" }
+      turned: { when: \"${env:TURNED:-false}\", source: xero/contacts, target: shop/contacts, direction: two-way, match: { source: $.EmailAddress, target: $.email }, fields: [ { source: $.EmailAddress, target: $.email } ] }
+";
+    let with = |env: &[(&str, &str)]| {
+        let env: HashMap<String, String> = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let loaded = load(files(&[("a.yaml", CONNECTIONS), ("b.yaml", yaml)]).path(), &env);
+        assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
+        assert!(loaded.written.values().all(|written| written.whole), "nothing of it counts as left out");
+        let pipelines = loaded.config.pipelines().map(|(_, one)| format!("{} {}", one.name, one.fields.len()));
+        pipelines.collect::<Vec<_>>()
+    };
+    assert_eq!(with(&[]), ["acme/contacts 2"]);
+    assert_eq!(with(&[("NAMES", "false")]), ["acme/contacts 1"]);
+    assert_eq!(with(&[("TURNED", "true")]), ["acme/turned 1"]);
+}
+
+#[test]
 fn hooks_and_posts_that_nobody_listens_for_are_told_with_a_remedy() {
     let yaml = "connectors:
   forms: { resources: { leads: { id: $.id, fields: { id: id, name: text }, inbox: {} } } }

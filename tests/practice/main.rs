@@ -16,6 +16,7 @@ mod desk;
 mod eventbrite;
 mod gosweetspot;
 mod groups;
+mod groups_from_xpm;
 mod login;
 mod myob;
 mod op;

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     config::{
         Blanks, Conflicts, Content, Differences, Field, FieldEnd, Flow, IntegrationName, Join, KnownConstant,
-        PipelineName, Transform, WriteWhen,
+        PipelineName, Reference, Transform, WriteWhen,
         diagnostic::{Finding, error},
         source::Span,
         written::{At, FieldW, WriteW},
@@ -144,7 +144,7 @@ impl Fields<'_, '_> {
             self.only(
                 written,
                 "`each`",
-                &["each", "fields", "direction", "write", "conflicts", "differences", "shared"],
+                &["each", "fields", "direction", "write", "blanks", "conflicts", "differences", "shared"],
             );
             return self.list(written, scope);
         }
@@ -316,10 +316,11 @@ impl Fields<'_, '_> {
         (normalize.into_iter().chain(own).collect(), backward)
     }
 
-    fn reference(&mut self, written: &At<String>) -> Option<PipelineName> {
+    fn reference(&mut self, written: &At<String>) -> Option<Reference> {
         let name = self.cx.find_pipeline(written, self.within)?;
         self.needs.push((name.clone(), written.span, Need::Reference));
-        Some(name)
+        // Which way it faces is known when every pipeline is.
+        Some(Reference::to(name))
     }
 
     fn finish(

@@ -120,7 +120,7 @@ fn content(bytes: &mut Bytes, content: &Content) {
                     bytes.text("no way back");
                 }
             }
-            bytes.text(reference.as_ref().map_or("", |name| name.as_str()));
+            bytes.text(reference.as_ref().map_or("", |reference| reference.pipeline.as_str()));
         }
         Content::Constant(value) => {
             bytes.text("constant").text(&value.to_string());

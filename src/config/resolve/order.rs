@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Cx, Need, Resolved, integration::Draft};
-use crate::config::{PipelineName, diagnostic::error};
+use crate::{
+    config::{Content, Field, Pipeline, PipelineName, diagnostic::error},
+    record::Side,
+};
 
 /// A pipeline that does not run although it holds no mistake itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +37,34 @@ fn all(drafts: &[Draft]) -> BTreeMap<&PipelineName, &Resolved> {
     drafts.iter().flat_map(|draft| &draft.pipelines).map(|resolved| (&resolved.pipeline.name, resolved)).collect()
 }
 
+/// How the ends of a pipeline stand to those of another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Facing {
+    /// Between the same two accounts, from the same to the same.
+    Alike,
+    /// Between the same two accounts, the other way round.
+    Turned,
+    /// Between others.
+    Elsewhere,
+}
+
+fn facing(own: &Pipeline, theirs: &Pipeline) -> Facing {
+    let name = |pipeline: &Pipeline, side| pipeline.end(side).connection.name.clone();
+    let [source, target] = Side::BOTH.map(|side| name(own, side));
+    let [their_source, their_target] = Side::BOTH.map(|side| name(theirs, side));
+    if source == their_source && target == their_target {
+        Facing::Alike
+    } else if source == their_target && target == their_source {
+        Facing::Turned
+    } else {
+        Facing::Elsewhere
+    }
+}
+
 /// A reference must lead to the same two accounts; `referenced_by` needs a reference that leads here.
 fn check_references(cx: &Cx<'_>, drafts: &mut [Draft]) {
     let mut refused = BTreeSet::new();
+    let mut turned = BTreeSet::new();
     let known = all(drafts);
     for resolved in known.values() {
         let own = &resolved.pipeline;
@@ -54,10 +82,12 @@ fn check_references(cx: &Cx<'_>, drafts: &mut [Draft]) {
                     );
                     refused.insert(own.name.clone());
                 }
-                Need::Reference => {
-                    let pairs = own.ends.iter().zip(&theirs.ends);
-                    let same = pairs.clone().all(|(a, b)| a.connection.name == b.connection.name);
-                    if !same {
+                Need::Reference => match facing(own, theirs) {
+                    Facing::Alike => {}
+                    Facing::Turned => {
+                        turned.insert((own.name.clone(), name.clone()));
+                    }
+                    Facing::Elsewhere => {
                         cx.report.add(
                             error(
                                 "config::reference_elsewhere",
@@ -70,11 +100,24 @@ fn check_references(cx: &Cx<'_>, drafts: &mut [Draft]) {
                         );
                         refused.insert(own.name.clone());
                     }
-                }
+                },
                 Need::ReferencedBy | Need::AwaitedBy => {
                     let points_here =
                         other.needs.iter().any(|(target, _, need)| *need == Need::Reference && *target == own.name);
-                    if !points_here {
+                    if points_here && facing(theirs, own) == Facing::Turned {
+                        let message = format!("`{name}` refers to the target of `{}`", own.name);
+                        cx.report.add(
+                            error("config::no_reference", *span, message)
+                                .label("says nothing of the source's records")
+                                .also(other.span, "goes the other way")
+                                .help(format!(
+                                    "remove it, or turn `{}` round: its source where that of `{}` is",
+                                    last(name),
+                                    last(&own.name)
+                                )),
+                        );
+                        refused.insert(own.name.clone());
+                    } else if !points_here {
                         cx.report.add(
                             error(
                                 "config::no_reference",
@@ -96,6 +139,22 @@ fn check_references(cx: &Cx<'_>, drafts: &mut [Draft]) {
     drop(known);
     for draft in drafts {
         draft.pipelines.retain(|resolved| !refused.contains(&resolved.pipeline.name));
+        for Resolved { pipeline, .. } in &mut draft.pipelines {
+            turn(&pipeline.name, &mut pipeline.fields, &turned);
+        }
+    }
+}
+
+/// Marks the references to pipelines that face the other way.
+fn turn(own: &PipelineName, fields: &mut [Field], turned: &BTreeSet<(PipelineName, PipelineName)>) {
+    for field in fields {
+        match &mut field.content {
+            Content::Mapped { reference: Some(reference), .. } => {
+                reference.turned = turned.contains(&(own.clone(), reference.pipeline.clone()));
+            }
+            Content::Each(each) => turn(own, &mut each.fields, turned),
+            Content::Mapped { reference: None, .. } | Content::Constant(_) => {}
+        }
     }
 }
 

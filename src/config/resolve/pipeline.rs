@@ -63,7 +63,6 @@ struct Maker<'a, 'c> {
 impl<'a, 'c> Maker<'a, 'c> {
     fn new(cx: &'a Cx<'c>, entry: &'a Entry<PipelineW>, home: &'a Home<'a>) -> Option<Self> {
         let written = &entry.value;
-        later(cx, written);
         if home.within.is_some() {
             check_own_keys(cx, written);
         }
@@ -386,16 +385,6 @@ fn with_mapped_members(resource: Arc<Resource>, spec: &ProjectionSpec, elements:
     };
     let also = resource.also.iter().filter(|also| mapped(also)).cloned().collect();
     Arc::new(Resource { also, ..(*resource).clone() })
-}
-
-/// Parts of the language that are not in this version.
-fn later(cx: &Cx<'_>, written: &PipelineW) {
-    if let Some(when) = &written.when {
-        cx.report.add(
-            error("config::bad_value", when.0.span, "`when` has a meaning only in templates")
-                .help("remove it, or remove the whole pipeline"),
-        );
-    }
 }
 
 /// Keys that belong to the integration.

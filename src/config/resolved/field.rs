@@ -113,13 +113,36 @@ pub enum Content {
         forward: Vec<Transform>,
         /// Target to source, applied in order; `None` where the field never flows that way.
         backward: Option<Vec<Transform>>,
-        /// The value is the id of a record of that pipeline's source; on the target it is the linked id.
-        reference: Option<PipelineName>,
+        /// The value is the id of a record that another pipeline links; on the other side it is the linked id.
+        reference: Option<Reference>,
     },
     /// A constant for the target.
     Constant(Value),
     /// A list mapped element by element.
     Each(Box<Each>),
+}
+
+/// What the id in a field belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The pipeline that links the record.
+    pub pipeline: PipelineName,
+    /// Whether that pipeline faces the other way: its target is where the source of this one is.
+    pub turned: bool,
+}
+
+impl Reference {
+    /// To a pipeline that faces the same way.
+    #[must_use]
+    pub const fn to(pipeline: PipelineName) -> Self {
+        Self { pipeline, turned: false }
+    }
+
+    /// The side of the referred pipeline that is where `side` of the field's own pipeline is.
+    #[must_use]
+    pub const fn side(&self, side: Side) -> Side {
+        if self.turned { side.other() } else { side }
+    }
 }
 
 /// Joins several source values.

@@ -191,51 +191,6 @@ fn unknown<'n>(name: &str, span: Span, known: impl IntoIterator<Item = &'n str> 
         )
 }
 
-/// Removes what `when:` switches off, and the key itself where it says yes.
-pub(super) fn leave_out(body: &mut Map, report: &Report) {
-    for (key, node) in &mut body.entries {
-        if !matches!(key.text.as_str(), "pipelines" | "connections" | "notifications") {
-            continue;
-        }
-        let NodeValue::Map(named) = &mut node.value else { continue };
-        named.entries.retain_mut(|(_, value)| keep(value, report));
-        for (_, value) in &mut named.entries {
-            lists(value, report);
-        }
-    }
-}
-
-/// Items of `fields` and of the lists in `filters` may have a `when:` as well.
-fn lists(node: &mut Node, report: &Report) {
-    match &mut node.value {
-        NodeValue::Map(map) => map.entries.iter_mut().for_each(|(_, value)| lists(value, report)),
-        NodeValue::Seq(items) => {
-            items.retain_mut(|item| keep(item, report));
-            for item in items {
-                lists(item, report);
-            }
-        }
-        NodeValue::Scalar(_) => {}
-    }
-}
-
-fn keep(node: &mut Node, report: &Report) -> bool {
-    let NodeValue::Map(map) = &mut node.value else { return true };
-    let Some(at) = map.entries.iter().position(|(key, _)| key.text == "when") else { return true };
-    let (_, when) = map.entries.remove(at);
-    match when.scalar().map(|scalar| scalar.text.as_str()) {
-        Some("true") => true,
-        Some("false") | None => false,
-        Some(other) => {
-            report.add(
-                error("config::bad_value", when.span, format!("`when` is true or false, not `{other}`"))
-                    .help("give it a boolean parameter: when: \"${params.payments}\""),
-            );
-            true
-        }
-    }
-}
-
 /// Checks the placeholders of a template by name, whether anybody uses it or not.
 pub(super) fn check_names(template: &Template, report: &Report) {
     let known: Vec<&str> = template.params.iter().map(|param| param.name.value.as_str()).collect();

@@ -59,7 +59,7 @@ written! {
         may moved_from: At<String>,
         /// Source records dated before this day are ignored.
         may cut_over: CutOverW,
-        /// In a template: whether a client has this pipeline: `"${params.payments}"`.
+        /// Whether there is this pipeline: `"${params.payments}"` in a template, `"${env:PAYMENTS:-false}"` elsewhere, or `{ not: … }`.
         may when: AnyNode,
         /// Top level only: whether anything starts by itself. Default: true.
         may automatic: At<bool>,

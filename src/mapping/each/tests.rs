@@ -298,7 +298,7 @@ fn members(removes: Removes) -> Field {
     let path = |text| Path::parse(text).unwrap();
     let mut id = field(&["$"], "$.UUID", vec![]);
     if let Content::Mapped { reference, .. } = &mut id.content {
-        *reference = Some(crate::config::PipelineName::parse("contacts").unwrap());
+        *reference = Some(crate::config::Reference::to(crate::config::PipelineName::parse("contacts").unwrap()));
     }
     members.content = Content::Each(Box::new(Each {
         source_key: path("$"),
@@ -370,4 +370,27 @@ fn a_list_was_taken_if_every_element_of_it_is_there_by_its_key() {
     assert!(holds(&lines, &sent, &cell("[]")), "what the remote gives its key cannot be told");
     let sent = cell(r#"[{"LineItemID":"a","Description":"Tea"}]"#);
     assert!(!holds(&lines, &sent, &cell(r#"[{"LineItemID":"a","Description":"Milk"}]"#)));
+}
+
+#[test]
+fn elements_of_the_target_may_be_plain_values() {
+    let mut field = members(Removes::Ours);
+    let Content::Each(each) = &mut field.content else { unreachable!() };
+    let whole = || Path::parse("$").unwrap();
+    each.source_key = Path::parse("$.UUID").unwrap();
+    each.target_key = whole();
+    each.fields[0].ends[0].paths = vec![each.source_key.clone()];
+    each.fields[0].ends[1].paths = vec![whole()];
+    let world = World { links: vec![("c1", "t1"), ("c2", "t2")], ..World::default() };
+    let source = cell(r#"[{"UUID":"c1","Name":"One"},{"UUID":"c2"},{"UUID":"c9"}]"#);
+    let composed = compose(&field, &source, None, None, &[], &world).unwrap();
+    assert_eq!(composed.array, cell(r#"["t1","t2"]"#), "who is not linked is left out");
+    let there = cell(r#"["own","t2","t1"]"#);
+    let pairs = learn(&field, &composed, &there);
+    assert_eq!(pairs, [pair("c1", "t1"), pair("c2", "t2")]);
+    assert!(!compose(&field, &source, Some(&there), None, &pairs, &world).unwrap().changed);
+    let left = compose(&field, &cell(r#"[{"UUID":"c2"}]"#), Some(&there), None, &pairs, &world).unwrap();
+    assert_eq!((left.array, left.changed), (cell(r#"["own","t2"]"#), true));
+    let anew = compose(&field, &source, None, None, &pairs, &world).unwrap();
+    assert_eq!(anew.array, cell(r#"["t1","t2"]"#), "a record that is made anew");
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::build::*;
 use crate::{
-    config::{Content, Creates, Filter, Flow, Keep, Pipeline, Then, Unique},
+    config::{Content, Creates, Filter, Flow, Keep, Pipeline, Reference, Then, Unique},
     record::{Canon, Side, Slot},
     sync::{Candidate, FreshDecision, TierHits, decide_new, needs_hits, unique_key, unique_rank},
 };
@@ -190,8 +190,8 @@ fn an_incomplete_record_is_not_created() {
     add(&mut p, "$.list[*]", "$.b");
     let record = json!({ "a": "1", "list": ["x", "y"] });
     check_on(&p, Side::Source, &record, &[], "Parked(Unmappable): list[*] -> b: `$.list[*]` names 2 values");
-    p.fields[1].content =
-        Content::Mapped { join: None, forward: Vec::new(), backward: None, reference: Some(pipeline_name("people")) };
+    let reference = Some(Reference::to(pipeline_name("people")));
+    p.fields[1].content = Content::Mapped { join: None, forward: Vec::new(), backward: None, reference };
     let record = fresh(&p, Side::Source, "r1", &json!({ "a": "1", "list": ["p7"] }));
     let mut links = Links::default();
     match decide_new(&context(&p, &links), Side::Source, &record, &[]) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::build::*;
 use crate::{
-    config::{Conflicts, Content, Drift, Fallback, Flow, Pipeline, Then},
+    config::{Conflicts, Content, Drift, Fallback, Flow, Pipeline, Reference, Then},
     mapping::match_key,
     record::Side,
     sync::{
@@ -284,7 +284,7 @@ fn a_sale_waits_for_its_contact() {
     let mut p = with_fields(&["number"]);
     p.flow = Flow::ToTarget;
     let contacts = pipeline_name("contacts");
-    let reference = Some(contacts.clone());
+    let reference = Some(Reference::to(contacts.clone()));
     add(&mut p, "$.contact", "$.ContactID").content =
         Content::Mapped { join: None, forward: Vec::new(), backward: None, reference };
     let mut links = Links::default();

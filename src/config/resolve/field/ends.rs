@@ -31,7 +31,9 @@ impl Fields<'_, '_> {
             end.paths.push(path.value.clone());
         }
         if flow.writes(side) {
-            for path in paths {
+            // An element may be a plain value.
+            let whole = |path: &&Written1| scope.element.is_some() && path.value.is_whole();
+            for path in paths.iter().filter(|path| !whole(path)) {
                 if let Err(cause) = path.value.check_writable() {
                     self.report(
                         error("config::not_writable", path.span, cause.to_string())

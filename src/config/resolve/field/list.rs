@@ -86,7 +86,8 @@ impl Fields<'_, '_> {
                 let clash = Side::BOTH.into_iter().find_map(|side| {
                     let writes = |field: &Field| field.flow.writes(side) && field.write == WriteWhen::Always;
                     let (a, b) = (first.end(side).paths.first()?, second.end(side).paths.first()?);
-                    (writes(first) && writes(second) && a.as_str() == b.as_str()).then_some(a)
+                    let one = a.as_str() == b.as_str() || a.is_whole() || b.is_whole();
+                    (writes(first) && writes(second) && one).then_some(a)
                 });
                 if let Some(path) = clash {
                     self.report(
