@@ -43,25 +43,29 @@ fn claims(token: &str) -> Option<Value> {
 }
 
 /// Where the API is for a login, where the token answer says so. Tokens go there, so it must be one of the hosts that the
-/// connector names.
+/// connector names, or the server that made them.
 pub(super) fn host(login: &OAuth, answer: &Value) -> Result<Option<String>, String> {
     let Some(place) = &login.host_in else { return Ok(None) };
     let Some(named) = place.path.find(answer).and_then(Value::as_str) else { return Ok(None) };
-    known_host(named, "its API is", &place.hosts).map(Some)
+    known_host(named, "its API is", (login, &place.hosts)).map(Some)
 }
 
 /// Where codes and tokens of a login go, where the way back says so. Anybody can make up a way back, so it must be one of the
-/// hosts that the connector names.
+/// hosts that the connector names, or where they go anyway.
 pub(super) fn server(login: &OAuth, way_back: &[(String, String)]) -> Result<Option<String>, String> {
     let Some(place) = &login.token_host_in else { return Ok(None) };
     let named = way_back.iter().find(|(key, value)| *key == place.redirect && !value.is_empty());
-    named.map(|(_, named)| known_host(named, "its tokens are made", &place.hosts)).transpose()
+    named.map(|(_, named)| known_host(named, "its tokens are made", (login, &place.hosts))).transpose()
 }
 
 /// The origin of an address, if it is at a known host.
-fn known_host(named: &str, what: &str, hosts: &[String]) -> Result<String, String> {
+fn known_host(named: &str, what: &str, (login, hosts): (&OAuth, &[String])) -> Result<String, String> {
     let wrong = || format!("the remote says that {what} at `{named}`, which is none of its known hosts");
     let url = Url::parse(named).map_err(|_| wrong())?;
+    let own = login.token.as_ref().and_then(|token| Url::parse(token).ok());
+    if own.is_some_and(|own| own.origin() == url.origin()) {
+        return Ok(url.origin().ascii_serialization());
+    }
     let host = url.host_str().unwrap_or_default().to_lowercase();
     let known =
         |known: &String| host == *known || host.strip_suffix(known.as_str()).is_some_and(|left| left.ends_with('.'));
@@ -114,6 +118,10 @@ mod tests {
             assert!(host(bad).is_err(), "{bad}");
         }
         assert_eq!(super::host(&login(None), &json!({})), Ok(None));
+        let made_there = OAuth { token: Some("http://127.0.0.1:8081/oauth/v2/token".to_owned()), ..login(None) };
+        let host = |named: &str| super::host(&made_there, &json!({ "api_domain": named }));
+        assert_eq!(host("http://127.0.0.1:8081"), Ok(Some("http://127.0.0.1:8081".to_owned())), "it made the token");
+        assert!(host("http://127.0.0.1:8082").is_err() && host("https://127.0.0.1:8081").is_err());
         let back = |named: &str| server(&login(None), &[("accounts-server".to_owned(), named.to_owned())]);
         assert_eq!(back("https://accounts.zohoapis.eu"), Ok(Some("https://accounts.zohoapis.eu".to_owned())));
         assert_eq!(back(""), Ok(None), "the usual one");

@@ -190,7 +190,9 @@ impl RequestLog {
 
 /// Whether a path is one of the authorization server's.
 fn is_login(path: &str) -> bool {
-    path.starts_with("/connect/") || path.starts_with("/identity/connect/")
+    ["/connect/", "/identity/connect/", "/oauth/", "/oauth2/", "/v2/oauth2/"]
+        .iter()
+        .any(|start| path.starts_with(start))
 }
 
 fn is_read(method: &str) -> bool {

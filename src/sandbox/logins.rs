@@ -1,4 +1,4 @@
-//! The authorization server of the practice Xero and the practice XPM: codes with PKCE, access tokens of 30 minutes, refresh tokens that rotate.
+//! The authorization servers of practice systems: codes with PKCE, access tokens of 30 minutes, refresh tokens that rotate.
 //!
 //! As documented, a refresh token that was used can be retried for 30 minutes, and one that is not used ends after 60
 //! days. A strict server, as others are, ends the whole grant when one comes a second time.
@@ -43,6 +43,26 @@ struct Refresh {
     used: Option<DateTime<Utc>>,
 }
 
+/// Where an authorization server is asked, and what is particular about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Doors {
+    pub(crate) authorize: &'static str,
+    pub(crate) token: &'static str,
+    pub(crate) revoke: Option<&'static str>,
+    /// The word before an access token.
+    pub(crate) scheme: &'static str,
+}
+
+impl Doors {
+    /// Xero's, which are XPM's, too.
+    pub(crate) const XERO: Self = Self {
+        authorize: "/identity/connect/authorize",
+        token: "/connect/token",
+        revoke: Some("/connect/revocation"),
+        scheme: "Bearer",
+    };
+}
+
 /// The account that logins cover, as `/connections` tells.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
@@ -73,7 +93,9 @@ pub(crate) enum Caller {
 #[derive(Clone, Debug)]
 pub struct Logins {
     state: Arc<Mutex<State>>,
-    account: Account,
+    doors: Doors,
+    /// Where there is a list of them.
+    account: Option<Account>,
     clock: Clock,
 }
 
@@ -90,11 +112,21 @@ struct State {
     made: u64,
     refreshed: Vec<String>,
     revoked: Vec<String>,
+    /// What the way back says besides.
+    way_back: Vec<(&'static str, String)>,
+    /// What a token answer says besides.
+    answer: Vec<(&'static str, String)>,
 }
 
 impl Logins {
-    pub(crate) fn new(account: Account, clock: Clock) -> Self {
-        Self { state: Arc::default(), account, clock }
+    pub(crate) fn new(doors: Doors, account: Option<Account>, clock: Clock) -> Self {
+        Self { state: Arc::default(), doors, account, clock }
+    }
+
+    /// What the way back and the token answer say in passing.
+    pub(crate) fn tell(&self, way_back: Vec<(&'static str, String)>, answer: Vec<(&'static str, String)>) {
+        let mut state = self.state();
+        (state.way_back, state.answer) = (way_back, answer);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -148,7 +180,7 @@ impl Logins {
     /// Who makes this call.
     pub(crate) fn caller(&self, call: &Call) -> Caller {
         let state = self.state();
-        let until = bearer(call).and_then(|token| Some((token, *state.access.get(token)?)));
+        let until = brought(call, self.doors.scheme).and_then(|token| Some((token, *state.access.get(token)?)));
         match until {
             None => Caller::Unknown,
             Some((_, until)) if self.clock.now() >= until => Caller::Expired,
@@ -161,19 +193,19 @@ impl Logins {
     /// Answers what belongs to the authorization server.
     pub(crate) fn answer(&self, call: &Call) -> Option<Answer> {
         let now = self.clock.now();
-        if call.path.starts_with("/connections") {
+        if let Some(account) = self.account.as_ref().filter(|_| call.path.starts_with("/connections")) {
             let known = matches!(self.caller(call), Caller::Granted | Caller::Parted);
-            return Some(if known { self.accounts(call) } else { Answer::empty(401) });
+            return Some(if known { self.accounts(account, call) } else { Answer::empty(401) });
         }
         let mut state = self.state();
-        match (call.method.clone(), call.path.as_str()) {
-            (Method::GET, "/identity/connect/authorize") => {
+        match (&call.method, call.path.as_str()) {
+            (&Method::GET, path) if path == self.doors.authorize => {
                 let back = state.authorize(&call.parameters().into_iter().collect(), now);
                 let led = |back: Url| Answer::empty(303).with("location", back.to_string());
                 Some(back.map_or_else(|| refuse("invalid_request"), led))
             }
-            (Method::POST, "/connect/token") => Some(state.token(call, now)),
-            (Method::POST, "/connect/revocation") => {
+            (&Method::POST, path) if path == self.doors.token => Some(state.token(call, now)),
+            (&Method::POST, path) if Some(path) == self.doors.revoke => {
                 let form = form(call);
                 if !state.is_app(call) {
                     return Some(refuse("invalid_client"));
@@ -187,8 +219,8 @@ impl Logins {
     }
 
     /// The list of accounts, and the end of one.
-    fn accounts(&self, call: &Call) -> Answer {
-        let Account { id, tenant, kind, name } = &self.account;
+    fn accounts(&self, account: &Account, call: &Call) -> Answer {
+        let Account { id, tenant, kind, name } = account;
         let mut state = self.state();
         let one = call.path == format!("/connections/{id}");
         match (&call.method, state.parted) {
@@ -212,7 +244,12 @@ impl Logins {
 
 /// The bearer token of a call.
 pub(crate) fn bearer(call: &Call) -> Option<&str> {
-    call.header("authorization").and_then(|value| value.strip_prefix("Bearer "))
+    brought(call, "Bearer")
+}
+
+/// The token behind this word.
+fn brought<'c>(call: &'c Call, scheme: &str) -> Option<&'c str> {
+    call.header("authorization")?.strip_prefix(scheme)?.strip_prefix(' ')
 }
 
 impl State {
@@ -237,6 +274,7 @@ impl State {
         }
         let code = self.fresh("code");
         back.query_pairs_mut().append_pair("code", &code).append_pair("state", &of("state"));
+        back.query_pairs_mut().extend_pairs(&self.way_back);
         let (challenge, redirect) = (of("code_challenge"), of("redirect_uri"));
         self.codes.insert(code, Code { challenge, redirect, until: now + CODE });
         Some(back)
@@ -295,6 +333,9 @@ impl State {
             self.refresh.insert(refresh.clone(), Refresh { made: now, used: None });
             body["refresh_token"] = refresh.into();
         }
+        for (name, said) in &self.answer {
+            body[*name] = said.as_str().into();
+        }
         Answer::json(200, body.to_string(), 0)
     }
 
@@ -304,8 +345,10 @@ impl State {
     }
 
     fn is_app(&self, call: &Call) -> bool {
-        let given = call.header("authorization").and_then(|value| value.strip_prefix("Basic "));
-        self.app.as_ref().is_some_and(|(id, secret)| given == Some(&BASE64_STANDARD.encode(format!("{id}:{secret}"))))
+        let Some((id, secret)) = &self.app else { return false };
+        let form = form(call);
+        let in_form = form.get("client_id") == Some(id) && form.get("client_secret") == Some(secret);
+        in_form || brought(call, "Basic") == Some(&BASE64_STANDARD.encode(format!("{id}:{secret}")))
     }
 }
 

@@ -29,6 +29,7 @@ use super::{
     Refused,
     faults::Faults,
     log::RequestLog,
+    logins::Logins,
     server::{Served, Serving},
 };
 use crate::clock::Clock;
@@ -131,6 +132,18 @@ impl PracticeSystem {
     #[must_use]
     pub fn tenant(&self) -> &'static str {
         self.served.system.tenant()
+    }
+
+    /// Where a person consents to logins; `None` where a key is all there is.
+    #[must_use]
+    pub fn logins(&self) -> Option<&Logins> {
+        self.served.system.logins.as_ref()
+    }
+
+    /// Where it listens: the host of its API and, where it has one, of its authorization server.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.served.url()
     }
 
     /// Requests received.

@@ -12,6 +12,7 @@ mod office;
 mod systems;
 
 mod cliniko;
+mod consents;
 mod desk;
 mod eventbrite;
 mod gosweetspot;

@@ -7,16 +7,17 @@ use crate::office::Office;
 
 fn more(system: &PracticeSystem) -> Vec<(&'static str, String)> {
     let account = |id: &str, name: &str| system.insert("accounts", json!({ "DisplayID": id, "Name": name })).unwrap();
-    vec![
-        ("MYOB_KEY", "myob-key".to_owned()),
+    let mut all = Office::app(system, ["MYOB_LOGIN", "MYOB_APP_ID", "MYOB_APP_SECRET"], "myob-key");
+    all.extend([
         ("MYOB_TAX_CODE", system.insert("tax-codes", json!({ "Code": "GST" })).unwrap()),
         ("MYOB_INCOME", account("4-1000", "Sales")),
         ("MYOB_BANK", account("1-1110", "Bank")),
-    ]
+    ]);
+    all
 }
 
-async fn running() -> Office {
-    let names = ["MYOB_URL", "MYOB_TOKEN", "MYOB_FILE"];
+pub async fn running() -> Office {
+    let names = ["MYOB_URL", "", ""];
     let office = Office::start("website-myob", PracticeKind::Myob, names, more).await;
     office.first_sync().await;
     office

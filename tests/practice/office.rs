@@ -58,16 +58,29 @@ impl Office {
         let website = Website::start(WebsiteOptions::new(clock.clone())).await.unwrap();
         let mut env = BTreeMap::from([
             (url, system.url()),
-            (token, system.token().to_owned()),
             ("WEBSITE_URL", website.url()),
             ("WEBSITE_TOKEN", website.token().to_owned()),
         ]);
+        if !token.is_empty() {
+            env.insert(token, system.token().to_owned());
+        }
         if !tenant.is_empty() {
             env.insert(tenant, system.tenant().to_owned());
         }
         env.extend(more(&system));
         let example = Example::start(name, &clock, Env(env));
+        example.consent().await;
         Self { system, website, example }
+    }
+
+    /// The variables of a login by consent, of an app that may ask for it: where, its id and its secret.
+    pub fn app(
+        system: &PracticeSystem,
+        [login, app, secret]: [&'static str; 3],
+        id: &str,
+    ) -> Vec<(&'static str, String)> {
+        system.logins().unwrap().let_in(id, "canary-app-secret");
+        vec![(login, system.host()), (app, id.to_owned()), (secret, "canary-app-secret".to_owned())]
     }
 
     /// Writes received by both.

@@ -13,13 +13,16 @@ use crate::{
     office::Office,
 };
 
-const NAMES: [&str; 3] = ["QUICKBOOKS_URL", "QUICKBOOKS_TOKEN", "QUICKBOOKS_REALM"];
+const NAMES: [&str; 3] = ["QUICKBOOKS_URL", "", ""];
 
 fn more(system: &PracticeSystem) -> Vec<(&'static str, String)> {
-    vec![("QUICKBOOKS_ITEM", system.insert("items", json!({ "Name": "Goods" })).unwrap())]
+    let names = ["QUICKBOOKS_LOGIN", "QUICKBOOKS_APP_ID", "QUICKBOOKS_APP_SECRET"];
+    let mut all = Office::app(system, names, "intuit-app");
+    all.push(("QUICKBOOKS_ITEM", system.insert("items", json!({ "Name": "Goods" })).unwrap()));
+    all
 }
 
-async fn running() -> Office {
+pub async fn running() -> Office {
     let office = Office::start("website-quickbooks", PracticeKind::QuickBooks, NAMES, more).await;
     office.first_sync().await;
     office

@@ -1,13 +1,14 @@
 //! Zoho CRM: all contacts cross, and so do deletions, both ways.
 
-use reconciled::sandbox::PracticeKind;
+use reconciled::sandbox::{PracticeKind, PracticeSystem};
 use serde_json::json;
 
 use crate::office::Office;
 
-async fn running() -> Office {
-    let office =
-        Office::start("website-zoho", PracticeKind::ZohoCrm, ["ZOHO_URL", "ZOHO_AUTHORIZATION", ""], |_| vec![]).await;
+pub async fn running() -> Office {
+    let more =
+        |system: &PracticeSystem| Office::app(system, ["ZOHO_LOGIN", "ZOHO_APP_ID", "ZOHO_APP_SECRET"], "1000.APP");
+    let office = Office::start("website-zoho", PracticeKind::ZohoCrm, ["ZOHO_URL", "", ""], more).await;
     office.first_sync().await;
     office
 }

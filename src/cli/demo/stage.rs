@@ -110,9 +110,18 @@ impl Stage {
             }
             Beside::Practice(kind, system) => {
                 let [address, token, tenant] = names(*kind);
-                values.extend([(address, system.url()), (token, system.token().to_owned())]);
+                values.insert(address, system.url());
+                if !token.is_empty() {
+                    values.insert(token, system.token().to_owned());
+                }
                 if !tenant.is_empty() {
                     values.insert(tenant, system.tenant().to_owned());
+                }
+                if let (Some(logins), Some([login, app, secret])) = (system.logins(), app(*kind)) {
+                    // MYOB's calls name the app, too.
+                    let id = if *kind == PracticeKind::Myob { "myob-key" } else { APP.0 };
+                    logins.let_in(id, APP.1);
+                    values.extend([(login, system.host()), (app, id.to_owned()), (secret, APP.1.to_owned())]);
                 }
                 values.extend(more(*kind, system)?);
             }
@@ -259,7 +268,7 @@ impl Stage {
         match &self.beside {
             Beside::Xpm(xpm) => xpm.logins().consent(url),
             Beside::Xero(xero) => xero.logins().consent(url),
-            Beside::Practice(..) => None,
+            Beside::Practice(_, system) => system.logins().and_then(|logins| logins.consent(url)),
         }
     }
 
@@ -324,16 +333,26 @@ pub(super) fn posts(shown: &Shown, clock: &Clock) -> Vec<(&'static str, Value)> 
     if shown.name.starts_with("proposals-") { vec![("clients", client), ("proposals", proposal)] } else { Vec::new() }
 }
 
-/// The variables of a system: its address, its secret, its account.
+/// The variables of a system: its address, its secret, its account; none where a person consents.
 const fn names(kind: PracticeKind) -> [&'static str; 3] {
     match kind {
         PracticeKind::Cliniko => ["CLINIKO_URL", "CLINIKO_KEY", ""],
         PracticeKind::Eventbrite => ["EVENTBRITE_URL", "EVENTBRITE_TOKEN", "EVENTBRITE_ORGANISATION"],
         PracticeKind::GoSweetSpot => ["GOSWEETSPOT_URL", "GOSWEETSPOT_KEY", ""],
-        PracticeKind::Myob => ["MYOB_URL", "MYOB_TOKEN", "MYOB_FILE"],
-        PracticeKind::QuickBooks => ["QUICKBOOKS_URL", "QUICKBOOKS_TOKEN", "QUICKBOOKS_REALM"],
+        PracticeKind::Myob => ["MYOB_URL", "", ""],
+        PracticeKind::QuickBooks => ["QUICKBOOKS_URL", "", ""],
         PracticeKind::Simpro => ["SIMPRO_URL", "SIMPRO_KEY", "SIMPRO_COMPANY"],
-        PracticeKind::ZohoCrm => ["ZOHO_URL", "ZOHO_AUTHORIZATION", ""],
+        PracticeKind::ZohoCrm => ["ZOHO_URL", "", ""],
+    }
+}
+
+/// The variables of a login by consent: where, the app's id and its secret.
+const fn app(kind: PracticeKind) -> Option<[&'static str; 3]> {
+    match kind {
+        PracticeKind::Myob => Some(["MYOB_LOGIN", "MYOB_APP_ID", "MYOB_APP_SECRET"]),
+        PracticeKind::QuickBooks => Some(["QUICKBOOKS_LOGIN", "QUICKBOOKS_APP_ID", "QUICKBOOKS_APP_SECRET"]),
+        PracticeKind::ZohoCrm => Some(["ZOHO_LOGIN", "ZOHO_APP_ID", "ZOHO_APP_SECRET"]),
+        PracticeKind::Cliniko | PracticeKind::Eventbrite | PracticeKind::GoSweetSpot | PracticeKind::Simpro => None,
     }
 }
 
@@ -344,7 +363,6 @@ fn more(kind: PracticeKind, system: &PracticeSystem) -> Result<Vec<(&'static str
         PracticeKind::Cliniko => vec![("CLINIKO_CONTACT", "me@clinic.example".to_owned())],
         PracticeKind::GoSweetSpot => vec![("GOSWEETSPOT_CONTACT", "me@shop.example".to_owned())],
         PracticeKind::Myob => vec![
-            ("MYOB_KEY", "myob-key".to_owned()),
             ("MYOB_TAX_CODE", system.insert("tax-codes", json!({ "Code": "GST" }))?),
             ("MYOB_INCOME", account("4-1000", "Sales")?),
             ("MYOB_BANK", account("1-1110", "Bank")?),

@@ -63,7 +63,7 @@ impl Api for Cliniko {
     }
 
     /// `cliniko-key-au1:` in base64; and who does not say who he is may be blocked.
-    fn admits(&self, call: &Call) -> bool {
+    fn admits(&self, call: &Call, _: bool) -> bool {
         call.header("authorization") == Some("Basic Y2xpbmlrby1rZXktYXUxOg==")
             && call.header("user-agent").is_some_and(|agent| agent.contains('('))
     }

@@ -14,6 +14,7 @@ use crate::{
     clock::Clock,
     sandbox::{
         call::{Answer, Call},
+        logins::{Caller, Doors, Logins},
         server::System,
     },
 };
@@ -37,9 +38,19 @@ pub(crate) trait Api: fmt::Debug + Send + Sync {
         ""
     }
 
-    /// Whether the call comes from a client of it.
-    fn admits(&self, call: &Call) -> bool {
-        call.header("authorization") == Some(&format!("Bearer {}", self.token()))
+    /// Where a person consents to logins; `None` where a key is all there is.
+    fn doors(&self) -> Option<Doors> {
+        None
+    }
+
+    /// What the way back from a consent and a token answer say in passing; the system is at `host`.
+    fn told(&self, _host: &str) -> [Vec<(&'static str, String)>; 2] {
+        [Vec::new(), Vec::new()]
+    }
+
+    /// Whether the call comes from a client of it; one that was logged in brings a token that was given to it.
+    fn admits(&self, call: &Call, logged_in: bool) -> bool {
+        logged_in || call.header("authorization") == Some(&format!("Bearer {}", self.token()))
     }
 
     /// So many calls in any span of this length.
@@ -93,6 +104,7 @@ pub(crate) struct Desk {
     api: Box<dyn Api>,
     clock: Clock,
     limited: bool,
+    pub(crate) logins: Option<Logins>,
     host: OnceLock<String>,
     state: Mutex<State>,
 }
@@ -106,11 +118,16 @@ struct State {
 impl Desk {
     pub(crate) fn new(api: Box<dyn Api>, clock: Clock, limited: bool, seed: u64) -> Self {
         let state = State { books: Books::new(api.shapes(), api.stamp(), seed), calls: VecDeque::new() };
-        Self { api, clock, limited, host: OnceLock::new(), state: Mutex::new(state) }
+        let logins = api.doors().map(|doors| Logins::new(doors, None, clock.clone()));
+        Self { api, clock, limited, logins, host: OnceLock::new(), state: Mutex::new(state) }
     }
 
     pub(crate) fn reach_at(&self, host: &str) {
         self.host.get_or_init(|| host.to_owned());
+        if let Some(logins) = &self.logins {
+            let [way_back, answer] = self.api.told(host);
+            logins.tell(way_back, answer);
+        }
     }
 
     pub(crate) fn base(&self) -> &'static str {
@@ -181,8 +198,12 @@ impl State {
 
 impl System for Desk {
     fn answer(&self, call: &Call) -> Answer {
+        if let Some(answer) = self.logins.as_ref().and_then(|logins| logins.answer(call)) {
+            return answer;
+        }
+        let logged_in = self.logins.as_ref().is_some_and(|logins| logins.caller(call) == Caller::Granted);
         let (now, mut state) = (self.clock.now(), self.state());
-        if !self.api.admits(call) {
+        if !self.api.admits(call, logged_in) {
             return self.api.refuse(401, None, now);
         }
         if self.limited

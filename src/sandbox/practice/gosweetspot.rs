@@ -51,7 +51,7 @@ impl Api for GoSweetSpot {
         "gosweetspot-key"
     }
 
-    fn admits(&self, call: &Call) -> bool {
+    fn admits(&self, call: &Call, _: bool) -> bool {
         call.header("access_key") == Some(self.token())
     }
 

@@ -11,7 +11,10 @@ use super::{
     books::{Books, How, Ids, PLAIN, Problem, Record, Shape, put, sum},
     desk::{Api, Ask, say},
 };
-use crate::sandbox::call::{Answer, Call};
+use crate::sandbox::{
+    call::{Answer, Call},
+    logins::Doors,
+};
 
 const LISTED: Shape = Shape {
     id: "UID",
@@ -120,8 +123,18 @@ impl Api for Myob {
         "c0ffee00-0000-4000-8000-000000000001"
     }
 
-    fn admits(&self, call: &Call) -> bool {
-        call.header("authorization") == Some("Bearer myob-token")
+    fn doors(&self) -> Option<Doors> {
+        let (authorize, token) = ("/oauth2/account/authorize", "/oauth2/v1/authorize");
+        Some(Doors { authorize, token, revoke: None, scheme: "Bearer" })
+    }
+
+    /// The way back names the company file.
+    fn told(&self, _: &str) -> [Vec<(&'static str, String)>; 2] {
+        [vec![("businessId", self.tenant().to_owned()), ("businessName", "Practice file".to_owned())], Vec::new()]
+    }
+
+    fn admits(&self, call: &Call, logged_in: bool) -> bool {
+        (logged_in || call.header("authorization") == Some("Bearer myob-token"))
             && call.header("x-myobapi-key") == Some("myob-key")
             && call.header("x-myobapi-version") == Some("v2")
     }

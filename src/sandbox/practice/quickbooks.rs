@@ -11,7 +11,7 @@ use super::{
     books::{Books, How, Ids, PLAIN, Problem, Record, Shape, put, sum},
     desk::{Api, Ask, say},
 };
-use crate::sandbox::call::Answer;
+use crate::sandbox::{call::Answer, logins::Doors};
 
 const STAMPS: [Option<&str>; 2] = [Some("MetaData.CreateTime"), Some("MetaData.LastUpdatedTime")];
 const LISTED: Shape = Shape {
@@ -100,6 +100,16 @@ impl Api for QuickBooks {
 
     fn tenant(&self) -> &'static str {
         "4620816365000000001"
+    }
+
+    fn doors(&self) -> Option<Doors> {
+        let (authorize, token) = ("/connect/oauth2", "/oauth2/v1/tokens/bearer");
+        Some(Doors { authorize, token, revoke: Some("/v2/oauth2/tokens/revoke"), scheme: "Bearer" })
+    }
+
+    /// The way back names the company.
+    fn told(&self, _: &str) -> [Vec<(&'static str, String)>; 2] {
+        [vec![("realmId", self.tenant().to_owned())], Vec::new()]
     }
 
     fn limits(&self) -> Vec<(usize, TimeDelta)> {

@@ -11,7 +11,10 @@ use super::{
     books::{Books, How, Ids, PLAIN, Problem, Record, Shape},
     desk::{Api, Ask, say},
 };
-use crate::sandbox::call::{Answer, Call};
+use crate::sandbox::{
+    call::{Answer, Call},
+    logins::Doors,
+};
 
 const LISTED: Shape = Shape {
     ids: Ids::Text,
@@ -54,8 +57,19 @@ impl Api for Zoho {
         "Zoho-oauthtoken zoho-token"
     }
 
-    fn admits(&self, call: &Call) -> bool {
-        call.header("authorization") == Some(self.token())
+    fn doors(&self) -> Option<Doors> {
+        let (authorize, token, revoke) = ("/oauth/v2/auth", "/oauth/v2/token", Some("/oauth/v2/token/revoke"));
+        Some(Doors { authorize, token, revoke, scheme: "Zoho-oauthtoken" })
+    }
+
+    /// The way back names the data centre's authorization server, the token answer its API.
+    fn told(&self, host: &str) -> [Vec<(&'static str, String)>; 2] {
+        let server = ("accounts-server", host.to_owned());
+        [vec![("location", "us".to_owned()), server], vec![("api_domain", host.to_owned())]]
+    }
+
+    fn admits(&self, call: &Call, logged_in: bool) -> bool {
+        logged_in || call.header("authorization") == Some(self.token())
     }
 
     fn limits(&self) -> Vec<(usize, TimeDelta)> {

@@ -23,7 +23,7 @@ use crate::{
     clock::Clock,
     sandbox::{
         call::{Answer, Call},
-        logins::{Account, Caller, Logins, bearer},
+        logins::{Account, Caller, Doors, Logins, bearer},
         server::System,
     },
 };
@@ -61,7 +61,7 @@ impl Service {
             kind: "ORGANISATION",
             name: "Practice Company (NZ)",
         };
-        let logins = Logins::new(account, clock.clone());
+        let logins = Logins::new(Doors::XERO, Some(account), clock.clone());
         Self { clock, tenant, logins, state: Mutex::new(state) }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     sandbox::{
         XeroLimits, XpmFamily,
         call::{Answer, Call},
-        logins::{Account, Caller, Logins, bearer},
+        logins::{Account, Caller, Doors, Logins, bearer},
         server::System,
         xero::limits::{Meter, too_many},
     },
@@ -76,7 +76,7 @@ impl Service {
             kind: "PRACTICEMANAGER",
             name: "Practice (NZ)",
         };
-        let logins = Logins::new(account, clock.clone());
+        let logins = Logins::new(Doors::XERO, Some(account), clock.clone());
         Self { family, clock, token, tenant, logins, host: OnceLock::new(), state: Mutex::new(state) }
     }
 
