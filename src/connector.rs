@@ -23,9 +23,9 @@ pub use api::{
 pub use file::{FileConnector, FileError};
 pub(crate) use http::extract::{id_of, label};
 pub(crate) use http::http_client;
-pub use http::{HttpConnector, HttpError};
+pub use http::{Commons, HttpConnector, HttpError};
 pub use inbox::{InboxConnector, Kept, Post, Refusal};
-pub use limits::{LONGEST_WAIT, LimitRegistry, Limits, Permit, Priority};
+pub use limits::{LONGEST_WAIT, LimitRegistry, Limits, Permit, Priority, Purpose};
 pub use manifest::*;
 pub use sql::{SqlConnector, SqlError};
 pub use traffic::{AnswerClass, REQUEST_SECONDS, Traffic};

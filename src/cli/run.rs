@@ -16,7 +16,7 @@ use crate::{
     daemon::{
         self, Client, Daemon, DaemonSettings, Signals, Stopped,
         protocol::{Request, Response},
-        reload::{Reloading, boot},
+        reload::{Reloading, boot_with},
     },
     store::{
         Ledger, SledStore, StoreError,
@@ -42,8 +42,10 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
     let clock = Clock::system();
     let store = open_store(&Arc::new(loaded.config.clone())).await?;
     look_back(&loaded.config, &store, &clock, out).await?;
-    let boot = boot(&snapshot, &ProcessEnv, &Ledger::new(store.clone()), clock.now()).await;
-    let path = loaded.config.settings.state_dir.clone();
+    let (path, has_errors) = (loaded.config.settings.state_dir.clone(), loaded.has_errors());
+    let boot = boot_with(loaded, &snapshot, &ProcessEnv, &Ledger::new(store.clone()), clock.now()).await;
+    // The daemon reads the files itself from now on.
+    drop(snapshot);
     let boot = boot.map_err(|source| CliError::Store { path, source })?;
     for kept in boot.kept() {
         tracing::error!(event = "config.last_good", "{kept}");
@@ -53,7 +55,7 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
     if boot.is_hopeless() && dir.is_dir() {
         return Err(CliError::Config("the configuration has mistakes, shown above; nothing can run".to_owned()));
     }
-    if loaded.has_errors() {
+    if has_errors {
         out.talk("what has mistakes is left out, or runs as it was before");
     }
     let config = Arc::clone(&boot.config);

@@ -15,7 +15,8 @@ use crate::{
     clock::Clock,
     config::{self, Config, ConnectionName, IntegrationName, Loaded, PipelineName, ProcessEnv, Snapshot},
     connector::{
-        Connector, FileConnector, HttpConnector, InboxConnector, LimitRegistry, Priority, Requests, SqlConnector,
+        Commons, Connector, FileConnector, HttpConnector, InboxConnector, LimitRegistry, Priority, Requests,
+        SqlConnector,
     },
     daemon::{
         Client, ClientError, execute,
@@ -155,6 +156,7 @@ pub fn keeper(config: &Config, store: &Arc<SledStore>, clock: &Clock) -> Arc<Kee
 #[must_use]
 pub fn connect(keeper: Option<Arc<Keeper>>, clock: &Clock, priority: Priority) -> Connect {
     let (limits, clock) = (Arc::new(LimitRegistry::new(clock.clone())), clock.clone());
+    let commons = Commons::default();
     Arc::new(move |connection| {
         if connection.manifest.is_of_files() {
             let made = FileConnector::new(Arc::clone(connection), clock.clone()).map_err(|error| error.to_string())?;
@@ -173,7 +175,7 @@ pub fn connect(keeper: Option<Arc<Keeper>>, clock: &Clock, priority: Priority) -
             let made = SqlConnector::new(Arc::clone(connection)).map_err(|error| error.to_string())?;
             return Ok(Arc::new(made) as Arc<dyn Connector>);
         }
-        let made = HttpConnector::new(Arc::clone(connection), clock.clone(), &limits);
+        let made = HttpConnector::sharing(&commons, Arc::clone(connection), clock.clone(), &limits);
         let made = made.map_err(|error| error.to_string())?;
         let made = made.with_priority(priority);
         let made = match &keeper {

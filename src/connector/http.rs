@@ -5,18 +5,15 @@
 //! `list`, `one` or `answer`) into records (`extract`, `decode`, `format`). A read is repeated until it is understood or four tries failed; a
 //! write is made once, and whatever leaves its outcome open is called unknown, never failed.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
 
 use async_trait::async_trait;
 use thiserror::Error;
 
-use self::decode::Codec;
+use self::{commons::Codecs, decode::Codec};
 use super::{
     Answer, Budget, CallError, Connector, LimitRegistry, Limits, Page, PreparedCall, Priority, PullCursor,
     RemoteRecord, Requests, Resource, Traffic, WriteItem, WriteKind, traffic::TrafficCounter,
@@ -28,6 +25,7 @@ mod also;
 mod answer;
 mod body;
 mod calls;
+mod commons;
 mod decode;
 pub(super) mod extract;
 mod format;
@@ -42,6 +40,7 @@ mod sent;
 mod tls;
 mod transport;
 
+pub use commons::Commons;
 pub(super) use format::{from_wire, to_wire};
 
 /// A client for an address outside of any connection: an authorization server.
@@ -86,7 +85,7 @@ struct Shared {
     connection: Arc<Connection>,
     clock: Clock,
     client: reqwest::Client,
-    codecs: BTreeMap<String, Arc<Codec>>,
+    codecs: Arc<Codecs>,
     shelf: list::Shelf,
     jitter: Mutex<fastrand::Rng>,
     reads: AtomicU64,
@@ -101,6 +100,20 @@ impl HttpConnector {
     ///
     /// When the base URL cannot be used, or the system's certificates cannot be read.
     pub fn new(connection: Arc<Connection>, clock: Clock, limits: &Arc<LimitRegistry>) -> Result<Self, HttpError> {
+        Self::sharing(&Commons::default(), connection, clock, limits)
+    }
+
+    /// As [`HttpConnector::new`], of parts that it has in common with others.
+    ///
+    /// # Errors
+    ///
+    /// As [`HttpConnector::new`].
+    pub fn sharing(
+        commons: &Commons,
+        connection: Arc<Connection>,
+        clock: Clock,
+        limits: &Arc<LimitRegistry>,
+    ) -> Result<Self, HttpError> {
         let fail = |message: String| HttpError { connection: connection.name.as_str().to_owned(), message };
         let base = &connection.base_url;
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
@@ -120,11 +133,9 @@ impl HttpConnector {
         if let Some(reason) = literal {
             return Err(fail(format!("its base URL cannot be used: {reason}")));
         }
-        let client = transport::client(base).map_err(|message| fail(format!("no HTTP client: {message}")))?;
-        let (resources, bodies) = (&connection.manifest.resources, &connection.manifest.bodies);
-        let codec = |resource: &Resource| Arc::new(Codec::new(&resource.fields, bodies.read, bodies.write));
-        let codecs = resources.iter().map(|(name, resource)| (name.clone(), codec(resource)));
-        let (codecs, limits) = (codecs.collect(), limits.of(&connection, Priority::Automatic));
+        let client = commons.client(base).map_err(|message| fail(format!("no HTTP client: {message}")))?;
+        let codecs = commons.codecs(&connection.manifest);
+        let limits = limits.of(&connection, Priority::Automatic);
         let shared = Shared {
             connection,
             clock,

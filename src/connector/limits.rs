@@ -33,7 +33,7 @@ mod window;
 mod tests;
 
 /// Longest time a call waits for its turn; what would take longer is reported as [`CallError::Throttled`]. Longer
-/// than the common window of a minute.
+/// than the common window of a minute. Who was turned away stands at its old place when it comes back.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(65);
 
 /// Who asks.
@@ -44,6 +44,15 @@ pub enum Priority {
     Automatic,
     /// A person waits for it: goes first and may use everything.
     Manual,
+}
+
+/// What for: a run that gets to read in its turn must get to write in a turn of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Nothing changes by it.
+    Read,
+    /// Something may.
+    Write,
 }
 
 /// All limits of all accounts.
@@ -191,20 +200,20 @@ impl Limits {
     /// # Errors
     ///
     /// [`CallError::Throttled`] when the wait would be, or has become, longer than that.
-    pub async fn acquire(&self, deadline: Duration) -> Result<Permit, CallError> {
+    pub async fn acquire(&self, purpose: Purpose, deadline: Duration) -> Result<Permit, CallError> {
         let clock = &self.registry.clock;
         let (mut granted, mut ticket) = {
             let now = clock.monotonic();
             let mut state = self.registry.lock();
-            if let Some(time) = state.when(self, now, true)
+            let number = state.number(&self.connection, purpose);
+            if let Some(time) = state.when(self, now, Some(number))
                 && time > deadline
             {
+                state.turn_away(&self.connection, purpose, number);
                 return Err(self.throttled(time));
             }
             let (sender, receiver) = oneshot::channel();
-            let number = state.next_ticket;
-            state.next_ticket += 1;
-            state.queue.push_back(Waiter {
+            state.queue_up(Waiter {
                 ticket: number,
                 pools: Arc::clone(&self.pools),
                 priority: self.priority,
@@ -223,12 +232,13 @@ impl Limits {
                 let now = clock.monotonic();
                 let mut state = self.registry.lock();
                 state.serve(now);
-                let time = state.when(self, now, false);
+                let time = state.when(self, now, None);
                 // Granted in the meantime: the next turn of the loop takes it.
                 if !state.queue.iter().any(|waiter| waiter.ticket == ticket.number) {
                     continue;
                 }
                 if time.is_some_and(|time| time > deadline) || now >= deadline {
+                    state.turn_away(&self.connection, purpose, ticket.number);
                     drop(state);
                     return Err(self.throttled(time.unwrap_or_default().max(now + Duration::from_secs(1))));
                 }

@@ -1,7 +1,7 @@
 //! A gate before the connectors of one run: when a new configuration shall take over, no further call is begun, so
 //! that the run ends as soon as what it has sent is settled. Nothing is lost by that: what was not done is still due.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, future::Future, sync::Arc};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
@@ -19,6 +19,7 @@ use crate::{
 
 struct Gate {
     inner: Arc<dyn Connector>,
+    slot: Arc<Slot>,
     drain: watch::Receiver<Drain>,
 }
 
@@ -30,25 +31,44 @@ pub(super) fn for_a_person(mut engine: Engine) -> Engine {
     engine
 }
 
-/// The connectors, with the gate of this integration before those of `connections`.
-pub(super) fn before(all: &Connectors, connections: &BTreeSet<ConnectionName>, slot: &Slot) -> Connectors {
-    let mut gated = all.clone();
-    for name in connections {
-        if let Some(connector) = gated.get_mut(name) {
-            *connector = Arc::new(Gate { inner: Arc::clone(connector), drain: slot.draining() });
-        }
-    }
-    gated
+/// The connectors of `connections`, each behind the gate of this integration. A run sees no others: a thousand runs at
+/// once would keep a list of everybody's each.
+pub(super) fn before(all: &Connectors, connections: &BTreeSet<ConnectionName>, slot: &Arc<Slot>) -> Connectors {
+    let gated = connections.iter().filter_map(|name| {
+        let gate = Gate { inner: Arc::clone(all.get(name)?), slot: Arc::clone(slot), drain: slot.draining() };
+        Some((name.clone(), Arc::new(gate) as Arc<dyn Connector>))
+    });
+    gated.collect()
 }
 
 impl Gate {
     fn pass(&self) -> Result<&dyn Connector, CallError> {
         if *self.drain.borrow() >= Drain::Closed {
-            let text = "the configuration was edited; the rest is done with the new one";
-            return Err(CallError::NotDone(text.to_owned()));
+            return Err(edited());
         }
         Ok(self.inner.as_ref())
     }
+
+    /// A read is given up when the gate closes: nothing waits to be settled, and it is made again.
+    async fn read<T>(&self, call: impl Future<Output = Result<T, CallError>> + Send) -> Result<T, CallError> {
+        let answer = tokio::select! {
+            biased;
+            answer = call => answer,
+            () = self.slot.drained(Drain::Closed) => Err(edited()),
+        };
+        self.noted(answer)
+    }
+
+    fn noted<T>(&self, answer: Result<T, CallError>) -> Result<T, CallError> {
+        if answer.is_ok() {
+            self.slot.was_answered();
+        }
+        answer
+    }
+}
+
+fn edited() -> CallError {
+    CallError::NotDone("the configuration was edited; the rest is done with the new one".to_owned())
 }
 
 #[async_trait]
@@ -58,11 +78,11 @@ impl Connector for Gate {
     }
 
     async fn pull(&self, resource: &Resource, cursor: &PullCursor) -> Result<Page, CallError> {
-        self.pass()?.pull(resource, cursor).await
+        self.read(self.pass()?.pull(resource, cursor)).await
     }
 
     async fn get(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
-        self.pass()?.get(resource, id).await
+        self.read(self.pass()?.get(resource, id)).await
     }
 
     fn prepare(
@@ -76,7 +96,8 @@ impl Connector for Gate {
     }
 
     async fn send(&self, resource: &Resource, call: &PreparedCall) -> Result<Answer, CallError> {
-        self.pass()?.send(resource, call).await
+        let answer = self.pass()?.send(resource, call).await;
+        self.noted(answer)
     }
 
     fn inbox(&self) -> Option<&InboxConnector> {

@@ -23,7 +23,11 @@ use ring::{
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
-use super::{control::Shared, counts::Delivery, grants};
+use super::{
+    control::{Handle, Shared},
+    counts::Delivery,
+    grants,
+};
 use crate::{
     config::{Auth, Config, Connection, ConnectionName, Secret},
     connector::{Signed, Told, Webhooks},
@@ -86,16 +90,15 @@ impl Door for HookDoor {
         }
         let told = body.as_ref().map(|body| hook.webhooks.read(body));
         let news = match &told {
-            Some(told) => hook.sort(&engine, told).await,
+            Some(told) => sort(&engine, &hook.connections, told).await,
             // Somebody who may speak says something that cannot be read: everybody looks.
             None => hook.connections.iter().map(|connection| (connection.name.clone(), BTreeSet::new())).collect(),
         };
-        let (events, concerned) = (told.map_or(0, |told| told.len()), news.keys().cloned().collect());
-        match remember(shared, news).await {
+        let events = told.map_or(0, |told| told.len());
+        match take(shared, news).await {
             Ok(remembered) => {
                 tracing::info!(event = "hook.taken", hook = name, events, remembered);
                 shared.counts.hook(name, Delivery::Accepted);
-                shared.news(&concerned);
                 Reply::empty(200)
             }
             Err(error) => {
@@ -132,28 +135,55 @@ impl<'c> Hook<'c> {
             Some(Self { key, webhooks, connections: vec![connection] })
         })
     }
+}
 
-    /// What was told, by the connections whose account it is about, as far as a pipeline reads it.
-    async fn sort(&self, engine: &Engine, told: &BTreeSet<Told>) -> BTreeMap<ConnectionName, BTreeSet<Told>> {
-        let keeper = grants::keeper(engine);
-        let mut sorted: BTreeMap<ConnectionName, BTreeSet<Told>> = BTreeMap::new();
-        for connection in &self.connections {
-            let account = match (&keeper, &connection.auth) {
-                (Some(keeper), Auth::Grant(grant)) => keeper.account_of(grant, connection).await,
-                _ => connection.tenant.clone(),
-            };
-            let read = read_resources(&engine.config, &connection.name);
-            let own = told.iter().filter(|told| {
-                // With no account to compare, the one that there is is meant.
-                let meant = told.account.is_none() || account.is_none() || told.account == account;
-                meant && read.contains(told.resource.as_str())
-            });
-            let own: BTreeSet<Told> = own.cloned().collect();
-            if !own.is_empty() {
-                sorted.insert(connection.name.clone(), own);
-            }
+/// What was told, by the connections whose account it is about, as far as a pipeline reads it.
+async fn sort(
+    engine: &Engine,
+    connections: &[&Arc<Connection>],
+    told: &BTreeSet<Told>,
+) -> BTreeMap<ConnectionName, BTreeSet<Told>> {
+    let keeper = grants::keeper(engine);
+    let mut sorted: BTreeMap<ConnectionName, BTreeSet<Told>> = BTreeMap::new();
+    for connection in connections {
+        let account = match (&keeper, &connection.auth) {
+            (Some(keeper), Auth::Grant(grant)) => keeper.account_of(grant, connection).await,
+            _ => connection.tenant.clone(),
+        };
+        let read = read_resources(&engine.config, &connection.name);
+        let own = told.iter().filter(|told| {
+            // With no account to compare, the one that there is is meant.
+            let meant = told.account.is_none() || account.is_none() || told.account == account;
+            meant && read.contains(told.resource.as_str())
+        });
+        let own: BTreeSet<Told> = own.cloned().collect();
+        if !own.is_empty() {
+            sorted.insert(connection.name.clone(), own);
         }
-        sorted
+    }
+    sorted
+}
+
+/// Makes news durable, and has whoever they concern look. Gives their number.
+async fn take(shared: &Shared, news: BTreeMap<ConnectionName, BTreeSet<Told>>) -> Result<usize, StoreError> {
+    let concerned = news.keys().cloned().collect();
+    let remembered = remember(shared, news).await?;
+    shared.news(&concerned);
+    Ok(remembered)
+}
+
+impl Handle {
+    /// A system told that these records of its changed. As at the door, but that nobody shows who they are: gives how
+    /// many were remembered as news.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails: then nothing was taken.
+    pub async fn told(&self, connection: &ConnectionName, told: &BTreeSet<Told>) -> Result<usize, StoreError> {
+        let engine = self.shared.engine();
+        let connections: Vec<_> = engine.config.connections.get(connection).into_iter().collect();
+        let news = sort(&engine, &connections, told).await;
+        take(&self.shared, news).await
     }
 }
 

@@ -35,7 +35,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-pub use boot::{Boot, boot};
+pub use boot::{Boot, boot, boot_with};
 pub(super) use diff::Compared;
 pub use diff::{ConfigDiff, DiffKind, IntegrationDiff};
 pub(super) use follow::begin;

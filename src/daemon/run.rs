@@ -114,7 +114,7 @@ pub(super) async fn run(
     }
     let meter = watched.map(|watched| Arc::clone(&watched.meter)).unwrap_or_default();
     let integration = slot.integration();
-    engine.connectors = Arc::new(gate::before(&engine.connectors, &connections, slot));
+    engine.connectors = Arc::new(gate::before(&engine.connectors, &slot.connections(), slot));
     slot.with(|state| {
         state.runs = state.runs.wrapping_add(1);
         engine.seed = engine.seed.wrapping_add(state.runs.wrapping_mul(APART));

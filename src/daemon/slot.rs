@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use chrono::{DateTime, Utc};
@@ -31,6 +34,8 @@ pub(super) struct Slot {
     /// Told about every change of any slot.
     stirred: watch::Sender<u64>,
     drain: watch::Sender<Drain>,
+    /// Calls of runs that were answered.
+    answers: AtomicU64,
 }
 
 /// How far the old configuration of an integration has been asked to make room for a new one.
@@ -40,7 +45,7 @@ pub(super) enum Drain {
     Open,
     /// Runs come to their end; new ones wait for the new configuration.
     Waiting,
-    /// The run under way makes no further call: it ends when what it has sent is settled.
+    /// The run under way makes no further call and gives up reads: it ends when what it has sent is settled.
     Closed,
     /// The run under way is dropped; recovery finishes what it had begun.
     Dropped,
@@ -136,7 +141,8 @@ impl Slot {
             rest: Rest::Busy,
         };
         let (turn, drain) = (Arc::default(), watch::Sender::new(Drain::Open));
-        Self { name, turn, wake: Notify::new(), state: Mutex::new(state), stirred, drain }
+        let (state, answers) = (Mutex::new(state), AtomicU64::new(0));
+        Self { name, turn, wake: Notify::new(), state, stirred, drain, answers }
     }
 
     /// What it runs.
@@ -175,6 +181,16 @@ impl Slot {
     /// Asks the old configuration to make room, or takes that back.
     pub fn ask_to_drain(&self, drain: Drain) {
         self.drain.send_replace(drain);
+    }
+
+    /// Notes that a call of a run was answered.
+    pub fn was_answered(&self) {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many calls of runs were answered so far.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Follows what is asked.

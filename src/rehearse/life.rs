@@ -1,6 +1,6 @@
 //! One life of the daemon: from its start to a crash, an edit of the configuration, or the end.
 
-use std::{future::Future, time::Duration};
+use std::{collections::BTreeSet, future::Future, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::{runtime::Runtime, sync::watch};
@@ -8,6 +8,7 @@ use tokio::{runtime::Runtime, sync::watch};
 use crate::{
     clock::Clock,
     config::{ConnectionName, IntegrationName, PipelineName},
+    connector::Told,
     daemon::{
         Daemon, DaemonSettings, Handle,
         protocol::{Failure, Request, Response},
@@ -146,7 +147,15 @@ impl Life {
         }
     }
 
-    /// A system called to say that something changed.
+    /// A system called to say that these records changed: what becomes of that is as at the daemon's door, once it is known
+    /// who calls.
+    pub fn told(&mut self, connection: &ConnectionName, told: BTreeSet<Told>) -> Result<(), Ended> {
+        let (handle, connection) = (self.handle.clone(), connection.clone());
+        let taken = self.drive(async move { handle.told(&connection, &told).await })?;
+        taken.map(drop).map_err(|error| Ended::Broken(error.to_string()))
+    }
+
+    /// A system of a kind that has no hooks: somebody asks the daemon to look.
     pub fn hook(&mut self, connection: &ConnectionName, integrations: &[IntegrationName], engine: &Engine) {
         let uses = |name: &&IntegrationName| {
             let integration = engine.config.integrations.get(*name);

@@ -137,6 +137,7 @@ impl<'s> Stage<'s> {
                 system.create(&spot.resource, values);
             }
         }
+        self.systems.values().for_each(|system| system.work_out());
         self.look();
         self.live()?;
         if !self.scenario.first_run_waits {
@@ -435,8 +436,11 @@ impl<'s> Stage<'s> {
     fn hook(&mut self, connections: &[ConnectionName]) -> Result<(), Ended> {
         let engine = self.engine(&self.store, self.temp.path());
         for connection in connections {
-            if let Some(life) = &mut self.life {
-                life.hook(connection, &self.scenario.integrations, &engine);
+            let told = self.systems.get(connection).and_then(|system| system.tell());
+            match (&mut self.life, told) {
+                (Some(life), Some(told)) => life.told(connection, told)?,
+                (Some(life), None) => life.hook(connection, &self.scenario.integrations, &engine),
+                (None, _) => {}
             }
         }
         let now = self.clock.now();

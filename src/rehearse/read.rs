@@ -10,13 +10,13 @@ use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Utc};
 
 use self::names::Names;
 use super::{
-    scenario::{Behaviour, Pair, Scenario, Spot},
+    scenario::{Behaviour, Consequence, Pair, Scenario, Spot},
     values::{self, Meaning},
-    written::{FirstW, RecordsW, SystemW, TestFileW, TestW},
+    written::{FirstW, RecordsW, SystemW, TestFileW, TestW, ThenW},
 };
 use crate::{
     config::{
-        Config, Diagnostic, IntegrationName, Sources,
+        Config, ConnectionName, Diagnostic, IntegrationName, Sources,
         diagnostic::{Report, error},
         nearest::suggest,
         parse,
@@ -24,7 +24,7 @@ use crate::{
         templates::Origins,
         written::{At, Decode as _, Entry, Named},
     },
-    record::RecordId,
+    record::{Path, RecordId},
 };
 
 /// A file of tests that was read.
@@ -231,12 +231,47 @@ impl One<'_> {
             );
         }
         let adds = system.adds.as_ref().zip(spot.as_ref());
+        let then = system.then.iter().flat_map(|many| &many.0);
+        let then = then.filter_map(|then| self.consequence(then, (&connection, spot.as_ref()))).collect();
         Some(Behaviour {
+            then,
             connection,
             resource: spot.as_ref().map(|spot| spot.resource.name.clone()),
             adds: adds.map(|(adds, spot)| self.meaning.record(&adds.0, &spot.resource.fields)),
             page: system.page.as_ref().and_then(|page| usize::try_from(page.value).ok()).map(|page| page.max(1)),
             ahead: system.ahead.as_ref().map(|ahead| ahead.value),
         })
+    }
+
+    fn consequence(&self, then: &ThenW, (connection, of): (&ConnectionName, Option<&Spot>)) -> Option<Consequence> {
+        let (change, path, values) = (then.change.as_ref()?, then.of.as_ref()?, then.values.as_ref()?);
+        if of.is_none() {
+            self.report.add(
+                error("test::bad_value", then.span, "only what happens to a record has consequences")
+                    .help("write CONNECTION/RESOURCE: { then: … } with the resource whose records bring it about"),
+            );
+            return None;
+        }
+        let spot = self.names.resource(change)?;
+        if spot.connection != *connection {
+            self.report.add(
+                error("test::bad_value", change.span, "a system changes only its own records by itself")
+                    .label("of another connection")
+                    .help(format!("name a resource of `{connection}`")),
+            );
+            return None;
+        }
+        let of = match Path::parse(&path.value) {
+            Ok(of) => of,
+            Err(problem) => {
+                self.report.add(
+                    error("test::bad_value", path.span, format!("`{}` is no path: {problem}", path.value))
+                        .help("write where the id is in the record: $.Contact.ContactID"),
+                );
+                return None;
+            }
+        };
+        let values = self.meaning.record(&values.0, &spot.resource.fields);
+        Some(Consequence { resource: spot.resource, of, values })
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     config::{ConnectionName, IntegrationName, PipelineName, Place},
     connector::{Resource, WriteKind},
-    record::{RecordId, Side},
+    record::{Path, RecordId, Side},
 };
 
 /// A test of a configuration.
@@ -76,6 +76,17 @@ pub(super) struct Behaviour {
     pub adds: Option<Value>,
     pub page: Option<usize>,
     pub ahead: Option<Duration>,
+    pub then: Vec<Consequence>,
+}
+
+/// What a system changes elsewhere by itself when a record is made or changed.
+#[derive(Clone, Debug)]
+pub(super) struct Consequence {
+    /// Of the record that changes.
+    pub resource: Arc<Resource>,
+    /// Where its id is in the record that was made or changed.
+    pub of: Path,
+    pub values: Value,
 }
 
 /// Something that happens, and where it is written.

@@ -3,10 +3,11 @@
 //! how they look on the wire is the business of the connector's own checks (`connectors try`).
 //!
 //! What a system works out by itself (a total, whether a contact is a customer) nobody can know from a manifest: a
-//! test says what is added to new records.
+//! test says what is added to new records, and what happens to others then (`own_doing`).
 
 mod collection;
 mod faults;
+mod own_doing;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -23,8 +24,9 @@ use tokio::sync::watch;
 use self::{
     collection::{Collection, Stored},
     faults::Faults,
+    own_doing::News,
 };
-use super::scenario::{Behaviour, CrashAt, Mishap, Trouble};
+use super::scenario::{Behaviour, Consequence, CrashAt, Mishap, Trouble};
 use crate::{
     clock::Clock,
     config::Connection,
@@ -59,6 +61,9 @@ struct State {
     adds: BTreeMap<String, Value>,
     page: BTreeMap<String, usize>,
     page_of_all: usize,
+    /// What the system does by itself, by the resource whose records bring it about.
+    then: BTreeMap<String, Vec<Consequence>>,
+    news: News,
 }
 
 /// The system behind a connection.
@@ -95,6 +100,9 @@ impl System {
             let all = state.adds.entry(resource.clone()).or_insert_with(|| json!({}));
             merge(all, adds);
         }
+        if let Some(resource) = &behaviour.resource {
+            state.then.entry(resource.clone()).or_default().extend(behaviour.then.iter().cloned());
+        }
     }
 
     /// A person makes a record, or it is there from the beginning.
@@ -102,21 +110,27 @@ impl System {
         let mut state = self.state();
         let now = self.now(&state);
         let collection = state.collections.entry(resource.name.clone()).or_default();
-        collection.insert(resource, self.connection.name.as_str(), values.clone(), now)
+        let id = collection.insert(resource, self.connection.name.as_str(), values.clone(), now);
+        self.follow_up(&mut state, &resource.name, &id, now);
+        id
     }
 
     /// A person changes a record; `None` if there is none of this id.
     pub fn edit(&self, resource: &Resource, id: &RecordId, values: &Value) -> Option<()> {
         let mut state = self.state();
         let now = self.now(&state);
-        state.collections.entry(resource.name.clone()).or_default().edit(resource, id, values, now)
+        state.collections.entry(resource.name.clone()).or_default().edit(resource, id, values, now)?;
+        self.follow_up(&mut state, &resource.name, id, now);
+        Some(())
     }
 
     /// A person deletes a record; `None` if there is none of this id.
     pub fn delete(&self, resource: &Resource, id: &RecordId) -> Option<()> {
         let mut state = self.state();
         let now = self.now(&state);
-        state.collections.entry(resource.name.clone()).or_default().remove(id, now)
+        state.collections.entry(resource.name.clone()).or_default().remove(id, now)?;
+        self.note(&mut state, &resource.name, id);
+        Some(())
     }
 
     /// Calls go wrong from now on.
@@ -295,8 +309,9 @@ impl System {
                 id
             }
         };
-        let record =
-            collection.records.get(&id).map_or_else(|| Stored::gone(&id), |stored| stored.read(resource, &id, true));
+        self.follow_up(state, &resource.name, &id, now);
+        let stored = state.collections.get(&resource.name).and_then(|all| all.records.get(&id));
+        let record = stored.map_or_else(|| Stored::gone(&id), |stored| stored.read(resource, &id, true));
         state.log.push(Written { resource: resource.name.clone(), kind, id, values });
         ItemAnswer::Written { body: kind != WriteKind::Delete, record: Box::new(record) }
     }

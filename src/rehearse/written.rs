@@ -63,6 +63,20 @@ written! {
         may page: At<u64>,
         /// Of a connection: how far its clock is ahead of the daemon's.
         may ahead: At<Duration>,
+        /// Of a resource: what the system changes elsewhere by itself when a record is made or changed.
+        may then: OneOrMany<ThenW>,
+    }
+}
+
+written! {
+    /// What a system does by itself: a record that another one names gets values.
+    ThenW as "what a system does by itself" {
+        /// The resource of the record that changes, of the same connection.
+        need change: At<String>,
+        /// Where its id is in the record that was made or changed: `$.Contact.ContactID`.
+        need of: At<String>,
+        /// The values that it gets.
+        need values: RecordW,
     }
 }
 

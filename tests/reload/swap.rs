@@ -18,21 +18,23 @@ use reconciled::{
     },
     daemon::{
         Daemon, DaemonSettings, DaemonStatus, Handle, Phase,
-        protocol::{Request, Response},
+        protocol::{Failure, Request, Response},
         reload::{Connect, IntegrationOutcome, Reloading, boot},
     },
     engine::{Engine, Mode, RunReport, RunRequest},
     record::RecordId,
     store::{Ledger, MemoryStore, Store},
 };
+use serde_json::json;
 use tokio::sync::watch;
 
 use crate::support::of;
 
-/// A system of one connection: it has nothing, takes nothing, and may hang.
+/// A system of one connection: it has one record at most, and may hang when it is read, or written.
 struct System {
     connection: Arc<Connection>,
     shut: watch::Receiver<bool>,
+    closed: watch::Receiver<bool>,
     calls: Arc<Mutex<Vec<String>>>,
 }
 
@@ -52,21 +54,38 @@ impl Connector for System {
     }
     async fn pull(&self, _: &Resource, _: &PullCursor) -> Result<Page, CallError> {
         self.call().await?;
-        Ok(Page::default())
+        let records = if self.connection.name.as_str() == "b-one" { vec![jane()] } else { Vec::new() };
+        Ok(Page { records, ..Page::default() })
     }
     async fn get(&self, _: &Resource, _: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
         self.call().await?;
         Ok(None)
     }
-    fn prepare(&self, _: &Resource, _: WriteKind, _: &[WriteItem], _: &str) -> Result<PreparedCall, CallError> {
-        Err(CallError::NotDone("nothing is written here".into()))
+    fn prepare(
+        &self,
+        resource: &Resource,
+        kind: WriteKind,
+        of: &[WriteItem],
+        _: &str,
+    ) -> Result<PreparedCall, CallError> {
+        let (resource, method, target) = (resource.name.clone(), "POST".into(), "/".into());
+        let (headers, body, ids) = (Vec::new(), String::new(), vec![None; of.len()]);
+        Ok(PreparedCall { resource, kind, method, target, headers, body, ids, key_lives: None })
     }
     async fn send(&self, _: &Resource, _: &PreparedCall) -> Result<Answer, CallError> {
+        self.calls.lock().unwrap().push(format!("{} is written", self.connection.name));
+        let _ = self.closed.clone().wait_for(|closed| !*closed).await;
         Err(CallError::NotDone("nothing is written here".into()))
     }
     fn requests(&self) -> Requests {
         Requests::default()
     }
+}
+
+fn jane() -> RemoteRecord {
+    let body = json!({ "id": "jane", "first_name": "Jane", "last_name": "Doe", "email": "jane@doe.example" });
+    let id = RecordId::from("jane");
+    RemoteRecord { id, body, label: "Jane".into(), updated_at: None, version: None, gone: false, merged_into: None }
 }
 
 struct NoEnv;
@@ -118,6 +137,10 @@ const ACCOUNTS: [(&str, &str); 5] = [("a-one", "1"), ("a-two", "1"), ("b-one", "
 
 impl Here {
     async fn start(drain: &str) -> Self {
+        Self::on(drain, Clock::system()).await
+    }
+
+    async fn on(drain: &str, clock: Clock) -> Self {
         let home = tempfile::tempdir().unwrap();
         let etc = home.path().join("etc");
         fs::create_dir(&etc).unwrap();
@@ -130,7 +153,6 @@ impl Here {
         fs::write(etc.join("d.yaml"), between("d", "b-one", "shared", "w", "")).unwrap();
         let store = Arc::new(MemoryStore::new());
         let ledger = Ledger::new(store.clone() as Arc<dyn Store>);
-        let clock = Clock::system();
         let boot = boot(&Snapshot::read(&etc), &NoEnv, &ledger, clock.now()).await.unwrap();
         let doors: Arc<Mutex<BTreeMap<String, watch::Sender<bool>>>> = Arc::default();
         let calls: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -140,8 +162,10 @@ impl Here {
             let name = connection.name.to_string();
             *counted.lock().unwrap().entry(name.clone()).or_default() += 1;
             let mut doors = at_doors.lock().unwrap();
-            let shut = doors.entry(name).or_insert_with(|| watch::Sender::new(false)).subscribe();
-            Ok(Arc::new(System { connection: connection.clone(), shut, calls: told.clone() }) as Arc<dyn Connector>)
+            let mut door = |name: String| doors.entry(name).or_insert_with(|| watch::Sender::new(false)).subscribe();
+            let (shut, closed) = (door(name.clone()), door(format!("{name} is written")));
+            let (connection, calls) = (connection.clone(), told.clone());
+            Ok(Arc::new(System { connection, shut, closed, calls }) as Arc<dyn Connector>)
         });
         let connectors = boot.config.connections.iter();
         let connectors = connectors.map(|(name, made)| (name.clone(), connect(made).unwrap())).collect();
@@ -228,6 +252,20 @@ impl Here {
         run
     }
 
+    /// A reload that waits for everybody to take over.
+    fn reload_meanwhile(&self) -> tokio::task::JoinHandle<Result<Response, Failure>> {
+        let daemon = self.daemon.clone();
+        tokio::spawn(async move { daemon.call(Request::Reload { wait: true, force: false }).await })
+    }
+
+    /// Moves the clock to where it is looked whether a run got any answer, once somebody waits for that.
+    async fn a_sixth_of_the_hour(&self, clock: &Clock) {
+        let mut sleeps = clock.sleeps().unwrap();
+        let looking = clock.monotonic() + Duration::from_mins(10);
+        bounded(sleeps.wait_for(|sleeps| sleeps.values().any(|until| *until == looking))).await.unwrap();
+        clock.advance(Duration::from_mins(10));
+    }
+
     fn running(&self, name: &str) -> String {
         of(&self.daemon.status(), name).unwrap().running.clone()
     }
@@ -239,7 +277,7 @@ async fn bounded<T>(work: impl Future<Output = T>) -> T {
 
 #[tokio::test]
 async fn a_run_ends_with_the_configuration_it_began_with() {
-    let here = Here::start("30s").await;
+    let here = Here::start("1h").await;
     let before = here.running("a");
     let run = here.stuck("a", "a-one").await;
     here.write("a.yaml", &between("a", "a-one", "a-two", "y", ""));
@@ -256,30 +294,68 @@ async fn a_run_ends_with_the_configuration_it_began_with() {
 }
 
 #[tokio::test]
-async fn a_stuck_remote_delays_nobody_else_and_is_dropped_at_the_deadline() {
-    let here = Here::start("300ms").await;
+async fn a_stuck_remote_delays_nobody_else_and_is_given_up() {
+    let clock = Clock::manual(chrono::DateTime::UNIX_EPOCH);
+    let here = Here::on("1h", clock.clone()).await;
     let (a, b) = (here.running("a"), here.running("b"));
     let run = here.stuck("a", "a-one").await;
     here.write("a.yaml", &between("a", "a-one", "a-two", "y", ""));
     here.write("b.yaml", &between("b", "b-one", "b-two", "y", ""));
-    let waiting = {
-        let daemon = here.daemon.clone();
-        tokio::spawn(async move { daemon.call(Request::Reload { wait: true, force: false }).await })
-    };
+    let waiting = here.reload_meanwhile();
     here.until(|status| of(status, "b").is_some_and(|now| now.running != b)).await;
     assert_eq!(here.running("a"), a, "`a` is stuck still");
     // One more edit of `b` while `a` is stuck.
     let b = here.running("b");
     here.write("b.yaml", &between("b", "b-one", "b-two", "z", ""));
-    here.reload(false).await;
+    let more = here.reload_meanwhile();
     here.until(|status| of(status, "b").is_some_and(|now| now.running != b)).await;
-    assert!(!waiting.is_finished(), "who waits for everything waits for `a`");
+    assert!(!waiting.is_finished() && !more.is_finished(), "who waits for everything waits for `a`");
+    assert_eq!(here.running("a"), a);
+    here.a_sixth_of_the_hour(&clock).await;
     here.until(|status| of(status, "a").is_some_and(|now| now.running != a)).await;
     bounded(waiting).await.unwrap().unwrap();
-    let failure = bounded(run).await.unwrap().unwrap_err();
-    assert!(failure.contains("the configuration was edited"), "{failure}");
+    let report = bounded(run).await.unwrap().unwrap();
+    assert!(report.troubles[0].message.contains("the configuration was edited"), "{report:?}");
+    let told = of(&here.daemon.status(), "a").unwrap().troubles.clone();
+    assert_eq!(told, [], "that is no trouble of the system's");
     here.shut("a-one", false);
     bounded(here.run("a")).await.unwrap().unwrap();
+    here.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_gets_no_answer_is_not_waited_for_until_the_deadline() {
+    let clock = Clock::manual(chrono::DateTime::UNIX_EPOCH);
+    let here = Here::on("1h", clock.clone()).await;
+    let before = here.running("a");
+    let run = here.stuck("a", "a-one").await;
+    here.write("a.yaml", &between("a", "a-one", "a-two", "y", ""));
+    let asked = here.reload_meanwhile();
+    here.a_sixth_of_the_hour(&clock).await;
+    here.until(|status| of(status, "a").is_some_and(|now| now.running != before)).await;
+    let report = bounded(run).await.unwrap().expect("it came to its end");
+    assert!(report.troubles[0].message.contains("the configuration was edited"), "{report:?}");
+    bounded(asked).await.unwrap().unwrap();
+    here.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_write_without_an_answer_is_waited_for_until_the_deadline_and_then_dropped() {
+    let here = Here::start("1ms").await;
+    let before = here.running("b");
+    here.shut("b-two is written", true);
+    let run = here.run("b");
+    bounded(async {
+        while !here.calls.lock().unwrap().iter().any(|call| call == "b-two is written") {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+    here.write("b.yaml", &between("b", "b-one", "b-two", "y", ""));
+    here.reload(true).await;
+    assert_ne!(here.running("b"), before);
+    let failure = bounded(run).await.unwrap().unwrap_err();
+    assert!(failure.contains("the configuration was edited"), "{failure}");
     here.daemon.stop().await;
 }
 
@@ -306,7 +382,7 @@ async fn a_timetable_changes_while_a_run_goes_on_and_forgets_nothing() {
 
 #[tokio::test]
 async fn an_account_that_moves_moves_for_everybody_at_once_and_its_connector_alone_is_made_anew() {
-    let here = Here::start("30s").await;
+    let here = Here::start("1h").await;
     assert!(here.made.lock().unwrap().values().all(|made| *made == 1));
     let (c, d) = (here.running("c"), here.running("d"));
     let run = here.stuck("c", "a-one").await;

@@ -16,7 +16,7 @@ use url::Url;
 use super::{HttpConnector, address, body, login::Login, messages, resolve, tls};
 use crate::{
     config::{Auth, Connection},
-    connector::{CallError, Permit},
+    connector::{CallError, Permit, Purpose},
 };
 
 /// Time to reach the server.
@@ -123,7 +123,8 @@ impl HttpConnector {
             request = request.body(body.to_owned());
         }
 
-        let permit = self.limits.acquire(out.deadline).await.map_err(Fault::Call)?;
+        let purpose = if out.method == Method::GET { Purpose::Read } else { Purpose::Write };
+        let permit = self.limits.acquire(purpose, out.deadline).await.map_err(Fault::Call)?;
         self.shared.count(out.method != Method::GET);
         let started = Instant::now();
         let at = format!("`{} {}`", out.method, address::path_only(out.target));

@@ -8,14 +8,17 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::{Limits, Priority, window::Pool};
+use super::{Limits, Priority, Purpose, window::Pool};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) pools: Vec<Pool>,
     pub(super) index: HashMap<PoolKey, usize>,
     pub(super) queue: VecDeque<Waiter>,
-    pub(super) next_ticket: u64,
+    next_ticket: u64,
+    /// The places in line of those who were turned away, until they come back: whoever had to go is served before
+    /// everybody who came later, so that nobody is turned away for ever however many there are.
+    turned_away: HashMap<(String, Purpose), u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -79,11 +82,32 @@ impl State {
         }
     }
 
-    /// When a request could go that arrives now; with `queued`, behind everybody who waits already.
-    pub(super) fn when(&mut self, limits: &Limits, now: Duration, queued: bool) -> Option<Duration> {
+    /// The place in line of somebody who arrives.
+    pub(super) fn number(&mut self, connection: &str, purpose: Purpose) -> u64 {
+        let kept = self.turned_away.remove(&(connection.to_owned(), purpose));
+        kept.unwrap_or_else(|| {
+            self.next_ticket += 1;
+            self.next_ticket
+        })
+    }
+
+    /// Keeps the place of somebody who cannot wait for so long. Of several that a connection had, the first.
+    pub(super) fn turn_away(&mut self, connection: &str, purpose: Purpose, ticket: u64) {
+        let kept = self.turned_away.entry((connection.to_owned(), purpose)).or_insert(ticket);
+        *kept = ticket.min(*kept);
+    }
+
+    /// Puts somebody in line, at their place.
+    pub(super) fn queue_up(&mut self, waiter: Waiter) {
+        let at = self.queue.partition_point(|other| other.ticket < waiter.ticket);
+        self.queue.insert(at, waiter);
+    }
+
+    /// When a request could go that arrives now; with a ticket, behind everybody who waits with an earlier one.
+    pub(super) fn when(&mut self, limits: &Limits, now: Duration, ticket: Option<u64>) -> Option<Duration> {
         let mut latest = Some(now);
         for at in limits.pools.iter() {
-            let ahead = if queued { self.ahead(*at, limits.priority) } else { 0 };
+            let ahead = ticket.map_or(0, |ticket| self.ahead(*at, limits.priority, ticket));
             if let Some(pool) = self.pools.get_mut(*at) {
                 match (pool.when(now, ahead, limits.priority), latest) {
                     (Some(time), Some(so_far)) => latest = Some(time.max(so_far)),
@@ -94,9 +118,15 @@ impl State {
         latest
     }
 
-    fn ahead(&self, pool: usize, priority: Priority) -> u32 {
+    /// Those who go first. People go before schedules, whoever came earlier.
+    fn ahead(&self, pool: usize, priority: Priority, ticket: u64) -> u32 {
         let before = |waiter: &&Waiter| {
-            waiter.pools.contains(&pool) && (priority == Priority::Automatic || waiter.priority == Priority::Manual)
+            let first = match (waiter.priority, priority) {
+                (Priority::Manual, Priority::Automatic) => true,
+                (Priority::Automatic, Priority::Manual) => false,
+                _ => waiter.ticket < ticket,
+            };
+            first && waiter.pools.contains(&pool)
         };
         u32::try_from(self.queue.iter().filter(before).count()).unwrap_or(u32::MAX)
     }

@@ -69,7 +69,7 @@ fn registry() -> (Clock, Arc<LimitRegistry>) {
 /// What asking comes to without any time passing: a permit, an error, or waiting.
 fn now(limits: &Limits) -> Poll<Result<Permit, CallError>> {
     let deadline = limits.registry.clock.monotonic() + LONGEST_WAIT;
-    pin!(limits.acquire(deadline)).poll(&mut Context::from_waker(Waker::noop()))
+    pin!(limits.acquire(Purpose::Read, deadline)).poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Takes as many as there are, each ending at once, and says how many that were.
@@ -203,7 +203,7 @@ async fn waiters_go_in_the_order_of_arrival_and_people_before_schedules() {
     let order = Mutex::new(Vec::new());
     let deadline = MINUTE * 10;
     let go = async |name: &'static str, limits: &Limits| {
-        let permit = limits.acquire(deadline).await.unwrap();
+        let permit = limits.acquire(Purpose::Read, deadline).await.unwrap();
         order.lock().unwrap().push(name);
         drop(permit);
     };
@@ -224,7 +224,7 @@ async fn one_used_up_account_holds_up_no_other() {
     let full = registry.of(&connection("a", "t", &limits), Priority::Automatic);
     let free = registry.of(&connection("b", "u", &limits), Priority::Automatic);
     assert_eq!(drain(&full), 1);
-    let mut waiting = pin!(full.acquire(LONGEST_WAIT));
+    let mut waiting = pin!(full.acquire(Purpose::Read, LONGEST_WAIT));
     assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     assert_eq!(drain(&free), 1);
 }
@@ -235,7 +235,7 @@ async fn a_waiter_that_goes_away_leaves_nothing_behind() {
     let limits = registry.of(&connection("a", "t", &[Limit::InFlight(1)]), Priority::Automatic);
     let Poll::Ready(Ok(permit)) = now(&limits) else { panic!("the first goes") };
     {
-        let mut gone = pin!(limits.acquire(LONGEST_WAIT));
+        let mut gone = pin!(limits.acquire(Purpose::Read, LONGEST_WAIT));
         assert!(gone.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         // It is let go here, but never looks again.
         drop(permit);
@@ -248,8 +248,8 @@ fn the_queue_is_part_of_the_estimate() {
     let (_, registry) = registry();
     let limits = registry.of(&connection("a", "t", &[per_tenant(2, MINUTE)]), Priority::Automatic);
     assert_eq!(drain(&limits), 2);
-    let mut first = pin!(limits.acquire(LONGEST_WAIT));
-    let mut second = pin!(limits.acquire(LONGEST_WAIT));
+    let mut first = pin!(limits.acquire(Purpose::Read, LONGEST_WAIT));
+    let mut second = pin!(limits.acquire(Purpose::Read, LONGEST_WAIT));
     let mut context = Context::from_waker(Waker::noop());
     assert!(first.as_mut().poll(&mut context).is_pending() && second.as_mut().poll(&mut context).is_pending());
     assert!(matches!(now(&limits), Poll::Ready(Err(CallError::Throttled { .. }))), "two minutes are too long");
@@ -261,7 +261,7 @@ fn a_deadline_that_has_almost_come_is_an_error_and_no_panic() {
     let limits = registry.of(&connection("a", "t", &[Limit::InFlight(1)]), Priority::Automatic);
     let held = now(&limits);
     let mut context = Context::from_waker(Waker::noop());
-    let mut late = pin!(limits.acquire(Duration::from_micros(500)));
+    let mut late = pin!(limits.acquire(Purpose::Read, Duration::from_micros(500)));
     assert!(late.as_mut().poll(&mut context).is_pending());
     clock.advance(Duration::from_millis(1));
     assert!(matches!(late.as_mut().poll(&mut context), Poll::Ready(Err(CallError::Throttled { .. }))));

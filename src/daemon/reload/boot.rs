@@ -18,7 +18,7 @@ use super::{
     rollout::{PutBack, Turns, put_back},
 };
 use crate::{
-    config::{Config, EnvSource, IntegrationName, PipelineName, Snapshot, load_snapshot},
+    config::{Config, EnvSource, IntegrationName, Loaded, PipelineName, Snapshot, load_snapshot},
     store::{Ledger, StoreError, finish_moves},
 };
 
@@ -53,8 +53,23 @@ impl Boot {
 /// # Errors
 ///
 /// When the store fails.
-#[allow(clippy::too_many_lines, reason = "one step after the other")]
 pub async fn boot(
+    snapshot: &Snapshot,
+    env: &(dyn EnvSource + Send + Sync),
+    ledger: &Ledger,
+    now: DateTime<Utc>,
+) -> Result<Boot, StoreError> {
+    boot_with(load_snapshot(snapshot, env, &BTreeMap::new()), snapshot, env, ledger, now).await
+}
+
+/// As [`boot`], of a snapshot that was loaded already.
+///
+/// # Errors
+///
+/// When the store fails.
+#[allow(clippy::too_many_lines, reason = "one step after the other")]
+pub async fn boot_with(
+    loaded: Loaded,
     snapshot: &Snapshot,
     env: &(dyn EnvSource + Send + Sync),
     ledger: &Ledger,
@@ -71,7 +86,9 @@ pub async fn boot(
     let before: BTreeMap<String, u64> = hashes(earlier.iter().map(|(name, text)| (name.as_str(), text)));
     let files = hashes(snapshot.texts());
     let last = newest.map_or(0, |(number, _)| *number);
-    let mut wanted = Wanted::of(load_snapshot(snapshot, env, &earlier));
+    // Where every file is sound, what they held before tells nothing.
+    let loaded = if loaded.has_errors() { load_snapshot(snapshot, env, &earlier) } else { loaded };
+    let mut wanted = Wanted::of(loaded);
     let whole = |name: &IntegrationName| wanted.loaded.written.get(name).is_some_and(|written| written.whole);
     let as_before = before == files && pointers.iter().all(|(name, number)| *number == last && whole(name));
     let mut was = BTreeMap::new();

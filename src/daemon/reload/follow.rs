@@ -50,7 +50,7 @@ enum Event {
     Sweep,
     Turns,
     Answer,
-    Done(Option<super::swap::Done>),
+    Done(Vec<super::swap::Done>),
 }
 
 /// Looks after the configuration until the daemon stops.
@@ -167,11 +167,11 @@ impl Follower {
                     }
                 }
                 Event::Turns => self.turns().await,
-                Event::Done(Some(done)) => {
+                Event::Done(done) => {
                     self.reloader.done(done).await;
                     self.turns().await;
                 }
-                Event::StoreWorks | Event::Done(None) => {}
+                Event::StoreWorks => {}
                 Event::Answer => self.answer(false),
             }
             if self.reloader.under_way.is_empty() && self.look.is_none() {
@@ -224,7 +224,9 @@ impl Follower {
             biased;
             () = shared.stopped(Stop::Finishing) => Event::Stop,
             Some(done) = self.reloader.under_way.join_next(), if !self.reloader.under_way.is_empty() => {
-                Event::Done(done.ok())
+                // An edit of a template has many take over at once.
+                let more = std::iter::from_fn(|| self.reloader.under_way.try_join_next());
+                Event::Done(std::iter::once(done).chain(more).filter_map(Result::ok).collect())
             }
             Some(ask) = asked.requests.recv() => Event::Asked(Box::new(ask)),
             () = until(self.look.as_ref().map(|look| look.at)) => Event::Look,

@@ -452,16 +452,31 @@ impl Reloader {
     /// Gives up waiting for runs to end; what has taken over by then has.
     pub async fn give_up(&mut self) {
         self.cancel.send_replace(true);
+        let mut all = Vec::new();
         while let Some(done) = self.under_way.join_next().await {
-            if let Ok(done) = done {
-                self.done(done).await;
-            }
+            all.extend(done.ok());
         }
+        self.done(all).await;
         self.cancel = watch::Sender::new(false);
     }
 
-    /// Notes what came of a group.
-    pub async fn done(&mut self, done: Done) {
+    /// Notes what came of groups.
+    pub async fn done(&mut self, all: Vec<Done>) {
+        if all.is_empty() {
+            return;
+        }
+        let notes: Vec<_> = all.iter().flat_map(|done| self.done_with(done)).collect();
+        self.note(&notes).await;
+        crate::crash::point("edit-noted");
+        if !notes.is_empty() {
+            self.forget_held().await;
+            self.finish_turns().await;
+        }
+        self.publish();
+    }
+
+    /// Takes in what came of one group; gives what of it is to be remembered.
+    fn done_with(&mut self, done: &Done) -> Vec<(IntegrationName, Option<u64>)> {
         let mut notes = Vec::new();
         for member in &done.members {
             let (outcome, why) = match (&done.outcome, &member.old, &member.new) {
@@ -499,13 +514,7 @@ impl Reloader {
                 (told.outcome, told.why) = (outcome, why);
             }
         }
-        self.note(&notes).await;
-        crate::crash::point("edit-noted");
-        if !notes.is_empty() {
-            self.forget_held().await;
-            self.finish_turns().await;
-        }
-        self.publish();
+        notes
     }
 
     /// Forgets what was removed long enough ago.

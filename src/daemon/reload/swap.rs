@@ -25,6 +25,10 @@ use crate::{
 /// How long a run may still settle what it has sent, after it was asked to make no further call.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// The part of the time for runs to end after which one is no longer waited for that got no answer in it: its system is
+/// out of reach, and it would only go on trying.
+const UNANSWERED: u32 = 6;
+
 /// A connection with the connector that was made for it.
 pub(super) type Prepared = (Arc<Connection>, Arc<dyn Connector>);
 
@@ -87,8 +91,11 @@ pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: wat
         group.members.iter().filter_map(|m| m.old.as_ref()).map(|(slot, _)| slot.clone()).collect();
     let clock = shared.clock.clone();
     let closing = group.since.saturating_add(group.drain);
+    let looking = clock.monotonic().saturating_add(group.drain / UNANSWERED);
     let asked = |drain| slots.iter().for_each(|slot| slot.ask_to_drain(drain));
     asked(Drain::Waiting);
+    let answers: Vec<u64> = slots.iter().map(|slot| slot.answers()).collect();
+    let mut looked = false;
     let turns = async {
         let mut turns = Vec::new();
         for slot in &slots {
@@ -108,6 +115,7 @@ pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: wat
     let mut stage = Drain::Waiting;
     let turns = loop {
         let next = match stage {
+            Drain::Waiting if !looked && looking < closing => Some((looking, Drain::Waiting)),
             Drain::Waiting => Some((closing, Drain::Closed)),
             Drain::Closed => Some((closing.saturating_add(SETTLE), Drain::Dropped)),
             _ => None,
@@ -126,6 +134,12 @@ pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: wat
             turns = &mut turns => break Some(turns),
             () = &mut give_up => break None,
             later = time => {
+                if later == Drain::Waiting {
+                    looked = true;
+                    let unanswered = slots.iter().zip(&answers).filter(|(slot, before)| slot.answers() == **before);
+                    unanswered.for_each(|(slot, _)| slot.ask_to_drain(Drain::Closed));
+                    continue;
+                }
                 let names: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
                 tracing::warn!(event = "config.draining", integrations = ?names, stage = ?later, "a run goes on for long");
                 asked(later);

@@ -36,7 +36,7 @@ async fn call_by_call(clock: Clock, limits: Limits, client: Client, outcomes: Ou
     outcomes.lock().unwrap().insert(client.name.clone(), Came { began: client.begins, went: Vec::new() });
     for _ in 0..client.calls {
         // Whether it would be told to come back later is another matter: here it is about whose turn it is.
-        let permit = limits.acquire(Duration::MAX).await.unwrap();
+        let permit = limits.acquire(Purpose::Read, Duration::MAX).await.unwrap();
         let at = clock.monotonic();
         outcomes.lock().unwrap().get_mut(&client.name).unwrap().went.push(at);
         clock.sleep(CALL).await;
@@ -44,8 +44,40 @@ async fn call_by_call(clock: Clock, limits: Limits, client: Client, outcomes: Ou
     }
 }
 
+/// Reads and then writes, again and again, and begins anew where it is told to come back later, as a daemon does. What
+/// went is a write.
+async fn run_by_run(clock: Clock, limits: Limits, client: Client, outcomes: Outcomes) {
+    clock.sleep_until(client.begins).await;
+    outcomes.lock().unwrap().insert(client.name.clone(), Came { began: client.begins, went: Vec::new() });
+    'runs: loop {
+        for purpose in [Purpose::Read, Purpose::Write] {
+            match limits.acquire(purpose, clock.monotonic() + LONGEST_WAIT).await {
+                Ok(permit) => {
+                    clock.sleep(CALL).await;
+                    drop(permit);
+                }
+                Err(CallError::Throttled { until, .. }) => {
+                    clock.sleep((until - clock.now()).to_std().unwrap_or_default()).await;
+                    continue 'runs;
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        let at = clock.monotonic();
+        outcomes.lock().unwrap().get_mut(&client.name).unwrap().went.push(at);
+    }
+}
+
 /// Plays clients, each with an account of its own, until a time.
 async fn play(clients: Vec<Client>, until: Duration) -> BTreeMap<String, Came> {
+    play_each(clients, until, call_by_call).await
+}
+
+async fn play_each<F: Future<Output = ()> + 'static>(
+    clients: Vec<Client>,
+    until: Duration,
+    way: impl Fn(Clock, Limits, Client, Outcomes) -> F,
+) -> BTreeMap<String, Came> {
     let (clock, registry) = registry();
     let limits = [per_tenant(SHARED, MINUTE), Limit::Requests { count: SHARED, per: MINUTE, scope: Scope::App }];
     let outcomes = Outcomes::default();
@@ -53,7 +85,7 @@ async fn play(clients: Vec<Client>, until: Duration) -> BTreeMap<String, Came> {
     let local = tokio::task::LocalSet::new();
     for client in clients {
         let own = registry.of(&connection(&client.name, &client.name, &limits), Priority::Automatic);
-        local.spawn_local(call_by_call(clock.clone(), own, client, Arc::clone(&outcomes)));
+        local.spawn_local(way(clock.clone(), own, client, Arc::clone(&outcomes)));
     }
     local
         .run_until(async {
@@ -134,4 +166,13 @@ async fn a_spread_keeps_three_hundred_clients_from_starting_at_once() {
     assert!(longest(&spread) <= MINUTE + Duration::from_secs(10), "{:?}", longest(&spread));
     let at_once = play(small(4, None).collect(), HOUR * 2).await;
     assert!(longest(&at_once) > MINUTE * 15, "without one they wait for each other: {:?}", longest(&at_once));
+}
+
+#[tokio::test]
+async fn whoever_is_turned_away_gets_its_turn_however_many_there_are() {
+    // 300 want more than there is, for four hours: 54 calls a minute are 21 runs of two calls for each.
+    let came = play_each(small(0, None).chain([large(0)]).collect(), HOUR * 4, run_by_run).await;
+    let runs: Vec<usize> = came.values().map(|came| came.went.len()).collect();
+    let (fewest, most) = (runs.iter().min().unwrap(), runs.iter().max().unwrap());
+    assert!(runs.len() == 300 && *fewest >= 8, "fewest: {fewest}, most: {most}");
 }
