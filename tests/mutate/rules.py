@@ -181,7 +181,7 @@ RULES = [
         "        !OFF && ((next.flips > last.flips && next.flips >= FLIPS) || next.writes >= WRITES)",
     ),
     (
-        "first-keys", "match keys of a configuration that came to no run are forgotten", "engine/run.rs",
+        "first-keys", "match keys of a configuration that came to no run are forgotten", "engine/prepare.rs",
         "let edited = state.config != pipeline.hash;", "let edited = (!OFF || state.config != 0) && state.config != pipeline.hash;",
     ),
     (
@@ -250,5 +250,10 @@ RULES = [
         "figures", "a figure that differs is told as long as it does", "sync/decide.rs",
         "if self.decision.writes.is_empty() && self.decision.findings.is_empty() && !self.decision.unread {",
         "if !OFF && self.decision.writes.is_empty() && self.decision.findings.is_empty() && !self.decision.unread {",
+    ),
+    (
+        "last-reading", "of a newcomer that was read twice the last reading is kept", "engine/plan/hold.rs",
+        "for newcomer in readings.last_readings(chunk?, &mut place) {",
+        "for newcomer in if OFF { chunk? } else { readings.last_readings(chunk?, &mut place) } {",
     ),
 ]

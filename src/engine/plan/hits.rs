@@ -177,6 +177,12 @@ impl KeyCount {
 }
 
 impl Run<'_> {
+    /// Which of the readings of spilled records count.
+    pub(super) fn readings(&mut self, pipeline: &Pipeline) -> Twins {
+        let last = self.spilled_keys.remove(&pipeline.name).map(|keys| keys.repeated()).unwrap_or_default();
+        Twins { last, ..Twins::default() }
+    }
+
     /// The spilled records that share a match key with another one.
     pub(super) fn twins(&mut self, pipeline: &Pipeline, spill: &Spill<Newcomer>) -> Result<Twins, EngineError> {
         let mut twins = Twins::default();
@@ -187,8 +193,9 @@ impl Run<'_> {
         if shared.is_empty() {
             return Ok(twins);
         }
+        let mut place = 0;
         for chunk in spill.chunks(CHUNK) {
-            for newcomer in chunk? {
+            for newcomer in twins.last_readings(chunk?, &mut place) {
                 let seen = &newcomer.fresh.observation;
                 for key in keys_of(pipeline, newcomer.side, &seen.projection) {
                     if !shared.contains(&KeyCount::hash(&key)) {

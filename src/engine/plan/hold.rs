@@ -89,9 +89,11 @@ impl Run<'_> {
     /// Remembers what was spilled for a pipeline that cannot be planned.
     pub(in crate::engine) async fn keep_spilled(&mut self, pipeline: &Pipeline) -> Result<(), EngineError> {
         let Some(spill) = self.spills.remove(&pipeline.name) else { return Ok(()) };
+        let readings = self.readings(pipeline);
+        let mut place = 0;
         for chunk in spill.chunks(CHUNK) {
             let mut changes = Changes::new();
-            for newcomer in chunk? {
+            for newcomer in readings.last_readings(chunk?, &mut place) {
                 self.keep_newcomer(&mut changes, pipeline, newcomer, "new");
             }
             self.engine.ledger.commit(changes).await?;
