@@ -52,6 +52,8 @@ fn every_example_folder_is_sound_and_has_its_page() {
                 name.to_owned(),
                 if name == "GROUPS_FROM_XPM" {
                     "true"
+                } else if name == "PROPOSALS_FROM" {
+                    "proposals"
                 } else if ["_URL", "_LOGIN", "_XERO"].iter().any(|end| name.ends_with(end)) {
                     "http://127.0.0.1:1"
                 } else {

@@ -84,7 +84,7 @@ fn untrusted(said: &str, error: Option<&rustls::Error>) -> String {
         ),
         Some(InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. })) => format!(
             "its certificate is for another name ({said}); write a name of the certificate as the host in `base_url`, or \
-             check who signed it alone: sslmode=verify-ca (PostgreSQL) or ssl-mode=VERIFY_CA (MySQL)"
+             give the server a certificate for this one"
         ),
         Some(InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. })) => {
             format!("its certificate has run out ({said}); give the server a new one")

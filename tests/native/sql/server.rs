@@ -162,7 +162,7 @@ fn postgres(folder: &Path, port: u16, settings: &[&str]) -> Child {
     let mut server = as_postgres(program(&["postgres"], "postgresql"));
     server.arg("-D").arg(&data).args(["-F", "-h", "127.0.0.1", "-p", &port.to_string(), "-k"]).arg(folder);
     server.args(["-c", "shared_buffers=16MB", "-c", "max_connections=20", "-c", "timezone=Pacific/Auckland"]);
-    settings.iter().for_each(|setting| drop(server.args(["-c", setting])));
+    server.args(settings.iter().flat_map(|setting| ["-c", *setting]));
     quiet(&mut server, folder);
     server.spawn().unwrap()
 }
