@@ -97,3 +97,31 @@ fn every_example_folder_is_sound_and_has_its_page() {
         assert!(names.iter().any(|name| name == wanted), "{names:?}");
     }
 }
+
+/// What the page of `xpm-website` says of WorkflowMax, done to its file.
+#[test]
+fn pp_06_the_variant_with_leads_of_workflowmax_is_sound_as_the_page_tells_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/configs/xpm-website");
+    let yaml = fs::read_to_string(folder.join("xpm-website.yaml")).unwrap();
+    let page = fs::read_to_string(folder.join("README.md")).unwrap();
+    let block = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut lines: Vec<String> = Vec::new();
+    let mut within = false;
+    for line in yaml.lines() {
+        // Without the endpoints, down to the next part, and without the address.
+        within = line.starts_with("    endpoints:") || within && !line.is_empty();
+        if !within && !line.contains("base_url: \"${env:XPM_URL") {
+            lines.push(line.replace("connector: xpm", "connector: workflowmax"));
+        }
+    }
+    lines.extend(block.lines().map(|line| format!("      {line}")));
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.yaml"), lines.join("\n")).unwrap();
+    let names = ["XPM_APP_ID", "XPM_APP_SECRET", "WEBSITE_TOKEN", "XPM_LEAD_MANAGER", "XPM_PLAN_LEVEL"];
+    let mut env: HashMap<String, String> = names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
+    env.insert("WEBSITE_URL".to_owned(), "https://site.example".to_owned());
+    let loaded = config::load(dir.path(), &env);
+    assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
+    let pipelines: Vec<&str> = loaded.config.pipelines().map(|(_, one)| one.name.as_str()).collect();
+    assert_eq!(pipelines, ["xpm-website/people", "xpm-website/leads", "xpm-website/enquiries"]);
+}
