@@ -1,6 +1,7 @@
 //! Written to resolved: names become references, defaults are filled in, and what cannot work is refused.
 
 mod connection;
+mod database;
 mod elements;
 mod ends;
 mod field;

@@ -61,9 +61,9 @@ fn keep(node: &mut Node, report: &Report) -> bool {
         [(key, node)] if key.text == "not" => Some(node),
         _ => None,
     });
-    // With a mistake it stays: what it holds is checked all the same.
+    // With a mistake it stays: what it holds is checked all the same. Of two that exclude each other, one.
     match negated {
-        Some(node) => truth(node, report).is_none_or(|truth| !truth),
+        Some(node) => truth(node, report).is_some_and(|truth| !truth),
         None => truth(&when, report).unwrap_or(true),
     }
 }

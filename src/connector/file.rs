@@ -213,6 +213,18 @@ impl Shared {
         Ok(contents)
     }
 
+    /// The first listing of a process: it may have to be told what became of rows in files that were taken before. A folder
+    /// that cannot be read is told by the next full read.
+    fn expect_taken(&self, resource: &Resource, table: &FileTable) {
+        let known =
+            |shared: &Self| shared.telling.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&resource.name);
+        if table.results.is_none() || known(self) {
+            return;
+        }
+        let held = self.contents(resource, table, true).map(|contents| contents.held.clone()).unwrap_or_default();
+        self.telling.lock().unwrap_or_else(PoisonError::into_inner).insert(resource.name.clone(), held);
+    }
+
     /// The next records of a listing, and where it goes on.
     fn portion(&self, resource: &str, contents: Arc<Contents>, at: usize) -> (Vec<RemoteRecord>, Option<String>) {
         let records = contents.records.iter().skip(at).take(PAGE).cloned().collect();
@@ -249,6 +261,7 @@ impl Connector for FileConnector {
         let everything = cursor.since.is_none();
         let (contents, partial) = self
             .aside(resource, move |shared, resource, table| {
+                shared.expect_taken(resource, table);
                 let contents = shared.contents(resource, table, everything)?;
                 let mut listed = shared.listed.lock().unwrap_or_else(PoisonError::into_inner);
                 listed.insert(resource.name.clone(), contents.sound.clone());

@@ -1,5 +1,7 @@
 //! pi-01 to pi-06: accepted proposals as invoices in Xero.
 
+use std::fs;
+
 use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 use reconciled::{
     clock::Clock,
@@ -385,5 +387,42 @@ async fn pi_bad_input_is_refused_or_parked_with_a_sentence_and_the_rest_goes_on(
     firm.office.sync().await;
     assert_eq!(firm.contacts(), ["Kea Ltd", "Weka Ltd"]);
     assert_eq!(firm.invoices().len(), 2, "the client came, and so did its invoice");
+    firm.settled().await;
+}
+
+#[tokio::test]
+async fn pi_05_proposals_may_be_dropped_as_files_instead() {
+    let clock = Clock::manual(noon(6, 1));
+    let xero = Xero::start(XeroOptions::new(clock.clone()).unlimited()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut env = xero_by_grant(&xero);
+    env.0.insert("PROPOSALS_FROM", "proposal-files".to_owned());
+    env.0.insert("PROPOSALS_FOLDER", folder.path().display().to_string());
+    let firm = Firm { office: Office::start("proposals-xero", &clock, env).await, xero };
+    let drop_file = |name: &str, lines: &[Value]| {
+        let path = folder.path().join(name);
+        fs::write(&path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        // It was left alone for an hour.
+        let then = std::time::SystemTime::from(clock.now() - TimeDelta::hours(1));
+        fs::File::options().write(true).open(&path).unwrap().set_modified(then).unwrap();
+    };
+    let kea = json!({ "id": "C-1", "name": "Kea Ltd", "email": "office@kea.example" });
+    drop_file("clients-1.jsonl", &[kea, json!({ "id": "C-2", "name": "Nobody yet" })]);
+    let bare = json!({ "number": "P-3", "title": "Nobody's", "status": "accepted", "accepted_on": "2026-06-01",
+        "upfront": [{ "line_no": 1, "title": "Advice", "quantity": 1, "price": 10, "service": "advice" }] });
+    drop_file("proposals-1.jsonl", &[upfront("P-1", "C-1", "accepted"), upfront("P-2", "C-1", "sent"), bare]);
+    firm.office.first_sync().await;
+    firm.settled().await;
+    assert_eq!(firm.invoices(), ["P-1 on 2026-06-01 for 1500.00 to Kea Ltd"]);
+    assert_eq!(firm.contacts(), ["Kea Ltd"], "nobody without an accepted proposal");
+    assert!(folder.path().join("done/proposals-1.jsonl").exists());
+    let results = || fs::read_to_string(folder.path().join("results/proposals-1.jsonl.csv")).unwrap();
+    assert!(results().contains("P-1,proposals-xero/upfront,linked,"), "{}", results());
+    assert!(results().contains("P-3,proposals-xero/upfront,parked,"), "{}", results());
+    // A later file knows better.
+    drop_file("proposals-2.jsonl", &[upfront("P-2", "C-1", "accepted")]);
+    firm.office.sync().await;
+    assert_eq!(firm.invoices().len(), 2);
+    assert!(results().contains("P-2,proposals-xero/upfront,linked,"), "{}", results());
     firm.settled().await;
 }

@@ -4,6 +4,7 @@ mod lost;
 mod reads;
 mod server;
 mod sync;
+mod tls;
 mod writes;
 
 use std::{collections::HashMap, fs, sync::Arc};

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::office::Office;
 
-async fn running() -> Office {
+pub async fn running() -> Office {
     let names = ["CLINIKO_URL", "CLINIKO_KEY", ""];
     let contact = |_: &_| vec![("CLINIKO_CONTACT", "me@clinic.example".to_owned())];
     let office = Office::start("website-cliniko", PracticeKind::Cliniko, names, contact).await;

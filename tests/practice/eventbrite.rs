@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::office::Office;
 
-async fn running() -> Office {
+pub async fn running() -> Office {
     let names = ["EVENTBRITE_URL", "EVENTBRITE_TOKEN", "EVENTBRITE_ORGANISATION"];
     let office = Office::start("eventbrite-website", PracticeKind::Eventbrite, names, |_| vec![]).await;
     office.first_sync().await;

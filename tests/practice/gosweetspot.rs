@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::office::Office;
 
-async fn running() -> Office {
+pub async fn running() -> Office {
     let names = ["GOSWEETSPOT_URL", "GOSWEETSPOT_KEY", ""];
     let contact = |_: &_| vec![("GOSWEETSPOT_CONTACT", "me@shop.example".to_owned())];
     let office = Office::start("website-gosweetspot", PracticeKind::GoSweetSpot, names, contact).await;

@@ -11,6 +11,7 @@ mod inbox;
 mod office;
 mod systems;
 
+mod bad_input;
 mod cliniko;
 mod consents;
 mod desk;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::office::Office;
 
-async fn running() -> Office {
+pub async fn running() -> Office {
     let names = ["SIMPRO_URL", "SIMPRO_KEY", "SIMPRO_COMPANY"];
     let office = Office::start("website-simpro", PracticeKind::Simpro, names, |_| vec![]).await;
     office.first_sync().await;

@@ -19,6 +19,25 @@ fn texts(folder: &Path) -> String {
     text
 }
 
+/// A page says what the folder does, what travels where (a table), what is never done, what to fill in, and what is uncertain
+/// about the remote; and it is one page.
+fn check_page<'v>(name: &str, page: &str, variables: impl Iterator<Item = &'v String>) {
+    let headings = ["## What travels", "## What is never done", "## What to fill in", "## What is uncertain"];
+    let mut places: Vec<usize> = vec![page.find('\n').unwrap()];
+    places.extend(headings.map(|heading| page.find(heading).unwrap_or_else(|| panic!("{name} has no {heading}"))));
+    assert!(places.is_sorted(), "{name}: the parts are in another order than everywhere else");
+    places.push(page.len());
+    let parts: Vec<&str> = places.windows(2).map(|ends| page[ends[0]..ends[1]].trim()).collect();
+    let words = |text: &str| text.split_whitespace().count();
+    assert!(parts.iter().all(|part| words(part) >= 12), "{name} says next to nothing in one of its parts: {parts:#?}");
+    assert!(parts[1].contains("| --- |"), "{name} has no table of what travels");
+    assert!(parts[2].lines().any(|line| line.starts_with("- ")), "{name} does not list what is never done");
+    for variable in variables {
+        assert!(page.contains(&format!("`{variable}`")), "{name} does not tell what {variable} is");
+    }
+    assert!(page.lines().count() <= 70, "{name} has more than a page");
+}
+
 #[test]
 fn every_example_folder_is_sound_and_has_its_page() {
     let folders = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/configs");
@@ -31,7 +50,11 @@ fn every_example_folder_is_sound_and_has_its_page() {
         let known = |name: &str| {
             (
                 name.to_owned(),
-                if ["_URL", "_LOGIN", "_XERO"].iter().any(|end| name.ends_with(end)) {
+                if name == "GROUPS_FROM_XPM" {
+                    "true"
+                } else if name == "PROPOSALS_FROM" {
+                    "proposals"
+                } else if ["_URL", "_LOGIN", "_XERO"].iter().any(|end| name.ends_with(end)) {
                     "http://127.0.0.1:1"
                 } else {
                     "x"
@@ -44,9 +67,7 @@ fn every_example_folder_is_sound_and_has_its_page() {
         assert!(loaded.diagnostics.is_empty(), "{name}:\n{}", loaded.render(false));
         assert!(loaded.config.pipelines().count() > 0, "{name}");
         let page = fs::read_to_string(folder.join("README.md")).unwrap();
-        for heading in ["## What travels", "## What is never done", "## What to fill in", "## What is uncertain"] {
-            assert!(page.contains(heading), "{name} has no {heading}");
-        }
+        check_page(&name, &page, env.keys());
         // Without its variables, each of them is named; secrets are asked for when they are used.
         let secret =
             |name: &str| text.lines().any(|line| line.contains("auth:") && line.contains(&format!("env:{name}")));
@@ -75,4 +96,32 @@ fn every_example_folder_is_sound_and_has_its_page() {
     ] {
         assert!(names.iter().any(|name| name == wanted), "{names:?}");
     }
+}
+
+/// What the page of `xpm-website` says of WorkflowMax, done to its file.
+#[test]
+fn pp_06_the_variant_with_leads_of_workflowmax_is_sound_as_the_page_tells_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/configs/xpm-website");
+    let yaml = fs::read_to_string(folder.join("xpm-website.yaml")).unwrap();
+    let page = fs::read_to_string(folder.join("README.md")).unwrap();
+    let block = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let mut lines: Vec<String> = Vec::new();
+    let mut within = false;
+    for line in yaml.lines() {
+        // Without the endpoints, down to the next part, and without the address.
+        within = line.starts_with("    endpoints:") || within && !line.is_empty();
+        if !within && !line.contains("base_url: \"${env:XPM_URL") {
+            lines.push(line.replace("connector: xpm", "connector: workflowmax"));
+        }
+    }
+    lines.extend(block.lines().map(|line| format!("      {line}")));
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.yaml"), lines.join("\n")).unwrap();
+    let names = ["XPM_APP_ID", "XPM_APP_SECRET", "WEBSITE_TOKEN", "XPM_LEAD_MANAGER", "XPM_PLAN_LEVEL"];
+    let mut env: HashMap<String, String> = names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
+    env.insert("WEBSITE_URL".to_owned(), "https://site.example".to_owned());
+    let loaded = config::load(dir.path(), &env);
+    assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
+    let pipelines: Vec<&str> = loaded.config.pipelines().map(|(_, one)| one.name.as_str()).collect();
+    assert_eq!(pipelines, ["xpm-website/people", "xpm-website/leads", "xpm-website/enquiries"]);
 }

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use url::Url;
 
-use super::Cx;
+use super::{
+    Cx,
+    database::{DATABASES, database},
+};
 use crate::{
     config::{
         Auth, Connection, ConnectionName,
@@ -194,10 +197,6 @@ fn url(cx: &Cx<'_>, written: &At<String>) -> Option<Url> {
     }
 }
 
-/// What addresses of databases look like.
-const DATABASES: &str =
-    "write base_url: postgres://db.example/shop, mysql://db.example:3306/shop, or sqlite:/srv/shop/shop.db";
-
 fn base_url(
     cx: &Cx<'_>,
     name: &At<String>,
@@ -271,38 +270,6 @@ fn inbox(cx: &Cx<'_>, name: &At<String>, written: &ConnectionW) -> Option<Url> {
         return None;
     }
     Url::parse(&format!("inbox:{}", name.value)).ok()
-}
-
-/// A database: `postgres://host/name`, `mysql://host/name`, or a file of `SQLite`.
-fn database(cx: &Cx<'_>, written: &At<String>) -> Option<Url> {
-    if let Some(file) = written.value.strip_prefix("sqlite:") {
-        let file = file.strip_prefix("//").unwrap_or(file);
-        let made = std::path::absolute(cx.config_dir.join(file)).ok().filter(|_| !file.is_empty());
-        let made = made.and_then(|path| Url::from_file_path(path).ok());
-        let made = made.and_then(|url| Url::parse(&format!("sqlite://{}", url.path())).ok());
-        if made.is_none() {
-            cx.report.add(error("config::bad_url", written.span, "this is no file of a database").help(DATABASES));
-        }
-        return made;
-    }
-    let url = Url::parse(&written.value).ok();
-    let known = |url: &Url| matches!(url.scheme(), "postgres" | "postgresql" | "mysql" | "mariadb") && url.has_host();
-    let named = |url: &Url| !url.path().trim_matches('/').is_empty();
-    let Some(url) = url.filter(|url| known(url) && named(url)) else {
-        cx.report.add(error("config::bad_url", written.span, "this is no address of a database").help(DATABASES));
-        return None;
-    };
-    // The drivers take it from behind the question mark, too.
-    let asked = |name: &str| matches!(name.to_ascii_lowercase().as_str(), "user" | "username" | "password");
-    let login = !url.username().is_empty() || url.password().is_some();
-    if login || url.query_pairs().any(|(name, _)| asked(&name)) {
-        cx.report.add(
-            error("config::bad_url", written.span, "an address must not hold a login")
-                .help("put the login below `auth:`, as { user, password }"),
-        );
-        return None;
-    }
-    Some(url)
 }
 
 /// A folder of files: an absolute path, or one from the configuration folder.

@@ -2,7 +2,7 @@
 //!
 //! A file of results has the name that its file has once it was taken. It is written when the run has ended, and again whenever
 //! what it says has changed: at each run while a row waits or is parked, and in a full read, which lists the files that were
-//! taken, too.
+//! taken, too. The first run of a process goes through the files that were taken as well: it does not know what was open.
 
 use std::{collections::HashMap, fs, path::Path};
 

@@ -33,6 +33,15 @@ pub(super) async fn options(connection: &Connection) -> Result<AnyConnectOptions
         let put = url.set_username(user).and_then(|()| url.set_password(Some(password.expose_secret())));
         put.map_err(|()| "a file of SQLite has no login".to_owned())?;
     }
+    for (name, path) in url.query_pairs() {
+        let is_file = matches!(
+            &*name,
+            "sslrootcert" | "ssl-root-cert" | "sslca" | "ssl-ca" | "sslcert" | "ssl-cert" | "sslkey" | "ssl-key"
+        );
+        if is_file && let Err(error) = tokio::fs::metadata(&*path).await {
+            return Err(format!("`{name}` in its `base_url` names {path}, which cannot be read: {error}"));
+        }
+    }
     let options = AnyConnectOptions::from_url(&url).map_err(|_| "its `base_url` cannot be used".to_owned())?;
     Ok(options.disable_statement_logging())
 }
@@ -49,10 +58,41 @@ pub(super) fn failed(error: &sqlx::Error) -> Failed {
                 Failed::Said(said.message().to_owned())
             }
         }
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
+        // Nothing was said to it yet, not even who we are.
+        sqlx::Error::Tls(why) => Failed::Login(untrusted(&why.to_string(), why.downcast_ref())),
+        sqlx::Error::Io(why) if let Some(error) = of_tls(why) => {
+            Failed::Login(untrusted(&error.to_string(), Some(error)))
+        }
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => {
             Failed::Gone(format!("the database cannot be reached: {error}"))
         }
         other => Failed::Said(other.to_string()),
+    }
+}
+
+fn of_tls(error: &std::io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Why no encrypted connection came about, and what to do.
+fn untrusted(said: &str, error: Option<&rustls::Error>) -> String {
+    use rustls::{CertificateError as Bad, Error::InvalidCertificate};
+    match error {
+        Some(InvalidCertificate(Bad::UnknownIssuer)) => format!(
+            "its certificate is signed by nobody who is known here ({said}); name the authority's file in `base_url`: \
+             sslrootcert=/etc/reconciled/ca.pem (PostgreSQL) or ssl-ca=… (MySQL)"
+        ),
+        Some(InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. })) => format!(
+            "its certificate is for another name ({said}); write a name of the certificate as the host in `base_url`, or \
+             give the server a certificate for this one"
+        ),
+        Some(InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. })) => {
+            format!("its certificate has run out ({said}); give the server a new one")
+        }
+        _ => format!(
+            "no encrypted connection came about ({said}); switch TLS on at the server, or do without it: sslmode=prefer \
+             (PostgreSQL) or ssl-mode=PREFERRED (MySQL)"
+        ),
     }
 }
 

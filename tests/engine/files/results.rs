@@ -97,6 +97,22 @@ async fn conformance_file_results_tell_what_became_of_each_row() {
 }
 
 #[tokio::test]
+async fn conformance_file_results_of_a_row_that_waited_are_told_after_a_restart_without_a_full_read() {
+    let mut till = Till::new(DROPPED, TO_BOOKS);
+    till.put("in/sales-1.csv", "number,customer,kind,total\n1,Jane,a,5\n3,Kim,z,4\n");
+    till.sync().await;
+    assert!(till.text("results/sales-1.csv").contains("3,sales,parked,"));
+    // The daemon is restarted, and the row is put right by a later file.
+    let connection = till.world.config.connections[&ConnectionName::parse("till").unwrap()].clone();
+    till.connector = Arc::new(FileConnector::new(connection, till.world.clock.clone()).unwrap());
+    till.put("in/sales-2.csv", "number,customer,kind,total\n3,Kim,a,4\n");
+    till.sync().await;
+    let told = till.text("results/sales-1.csv");
+    assert!(told.contains(&format!("3,sales,linked,{}\n", there(&till, "3"))), "{told}");
+    till.settled().await;
+}
+
+#[tokio::test]
 async fn conformance_file_results_of_a_held_or_stopped_run_say_that_it_waits() {
     let till = Till::new(DROPPED, &TO_BOOKS.replace("apply: automatic", "apply: approve"));
     // An empty side would need no approval.

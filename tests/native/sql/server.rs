@@ -54,13 +54,23 @@ fn as_postgres(program: PathBuf) -> Command {
 }
 
 impl Server {
+    /// A PostgreSQL with a certificate for `127.0.0.1`, signed by the authority in `ca.pem`; another one is in `other.pem`.
+    pub async fn start_encrypted() -> Self {
+        let (folder, port) = place();
+        certificates(folder.path());
+        let tls = ["ssl=on", "ssl_cert_file=../server.pem", "ssl_key_file=../server.key"];
+        Self { kind: "postgres", port, child: Some(postgres(folder.path(), port, &tls)), folder }.ready().await
+    }
+
+    pub fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
     pub async fn start(kind: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let (folder, port) = place();
         match kind {
             "postgres" => {
-                Self { kind: "postgres", port, child: Some(postgres(folder.path(), port)), folder }.ready().await
+                Self { kind: "postgres", port, child: Some(postgres(folder.path(), port, &[])), folder }.ready().await
             }
             "mariadb" => {
                 Self { kind: "mariadb", port, child: Some(mariadb(folder.path(), port)), folder }.ready().await
@@ -107,7 +117,30 @@ impl Server {
     }
 }
 
-fn postgres(folder: &Path, port: u16) -> Child {
+/// A folder that whoever the server runs as may write, and a free port.
+fn place() -> (tempfile::TempDir, u16) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    (folder, TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port())
+}
+
+fn certificates(folder: &Path) {
+    let openssl = |arguments: &str| {
+        let mut command = as_postgres(program(&["openssl"], "openssl"));
+        command.current_dir(folder).args(arguments.split(' '));
+        quiet(&mut command, folder);
+        assert!(command.status().unwrap().success(), "{}", std::fs::read_to_string(folder.join("log")).unwrap());
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+    for name in ["ca", "other"] {
+        openssl(&format!("req -x509 {key} -keyout {name}.key -out {name}.pem -days 2 -subj /CN=practice-{name}"));
+    }
+    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+    openssl(&format!("req {key} -keyout server.key -out server.csr -subj /CN=practice"));
+    openssl("x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names");
+}
+
+fn postgres(folder: &Path, port: u16, settings: &[&str]) -> Child {
     let data = folder.join("data");
     let secret = folder.join("secret");
     std::fs::write(&secret, "canary-pass").unwrap();
@@ -129,6 +162,7 @@ fn postgres(folder: &Path, port: u16) -> Child {
     let mut server = as_postgres(program(&["postgres"], "postgresql"));
     server.arg("-D").arg(&data).args(["-F", "-h", "127.0.0.1", "-p", &port.to_string(), "-k"]).arg(folder);
     server.args(["-c", "shared_buffers=16MB", "-c", "max_connections=20", "-c", "timezone=Pacific/Auckland"]);
+    server.args(settings.iter().flat_map(|setting| ["-c", *setting]));
     quiet(&mut server, folder);
     server.spawn().unwrap()
 }
