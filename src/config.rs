@@ -7,6 +7,7 @@
 
 mod blackout;
 mod builtin;
+mod client_list;
 mod cost;
 mod cron_line;
 pub(crate) mod diagnostic;

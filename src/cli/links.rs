@@ -1,5 +1,7 @@
 //! `links`: which records are the same thing.
 
+mod pairs;
+
 use std::path::Path;
 
 use serde::Serialize;
@@ -91,7 +93,8 @@ async fn import(office: &mut Office, file: &Path, pipeline: &PipelineName, out: 
         path: file.to_owned(),
         source,
     })?;
-    let pairs = pairs(&text).map_err(|message| CliError::Other(format!("{}: {message}", file.display())))?;
+    let pairs =
+        pairs::read(&text, pipeline).map_err(|message| CliError::Other(format!("{}: {message}", file.display())))?;
     let spinner = out.spinner(&format!("linking {}", count(pairs.len() as u64, "pair", "pairs")));
     let mut failed = 0_u64;
     let total = pairs.len() as u64;
@@ -104,38 +107,6 @@ async fn import(office: &mut Office, file: &Path, pipeline: &PipelineName, out: 
     drop(spinner);
     out.talk(&format!("{} linked, {failed} refused", count(total - failed, "pair was", "pairs were")));
     Ok(if failed == 0 { Exit::Done } else { Exit::Failed })
-}
-
-struct Pair {
-    line: usize,
-    source: String,
-    target: String,
-}
-
-/// Two columns, comma or semicolon; a heading is one whose second column is `target`.
-fn pairs(text: &str) -> Result<Vec<Pair>, String> {
-    let mut pairs = Vec::new();
-    for (line, row) in text.trim_start_matches('\u{feff}').lines().zip(1..).map(|(row, line)| (line, row.trim())) {
-        if row.is_empty() {
-            continue;
-        }
-        let separator = if row.contains(';') && !row.contains(',') { ';' } else { ',' };
-        let cells: Vec<&str> = row.split(separator).map(|cell| cell.trim().trim_matches('"')).collect();
-        let &[source, target] = cells.as_slice() else {
-            return Err(format!(
-                "line {line} has {}, where two are needed: the source's id and the target's id",
-                count(cells.len() as u64, "column", "columns")
-            ));
-        };
-        if pairs.is_empty() && source.eq_ignore_ascii_case("source") && target.eq_ignore_ascii_case("target") {
-            continue;
-        }
-        if source.is_empty() || target.is_empty() {
-            return Err(format!("line {line} has an empty id"));
-        }
-        pairs.push(Pair { line, source: source.to_owned(), target: target.to_owned() });
-    }
-    Ok(pairs)
 }
 
 /// The links with both ids.
@@ -164,32 +135,4 @@ pub fn render(links: &[Link], pipeline: &PipelineName, names: &Names, paint: Pai
     );
     out.push_str(&table.render(0, paint));
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, expected: Result<&[(&str, &str)], &str>) {
-        let read = pairs(text);
-        match (read, expected) {
-            (Ok(read), Ok(expected)) => {
-                let read: Vec<_> = read.iter().map(|pair| (pair.source.as_str(), pair.target.as_str())).collect();
-                assert_eq!(read, expected);
-            }
-            (Err(message), Err(part)) => assert!(message.contains(part), "{message}"),
-            (Ok(_), Err(part)) => panic!("no error about {part}"),
-            (Err(message), Ok(_)) => panic!("{message}"),
-        }
-    }
-
-    #[test]
-    fn a_file_of_pairs_is_read_with_or_without_a_heading() {
-        check("1,a\n2,b\n", Ok(&[("1", "a"), ("2", "b")]));
-        check("source,target\r\n\"1\",\"a\"\r\n\r\n", Ok(&[("1", "a")]));
-        check("\u{feff}Source;Target\n1;a", Ok(&[("1", "a")]));
-        check("1,a,b", Err("line 1 has 3 columns"));
-        check("1,\n", Err("empty id"));
-    }
 }

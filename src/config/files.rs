@@ -16,7 +16,7 @@ use std::{
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    SETTINGS_FILE,
+    SETTINGS_FILE, client_list,
     diagnostic::{Report, error, error_nowhere},
     source::{Sources, Span},
 };
@@ -51,7 +51,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Reads a folder: `reconciled.toml`, and every YAML file below it. Files and folders whose names begin with a dot
+    /// Reads a folder: `reconciled.toml`, and every YAML file and list of clients
+    /// (`*.clients.csv`) below it. Files and folders whose names begin with a dot
     /// and scenario tests (`*.test.yaml`) are left alone. Blocks.
     #[must_use]
     pub fn read(dir: &Path) -> Self {
@@ -302,6 +303,7 @@ fn read(path: &Path, name: &str) -> Result<Arc<str>, Problem> {
 pub(crate) fn is_config(name: &str) -> bool {
     let stem = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml"));
     stem.is_some_and(|stem| !stem.is_empty() && stem.strip_suffix(".test").is_none())
+        || client_list::template_of(name).is_some()
 }
 
 /// `a.yml` beside `a.yaml`: one of them is a leftover, and nobody can say which.
@@ -337,6 +339,9 @@ mod tests {
             ("a.test.yml", false),
             ("a.yaml~", false),
             ("a.toml", false),
+            ("a.clients.csv", true),
+            (".clients.csv", false),
+            ("a.csv", false),
             (".yaml", false),
             ("yaml", false),
         ] {

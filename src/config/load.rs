@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, MadeFrom, PipelineName, Rollout, Snapshot, Sources,
-    builtin,
+    builtin, client_list,
     diagnostic::{Report, error},
     extends, parse,
     placeholders::{self, EnvSource},
@@ -262,6 +262,14 @@ pub(super) fn read_tree(
     sources: &mut Sources,
     report: &Report,
 ) -> Option<Node> {
+    if let Some(template) = client_list::template_of(sources.name(file)).map(str::to_owned) {
+        let list = client_list::read(file, &template, text, report);
+        if list.is_none() {
+            // Nobody knows which column may be a secret.
+            sources.hide(Span { file, start: 0, end: text.len() });
+        }
+        return list;
+    }
     let before = report.errors();
     let Some(mut node) = parse::parse(file, text, report) else {
         if report.errors() > before {

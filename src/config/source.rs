@@ -60,6 +60,11 @@ impl Sources {
         number
     }
 
+    /// The name of a text, relative to the configuration folder.
+    pub(crate) fn name(&self, file: u32) -> &str {
+        self.files.get(file as usize).map_or("", |source| source.name.as_str())
+    }
+
     /// Replaces a piece of a text by stars, so that no snippet shows it.
     pub(crate) fn hide(&mut self, span: Span) {
         let Some(source) = self.files.get_mut(span.file as usize) else { return };

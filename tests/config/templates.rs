@@ -108,6 +108,33 @@ fn clients_may_be_listed_in_the_template() {
 }
 
 #[test]
+fn clients_may_be_rows_of_a_table() {
+    let table = "client,site,tenant,pull_payments,region\nacme, https://acme.example ,acme,,\n\"bravo\",https://bravo.example,bravo,true,au\n";
+    let loaded = load(files(&[("shop.yaml", SHOP), ("clients/shop.clients.csv", table)]).path(), &env());
+    sound(&loaded);
+    assert_eq!(pipelines(&loaded), ["acme/contacts", "bravo/contacts", "bravo/payments"]);
+    assert_eq!(connection(&loaded, "acme/website").base_url.as_str(), "https://acme.example/sync/v1");
+    assert!(loaded.written.values().all(|written| written.file == "clients/shop.clients.csv"));
+    // As spreadsheets write it where a comma stands in numbers; and the same client may not be in another file as well.
+    let semicolons = table.replace(',', ";");
+    let again = "integrations: { acme: { template: shop, with: { site: https://acme.example, tenant: acme } } }\n";
+    let both = [("shop.yaml", SHOP), ("shop.clients.csv", &semicolons), ("acme.yaml", again)];
+    let loaded = load(files(&both).path(), &env());
+    let [found] = loaded.diagnostics.as_slice() else { panic!("{}", loaded.render(false)) };
+    assert!(found.message.contains("acme"), "{}", loaded.render(false));
+    assert_eq!(pipelines(&loaded), ["bravo/contacts", "bravo/payments"]);
+}
+
+#[test]
+fn a_mistake_in_a_table_of_clients_is_at_its_cell() {
+    let table = "client,site,tenant\nacme,https://acme.example,acme\nbravo,https://bravo.example,BRAVO\n";
+    let loaded = load(files(&[("shop.yaml", SHOP), ("shop.clients.csv", table)]).path(), &env());
+    let [found] = loaded.diagnostics.as_slice() else { panic!("{}", loaded.render(false)) };
+    assert_eq!(found.position().as_deref(), Some("shop.clients.csv:3:29"));
+    assert_eq!(pipelines(&loaded), ["acme/contacts"], "one row takes no other along");
+}
+
+#[test]
 fn overrides_change_one_client_and_nothing_else() {
     let loaded = with(
         "integrations:
@@ -247,6 +274,38 @@ fn render_shows_where_each_value_came_from() {
     insta::assert_snapshot!("render_client", render_client(dir.path(), &env(), "acme", true).unwrap());
     let error = render_client(dir.path(), &env(), "acne", true).unwrap_err();
     assert_eq!(error.to_string(), "there is no integration `acne`; did you mean `acme`?");
+}
+
+#[test]
+fn a_parameter_of_each_kind_takes_what_is_of_its_kind() {
+    for (kind, right, wrong, wanted) in [
+        ("type: string, pattern: '[a-z]+'", "abc", "abC", "text like /[a-z]+/"),
+        ("type: integer", "-30", "3.5", "a whole number"),
+        ("type: boolean", "true", "yes", "true or false"),
+        ("type: duration", "90s", "fast", "a duration"),
+        ("type: url", "https://a.example", "a.example", "an http or https address"),
+        ("type: list", "[ a, b ]", "a", "a list"),
+        ("type: map", "{ a: b }", "[ a ]", "a map"),
+        ("type: secret", "\"${file:x}\"", "[ a ]", "a secret"),
+        ("type: enum, values: [ au, nz ]", "au", "uk", "one of au, nz"),
+    ] {
+        let shop = SHOP.replace("    params:\n", &format!("    params:\n      own: {{ {kind} }}\n"));
+        let client = |value: &str| {
+            format!(
+                "integrations:\n  acme: {{ template: shop, with: {{ site: https://a.example, tenant: acme, own: {value} }} }}\n"
+            )
+        };
+        let loaded = |value: &str| load(files(&[("shop.yaml", &shop), ("acme.yaml", &client(value))]).path(), &env());
+        sound(&loaded(right));
+        let loaded = loaded(wrong);
+        let [found] = loaded.diagnostics.as_slice() else { panic!("{kind}: {}", loaded.render(false)) };
+        assert!(found.message.contains(&format!("`own` is {wanted}, and ")), "{kind}: {}", found.message);
+        assert_eq!(found.position().as_deref(), Some("acme.yaml:2:79"), "{kind}");
+        assert!(
+            found.related.iter().any(|(place, _)| place.file == "shop.yaml" && place.line == 5),
+            "{kind}: {found:?}"
+        );
+    }
 }
 
 #[test]

@@ -28,6 +28,23 @@ async fn ox_18_an_edit_after_the_poll_at_four_and_the_invoice_of_three_past_are_
 }
 
 #[tokio::test]
+async fn whoever_only_observes_plans_at_its_times_and_writes_nothing() {
+    let world = World::new(&SHOP.replace("    debounce: 2m", "    apply: observe\n    debounce: 2m"));
+    let jane = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    let live = Live::start(world).await;
+    live.until("01 12:00:00").await;
+    let last = live.daemon.status().integrations[0].last_run;
+    assert!(last.is_some(), "a plan is its run: {:?}", live.daemon.status());
+    live.world.shop.edit("contacts", &jane, json!({"name": "Jane Doe"}));
+    live.world.shop.insert("sales", json!({"number": "1042", "total": 120}));
+    live.until("02 13:00:00").await;
+    let status = live.daemon.status();
+    assert!(status.integrations[0].last_run > last, "an edit is planned: {status:?}");
+    assert_eq!((live.world.shop.written().len(), live.world.books.written().len()), (0, 0));
+    assert_eq!(live.world.books.count("contacts") + live.world.books.count("sales"), 0);
+}
+
+#[tokio::test]
 async fn ox_19_a_day_without_news_ends_in_a_run_and_any_run_restarts_the_day_over_a_restart_too() {
     let live = Live::start(World::new(SHOP)).await;
     live.until("01 12:00:00").await;

@@ -73,6 +73,32 @@ fn a_command_for_one_client_shows_and_does_nothing_of_others() {
 }
 
 #[test]
+fn secrets_that_are_missing_are_told_by_client_and_none_is_shown() {
+    let dir = agency();
+    let missing = |json: &str| {
+        let all: Value = serde_json::from_str(json).unwrap();
+        let all = all.as_array().unwrap().iter().filter(|one| !one["missing"].is_null());
+        let mut clients: Vec<String> =
+            all.flat_map(|one| one["integrations"].as_array().unwrap().clone()).map(|name| name.to_string()).collect();
+        clients.sort();
+        clients.dedup();
+        clients
+    };
+    let (out, _) = exits(&dir, &["secrets", "check", "--json"], 1);
+    assert_eq!(missing(&out), ["\"acme\"", "\"bravo\""]);
+    fs::create_dir_all(dir.path().join("secrets/acme")).unwrap();
+    for name in ["website", "xero"] {
+        fs::write(dir.path().join("secrets/acme").join(name), "s3cr3t-canary").unwrap();
+    }
+    let (out, said) = exits(&dir, &["secrets", "check"], 1);
+    assert!(out.contains("bravo: ") && !out.contains("acme") && out.contains("secrets/bravo/website"), "{out}");
+    let (json, _) = exits(&dir, &["secrets", "check", "--json"], 1);
+    assert_eq!(missing(&json), ["\"bravo\""]);
+    let (own, _) = exits(&dir, &["--client", "acme", "secrets", "check"], 0);
+    assert!(![out, said, json, own].concat().contains("canary"));
+}
+
+#[test]
 fn a_client_that_is_not_there_or_not_meant_is_told() {
     let dir = agency();
     let (_, said) = exits(&dir, &["--client", "brave", "status"], 64);

@@ -105,6 +105,35 @@ async fn an_edit_of_a_template_with_two_hundred_clients_is_one_plan_and_goes_to_
     live.wait_for("all to take it over", done).await;
 }
 
+#[tokio::test]
+async fn an_edit_of_one_client_of_a_template_restarts_that_client_alone_and_is_counted() {
+    let template = agency("\"${params.mark}\"").split("    clients:").next().unwrap().to_owned();
+    let template = template.replace("  shop:\n", "  shop:\n    params: { mark: { type: string, default: x } }\n");
+    let template: String =
+        template.lines().filter(|line| !line.contains("rollout:")).map(|line| format!("{line}\n")).collect();
+    let client = |name: &str, with: &str| format!("integrations:\n  {name}: {{ template: shop{with} }}\n");
+    let files: Vec<(String, String)> =
+        ["a", "b", "c"].map(|name| (format!("clients/{name}.yaml"), client(name, ""))).to_vec();
+    let mut files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    files.push(("shop.yaml", &template));
+    let mut live = Live::start(QUICK, &files).await;
+    let before = live.hashes().await;
+    assert_eq!(before.len(), 3);
+    live.write("clients/b.yaml", &client("b", ", with: { mark: y }"));
+    live.changed("b", &before["b"]).await;
+    // What runs is told a moment before the count of it.
+    let status = live.wait_for("the count", |status| config(status).restarts > 0).await;
+    assert_eq!(config(&status).restarts, 1);
+    let after = hashes(&status);
+    assert_eq!((&after["a"], &after["c"]), (&before["a"], &before["c"]));
+    // An edit of the template is one of those who take its default.
+    live.write("shop.yaml", &template.replace("default: x", "default: z"));
+    live.wait_for("the others", |status| config(status).restarts > 2).await;
+    let status = live.status().await.unwrap();
+    assert_eq!(config(&status).restarts, 3, "what `b` gives itself is as it was");
+    assert_eq!(hashes(&status)["b"], after["b"]);
+}
+
 /// However many there are, a page is of a size that a phone can take, and each of them can be found.
 fn on_a_page(live: &Live) {
     let page = |path: &str| {
