@@ -144,7 +144,9 @@ async fn carry_out(line: &CommandLine, out: &Output) -> Result<Exit, CliError> {
         Command::Doctor(args) => doctor::run(dir, (args, client), out).await,
         Command::Explain(args) if codes::is_code(args) => codes::run(&args.pipeline, out),
         Command::Config(command) => configs::run(dir, (command, client), out).await,
-        Command::Export(args) => transfer::export(&setup::load_settings(dir, out)?, (&args.file, client), out).await,
+        Command::Export(args) => {
+            transfer::export(&setup::load_settings(dir, out)?, (args.file.as_deref(), client), out).await
+        }
         Command::Import(args) => transfer::import(&setup::load_settings(dir, out)?, args, out).await,
         other => in_office((other, client), dir, out).await,
     }

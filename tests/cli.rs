@@ -1,5 +1,8 @@
 //! The built program from outside: exit codes, and the demo.
 
+#[path = "cli/answers.rs"]
+mod answers;
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
@@ -179,6 +182,41 @@ fn what_is_remembered_moves_to_another_machine() {
     let (_, err) = exits(new.path(), &["import", "--replace", file], 0);
     assert!(err.contains("broken-"), "{err}");
     exits(new.path(), &["status"], 0);
+}
+
+#[test]
+fn an_export_without_a_file_goes_beside_the_snapshots_and_the_last_three_are_kept() {
+    let dir = folder(SOUND);
+    fs::write(
+        dir.path().join("reconciled.toml"),
+        "state_dir = \"state\"\nsocket = \"daemon.sock\"\n[backup]\ndir = \"copies\"\nkeep = 0\n",
+    )
+    .unwrap();
+    let (_, err) = exits(dir.path(), &["export"], 0);
+    assert!(err.contains("nothing is remembered"), "{err}");
+    assert!(!dir.path().join("state").exists() && !dir.path().join("copies").exists(), "nothing is made for that");
+    exits(dir.path(), &["approve", "contacts"], 0);
+    let copies = dir.path().join("copies");
+    fs::create_dir(&copies).unwrap();
+    let before = ["export-20260101T000000Z.jsonl", "export-20260102T000000Z.jsonl", "export-20260103T000000Z.jsonl"];
+    let others = ["reconciled-20260101T000000Z.jsonl", "export-of-mine.jsonl"];
+    for name in before.iter().chain(&others) {
+        fs::write(copies.join(name), "").unwrap();
+    }
+    let (out, _) = exits(dir.path(), &["export", "--json"], 0);
+    let said: Value = serde_json::from_str(&out).unwrap();
+    let file = Path::new(said["file"].as_str().unwrap());
+    assert_eq!((file.parent(), said["entries"].as_u64()), (Some(copies.as_path()), Some(1)), "{said}");
+    let names = fs::read_dir(&copies).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut expected: Vec<&str> = before[1..].iter().chain(&others).copied().collect();
+    expected.push(file.file_name().unwrap().to_str().unwrap());
+    expected.sort_unstable();
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    assert_eq!(names, expected, "the oldest that was asked for is gone, and nothing else");
+    exits(dir.path(), &["import", "--replace", "--as-is", file.to_str().unwrap()], 0);
+    let (_, err) = exits(dir.path(), &["export", "--client", "contacts"], 64);
+    assert!(err.contains("name the file"), "{err}");
 }
 
 #[test]

@@ -184,8 +184,11 @@ fn from_body(route: &Route, visitor: &Visitor, headers: &HeaderMap, body: &[u8])
     let Value::Object(mut fields) = parsed.map_err(|error| bad(format!("the body is no JSON: {error}")))? else {
         return Err(bad("the body is an object with the parameters".to_owned()));
     };
-    for name in fields.keys() {
+    for (name, value) in &fields {
         known(route, name)?;
+        if value.is_null() {
+            return Err(bad(format!("`{name}` is null; leave it out where nothing is meant")));
+        }
     }
     if route.does == "run" {
         fields.insert("why".to_owned(), format!("by hand, by {}", visitor.name).into());

@@ -518,7 +518,7 @@ pub struct DemoArgs {
 pub struct RenderArgs {
     /// The integration (an agency's client)
     #[arg(value_name = "CLIENT")]
-    pub client: String,
+    pub name: String,
     /// Leave out where each value came from
     #[arg(long)]
     pub plain: bool,

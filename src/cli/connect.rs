@@ -30,6 +30,15 @@ const SILENT: Duration = Duration::from_secs(30);
 /// Accounts of a login that are listed for people.
 const ACCOUNTS: usize = 20;
 
+/// Says which page a browser is to open: the data for now. A program that asked for JSON gets one answer, at the end.
+fn to_open(url: &str, out: &Output) {
+    if out.json {
+        out.talk(url);
+    } else {
+        out.data(&format!("{url}\n"));
+    }
+}
+
 /// Has a person consent.
 ///
 /// # Errors
@@ -54,7 +63,7 @@ pub async fn connect(office: &mut Office, args: &ConnectArgs, out: &Output) -> R
     let redirect = Url::parse(&redirect).map_err(|error| CliError::Other(format!("`redirect`: {error}")))?;
     let parameters = if args.paste {
         out.talk("open this in a browser, and consent there:\n");
-        out.data(&format!("{url}\n"));
+        to_open(&url, out);
         out.talk("\nthe browser then shows an address that begins with the following, perhaps with an error; paste all of it here:");
         out.talk(redirect.as_str());
         pasted()?
@@ -65,7 +74,7 @@ pub async fn connect(office: &mut Office, args: &ConnectArgs, out: &Output) -> R
             CliError::Other(format!("nothing can listen at {redirect}: {error}; `--paste` does without"))
         })?;
         out.talk("open this in a browser on this machine, and consent there (`--paste` for another machine):\n");
-        out.data(&format!("{url}\n"));
+        to_open(&url, out);
         Return::to(redirect, &url).awaited(&listener, out).await?
     };
     let finish = Request::ConnectFinish { parameters };

@@ -129,7 +129,13 @@ pub const EXAMPLES: &[(&str, &[Example])] = &[
             ("reconciled revert acme-7 acme/contacts 17", "one record only"),
         ],
     ),
-    ("export", &[("reconciled export state.jsonl", "everything that is remembered")]),
+    (
+        "export",
+        &[
+            ("reconciled export state.jsonl", "everything that is remembered"),
+            ("reconciled export", "the same, into a new file beside the snapshots"),
+        ],
+    ),
     ("import", &[("reconciled import --replace state.jsonl", "in place of what is remembered now")]),
     ("render", &[("reconciled render acme", "the client with its template filled in")]),
     ("connectors", &[("reconciled connectors", "list them")]),
@@ -211,7 +217,7 @@ fn shown(examples: &[Example]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, Parser};
+    use clap::{CommandFactory, Parser, error::ErrorKind};
 
     use super::*;
     use crate::cli::args::CommandLine;
@@ -246,5 +252,86 @@ mod tests {
         let mut lacking = Vec::new();
         walk(&CommandLine::command(), "", &mut lacking);
         assert!(lacking.is_empty(), "no examples: {lacking:?}");
+    }
+
+    #[test]
+    fn no_option_for_every_command_goes_by_the_name_of_what_one_takes() {
+        fn walk(command: &Command, path: &str, known: &[String], same: &mut Vec<String>) {
+            for sub in command.get_subcommands() {
+                let words = format!("{path} {}", sub.get_name());
+                let own = sub.get_arguments().map(|arg| arg.get_id().to_string());
+                same.extend(own.filter(|id| known.contains(id)).map(|id| format!("{words}: {id}")));
+                walk(sub, &words, known, same);
+            }
+        }
+        let command = CommandLine::command();
+        let global = command.get_arguments().filter(|arg| arg.is_global_set());
+        let known: Vec<String> = global.map(|arg| arg.get_id().to_string()).collect();
+        assert!(known.contains(&"client".to_owned()), "{known:?}");
+        let mut same = Vec::new();
+        walk(&command, "", &known, &mut same);
+        assert!(same.is_empty(), "what is given to one would be taken for the other: {same:?}");
+    }
+
+    /// The words of a line as a shell makes them, as far as documentation needs it: up to a redirection or a comment.
+    fn typed(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+        for c in line.chars() {
+            match quote {
+                Some(open) if c == open => quote = None,
+                Some(_) => word.push(c),
+                None if matches!(c, '\'' | '"') => quote = Some(c),
+                None if matches!(c, '>' | '|' | '#' | '&') => break,
+                None if c.is_whitespace() => {
+                    words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()))
+                }
+                None => word.push(c),
+            }
+        }
+        words.extend(Some(word).filter(|word| !word.is_empty()));
+        words
+    }
+
+    const PROSE: [ErrorKind; 3] = [
+        ErrorKind::MissingRequiredArgument,
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+        ErrorKind::DisplayHelp,
+    ];
+
+    fn pages(dir: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for path in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                pages(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "md") || path.ends_with("alerts.yaml") {
+                found.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_that_the_documentation_names_can_be_typed() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut found = vec![root.join("README.md")];
+        pages(&root.join("docs"), &mut found);
+        pages(&root.join("examples"), &mut found);
+        let named = regex::Regex::new(r"`reconciled(\s[^`]+)`|(?m)^\s*\$ reconciled(.*)$").unwrap();
+        let label = regex::Regex::new(r"\{\{[^}]*\}\}").unwrap();
+        let mut checked = 0;
+        for page in found {
+            let text = std::fs::read_to_string(&page).unwrap();
+            let text = label.replace_all(&text, "LABEL");
+            for found in named.captures_iter(&text) {
+                let rest = found.get(1).or(found.get(2)).unwrap().as_str();
+                let line = std::iter::once("reconciled".to_owned()).chain(typed(rest));
+                checked += 1;
+                match CommandLine::try_parse_from(line) {
+                    Ok(_) => {}
+                    // Prose names a command without what it takes.
+                    Err(error) if PROSE.contains(&error.kind()) => {}
+                    Err(error) => panic!("{}: reconciled{rest}: {error}", page.display()),
+                }
+            }
+        }
+        assert!(checked > 100, "only {checked} commands are named");
     }
 }

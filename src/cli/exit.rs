@@ -10,7 +10,7 @@ use crate::{
         ClientError, SocketError,
         protocol::{Failure, FailureKind},
     },
-    store::{StoreError, transfer::TransferError},
+    store::{StoreError, snapshot::SnapshotError, transfer::TransferError},
 };
 
 /// How a command ended. The numbers are documented and stable.
@@ -105,6 +105,9 @@ pub enum CliError {
     /// An export or import failed.
     #[error(transparent)]
     Transfer(#[from] TransferError),
+    /// An export into the folder of the snapshots failed.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// A file or socket failed.
     #[error("cannot {action} {}", .path.display())]
     File {
@@ -137,6 +140,7 @@ impl CliError {
             | Self::Daemon(_)
             | Self::Socket(_)
             | Self::Transfer(_)
+            | Self::Snapshot(_)
             | Self::File { .. }
             | Self::Other(_) => Exit::Failed,
         }
@@ -174,6 +178,9 @@ impl CliError {
                 "import again: `reconciled import --replace FILE` with the same file, or with a snapshot of the folder \
                  `backup`; nothing else works on this state until that is done",
             ),
+            Self::Snapshot(SnapshotError::NoRoom { .. }) => {
+                Some("make room there, or name a file on another disk: `reconciled export FILE`")
+            }
             Self::Usage(_) => Some("`reconciled help` lists the commands"),
             _ => None,
         }

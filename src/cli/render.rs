@@ -20,10 +20,10 @@ pub fn run(dir: &Path, args: &RenderArgs, out: &Output) -> Result<Exit, CliError
         let message = format!("there is no configuration folder {}; `--config DIR` names another", dir.display());
         return Err(CliError::Config(message));
     }
-    match config::render_client(dir, &ProcessEnv, &args.client, !args.plain) {
+    match config::render_client(dir, &ProcessEnv, &args.name, !args.plain) {
         Ok(text) => {
             if out.json {
-                out.json(&serde_json::json!({ "client": args.client, "yaml": text }));
+                out.json(&serde_json::json!({ "client": args.name, "yaml": text }));
             } else {
                 out.data(&text);
             }

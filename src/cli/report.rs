@@ -139,7 +139,7 @@ fn left_alone(report: &PipelineReport) -> String {
         (0, _) => vec!["nothing new was read".to_owned()],
         (read, 0) => vec![format!("read {}", count(read, "record", "records"))],
         (read, unchanged) => {
-            vec![format!("read {}, {} of them unchanged", count(read, "record", "records"), number(unchanged))]
+            vec![format!("read {}, {} of them as last read", count(read, "record", "records"), number(unchanged))]
         }
     };
     let rest = [

@@ -15,16 +15,21 @@ use crate::{
     clock::Clock,
     config::{Config, IntegrationName},
     daemon,
-    store::{Ledger, SledStore, Store, StoreError, transfer},
+    store::{Ledger, SledStore, Store, StoreError, snapshot, transfer},
 };
 
-/// Writes the store to a file.
+/// Writes the store to a file, or to a new one in the folder of the snapshots.
 ///
 /// # Errors
 ///
 /// When the store is in use, or it or the file fails.
-pub async fn export(config: &Config, (file, client): (&Path, Option<&str>), out: &Output) -> Result<Exit, CliError> {
+pub async fn export(
+    config: &Config,
+    (file, client): (Option<&Path>, Option<&str>),
+    out: &Output,
+) -> Result<Exit, CliError> {
     setup::no_daemon(config).await?;
+    let Some(file) = file else { return beside_the_snapshots(config, client, out).await };
     let store = setup::open_store(config)?;
     let at = Clock::system().now().to_rfc3339();
     let entries = match client {
@@ -37,11 +42,39 @@ pub async fn export(config: &Config, (file, client): (&Path, Option<&str>), out:
             transfer::export_client(store.as_ref(), file, &at, &client).await?
         }
     };
+    written(entries, Some(file), out);
+    Ok(Exit::Done)
+}
+
+async fn beside_the_snapshots(config: &Config, client: Option<&str>, out: &Output) -> Result<Exit, CliError> {
+    if client.is_some() {
+        return Err(CliError::Usage(
+            "name the file: what is of one client is handed over, and is no snapshot".to_owned(),
+        ));
+    }
+    // A store is not made in order to say that it is empty.
+    let (file, entries) = if SledStore::is_there(&config.settings.state_dir) {
+        let store = setup::open_store(config)?;
+        let made = snapshot::take_asked(store.as_ref(), &config.settings.backup, Clock::system().now()).await?;
+        (Some(made.0), made.1)
+    } else {
+        out.talk(&format!(
+            "nothing is remembered in {} yet, so nothing is written",
+            config.settings.state_dir.display()
+        ));
+        (None, 0)
+    };
+    written(entries, file.as_deref(), out);
+    Ok(Exit::Done)
+}
+
+fn written(entries: u64, file: Option<&Path>, out: &Output) {
     if out.json {
         out.json(&json!({ "entries": entries, "file": file }));
     }
-    out.talk(&format!("{} written to {}", count(entries, "entry", "entries"), file.display()));
-    Ok(Exit::Done)
+    if let Some(file) = file {
+        out.talk(&format!("{} written to {}", count(entries, "entry", "entries"), file.display()));
+    }
 }
 
 /// Reads a file into the store.

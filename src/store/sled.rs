@@ -77,6 +77,12 @@ impl SledStore {
         })
     }
 
+    /// Whether there is a store in `dir`, in whatever shape. Opening one makes it.
+    #[must_use]
+    pub fn is_there(dir: &Path) -> bool {
+        dir.join("db").exists()
+    }
+
     /// As [`SledStore::open`], also where an import was interrupted: for another import, which replaces the part.
     ///
     /// # Errors

@@ -21,6 +21,10 @@ use crate::config::BackupSettings;
 
 /// How a snapshot's name tells when it was made.
 const NAME: &str = "reconciled-%Y%m%dT%H%M%SZ.jsonl";
+/// The same, of one that a person or a package asked for. The daemon's own neither count nor replace these.
+const ASKED: &str = "export-%Y%m%dT%H%M%SZ.jsonl";
+/// How many that were asked for are kept.
+const ASKED_KEPT: usize = 3;
 
 /// Why there is no snapshot.
 #[derive(Debug, Error)]
@@ -63,6 +67,29 @@ pub enum SnapshotError {
 ///
 /// When the store or the disk fails, or there is too little room. Earlier snapshots are as they were.
 pub async fn take(store: &dyn Store, settings: &BackupSettings, now: DateTime<Utc>) -> Result<PathBuf, SnapshotError> {
+    write(store, settings, now, (NAME, settings.keep)).await.map(|(file, _)| file)
+}
+
+/// Makes one because somebody asked for it, whether or not the daemon makes any: `export` without a file. The last
+/// [three](ASKED_KEPT) of these are kept. Also says how many entries it has.
+///
+/// # Errors
+///
+/// As [`take`].
+pub async fn take_asked(
+    store: &dyn Store,
+    settings: &BackupSettings,
+    now: DateTime<Utc>,
+) -> Result<(PathBuf, u64), SnapshotError> {
+    write(store, settings, now, (ASKED, ASKED_KEPT)).await
+}
+
+async fn write(
+    store: &dyn Store,
+    settings: &BackupSettings,
+    now: DateTime<Utc>,
+    (name, keep): (&str, usize),
+) -> Result<(PathBuf, u64), SnapshotError> {
     let dir = &settings.dir;
     let folder = |action, path: &Path| {
         let path = path.to_owned();
@@ -90,12 +117,12 @@ pub async fn take(store: &dyn Store, settings: &BackupSettings, now: DateTime<Ut
         }
         Ok(())
     };
-    let file = dir.join(now.format(NAME).to_string());
-    transfer::export_while(store, &file, &now.to_rfc3339(), &room).await?;
-    for old in all(dir).map_err(folder("read", dir))?.into_iter().rev().skip(settings.keep) {
+    let file = dir.join(now.format(name).to_string());
+    let entries = transfer::export_while(store, &file, &now.to_rfc3339(), &room).await?;
+    for old in all(dir, name).map_err(folder("read", dir))?.into_iter().rev().skip(keep) {
         fs::remove_file(&old.1).map_err(folder("remove", &old.1))?;
     }
-    Ok(file)
+    Ok((file, entries))
 }
 
 /// The newest snapshot in a folder, and when it was made.
@@ -104,12 +131,12 @@ pub async fn take(store: &dyn Store, settings: &BackupSettings, now: DateTime<Ut
 ///
 /// When the folder is there and cannot be read.
 pub fn newest(dir: &Path) -> io::Result<Option<(DateTime<Utc>, PathBuf)>> {
-    Ok(all(dir)?.pop())
+    Ok(all(dir, NAME)?.pop())
 }
 
-/// Every snapshot in a folder, oldest first.
-fn all(dir: &Path) -> io::Result<Vec<(DateTime<Utc>, PathBuf)>> {
-    let made = |name: &String| NaiveDateTime::parse_from_str(name, NAME).ok().map(|at| at.and_utc());
+/// Every snapshot of such a name in a folder, oldest first.
+fn all(dir: &Path, pattern: &str) -> io::Result<Vec<(DateTime<Utc>, PathBuf)>> {
+    let made = |name: &String| NaiveDateTime::parse_from_str(name, pattern).ok().map(|at| at.and_utc());
     let mut all: Vec<_> =
         names(dir)?.into_iter().filter_map(|name| made(&name).map(|at| (at, dir.join(name)))).collect();
     all.sort();

@@ -35,6 +35,9 @@ await play(async () => {
   await olga.getByRole("status").waitFor();
   await olga.locator("#now progress").waitFor({ state: "detached" });
   await picture(olga, "integration");
+  await olga.goto(url + "/pipeline?name=acme/contacts");
+  await olga.getByLabel("Find a record").waitFor();
+  await picture(olga, "pipeline");
   say("an operator syncs and watches");
 
   // An admin pairs a record with the right one, and approves a first run after looking at it.
@@ -62,6 +65,9 @@ await play(async () => {
   await anna.goto(url + "/changes");
   await anna.getByText("conflict-resolve").first().waitFor();
   await picture(anna, "changes");
+  await anna.goto(url + "/configuration");
+  await anna.getByRole("heading", { name: "Configuration" }).first().waitFor();
+  await picture(anna, "configuration");
   say("a record is explained, and changes are listed");
 
   // Phone and dark.

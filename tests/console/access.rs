@@ -179,6 +179,7 @@ async fn nonsense_is_refused_with_a_reason() {
         (Method::GET, "/links?pipeline=no%2Fsuch", None, 404, "no pipeline named"),
         (Method::POST, "/run", Some(json!({"integration": "acme", "mode": "eat"})), 400, "eat"),
         (Method::POST, "/run", Some(json!([])), 400, "object"),
+        (Method::POST, "/log-level", Some(json!({"directive": null})), 400, "`directive` is null"),
         (Method::POST, "/approve", Some(json!({"what": "nothing"})), 404, "nothing named"),
         (Method::POST, "/approve", Some(json!({"do": "reload"})), 400, "no parameter `do`"),
     ] {

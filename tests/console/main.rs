@@ -6,6 +6,7 @@ mod support;
 
 mod access;
 mod browser;
+mod fuzzed;
 mod login;
 mod numbers;
 mod pages;

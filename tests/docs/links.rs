@@ -80,6 +80,15 @@ fn every_link_and_anchor_leads_somewhere() {
 }
 
 #[test]
+fn no_page_holds_two_versions_of_itself() {
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        let marker = text.lines().find(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> "));
+        assert_eq!(marker, None, "{} was merged by half", page.display());
+    }
+}
+
+#[test]
 fn every_page_is_in_the_book() {
     let summary = fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
     let pages = pages();

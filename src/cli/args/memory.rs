@@ -7,8 +7,8 @@ use clap::Args;
 /// `export`.
 #[derive(Debug, Args)]
 pub struct FileArgs {
-    /// The file (JSON Lines); replaced when all of it is written
-    pub file: PathBuf,
+    /// The file (JSON Lines), replaced when all of it is written; a new one beside the snapshots if none is named
+    pub file: Option<PathBuf>,
 }
 
 /// `forget`.

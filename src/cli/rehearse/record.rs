@@ -57,7 +57,11 @@ pub async fn record(
     // Its daemon has a runtime of its own.
     let told = tokio::task::spawn_blocking(move || told_as_test(&recorded, &dir, fastrand::u64(..))).await;
     let told = told.map_err(|error| CliError::Other(error.to_string()))?.map_err(CliError::Other)?;
-    out.data(&told.text);
+    if out.json {
+        out.json(&serde_json::json!({ "test": told.text }));
+    } else {
+        out.data(&told.text);
+    }
     let writes = count(told.writes as u64, "write", "writes");
     out.talk(&format!("{} and {writes}", count(records as u64, "record", "records")));
     if left_out > 0 {
