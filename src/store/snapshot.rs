@@ -71,7 +71,7 @@ pub async fn take(store: &dyn Store, settings: &BackupSettings, now: DateTime<Ut
 }
 
 /// Makes one because somebody asked for it, whether or not the daemon makes any: `export` without a file. The last
-/// [three](ASKED_KEPT) of these are kept. Also says how many entries it has.
+/// three of these are kept. Also says how many entries it has.
 ///
 /// # Errors
 ///

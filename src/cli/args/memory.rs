@@ -7,7 +7,7 @@ use clap::Args;
 /// `export`.
 #[derive(Debug, Args)]
 pub struct FileArgs {
-    /// The file (JSON Lines), replaced when all of it is written; a new one beside the snapshots if none is named
+    /// The file (JSON Lines); if none is named, a new one beside the snapshots
     pub file: Option<PathBuf>,
 }
 
