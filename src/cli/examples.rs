@@ -279,13 +279,12 @@ mod tests {
         for c in line.chars() {
             match quote {
                 Some(open) if c == open => quote = None,
-                Some(_) => word.push(c),
                 None if matches!(c, '\'' | '"') => quote = Some(c),
                 None if matches!(c, '>' | '|' | '#' | '&') => break,
                 None if c.is_whitespace() => {
-                    words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()))
+                    words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()));
                 }
-                None => word.push(c),
+                _ => word.push(c),
             }
         }
         words.extend(Some(word).filter(|word| !word.is_empty()));

@@ -69,7 +69,7 @@ fn encrypted(cx: &Cx<'_>, written: &At<String>, mut url: Url) -> Option<Url> {
     for (name, value) in &mut pairs {
         if MODE.contains(&name.as_str()) {
             let same = |word: &&str| if postgres { *word == value.as_str() } else { word.eq_ignore_ascii_case(value) };
-            mode = words.iter().position(|word| same(word));
+            mode = words.iter().position(same);
             if mode.is_none() {
                 let finding = wrong(format!("`{value}` is no `{name}`"));
                 return refuse(finding.maybe_help(suggest(value, words)));
