@@ -114,10 +114,15 @@ impl Table<'_> {
                 Ok(false) => return Some(rows),
                 Err(problem) => {
                     let at = problem.position().and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or(begins);
-                    self.report.add(
-                        error("config::syntax", self.span(at..at), format!("this row cannot be read: {problem}"))
-                            .help("give each row as many cells as the first, and put a cell that holds the separator in quotes"),
-                    );
+                    let message = match problem.kind() {
+                        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                            format!("this row has {len} cells, and the first row {expected_len}")
+                        }
+                        _ => format!("this row cannot be read: {problem}"),
+                    };
+                    self.report.add(error("config::syntax", self.span(at..at), message).help(
+                        "give each row as many cells as the first, and put a cell that holds the separator in quotes",
+                    ));
                     return None;
                 }
             }
