@@ -42,6 +42,7 @@ pub use files::Snapshot;
 pub(crate) use files::is_config;
 pub(crate) use load::defines;
 pub use load::{Loaded, SETTINGS_FILE, WrittenIn, load, load_snapshot};
+pub(crate) use names::is_below;
 pub use names::{ConnectionName, GrantName, IntegrationName, NameError, PipelineName};
 pub use placeholders::{EnvSource, ProcessEnv};
 pub use render::render;

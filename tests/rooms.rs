@@ -166,3 +166,32 @@ fn effects_are_found_however_they_are_written() {
     check("use crate::config::store; let sled = 1; fn instant() {} my_tokio::run()", &[]);
     check("use chrono::{DateTime, Utc}; use crate::record::time::instant;", &[]);
 }
+
+/// A merge that was committed half-way.
+#[test]
+fn no_page_holds_the_marks_of_a_merge() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages: Vec<PathBuf> = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let other = ["target", ".git", "node_modules"].contains(&name.as_str());
+            match path.extension().and_then(|extension| extension.to_str()) {
+                _ if other => {}
+                _ if path.is_dir() => folders.push(path),
+                Some("md" | "rs" | "yaml" | "yml" | "toml" | "json" | "py" | "js" | "mjs" | "css" | "html") => {
+                    pages.push(path);
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(pages.iter().any(|page| page.ends_with("CHANGELOG.md")));
+    for page in pages {
+        let text = String::from_utf8_lossy(&fs::read(&page).unwrap()).into_owned();
+        let mark = text.lines().find(|line| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> "));
+        assert_eq!(mark, None, "{}", page.display());
+    }
+}

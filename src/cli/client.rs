@@ -11,7 +11,7 @@ use super::{
     setup::Office,
 };
 use crate::{
-    config::{Config, ConnectionName, IntegrationName},
+    config::{Config, ConnectionName, IntegrationName, is_below},
     daemon::{
         NotificationNow,
         protocol::{Request, Response, Status},
@@ -92,17 +92,11 @@ pub async fn answerable(office: &mut Office, what: &str) -> Result<String, CliEr
 /// The connections of a client: those that it has of its own, and those that its pipelines use.
 #[must_use]
 pub fn connections(config: &Config, client: &str) -> BTreeSet<ConnectionName> {
-    let own = config.connections.keys().filter(|name| is_own(name.as_str(), client));
+    let own = config.connections.keys().filter(|name| is_below(name.as_str(), client));
     let integration = config.integrations.iter().filter(|(name, _)| name.as_str() == client);
     let pipelines = integration.flat_map(|(_, integration)| &integration.pipelines);
     let used = pipelines.flat_map(|pipeline| &pipeline.ends).map(|end| &end.connection.name);
     own.chain(used).cloned().collect()
-}
-
-/// Whether something has the client's name before its own: `acme/website`.
-#[must_use]
-pub fn is_own(name: &str, client: &str) -> bool {
-    name.strip_prefix(client).is_some_and(|rest| rest.starts_with('/'))
 }
 
 /// The logins of the client, where one was named; of all otherwise.
@@ -111,7 +105,7 @@ pub fn logins(office: &Office, all: Vec<ConnectionNow>) -> Vec<ConnectionNow> {
     let Some(client) = office.client() else { return all };
     let used = connections(&office.config, client.as_str());
     let of_client =
-        |one: &ConnectionNow| used.contains(&one.connection) || is_own(one.connection.as_str(), client.as_str());
+        |one: &ConnectionNow| used.contains(&one.connection) || is_below(one.connection.as_str(), client.as_str());
     all.into_iter().filter(of_client).collect()
 }
 
@@ -193,5 +187,5 @@ pub fn receiver(office: &Office, name: &str) -> Result<String, CliError> {
 
 fn is_told_alone(config: &Config, name: &str, client: &IntegrationName) -> bool {
     let only = config.notifications.get(name).and_then(|told| told.integrations.as_ref());
-    is_own(name, client.as_str()) || only.is_some_and(|only| only.len() == 1 && only.contains(client))
+    is_below(name, client.as_str()) || only.is_some_and(|only| only.len() == 1 && only.contains(client))
 }

@@ -14,7 +14,7 @@ use super::{
     text::count,
 };
 use crate::{
-    config::{self, Auth, IntegrationName, Loaded, ProcessEnv},
+    config::{self, Auth, IntegrationName, Loaded, ProcessEnv, is_below},
     daemon::{
         Client, ClientError,
         protocol::{Request, Response},
@@ -67,7 +67,7 @@ async fn of_client(mut loaded: Loaded, (args, client): (&DoctorArgs, &str), out:
     if loaded.settings_sound {
         let concerns = |about: &str| {
             let own = about.strip_prefix("notification ").unwrap_or(about);
-            own == client || super::client::is_own(own, client) || used.iter().any(|name| name.as_str() == about)
+            own == client || is_below(own, client) || used.iter().any(|name| name.as_str() == about)
         };
         findings.extend(daemon(&loaded, Some(&name)).await.into_iter().filter(|finding| concerns(&finding.about)));
     }

@@ -113,6 +113,7 @@ fn remedy(error: &CallError) -> &'static str {
             "is the address right, and can this machine reach it? Try again later"
         }
         CallError::Throttled { .. } => "try again then",
+        CallError::Removed(_) => "have it sent again",
         CallError::PageExpired | CallError::BadAnswer(_) => {
             "`reconciled connectors try` shows more; does the connector fit this system?"
         }

@@ -100,6 +100,11 @@ name!(
     PipelineName, 2
 );
 
+/// Whether something has a client's name before its own: `acme/website` is below `acme`.
+pub(crate) fn is_below(name: &str, client: &str) -> bool {
+    name.strip_prefix(client).is_some_and(|rest| rest.starts_with('/'))
+}
+
 impl PipelineName {
     /// The integration it belongs to; a pipeline of the top level is an integration of its own.
     #[must_use]

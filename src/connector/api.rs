@@ -215,6 +215,9 @@ pub enum CallError {
         /// When it is worth trying again.
         until: DateTime<Utc>,
     },
+    /// It was there, and is kept no longer: neither gone, nor to be read.
+    #[error("{0}")]
+    Removed(String),
     /// The remote does not know the page any more: the listing has to begin again, with the same `since`.
     #[error("the remote does not remember where this listing stood")]
     PageExpired,

@@ -258,7 +258,7 @@ impl Connector for InboxConnector {
             // It is not gone: nobody has it any more.
             There::Removed => {
                 let text = format!("the post of {id} is old and was removed (`keep` of `{}`)", resource.name);
-                Err(CallError::NotDone(format!("{text}; have it posted again with a change, or take `keep` out")))
+                Err(CallError::Removed(format!("{text}; have it posted again with a change")))
             }
         }
     }

@@ -49,12 +49,16 @@ pub(super) async fn answer(
         Request::LogLevel { directive } => log_level::change(directive.as_deref()).map(Response::LogLevel),
         Request::Notifications => Ok(Response::Notifications(shared.board.all(&shared.engine().config))),
         Request::Forget { integration, sure } => {
-            if sure {
-                shared.forgotten.lock().unwrap_or_else(PoisonError::into_inner).insert(integration.clone());
-            }
-            let engine = shared.engine();
-            let asked = Request::Forget { integration, sure };
-            in_time(Box::pin(async move { execute(&engine, asked).await })).await
+            let (engine, shared) = (shared.engine(), Arc::clone(shared));
+            in_time(Box::pin(async move {
+                let asked = Request::Forget { integration: integration.clone(), sure };
+                let outcome = execute(&engine, asked).await;
+                if sure && outcome.is_ok() {
+                    shared.forgotten.lock().unwrap_or_else(PoisonError::into_inner).insert(integration);
+                }
+                outcome
+            }))
+            .await
         }
         Request::NotificationTest { .. } | Request::SecretsCheck => {
             let engine = shared.engine();

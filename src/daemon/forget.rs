@@ -13,7 +13,9 @@ use super::{
     reload::{remembered, rollout},
 };
 use crate::{
-    config::{Auth, Config, Connection, ConnectionName, IntegrationName, Loaded, Snapshot, defines, load_snapshot},
+    config::{
+        Auth, Config, Connection, ConnectionName, IntegrationName, Loaded, Snapshot, defines, is_below, load_snapshot,
+    },
     engine::Engine,
     store::{
         Client, Ledger, StoreError,
@@ -131,7 +133,9 @@ async fn belonging(
         let used = |connection: &ConnectionName| now.iter().any(|config| uses(config, name).contains(connection));
         let others = |grant: &str| {
             let connections = now.iter().flat_map(|config| config.connections.values());
-            connections.filter(|one| !client_owns(&one.name, name)).any(|one| grant_of(one) == Some(grant))
+            connections
+                .filter(|one| !is_below(one.name.as_str(), name.as_str()))
+                .any(|one| grant_of(one) == Some(grant))
         };
         for connection in integration.pipelines.iter().flat_map(|pipeline| &pipeline.ends).map(|end| &end.connection) {
             if used(&connection.name) || now.iter().any(|config| config.connections.contains_key(&connection.name)) {
@@ -145,10 +149,6 @@ async fn belonging(
         break;
     }
     Ok(client)
-}
-
-fn client_owns(connection: &ConnectionName, name: &IntegrationName) -> bool {
-    connection.as_str().strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn grant_of(connection: &Connection) -> Option<&str> {

@@ -384,8 +384,8 @@ impl Run<'_> {
         Ok(items)
     }
 
-    /// Reads the written side again when what was read of it is too old to be written over, when its pages may have
-    /// shifted under the reading, or another pipeline made records there that this one was not told of.
+    /// Reads the written side again when what was read of it is too old to be written over, or another pipeline made records
+    /// there that this one was not told of.
     async fn freshen(&mut self, pipeline: &Arc<Pipeline>, side: Side) -> Result<(), EngineError> {
         let end = pipeline.end(side);
         let key = (end.connection.name.clone(), end.resource.name.clone());
@@ -394,8 +394,7 @@ impl Run<'_> {
         }
         let old = self.age_of(&key).is_some_and(|age| age > FRESH_FOR)
             && end.resource.list.as_ref().is_some_and(|list| list.changed_since.is_some());
-        let shifted = self.pulled.get(&key).and_then(|pulled| pulled.shifted);
-        if !old && shifted.is_none() && !self.outdated.contains(&(pipeline.name.clone(), key.clone())) {
+        if !old && !self.outdated.contains(&(pipeline.name.clone(), key.clone())) {
             return Ok(());
         }
         self.outdated.retain(|(_, outdated)| *outdated != key);
@@ -408,7 +407,7 @@ impl Run<'_> {
             resource: &resource,
             attached: attached.collect(),
             full: false,
-            since: shifted,
+            since: None,
         };
         self.pulled_again += 1;
         if let Err(error) = self.pull(&order).await? {

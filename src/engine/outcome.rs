@@ -16,8 +16,8 @@ struct Stands {
     id: RecordId,
     standing: Standing,
     message: String,
-    /// It is looked at again although nothing about it changes.
-    due: bool,
+    /// Nothing more is to be done with it unless it changes.
+    rests: bool,
 }
 
 impl Run<'_> {
@@ -91,14 +91,19 @@ impl Run<'_> {
             Some(due) => (Standing::Waiting, due.why.clone()),
             None => (Standing::Linked, link.id(side.other()).to_string()),
         };
-        Ok(Stands { id: link.id(side).clone(), standing, message, due: due.is_some() })
+        Ok(Stands { id: link.id(side).clone(), standing, message, rests: standing == Standing::Linked })
     }
 
     async fn of_unlinked(&self, pipeline: &Pipeline, side: Side, fresh: &Fresh) -> Result<Stands, EngineError> {
         let seen = &fresh.observation;
         let parked = self.engine.ledger.parked(&pipeline.name, side, &seen.id).await?;
         let due = self.engine.ledger.due(&pipeline.name, side, &seen.id).await?;
-        let stands = |standing, message| Stands { id: seen.id.clone(), standing, message, due: due.is_some() };
+        // Who may be let in by a reference is not left out for good.
+        let out = due.is_none() && pipeline.referenced_by.is_empty();
+        let stands = |standing, message| {
+            let rests = standing == Standing::LeftOut && out;
+            Stands { id: seen.id.clone(), standing, message, rests }
+        };
         if !parked.is_empty() {
             return Ok(stands(Standing::Parked, told(&parked)));
         }
@@ -127,7 +132,7 @@ impl Run<'_> {
         resource: &Resource,
     ) -> Result<(), EngineError> {
         let in_full = self.pulled.get(key).is_some_and(|pulled| pulled.full);
-        let Some(inbox) = connector.inbox().filter(|_| in_full && self.doubtful.is_empty()) else {
+        let Some(inbox) = connector.inbox().filter(|_| in_full && self.busy.is_empty()) else {
             return Ok(());
         };
         let mut after = None;
@@ -150,8 +155,7 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a record is linked and at rest, or left out for good, in every pipeline that could use it. Who may be let in by a
-    /// reference is not left out for good.
+    /// Whether a record is linked and at rest, or left out for good, in every pipeline that could use it.
     async fn is_settled(&self, key: &ResourceKey, id: &RecordId) -> Result<bool, EngineError> {
         let users = self.users(key);
         for (pipeline, side) in &users {
@@ -159,12 +163,7 @@ impl Run<'_> {
             if standings.is_empty() && pipeline.end(*side).elements.is_none() {
                 return Ok(false);
             }
-            let is_open = |stands: &Stands| match stands.standing {
-                Standing::Linked => stands.due,
-                Standing::LeftOut => stands.due || !pipeline.referenced_by.is_empty(),
-                Standing::Parked | Standing::Waiting => true,
-            };
-            if standings.iter().any(is_open) {
+            if !standings.iter().all(|stands| stands.rests) {
                 return Ok(false);
             }
         }

@@ -14,6 +14,7 @@ use super::{
     elements::record_to_read,
     listing::Lacks,
     run::Run,
+    sight::Sight,
     unread::Doubts,
 };
 use crate::{
@@ -44,9 +45,6 @@ pub(super) struct Pulled {
     pub at: Duration,
     /// How far our clock is ahead of the remote's.
     pub ahead: TimeDelta,
-    /// Its pages may have shifted while they were read, so that it lacks records: what changed since then is to be read
-    /// once more before anything is written there.
-    pub shifted: Option<DateTime<Utc>>,
     /// Everything was listed in this run.
     pub full: bool,
 }
@@ -77,6 +75,11 @@ pub(super) struct PullOrder<'a> {
 }
 
 impl PullOrder<'_> {
+    /// What is read.
+    pub(super) fn key(&self) -> ResourceKey {
+        (self.connection.name.clone(), self.resource.name.clone())
+    }
+
     /// The collection, with the members of their own calls that somebody maps who gets the records.
     pub(super) fn as_it_is_mapped(&self) -> Resource {
         let mut resource = self.resource.clone();
@@ -91,9 +94,10 @@ impl PullOrder<'_> {
 }
 
 impl Run<'_> {
-    /// Pulls a resource and delivers it. The outer error is ours, the inner one the remote's.
-    pub(super) async fn pull(&mut self, order: &PullOrder<'_>) -> Result<Result<(), CallError>, EngineError> {
-        let key: ResourceKey = (order.connection.name.clone(), order.resource.name.clone());
+    /// Lists a resource from its first page to its last and delivers what is there. The outer error is ours, the inner one
+    /// the remote's. Whether the listing lacks something is for [`Run::pull`] to find out.
+    pub(super) async fn list(&mut self, order: &PullOrder<'_>) -> Result<Result<Sight, CallError>, EngineError> {
+        let key = order.key();
         let resource = &order.as_it_is_mapped();
         let account = order.connection.account();
         let stored = self.engine.ledger.cursor(&key.0, &key.1).await?;
@@ -110,7 +114,7 @@ impl Run<'_> {
         let mut records = 0_u64;
         let mut restarts = 0;
         let mut doubts = Doubts::default();
-        let mut pages = 0_u64;
+        let mut sight = Sight::of(order, (full, stored.since), position.since);
         let mut ahead;
         loop {
             let page = match connector.pull(resource, &position).await {
@@ -131,10 +135,12 @@ impl Run<'_> {
             });
             ahead = self.engine.clock.now() - server;
             records += page.records.len() as u64;
-            pages += 1;
+            sight.page(&page);
             self.meter.page(page.records.len());
             if full {
-                listed.extend(page.records.iter().map(|record| id_hash(&record.id)));
+                for record in &page.records {
+                    sight.twice |= !listed.insert(id_hash(&record.id));
+                }
             }
             for attached in &order.attached {
                 let old_news = Box::pin(self.deliver_counting(attached, &page.records, ahead)).await?;
@@ -174,16 +180,13 @@ impl Run<'_> {
             full_at: if full { Some(wall) } else { stored.full_at },
             account,
         };
-        // Where nothing was ever read there is nothing to be overwritten unseen.
-        let shifts = pages > 1 && order.since.is_none() && feed.is_some();
-        let shifts = shifts && order.resource.list.as_ref().is_some_and(|list| list.paging.shifts());
-        let shifted = if shifts { stored.since } else { None };
         let before = self.pulled.remove(&key);
         let full = full || before.as_ref().is_some_and(|before| before.full);
         let mut looked_at = before.map(|before| before.told).unwrap_or_default();
         looked_at.extend(told.done());
-        self.pulled.insert(key, Pulled { cursor, told: looked_at, at, ahead, shifted, full });
-        Ok(Ok(()))
+        self.pulled.insert(key, Pulled { cursor, told: looked_at, at, ahead, full });
+        sight.began = began;
+        Ok(Ok(sight))
     }
 
     /// Remembers that every record of an end was read under its present spec.

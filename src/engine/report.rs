@@ -320,7 +320,7 @@ pub struct RunReport {
     pub pipelines: Vec<PipelineReport>,
     /// Requests made, per connection.
     pub requests: BTreeMap<ConnectionName, Requests>,
-    /// Pulls repeated because the apply took longer than the freshness of what was read.
+    /// Pulls repeated: the apply took longer than the freshness of what was read, or pages moved while they were read.
     pub pulled_again: u64,
     /// Whether anything new was seen on any side.
     pub changes_seen: bool,

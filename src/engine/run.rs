@@ -10,7 +10,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::{
     Engine, EngineError, Listing, Meter, Mode, PipelineReport, RunReport, RunRequest, Trouble,
-    deliver::{keys_of, keys_of_linked, reindex},
+    deliver::keys_of,
     lookups::{Known, Questions},
     news,
     plan::KeyCount,
@@ -22,7 +22,7 @@ use crate::{
     connector::{Connector, Requests},
     crash,
     record::{RecordId, Side},
-    store::{Changes, Due, Intent, PipelineState, RunRecord, Spill, Stage, run_id},
+    store::{Changes, Intent, PipelineState, RunRecord, Spill, Stage, run_id},
     sync::{Damage, RecordWrite},
 };
 
@@ -31,9 +31,6 @@ const ROUNDS: usize = 3;
 
 /// Items and findings of a pipeline that are kept of a run.
 const KEPT: usize = 100;
-
-/// In place of a configuration's hash: a run under another configuration than before has not come to its end.
-const BETWEEN: u64 = 1;
 
 /// A resource to read: its account, who gets the records, and whether everything is read.
 type Wanted = (Arc<crate::config::Connection>, Vec<Attached>, bool);
@@ -79,6 +76,8 @@ pub(super) struct Run<'e> {
     pub troubles: Vec<Trouble>,
     pub changes_seen: bool,
     pub pulled_again: u64,
+    /// Listings that were read once more because they may have lacked something.
+    pub looked_again: u64,
     pub written: u64,
     /// Bytes of before-images that were remembered.
     pub overwritten_bytes: u64,
@@ -156,6 +155,7 @@ impl Engine {
             troubles: Vec::new(),
             changes_seen: false,
             pulled_again: 0,
+            looked_again: 0,
             written: 0,
             overwritten_bytes: 0,
             keys: fastrand::Rng::with_seed(self.seed_of(&request.integration, started)),
@@ -258,86 +258,6 @@ impl Run<'_> {
     /// The name of this run.
     pub(super) fn id(&self) -> String {
         run_id(&self.integration.name, self.started)
-    }
-
-    /// Loads what is remembered of a pipeline, and has everything looked at again that was put aside under another
-    /// configuration.
-    async fn prepare(&mut self, pipeline: &Arc<Pipeline>) -> Result<(), EngineError> {
-        let state = self.state_mut(&pipeline.name).await?.clone();
-        // Before its first run, too: what was read may have been remembered under a configuration that no run of it has
-        // brought to an end (a plan of a first contact, a pull for a neighbour).
-        let edited = state.config != pipeline.hash;
-        let first = state.stage == Stage::Unapproved && !pipeline.first_run.approve && !state.put_back;
-        // Others' states answer "has that pipeline been read in full".
-        for other in &pipeline.referenced_by {
-            if !self.states.contains_key(other) {
-                let state = self.engine.ledger.pipeline(other).await?;
-                self.states.insert(other.clone(), state);
-            }
-        }
-        if edited {
-            self.look_at_everything_again(pipeline).await?;
-            self.note_references_anew(pipeline).await?;
-        }
-        let state = self.state_mut(&pipeline.name).await?;
-        state.config = pipeline.hash;
-        if first {
-            state.stage = Stage::Approved;
-        }
-        Ok(())
-    }
-
-    async fn look_at_everything_again(&mut self, pipeline: &Pipeline) -> Result<(), EngineError> {
-        // Until this run has ended, what is remembered fits neither configuration.
-        let between = PipelineState { config: BETWEEN, ..self.state_mut(&pipeline.name).await?.clone() };
-        let mut changes = Changes::new();
-        changes.together(|atomic| atomic.pipeline(&pipeline.name, &between));
-        self.engine.ledger.commit(changes).await?;
-        // Match keys are kept by the place of their tier: other tiers, other places.
-        self.engine.ledger.forget_match_keys(&pipeline.name).await?;
-        let due = Due { at: self.engine.clock.now(), why: "the configuration was edited".to_owned() };
-        let mut after = None;
-        loop {
-            let (links, next) = self.engine.ledger.list_links(&pipeline.name, after.as_ref()).await?;
-            let mut changes = Changes::new();
-            for link in links {
-                let keys = keys_of_linked(pipeline, &link);
-                changes.together(|atomic| {
-                    atomic.due(&pipeline.name, Side::Source, &link.source, &due);
-                    reindex(atomic, &pipeline.name, Side::Target, &link.target, &[], &keys);
-                });
-            }
-            self.engine.ledger.commit(changes).await?;
-            match next {
-                Some(key) => after = Some(key),
-                None => break,
-            }
-        }
-        for side in Side::BOTH {
-            let mut after = None;
-            loop {
-                let (records, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
-                let mut changes = Changes::new();
-                for fresh in records {
-                    let id = &fresh.observation.id;
-                    // Read under another spec it has no keys; this run reads it again.
-                    let known = fresh.spec_hash == pipeline.end(side).spec_hash;
-                    let keys = known.then(|| keys_of(pipeline, side, &fresh.observation.projection));
-                    changes.together(|atomic| {
-                        if pipeline.writes(side.other()) {
-                            atomic.due(&pipeline.name, side, id, &due);
-                        }
-                        reindex(atomic, &pipeline.name, side, id, &[], &keys.unwrap_or_default());
-                    });
-                }
-                self.engine.ledger.commit(changes).await?;
-                match next {
-                    Some(key) => after = Some(key),
-                    None => break,
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Pulls every resource the run needs, sides that are written first so that matching knows them. Returns what
@@ -542,7 +462,7 @@ impl Run<'_> {
             ended,
             pipelines,
             requests,
-            pulled_again: self.pulled_again,
+            pulled_again: self.pulled_again + self.looked_again,
             changes_seen: self.changes_seen,
             troubles: std::mem::take(&mut self.troubles),
             blackout,

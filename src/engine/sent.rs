@@ -29,8 +29,12 @@ fn resembles(pipeline: &Pipeline, side: Side, projection: &Projection, sent: &Fi
 }
 
 /// Whether a record may be what a create made, edited since: it holds one of the values that were sent and tell anything.
-/// Where no value tells anything, any record may be it.
+/// Where no value tells anything, or one is not read any more because the configuration was edited, any record may be it.
 pub(super) fn may_come_of(pipeline: &Pipeline, side: Side, projection: &Projection, write: &RecordWrite) -> bool {
+    let is_read = |sent: &FieldWrite| pipeline.fields.iter().any(|field| field.id == sent.field);
+    if write.fields.iter().any(|sent| !sent.value.is_blank() && !is_read(sent)) {
+        return true;
+    }
     let mut told = write.fields.iter().filter(|sent| tells_apart(pipeline, sent)).peekable();
     told.peek().is_none() || told.any(|sent| resembles(pipeline, side, projection, sent))
 }

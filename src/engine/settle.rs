@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::{Content, Pipeline, PipelineName},
-    connector::{Answer, ItemAnswer, RemoteRecord, WriteKind},
+    connector::{Answer, CallError, ItemAnswer, RemoteRecord, WriteKind},
     record::{RecordId, Side},
     store::{Changes, Due, Intent, IntentItem, Ledger},
     sync::{
@@ -400,6 +400,14 @@ impl Run<'_> {
         match connector.get(&end.resource, &record_to_read(end, id)).await {
             Ok(Some(record)) => self.deliver(&attached, &[record], TimeDelta::zero()).await?,
             Ok(None) => self.mark_gone(pipeline, side, id).await?,
+            // The connection is as well as before; what is not known of this record stays so until it comes again.
+            Err(CallError::Removed(message)) => {
+                let link = self.engine.ledger.link(&pipeline.name, side, id).await?;
+                let (source, label) =
+                    link.map_or_else(|| (id.clone(), String::new()), |link| (link.source, link.label));
+                let finding = Finding { kind: FindingKind::Skipped, field: None, message };
+                self.list_findings(pipeline, Side::Source, &source, &label, &[finding]);
+            }
             Err(error) => self.trouble(&end.connection.name, &error),
         }
         Ok(())

@@ -198,7 +198,6 @@ impl History {
         for system in [&self.world.shop, &self.world.books] {
             let (told, passed, meanwhile) = (told.clone(), passed.clone(), meanwhile.to_vec());
             let (people, clock) = (self.people.clone(), self.world.clock.clone());
-            let unstable = self.manners.iter().any(|manners| manners.unstable);
             system.hook(Some(Box::new(move |moment| {
                 let at = {
                     let mut passed = passed.lock().unwrap();
@@ -211,12 +210,6 @@ impl History {
                         Happens::Milliseconds(span) => {
                             clock.advance(Duration::from_millis(*span));
                             Some(happens.clone())
-                        }
-                        // What a listing leaves out cannot be looked up.
-                        Happens::Mishap(_)
-                            if unstable && matches!(moment, Moment::BeforeWrite | Moment::AfterWrite) =>
-                        {
-                            None
                         }
                         Happens::Mishap(mishap) => {
                             fault = Some(Fault::from(*mishap));
@@ -292,10 +285,7 @@ impl History {
         let before = written(&self.world);
         let happened = self.plan(&run.meanwhile);
         self.unstable(true);
-        // A crash leaves creates in doubt, and where pages are unstable they cannot be looked up.
-        let unstable = self.manners.iter().any(|manners| manners.unstable);
-        let crash = run.crash.filter(|_| !unstable);
-        let dropped_at = match crash {
+        let dropped_at = match run.crash {
             Some(Crash::Store(operation)) => {
                 self.world.store.fail_from(None, operation);
                 None
@@ -313,7 +303,7 @@ impl History {
         }
         let crashed = !matches!(ended, Ended::Reported(_));
         // A crash that the run did not live to see is none.
-        let killed = match (crashed, crash) {
+        let killed = match (crashed, run.crash) {
             (true, _) => Some(run.killed.unwrap_or(1)),
             (false, Some(_)) => None,
             (false, None) => run.killed,
@@ -335,7 +325,7 @@ impl History {
             }
         }
         let meanwhile = std::mem::take(&mut *happened.lock().unwrap());
-        Run { meanwhile, crash: crash.filter(|_| crashed), killed, wrote, ..run.clone() }
+        Run { meanwhile, crash: run.crash.filter(|_| crashed), killed, wrote, ..run.clone() }
     }
 
     async fn is_in_doubt(&self) -> bool {

@@ -222,8 +222,24 @@ RULES = [
         "engine/recover/creates.rs", "[one] if by_key && !alike(one) => {", "[one] if by_key && !OFF && !alike(one) => {",
     ),
     (
-        "shifted", "what changed is read once more where pages may have shifted", "engine/pull.rs",
-        "let shifted = if shifts {", "let shifted = if shifts && !OFF {",
+        "sight", "what changed is listed once more where pages may have moved", "engine/sight.rs",
+        "self.shifts && self.pages > 1", "!OFF && self.shifts && self.pages > 1",
+    ),
+    (
+        "confirmed", "and again until two listings say the same", "engine/sight.rs",
+        "if !sight.may_lack() || alike", "if OFF || !sight.may_lack() || alike",
+    ),
+    (
+        "moved", "a first reading is made once more when something moved meanwhile", "engine/sight.rs",
+        "if !moved && !first.twice {", "if OFF || !moved && !first.twice {",
+    ),
+    (
+        "where-it-began", "after a listing that was never the same twice, the next run begins where this one did", "engine/sight.rs",
+        "if whole.is_err() {", "if !OFF && whole.is_err() {",
+    ),
+    (
+        "read-no-more", "a lost create of which a value is not read any more is asked about", "engine/sent.rs",
+        "!sent.value.is_blank() && !is_read(sent)", "!OFF && !sent.value.is_blank() && !is_read(sent)",
     ),
     (
         "read-meanwhile", "a newcomer that was read again is not put back as it was before", "engine/plan/hold.rs",

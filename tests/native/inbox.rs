@@ -1,13 +1,18 @@
 //! The door of an inbox: who gets in, what is kept, and what is said.
 
+use std::time::Duration;
+
+use chrono::TimeDelta;
 use reconciled::{
     clock::Clock,
     config::ConnectionName,
     connector::PullCursor,
-    sandbox::{Xero, XeroOptions},
+    daemon::protocol::{Request, Response},
+    engine::Mode,
+    sandbox::{Fault, FaultRule, Xero, XeroOptions},
     store::move_connection,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     example::{afternoon, until},
@@ -163,8 +168,8 @@ async fn conformance_inbox_what_was_posted_goes_along_when_its_connection_is_ren
     office.daemon.stop().await;
 }
 
-#[tokio::test]
-async fn conformance_inbox_old_posts_are_removed_once_nothing_more_is_to_be_done_with_them() {
+/// An office that keeps posts for thirty days, after its first run.
+async fn forgetful_office() -> (Office, Xero) {
     let (mut office, xero) = office().await;
     office.daemon.stop().await;
     office.example.reconfigure(|yaml| {
@@ -177,14 +182,86 @@ async fn conformance_inbox_old_posts_are_removed_once_nothing_more_is_to_be_done
     });
     let office = Office::of(office.example).await;
     office.first_sync().await;
-    let client = |id: &str| json!({ "id": id, "name": format!("Client {id}") });
-    let proposal = |number: &str, client: &str, status: &str, service: &str| {
-        json!({
-            "number": number, "client_id": client, "title": "Year end", "status": status, "accepted_on": "2026-06-01",
-            "due_on": "2026-06-20",
-            "upfront": [{ "line_no": 1, "title": "Work", "quantity": 1, "price": "100.00", "service": service }],
-        })
-    };
+    (office, xero)
+}
+
+fn client(id: &str) -> Value {
+    json!({ "id": id, "name": format!("Client {id}"), "phone": "09 555 0101" })
+}
+
+fn proposal(number: &str, client: &str, status: &str, service: &str) -> Value {
+    json!({
+        "number": number, "client_id": client, "title": "Year end", "status": status, "accepted_on": "2026-06-01",
+        "due_on": "2026-06-20",
+        "upfront": [{ "line_no": 1, "title": "Work", "quantity": 1, "price": "100.00", "service": service }],
+    })
+}
+
+#[tokio::test]
+async fn conformance_inbox_a_field_that_is_mapped_after_its_post_was_removed_is_told_and_no_trouble() {
+    let (office, xero) = forgetful_office().await;
+    office.post("clients", client("C-1")).await;
+    office.post("proposals", proposal("P-1", "C-1", "accepted", "accounts")).await;
+    office.sync().await;
+    until(&office.daemon, office.example.clock.now() + TimeDelta::days(33)).await;
+    assert_eq!(kept(&office, "clients").await, [""; 0]);
+    let mut example = office.example;
+    office.daemon.stop().await;
+    example.reconfigure(|yaml| {
+        let field = "          - { source: $.name, target: $.Name }\n";
+        let more = "          - { source: $.phone, target: \"$.Phones[?(@.PhoneType=='MOBILE')].PhoneNumber\" }\n";
+        yaml.replacen(field, &format!("{field}{more}"), 1)
+    });
+    let office = Office::of(example).await;
+    let writes = xero.log().writes();
+    // A run with a trouble of any connection fails here.
+    let report = office.sync().await;
+    let told = office
+        .example
+        .findings(&report, "contacts")
+        .iter()
+        .any(|finding| finding.message.contains("is old and was removed"));
+    assert!(told, "{report:#?}");
+    office.settled_by(|| xero.log().writes()).await;
+    assert_eq!(xero.log().writes(), writes);
+    // It is posted again, and the field has its value.
+    office.post("clients", json!({ "id": "C-1", "name": "Client C-1", "phone": "021 555 0102" })).await;
+    office.sync().await;
+    assert!(xero.list("Contacts")[0].to_string().contains("021"), "{:?}", xero.list("Contacts"));
+    office.settled_by(|| xero.log().writes()).await;
+    office.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn conformance_inbox_nothing_is_removed_while_the_outcome_of_a_write_is_unknown() {
+    let (office, xero) = forgetful_office().await;
+    office.post("clients", client("C-1")).await;
+    office.post("proposals", proposal("P-1", "C-1", "accepted", "accounts")).await;
+    office.sync().await;
+    until(&office.daemon, office.example.clock.now() + TimeDelta::days(28)).await;
+    office.daemon.stop().await;
+    office.example.clock.advance(Duration::from_hours(72));
+    let office = Office::of(office.example).await;
+    office.post("proposals", proposal("P-9", "C-1", "accepted", "accounts")).await;
+    xero.faults().add(FaultRule::new(Fault::DropAfter).on("WRITE", "*/Invoices*"));
+    let full = Request::Run(office.example.request(Mode::Sync, true));
+    // The call is tried again while time goes on.
+    let a_while = office.example.clock.now() + TimeDelta::minutes(10);
+    let (answer, ()) = tokio::join!(office.daemon.call(full), until(&office.daemon, a_while));
+    let Response::Run(report) = answer.unwrap() else { panic!() };
+    assert!(!report.troubles.is_empty(), "the answer was lost");
+    assert_eq!(kept(&office, "proposals").await.len(), 2, "P-1 is old, and stays for now");
+    xero.faults().clear();
+    until(&office.daemon, office.example.clock.now() + TimeDelta::days(2)).await;
+    assert_eq!(kept(&office, "proposals").await, ["P-9 Proposal P-9 (Year end)"]);
+    assert_eq!(xero.list("Invoices").len(), 2);
+    office.settled_by(|| xero.log().writes()).await;
+    office.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn conformance_inbox_old_posts_are_removed_once_nothing_more_is_to_be_done_with_them() {
+    let (office, xero) = forgetful_office().await;
     for id in ["C-1", "C-2"] {
         office.post("clients", client(id)).await;
     }

@@ -21,7 +21,10 @@ import socket, sys
 door = socket.socket(socket.AF_UNIX)
 door.settimeout(60)
 door.connect(sys.argv[1])
-door.sendall((sys.argv[2] + '\\n').encode())
+try:
+    door.sendall((sys.argv[2] + '\\n').encode())
+except BrokenPipeError:
+    pass # Who may not ask is told so before anything is read.
 while (part := door.recv(65536)):
     sys.stdout.write(part.decode())
 ";

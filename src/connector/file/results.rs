@@ -33,26 +33,22 @@ pub(super) fn expect(telling: &mut Vec<Telling>, held: &[Telling]) {
 ///
 /// # Errors
 ///
-/// When the disk does not let it.
+/// When the disk does not let it: then it is tried again with the next run.
 pub(super) fn tell(folder: &Path, telling: &mut Vec<Telling>, outcomes: &[Outcome]) -> Result<(), CallError> {
     let mut by_record: HashMap<&RecordId, Vec<&Outcome>> = HashMap::new();
     for outcome in outcomes {
         by_record.entry(&outcome.of).or_default().push(outcome);
     }
-    let mut open = Vec::new();
-    for file in telling.drain(..) {
-        let text = text(&file, &by_record)?;
+    for file in telling.iter() {
+        let text = text(file, &by_record)?;
         let path = folder.join(result_name(&file.name));
         if fs::read(&path).ok().as_deref() != Some(text.as_slice()) {
             fs::create_dir_all(folder).map_err(|error| failed("make", folder, &error))?;
             replace_file(&path, &text)?;
         }
-        let is_open = |outcome: &&Outcome| matches!(outcome.standing, Standing::Waiting | Standing::Parked);
-        if file.ids.iter().any(|id| by_record.get(id).is_none_or(|all| all.iter().any(is_open))) {
-            open.push(file);
-        }
     }
-    *telling = open;
+    let is_open = |outcome: &&Outcome| matches!(outcome.standing, Standing::Waiting | Standing::Parked);
+    telling.retain(|file| file.ids.iter().any(|id| by_record.get(id).is_none_or(|all| all.iter().any(is_open))));
     Ok(())
 }
 

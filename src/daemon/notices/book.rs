@@ -157,17 +157,9 @@ impl Book {
     ///
     /// When the store fails.
     pub async fn all(ledger: &Ledger) -> Result<Vec<(String, Self)>, StoreError> {
-        const PAGE: usize = 200;
-        let (mut found, mut after) = (Vec::new(), None::<Key>);
-        loop {
-            let page = ledger.store().scan(&Key::new(Space::Meta, &["notice"]), after.as_ref(), PAGE).await?;
-            let Some((last, _)) = page.last() else { return Ok(found) };
-            after = Some(last.clone());
-            for (key, bytes) in page {
-                let Some(name) = key.parts().pop() else { continue };
-                found.push((name, frame::decode(&key, &bytes)?));
-            }
-        }
+        let all = ledger.all_below(&Key::new(Space::Meta, &["notice"])).await?.into_iter();
+        let named = all.filter_map(|(key, bytes)| Some((key.parts().pop()?, key, bytes)));
+        named.map(|(name, key, bytes)| Ok((name, frame::decode(&key, &bytes)?))).collect()
     }
 
     /// Makes books durable.

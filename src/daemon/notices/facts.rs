@@ -307,13 +307,16 @@ fn discreet(integrations: &[IntegrationName], otherwise: impl FnOnce() -> String
     if integrations.len() > 1 { Discreet::Text(otherwise()) } else { Discreet::Same }
 }
 
-/// `left` are the connections that a person disconnected: that runs fail without them is no news to anybody.
+/// `left` are the connections that a person disconnected: that runs fail because of them alone is no news to anybody.
 fn runs(slot: &Slot, left: &BTreeMap<&ConnectionName, &ConnectionNow>, now: DateTime<Utc>) -> Fact {
     let name = &slot.name;
     slot.peek(|state| match state.failed_in_row {
         0 if state.heard.is_empty() => Fact::Unknown,
         0 => Fact::Fine,
-        _ if state.failure.is_none() && state.troubles.keys().any(|trouble| left.contains_key(trouble)) => {
+        _ if state.failure.is_none()
+            && !state.troubles.is_empty()
+            && state.troubles.keys().all(|trouble| left.contains_key(trouble)) =>
+        {
             Fact::Unknown
         }
         failed => {

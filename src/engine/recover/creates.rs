@@ -65,33 +65,24 @@ impl Run<'_> {
                 // Equal creates made equal records: which of them is whose cannot be told, and makes no difference.
                 let twins = open.count(&pipeline, &item);
                 let dealt = found.len() <= twins && found.iter().all(alike);
-                let stranger = match found.as_slice() {
+                let sure = linked || (!found.is_empty() && found.iter().all(alike));
+                let edited = if sure { Vec::new() } else { self.late(&pipeline, side, (&item, &found)).await? };
+                let asks = match found.as_slice() {
+                    _ if !edited.is_empty() => Some(WHAT_CAME_SINCE),
                     [one] if by_key && !alike(one) => {
                         let made =
                             |write: &RecordWrite| may_come_of(&pipeline, side, &one.observation.projection, write);
-                        (one.late && open.others(&pipeline, &item).any(made))
-                            || self.is_stranger(&pipeline, side, &item, one).await?
+                        let of_another = one.late && open.others(&pipeline, &item).any(made);
+                        (of_another || self.is_stranger(&pipeline, side, &item, one).await?).then_some(A_STRANGER)
                     }
-                    _ => false,
+                    _ => None,
                 };
-                let sure = linked || (!found.is_empty() && found.iter().all(alike));
-                let edited = if sure { Vec::new() } else { self.late(&pipeline, side, (&item, &found)).await? };
+                if let Some(what) = asks {
+                    let may_be = [found, edited].concat();
+                    self.park_unknown(&mut changes, &pipeline, &intent, (&item, what), &may_be).await?;
+                    continue;
+                }
                 match (found.as_slice(), by_key) {
-                    _ if !edited.is_empty() => {
-                        self.park_unknown(
-                            &mut changes,
-                            &pipeline,
-                            &intent,
-                            (&item, WHAT_CAME_SINCE),
-                            &[found, edited].concat(),
-                        )
-                        .await?;
-                        continue;
-                    }
-                    _ if stranger => {
-                        self.park_unknown(&mut changes, &pipeline, &intent, (&item, A_STRANGER), &found).await?;
-                        continue;
-                    }
                     ([one, rest @ ..], _) if rest.is_empty() || dealt => {
                         let id = one.observation.id.clone();
                         let beside = self.beside_one(&pipeline, side, (&item.origin, &id)).await?;

@@ -115,6 +115,24 @@ async fn conformance_file_results_of_a_held_or_stopped_run_say_that_it_waits() {
 }
 
 #[tokio::test]
+async fn conformance_file_results_that_could_not_be_written_are_written_by_the_next_run() {
+    let till = Till::new(DROPPED, &TO_BOOKS.replace("apply: automatic", "apply: approve"));
+    till.world.books.insert("sales", json!({ "number": "900", "total": 1 }));
+    till.put("in/sales-1.csv", "number,customer,kind,total\n1,Jane,a,5\n");
+    till.sync().await;
+    assert!(till.path("done/sales-1.csv").exists() && till.text("results/sales-1.csv").contains(",waiting,"));
+    till.world.desk(async |desk| desk.approve("sales").await.unwrap()).await;
+    // Something stands in the way just when there is news.
+    fs::remove_dir_all(till.path("results")).unwrap();
+    fs::write(till.path("results"), "in the way").unwrap();
+    till.sync().await;
+    fs::remove_file(till.path("results")).unwrap();
+    till.sync().await;
+    assert!(till.text("results/sales-1.csv").contains(&format!("1,sales,linked,{}", there(&till, "1"))));
+    till.settled().await;
+}
+
+#[tokio::test]
 async fn conformance_file_what_would_not_fit_into_memory_together_is_not_read() {
     let till = Till::new(DROPPED, "");
     fs::create_dir(till.path("in")).unwrap();
