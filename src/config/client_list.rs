@@ -55,7 +55,8 @@ pub(super) fn read(file: u32, template: &str, text: &str, report: &Report) -> Op
         let with = given.map(|(_, (column, cell))| (column.key(), cell.node())).collect();
         let word = |text: &str| Key { text: text.to_owned(), span: name.span };
         let node = |value| Node { span: name.span, owner: None, value };
-        let template = Cell { text: template.to_owned(), span: name.span }.node();
+        // At one place for all of them: a template that is not there is told once.
+        let template = Cell { text: template.to_owned(), span: table.span(0..0) }.node();
         let with = node(NodeValue::Map(Map { entries: with, flow: true }));
         let entries = vec![(word("template"), template), (word("with"), with)];
         clients.push((name.key(), node(NodeValue::Map(Map { entries, flow: true }))));
@@ -113,10 +114,15 @@ impl Table<'_> {
                 Ok(false) => return Some(rows),
                 Err(problem) => {
                     let at = problem.position().and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or(begins);
-                    self.report.add(
-                        error("config::syntax", self.span(at..at), format!("this row cannot be read: {problem}"))
-                            .help("give each row as many cells as the first, and put a cell that holds the separator in quotes"),
-                    );
+                    let message = match problem.kind() {
+                        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                            format!("this row has {len} cells, and the first row {expected_len}")
+                        }
+                        _ => format!("this row cannot be read: {problem}"),
+                    };
+                    self.report.add(error("config::syntax", self.span(at..at), message).help(
+                        "give each row as many cells as the first, and put a cell that holds the separator in quotes",
+                    ));
                     return None;
                 }
             }
