@@ -57,7 +57,7 @@ impl JsonSchema for ResourceRefW {
     }
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let elements = generator.subschema_for::<ElementsOfW>();
-        let name = json_schema!({ "type": "string", "pattern": "^[a-z0-9-]+/.+$", "examples": ["website/contacts"] });
+        let name = json_schema!({ "type": "string", "pattern": "^([a-z0-9-]+|\\$\\{[^}]+\\})/.+$", "examples": ["website/contacts"] });
         json_schema!({ "anyOf": [name, elements] })
     }
 }
