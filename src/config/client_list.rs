@@ -120,7 +120,7 @@ impl Table<'_> {
                         }
                         _ => format!("this row cannot be read: {problem}"),
                     };
-                    self.report.add(error("config::syntax", self.span(at..at), message).help(
+                    self.report.add(error("config::csv", self.span(at..at), message).help(
                         "give each row as many cells as the first, and put a cell that holds the separator in quotes",
                     ));
                     return None;
