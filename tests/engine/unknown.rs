@@ -353,3 +353,29 @@ async fn what_a_lost_create_made_is_not_linked_with_another_record() {
         world.settled().await;
     }
 }
+
+/// The answer to a create was lost, and its record was archived and edited before anybody looked: nothing is written to it,
+/// and what was typed there stays. It comes back from the archive, and both numbers are listed.
+#[tokio::test]
+async fn what_a_lost_create_was_made_from_may_be_archived_and_edited_meanwhile() {
+    let world = World::with_keys(crate::fields::CONTACTS, None);
+    let id = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    world.books.fail_next(Fault::LostAfter);
+    let _ = world.run(world.request(Mode::Sync)).await;
+    let made = World::find(&world.books, "contacts", "name", "Jane")["id"].as_str().unwrap().to_owned();
+    world.shop.edit("contacts", &id, json!({"archived": true}));
+    world.shop.edit("contacts", &id, json!({"phone": "021 42"}));
+    world.books.edit("contacts", &made, json!({"phone": "021 39"}));
+    world.clock.advance(Duration::from_secs(200));
+    world.sync().await;
+    let phone = |world: &World| World::find(&world.shop, "contacts", "name", "Jane")["phone"].clone();
+    assert_eq!(phone(&world), "021 42");
+    assert_eq!((world.shop.written().len(), world.books.count("contacts")), (0, 1));
+    world.settled().await;
+    world.shop.edit("contacts", &id, json!({"archived": false}));
+    world.clock.advance(Duration::from_secs(200));
+    let report = world.sync().await;
+    assert_eq!(phone(&world), "021 42");
+    assert!(report.pipelines[0].tally.parked > 0, "{report:#?}");
+    world.settled().await;
+}

@@ -256,4 +256,8 @@ RULES = [
         "for newcomer in readings.last_readings(chunk?, &mut place) {",
         "for newcomer in if OFF { chunk? } else { readings.last_readings(chunk?, &mut place) } {",
     ),
+    (
+        "forgotten-origin", "what a lost create was made from is read when nothing is known of it", "engine/recover/creates.rs",
+        "if forgotten && end.resource.get.is_some()", "if !OFF && forgotten && end.resource.get.is_some()",
+    ),
 ]

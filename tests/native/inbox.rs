@@ -141,7 +141,7 @@ async fn conformance_inbox_what_was_posted_goes_along_when_its_connection_is_ren
             "  offers:\n    moved_from: proposals\n    connector: proposals",
         );
         let renamed = renamed
-            .replace("source: proposals/", "source: offers/")
+            .replace("${env:PROPOSALS_FROM:-proposals}/", "${env:PROPOSALS_FROM:-offers}/")
             .replace("resource: proposals/", "resource: offers/");
         assert_ne!(renamed, yaml);
         renamed

@@ -82,10 +82,12 @@ impl Run<'_> {
                     self.park_unknown(&mut changes, &pipeline, &intent, (&item, what), &may_be).await?;
                     continue;
                 }
+                let mut forgotten = false;
                 match (found.as_slice(), by_key) {
                     ([one, rest @ ..], _) if rest.is_empty() || dealt => {
                         let id = one.observation.id.clone();
                         let beside = self.beside_one(&pipeline, side, (&item.origin, &id)).await?;
+                        forgotten = beside.origin.is_none();
                         let made = Made { id, answered: Some(one.observation.clone()), beside };
                         self.settle_created(&mut changes, &pipeline, side, &item, None, made).await?;
                     }
@@ -116,6 +118,11 @@ impl Run<'_> {
                     item.done = true;
                 }
                 self.engine.ledger.commit(std::mem::take(&mut changes)).await?;
+                // It is archived or deleted by now; or nothing is known of it but what was sent.
+                let end = pipeline.end(origin);
+                if forgotten && end.resource.get.is_some() && !self.is_down(&end.connection.name) {
+                    self.read_record(&pipeline, origin, &item.origin).await?;
+                }
             }
             changes.together(|atomic| {
                 if intent.items.iter().all(|item| item.done) {
