@@ -36,8 +36,11 @@ const POINTS: &[(&str, &[&str])] = &[
     ),
     ("a run ends with what it began with", &["reload/swap.rs a_run_ends_with_the_configuration_it_began_with"]),
     (
-        "a stuck remote: others take over at once, the stuck one at its deadline",
-        &["reload/swap.rs a_stuck_remote_delays_nobody_else_and_is_dropped_at_the_deadline"],
+        "a stuck remote: others take over at once, the stuck one at its deadline, or before if nothing it sent is open",
+        &[
+            "reload/swap.rs a_stuck_remote_delays_nobody_else_and_is_given_up",
+            "reload/swap.rs a_write_without_an_answer_is_waited_for_until_the_deadline_and_then_dropped",
+        ],
     ),
     (
         "an emptied or unmounted folder stops nothing",
