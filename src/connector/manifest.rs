@@ -9,12 +9,13 @@ use serde_json::Value;
 pub use self::{
     also::{Also, First, ListChanges, OwnWrite},
     file_table::{FileFormat, FileTable, Group, Holds},
-    inbox_table::{InboxTable, Require, Signature},
+    inbox_table::{InboxTable, Signature},
     oauth::{AccountIn, Accounts, ClientAuth, HostIn, OAuth, TokenHostIn},
     reading::{
         ChangedSince, DeletedFeed, Detail, GetOne, List, PageEnd, PageSize, Paging, Parents, Place, SinceFormat,
         SincePlace, ThenCursor, Windows,
     },
+    require::Require,
     sql_table::{Ids, SqlTable},
     webhooks::{Signed, Told, Webhooks},
     wire::{AnswerMatch, Bodies, BodyKind, XmlRules},
@@ -26,6 +27,7 @@ mod file_table;
 mod inbox_table;
 mod oauth;
 mod reading;
+mod require;
 mod sql_table;
 mod webhooks;
 mod wire;

@@ -410,8 +410,14 @@ async fn pi_05_proposals_may_be_dropped_as_files_instead() {
     drop_file("clients-1.jsonl", &[kea, json!({ "id": "C-2", "name": "Nobody yet" })]);
     let bare = json!({ "number": "P-3", "title": "Nobody's", "status": "accepted", "accepted_on": "2026-06-01",
         "upfront": [{ "line_no": 1, "title": "Advice", "quantity": 1, "price": 10, "service": "advice" }] });
+    let mut free = upfront("P-4", "C-1", "accepted");
+    free["upfront"][1]["price"] = json!("0.00");
     drop_file("proposals-1.jsonl", &[upfront("P-1", "C-1", "accepted"), upfront("P-2", "C-1", "sent"), bare]);
+    drop_file("proposals-free.jsonl", &[free]);
     firm.office.first_sync().await;
+    let listed = firm.office.parked().await;
+    let what = "`upfront[1].price` is 0.00, and must be above zero";
+    assert!(listed.iter().any(|one| one.contains(what)), "{listed:#?}");
     firm.settled().await;
     assert_eq!(firm.invoices(), ["P-1 on 2026-06-01 for 1500.00 to Kea Ltd"]);
     assert_eq!(firm.contacts(), ["Kea Ltd"], "nobody without an accepted proposal");
@@ -419,6 +425,7 @@ async fn pi_05_proposals_may_be_dropped_as_files_instead() {
     let results = || fs::read_to_string(folder.path().join("results/proposals-1.jsonl.csv")).unwrap();
     assert!(results().contains("P-1,proposals-xero/upfront,linked,"), "{}", results());
     assert!(results().contains("P-3,proposals-xero/upfront,parked,"), "{}", results());
+    assert!(folder.path().join("proposals-free.jsonl").exists(), "it stays where it can be corrected");
     // A later file knows better.
     drop_file("proposals-2.jsonl", &[upfront("P-2", "C-1", "accepted")]);
     firm.office.sync().await;

@@ -10,6 +10,7 @@ mod file;
 mod inbox;
 mod listing;
 mod native;
+mod require;
 mod sql;
 mod webhooks;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{At, words, written};
+use super::{At, Named, RequireW, words, written};
 
 words! {
     /// What a row of a file is.
@@ -67,6 +67,9 @@ written! {
         may done: At<String>,
         /// Folder below the connection's, into which a CSV file is written for each one that is read: what became of its rows.
         may results: At<String>,
+        /// What the values of a record must be, by name: present or above-zero. `lines.price` means that of each line. A row whose
+        /// record lacks it is parked.
+        may require: Named<At<RequireW>>,
         /// Whether records are written into the file. Default: false.
         may write: At<bool>,
     }

@@ -77,7 +77,13 @@ pub(super) fn read(resource: &Resource, table: &FileTable, name: &str, rows: She
     for draft in drafts {
         match draft.fault {
             Some((line, reason)) => contents.unread.push(Unread { place: place(line), reason }),
-            None if whole => contents.records.extend(remote(resource, Value::Object(draft.body))),
+            None if whole => {
+                let body = Value::Object(draft.body);
+                match table.require.iter().try_for_each(|require| require.check(&body)) {
+                    Ok(()) => contents.records.extend(remote(resource, body)),
+                    Err(reason) => contents.unread.push(Unread { place: place(draft.line), reason }),
+                }
+            }
             None => {}
         }
     }

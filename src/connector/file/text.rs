@@ -24,6 +24,7 @@ static PLAIN: FileTable = FileTable {
     marker: None,
     done: None,
     results: None,
+    require: Vec::new(),
     write: false,
 };
 
@@ -197,6 +198,7 @@ mod tests {
             marker: None,
             done: None,
             results: None,
+            require: vec![],
             write: true,
         }
     }

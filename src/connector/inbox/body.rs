@@ -75,7 +75,7 @@ fn form(bytes: &[u8]) -> Result<Value, String> {
 pub(super) fn record(resource: &Resource, table: &InboxTable, mut body: Value) -> Result<RemoteRecord, String> {
     typed(&resource.fields, &mut body, "")?;
     for require in &table.require {
-        check(&body, &require.names, require.above_zero, "")?;
+        require.check(&body)?;
     }
     if resource.id.find(&body).is_none_or(Value::is_null)
         && table.id_by_content
@@ -98,33 +98,6 @@ fn typed(fields: &FieldTable, body: &mut Value, at: &str) -> Result<(), String> 
         one(field, value, &place)?;
     }
     Ok(())
-}
-
-/// Whether what is required is there.
-fn check(value: &Value, names: &[String], above_zero: bool, at: &str) -> Result<(), String> {
-    if let (Value::Array(items), false) = (value, at.is_empty()) {
-        let mut items = items.iter().enumerate();
-        return items.try_for_each(|(number, item)| check(item, names, above_zero, &format!("{at}[{number}]")));
-    }
-    if let Some((name, rest)) = names.split_first() {
-        let place = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
-        return match value.get(name) {
-            // Of a list that is not there, no line lacks anything.
-            None | Some(Value::Null) if !rest.is_empty() => Ok(()),
-            None | Some(Value::Null) => Err(format!("it has no `{place}`")),
-            Some(inner) => check(inner, rest, above_zero, &place),
-        };
-    }
-    match value {
-        Value::String(text) if text.trim().is_empty() => Err(format!("`{at}` is empty")),
-        Value::Number(number) if above_zero => {
-            let text = number.as_str();
-            let nothing = text.starts_with('-')
-                || text.split(['e', 'E']).next().is_some_and(|digits| !digits.contains(|c| matches!(c, '1'..='9')));
-            if nothing { Err(format!("`{at}` is {text}, and must be above zero")) } else { Ok(()) }
-        }
-        _ => Ok(()),
-    }
 }
 
 fn one(field: &FieldType, value: &mut Value, at: &str) -> Result<(), String> {

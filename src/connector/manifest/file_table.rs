@@ -5,6 +5,8 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use encoding_rs::Encoding;
 
+use super::Require;
+
 /// How the files of a collection are named, read and written.
 #[derive(Clone, Debug)]
 pub struct FileTable {
@@ -36,6 +38,8 @@ pub struct FileTable {
     pub done: Option<String>,
     /// Folder below the connection's, into which it is written what became of each row.
     pub results: Option<String>,
+    /// What values must be.
+    pub require: Vec<Require>,
     /// Whether records are written.
     pub write: bool,
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Require;
+
 /// What a post must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InboxTable {
@@ -15,15 +17,6 @@ pub struct InboxTable {
     pub keep: Option<Duration>,
     /// How posts are signed; `None` if they are not.
     pub signature: Option<Signature>,
-}
-
-/// What a value of a post must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Require {
-    /// The names that lead to it; each element of a list on the way has one.
-    pub names: Vec<String>,
-    /// A number above zero; else it must only be there.
-    pub above_zero: bool,
 }
 
 /// An HMAC-SHA256 over the body as it came.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::format::{Item, StrftimeItems};
 use encoding_rs::Encoding;
 
-use super::native;
+use super::{native, require::require};
 use crate::{
     config::{
         diagnostic::{Report, error},
@@ -29,7 +29,8 @@ pub(super) fn resource(made: Resource, written: &ResourceW, file: &FileW, report
     {
         return None;
     }
-    let table = table(file, report)?;
+    let mut table = table(file, report)?;
+    table.require = require(&made, file.require.as_ref(), report);
     check_table(&made, &table, file, report);
     let whole = native::whole()?;
     let feed = (table.holds == Holds::Additions).then_some(Duration::ZERO);
@@ -90,6 +91,7 @@ fn table(written: &FileW, report: &Report) -> Option<FileTable> {
         marker: ready.and_then(|ready| ready.marker.as_ref()).map(|marker| marker.value.clone()),
         done: written.done.as_ref().map(|done| done.value.clone()),
         results: written.results.as_ref().map(|results| results.value.clone()),
+        require: Vec::new(),
         write,
         path: path.value.clone(),
     })

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use super::{entries, native};
+use super::{native, require::require};
 use crate::{
     config::{
         diagnostic::{Report, error},
-        nearest::suggest,
-        written::{At, InboxW, RequireW, ResourceW, SignatureFormW, WithoutIdW},
+        written::{InboxW, ResourceW, SignatureFormW, WithoutIdW},
     },
-    connector::{FieldTable, FieldType, InboxTable, Require, Resource, Signature},
-    record::Kind,
+    connector::{InboxTable, Resource, Signature},
 };
 
 /// Bytes a post may have unless something else is said.
@@ -57,52 +55,10 @@ pub(super) fn resource(made: Resource, written: &ResourceW, inbox: &InboxW, repo
         inbox: Some(InboxTable {
             max_body: usize::try_from(max_body).unwrap_or_default(),
             id_by_content: inbox.without_id.as_ref().is_some_and(|what| what.value == WithoutIdW::ByContent),
-            require: require(&made, inbox, report),
+            require: require(&made, inbox.require.as_ref(), report),
             keep: inbox.keep.as_ref().map(|keep| keep.value),
             signature,
         }),
         ..made
     })
-}
-
-/// What values must be; each is a declared field, or one below it.
-fn require(made: &Resource, inbox: &InboxW, report: &Report) -> Vec<Require> {
-    let mut found = Vec::new();
-    for entry in entries(inbox.require.as_ref()) {
-        let names: Vec<String> = entry.name.value.split('.').map(str::to_owned).collect();
-        let above_zero = entry.value.value == RequireW::AboveZero;
-        let Some(field) = declared(&made.fields, &names, &entry.name, report) else { continue };
-        if above_zero && !matches!(field.kind(), Kind::Decimal | Kind::Integer) {
-            report.add(
-                error("config::bad_value", entry.value.span, format!("`{}` is no number", entry.name.value))
-                    .help("write present, or declare the field as decimal or integer"),
-            );
-            continue;
-        }
-        found.push(Require { names, above_zero });
-    }
-    found
-}
-
-fn declared<'f>(table: &'f FieldTable, names: &[String], at: &At<String>, report: &Report) -> Option<&'f FieldType> {
-    let (name, rest) = names.split_first()?;
-    let Some(field) = table.fields.get(name) else {
-        report.add(
-            error("config::unknown_field", at.span, format!("there is no field `{name}`"))
-                .help("declare it under `fields`")
-                .maybe_help(suggest(name, table.fields.keys().map(String::as_str))),
-        );
-        return None;
-    };
-    match &field.children {
-        _ if rest.is_empty() => Some(field),
-        Some(children) => declared(children, rest, at, report),
-        None => {
-            report.add(
-                error("config::unknown_field", at.span, format!("nothing is declared below `{name}`"))
-                    .help(format!("declare its fields: {name}: {{ type: list, fields: {{ … }} }}")),
-            );
-            None
-        }
-    }
 }
