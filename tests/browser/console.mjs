@@ -47,8 +47,7 @@ await play(async () => {
   await anna.getByText("these two are one from now on").waitFor();
   await anna.goto(url + "/integration?name=bravo");
   await anna.getByRole("button", { name: "Show what a sync would do" }).click();
-  await anna.getByText("would create 1 record").first().waitFor();
-  await picture(anna, "preview");
+  await anna.locator("#preview").getByText("would create 1 record").waitFor();
   await anna.getByText("Approve", { exact: true }).first().click();
   await anna.getByRole("button", { name: "Yes: approve" }).first().click();
   await anna.getByText("Approved. It begins now.").waitFor();

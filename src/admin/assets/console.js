@@ -36,6 +36,8 @@
       if (events || document.hidden) return;
       events = new EventSource(source);
       events.addEventListener("changed", look);
+      // What changed after the page was drawn and before anybody listened.
+      events.addEventListener("open", look);
     };
     const end = () => { if (events) { events.close(); events = null; } };
     document.addEventListener("visibilitychange", () => { if (document.hidden) end(); else { begin(); look(); } });

@@ -218,7 +218,7 @@ pub(super) fn rollout(frame: &Frame, rollout: &Rollout) -> Markup {
     html! {
         section.card.warn {
             p.say { "An edit of the template " strong { (rollout.template) } " is at some of its clients first." }
-            p { (capital(&rollout.to_string())) "." }
+            p { (capital(&rollout.to_string())) }
             @if !matches!(rollout.stage, RolloutStage::Going | RolloutStage::PutBack) {
                 div.row {
                     (frame.careful_button(&approve, ("Approve", "All other clients take the edited template over."), "main"))

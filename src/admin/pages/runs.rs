@@ -26,7 +26,7 @@ pub(super) async fn draw(frame: &Frame, name: &IntegrationName) -> Result<Markup
         @if runs.is_empty() { p.dim { "There was none yet." } }
         @else {
             div.table { table.stack {
-                thead { tr { th { "When" } th { "Why" } th { "What it did" } th { "Calls" } th { "" } } }
+                thead { tr { th { "When" } th { "Why" } th { "What it did" } th.number { "Calls" } th { "" } } }
                 tbody { @for run in &runs { (row(frame, name, run)) } }
             } }
         }
