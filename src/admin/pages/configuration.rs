@@ -81,7 +81,7 @@ fn of_mistake(frame: &Frame, config: &ConfigNow, mistake: &Mistake) -> Markup {
             p.say { (card::capital(&mistake.message)) }
             p.dim.small { (mistake.at) " · " (mistake.code) }
             @if !lines.is_empty() {
-                pre { @for (number, line, hit) in &lines { span.hit[*hit] { (format!("{number:>5}  {line}\n")) } } }
+                pre { @for (number, line, hit) in &lines { span.hit[*hit] { (format!("{number:>5}  {line}")) } "\n" } }
             }
             @if let Some(help) = &mistake.help { p { "To do: " (help) } }
         }
