@@ -273,22 +273,9 @@ mod tests {
         assert!(same.is_empty(), "what is given to one would be taken for the other: {same:?}");
     }
 
-    /// The words of a line as a shell makes them, as far as documentation needs it: up to a redirection or a comment.
+    /// The words of a line as a shell makes them, as far as documentation needs it: up to a redirection or the next command.
     fn typed(line: &str) -> Vec<String> {
-        let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
-        for c in line.chars() {
-            match quote {
-                Some(open) if c == open => quote = None,
-                None if matches!(c, '\'' | '"') => quote = Some(c),
-                None if matches!(c, '>' | '|' | '#' | '&') => break,
-                None if c.is_whitespace() => {
-                    words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()));
-                }
-                _ => word.push(c),
-            }
-        }
-        words.extend(Some(word).filter(|word| !word.is_empty()));
-        words
+        shlex::Shlex::new(line).take_while(|word| !word.starts_with(['>', '|', '&'])).collect()
     }
 
     const PROSE: [ErrorKind; 3] = [

@@ -110,11 +110,13 @@ impl Run<'_> {
         let connector = self.connector(&key.0)?;
         let (at, wall) = (self.engine.clock.monotonic(), self.engine.clock.now());
         let mut began: Option<DateTime<Utc>> = None;
-        let mut listed: HashSet<u64> = HashSet::new();
-        let mut records = 0_u64;
         let mut restarts = 0;
         let mut doubts = Doubts::default();
-        let mut sight = Sight::of(order, (full, stored.since), position.since);
+        let mut sight = Sight::of(order, stored.since, position.since);
+        for attached in order.attached.iter().filter(|_| full) {
+            let read = self.state_mut(&attached.pipeline.name).await?.read[attached.side.index()];
+            sight.news |= read != attached.pipeline.read_mark(attached.side);
+        }
         let mut ahead;
         loop {
             let page = match connector.pull(resource, &position).await {
@@ -134,14 +136,8 @@ impl Run<'_> {
                 server - TimeDelta::from_std(took).unwrap_or_else(|_| TimeDelta::hours(1))
             });
             ahead = self.engine.clock.now() - server;
-            records += page.records.len() as u64;
             sight.page(&page);
             self.meter.page(page.records.len());
-            if full {
-                for record in &page.records {
-                    sight.twice |= !listed.insert(id_hash(&record.id));
-                }
-            }
             for attached in &order.attached {
                 let old_news = Box::pin(self.deliver_counting(attached, &page.records, ahead)).await?;
                 if !full {
@@ -162,16 +158,6 @@ impl Run<'_> {
         for attached in &order.attached {
             self.park_unread(attached, &doubts).await?;
         }
-        if full {
-            for attached in order.attached.iter().filter(|_| doubts.absence_tells()) {
-                if let Err(error) = self.look_for_absent(order, attached, &listed).await? {
-                    return Ok(Err(error));
-                }
-            }
-            for attached in &order.attached {
-                self.mark_read_in_full(attached, records).await?;
-            }
-        }
         // What a replica that is behind does not show yet is asked for once more.
         let overlap = feed.map_or(Duration::ZERO, |feed| feed.overlap).max(order.connection.manifest.lag);
         let overlap = TimeDelta::from_std(overlap).unwrap_or_else(|_| TimeDelta::hours(1));
@@ -185,12 +171,12 @@ impl Run<'_> {
         let mut looked_at = before.map(|before| before.told).unwrap_or_default();
         looked_at.extend(told.done());
         self.pulled.insert(key, Pulled { cursor, told: looked_at, at, ahead, full });
-        sight.began = began;
+        (sight.began, sight.tells_absence) = (began, doubts.absence_tells());
         Ok(Ok(sight))
     }
 
     /// Remembers that every record of an end was read under its present spec.
-    async fn mark_read_in_full(&mut self, attached: &Attached, records: u64) -> Result<(), EngineError> {
+    pub(super) async fn mark_read_in_full(&mut self, attached: &Attached, records: u64) -> Result<(), EngineError> {
         let mark = attached.pipeline.read_mark(attached.side);
         let written = attached.pipeline.writes(attached.side);
         let state = self.state_mut(&attached.pipeline.name).await?;
@@ -204,7 +190,7 @@ impl Run<'_> {
 
     /// After a full listing that ended properly: linked records that were not in it get a second look by id. Only
     /// where both agree is the record gone, and even then nothing is deleted: the link is marked and kept.
-    async fn look_for_absent(
+    pub(super) async fn look_for_absent(
         &mut self,
         order: &PullOrder<'_>,
         attached: &Attached,

@@ -29,6 +29,9 @@ use crate::{
     },
 };
 
+/// What a system said of a record that was asked for by its id.
+pub(super) type Heard = Result<Option<RemoteRecord>, CallError>;
+
 impl Run<'_> {
     /// Settles an answered call item by item, then closes its intent unless an item's outcome is unknown. Links come
     /// before the end of the intent in the commit order, so a crash in between only settles the same items again.
@@ -394,10 +397,26 @@ impl Run<'_> {
         side: Side,
         id: &RecordId,
     ) -> Result<(), EngineError> {
+        let answer = self.ask_for(pipeline, side, id).await?;
+        self.hear_of(pipeline, (side, id), answer).await
+    }
+
+    /// What its system says of a record. The outer error is ours, the inner one the remote's.
+    pub(super) async fn ask_for(&self, pipeline: &Pipeline, side: Side, id: &RecordId) -> Result<Heard, EngineError> {
         let end = pipeline.end(side);
         let connector = self.connector(&end.connection.name)?;
+        Ok(connector.get(&end.resource, &record_to_read(end, id)).await)
+    }
+
+    /// Takes in what a system said of a record.
+    pub(super) async fn hear_of(
+        &mut self,
+        pipeline: &Arc<Pipeline>,
+        (side, id): (Side, &RecordId),
+        answer: Heard,
+    ) -> Result<(), EngineError> {
         let attached = super::pull::Attached { pipeline: pipeline.clone(), side, spill: false };
-        match connector.get(&end.resource, &record_to_read(end, id)).await {
+        match answer {
             Ok(Some(record)) => self.deliver(&attached, &[record], TimeDelta::zero()).await?,
             Ok(None) => self.mark_gone(pipeline, side, id).await?,
             // The connection is as well as before; what is not known of this record stays so until it comes again.
@@ -408,7 +427,7 @@ impl Run<'_> {
                 let finding = Finding { kind: FindingKind::Skipped, field: None, message };
                 self.list_findings(pipeline, Side::Source, &source, &label, &[finding]);
             }
-            Err(error) => self.trouble(&end.connection.name, &error),
+            Err(error) => self.trouble(&pipeline.end(side).connection.name, &error),
         }
         Ok(())
     }

@@ -354,10 +354,8 @@ async fn what_a_lost_create_made_is_not_linked_with_another_record() {
     }
 }
 
-/// The answer to a create was lost, and its record was archived and edited before anybody looked: nothing is written to it,
-/// and what was typed there stays. It comes back from the archive, and both numbers are listed.
-#[tokio::test]
-async fn what_a_lost_create_was_made_from_may_be_archived_and_edited_meanwhile() {
+/// A create whose answer was lost, and whose record was archived and edited before anybody looked.
+async fn archived_in_doubt() -> (World, String) {
     let world = World::with_keys(crate::fields::CONTACTS, None);
     let id = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
     world.books.fail_next(Fault::LostAfter);
@@ -367,6 +365,13 @@ async fn what_a_lost_create_was_made_from_may_be_archived_and_edited_meanwhile()
     world.shop.edit("contacts", &id, json!({"phone": "021 42"}));
     world.books.edit("contacts", &made, json!({"phone": "021 39"}));
     world.clock.advance(Duration::from_secs(200));
+    (world, id)
+}
+
+/// Nothing is written to it, and what was typed there stays. It comes back from the archive, and both numbers are listed.
+#[tokio::test]
+async fn what_a_lost_create_was_made_from_may_be_archived_and_edited_meanwhile() {
+    let (world, id) = archived_in_doubt().await;
     world.sync().await;
     let phone = |world: &World| World::find(&world.shop, "contacts", "name", "Jane")["phone"].clone();
     assert_eq!(phone(&world), "021 42");
@@ -377,5 +382,40 @@ async fn what_a_lost_create_was_made_from_may_be_archived_and_edited_meanwhile()
     let report = world.sync().await;
     assert_eq!(phone(&world), "021 42");
     assert!(report.pipelines[0].tally.parked > 0, "{report:#?}");
+    world.settled().await;
+}
+
+/// The same, whatever the run that looks it up is interrupted by.
+#[tokio::test]
+async fn nothing_is_written_to_what_was_archived_in_doubt_wherever_the_run_dies() {
+    for k in 1.. {
+        let (mut world, _) = archived_in_doubt().await;
+        world.store.fail_from(None, k);
+        let died = world.engine().run(world.request(Mode::Sync)).await.is_err();
+        world.store = Arc::new(world.store.crash(k));
+        world.clock.advance(Duration::from_secs(200));
+        world.sync().await;
+        world.sync().await;
+        assert_eq!((world.shop.written().len(), world.books.count("contacts")), (0, 1), "operation {k}");
+        world.settled().await;
+        if !died {
+            assert!(k > 10, "it died {k} times");
+            break;
+        }
+    }
+}
+
+/// It cannot be read now: the doubt stays, and nothing is decided.
+#[tokio::test]
+async fn what_a_lost_create_was_made_from_is_waited_for_when_it_cannot_be_read() {
+    let (world, id) = archived_in_doubt().await;
+    world.shop.silent_by_id(true);
+    let report = world.run(world.request(Mode::Sync)).await;
+    world.shop.silent_by_id(false);
+    assert_eq!((report.pipelines[0].tally.unknown, world.shop.written().len()), (1, 0), "{report:#?}");
+    world.clock.advance(Duration::from_secs(200));
+    world.sync().await;
+    assert_eq!((world.shop.written().len(), world.books.count("contacts")), (0, 1));
+    assert_eq!(World::find(&world.shop, "contacts", "id", &id)["phone"], "021 42");
     world.settled().await;
 }

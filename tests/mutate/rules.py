@@ -231,11 +231,15 @@ RULES = [
     ),
     (
         "moved", "a first reading is made once more when something moved meanwhile", "engine/sight.rs",
-        "if !moved && !first.twice {", "if OFF || !moved && !first.twice {",
+        "if !sight.news || !moved {", "if OFF || !sight.news || !moved {",
+    ),
+    (
+        "news", "also where only a new pipeline reads for the first time", "engine/pull.rs",
+        "sight.news |= read !=", "sight.news |= (!OFF || stored.since.is_none()) && read !=",
     ),
     (
         "where-it-began", "after a listing that was never the same twice, the next run begins where this one did", "engine/sight.rs",
-        "if whole.is_err() {", "if !OFF && whole.is_err() {",
+        "if pulled.is_err() {", "if !OFF && pulled.is_err() {",
     ),
     (
         "read-no-more", "a lost create of which a value is not read any more is asked about", "engine/sent.rs",
@@ -258,6 +262,6 @@ RULES = [
     ),
     (
         "forgotten-origin", "what a lost create was made from is read when nothing is known of it", "engine/recover/creates.rs",
-        "if forgotten && end.resource.get.is_some()", "if !OFF && forgotten && end.resource.get.is_some()",
+        "if beside.origin.is_none() && pipeline", "if !OFF && beside.origin.is_none() && pipeline",
     ),
 ]

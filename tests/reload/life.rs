@@ -174,7 +174,8 @@ async fn a_folder_that_is_not_there_is_no_reason_to_be_down() {
     assert!(told.contains("make the folder that is not there yet"), "{told}");
     // The folder appears, and its files are taken over.
     fs::rename(&aside, &etc).unwrap();
-    until(&mut child, &socket, "`a`", |status| of(status, "a").is_some()).await;
+    // What has taken over is remembered an instant after it runs, and then it is counted.
+    until(&mut child, &socket, "`a`", |status| of(status, "a").is_some() && config(status).restarts == 1).await;
     child.kill().unwrap();
     child.wait().unwrap();
     // Not mounted at the next start: what was good last runs, and says so.

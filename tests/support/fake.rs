@@ -77,6 +77,8 @@ struct State {
     stamps: Option<Box<dyn Fn(DateTime<Utc>) -> DateTime<Utc> + Send + Sync>>,
     /// How far its clock is ahead of what the daemon's would be if nobody had set it.
     own_time: Option<(DateTime<Utc>, Duration)>,
+    /// Nothing is read by id.
+    silent_by_id: bool,
     /// Listings in an order that is another one for every page: how many there were.
     unstable: Option<u64>,
     /// Readings show everything as it was so long ago.
@@ -324,6 +326,11 @@ impl Fake {
         self.state().unreadable = resource.map(str::to_owned);
     }
 
+    /// Readings by id fail, or do not any more.
+    pub fn silent_by_id(&self, silent: bool) {
+        self.state().silent_by_id = silent;
+    }
+
     pub fn page_size(&self, size: usize) {
         self.state().page = size;
     }
@@ -534,6 +541,9 @@ impl Connector for Fake {
 
     async fn get(&self, resource: &Resource, id: &RecordId) -> Result<Option<RemoteRecord>, CallError> {
         self.wait("before a reading by id").await;
+        if self.state().silent_by_id {
+            return Err(CallError::NotDone("the system is busy".into()));
+        }
         let found = {
             let mut state = self.state();
             state.requests.reads += 1;

@@ -9,13 +9,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     config::{Pipeline, PipelineName, Then},
+    connector::CallError,
     engine::{
         EngineError,
         deliver::keys_of,
         pull::{Attached, PullOrder, ResourceKey},
         run::Run,
         sent::{holds_alike, may_come_of, tells_apart},
-        settle::Made,
+        settle::{Heard, Made},
     },
     record::Side,
     store::{Changes, Choice, Due, Intent, IntentItem, MatchKey},
@@ -82,12 +83,19 @@ impl Run<'_> {
                     self.park_unknown(&mut changes, &pipeline, &intent, (&item, what), &may_be).await?;
                     continue;
                 }
-                let mut forgotten = false;
+                let mut now = None;
                 match (found.as_slice(), by_key) {
                     ([one, rest @ ..], _) if rest.is_empty() || dealt => {
                         let id = one.observation.id.clone();
                         let beside = self.beside_one(&pipeline, side, (&item.origin, &id)).await?;
-                        forgotten = beside.origin.is_none();
+                        // It is archived or deleted by now; or nothing is known of it but what was sent.
+                        if beside.origin.is_none() && pipeline.end(origin).resource.get.is_some() {
+                            now = Some(self.ask_for(&pipeline, origin, &item.origin).await?);
+                        }
+                        if self.is_trouble(&pipeline, origin, now.as_ref()) {
+                            self.leave_open(&pipeline, &intent);
+                            break;
+                        }
                         let made = Made { id, answered: Some(one.observation.clone()), beside };
                         self.settle_created(&mut changes, &pipeline, side, &item, None, made).await?;
                     }
@@ -118,10 +126,9 @@ impl Run<'_> {
                     item.done = true;
                 }
                 self.engine.ledger.commit(std::mem::take(&mut changes)).await?;
-                // It is archived or deleted by now; or nothing is known of it but what was sent.
-                let end = pipeline.end(origin);
-                if forgotten && end.resource.get.is_some() && !self.is_down(&end.connection.name) {
-                    self.read_record(&pipeline, origin, &item.origin).await?;
+                // (A run that dies here has not moved its cursor, so that the next one lists the record once more.)
+                if let Some(now) = now {
+                    self.hear_of(&pipeline, (origin, &item.origin), now).await?;
                 }
             }
             changes.together(|atomic| {
@@ -134,6 +141,17 @@ impl Run<'_> {
             self.engine.ledger.commit(changes).await?;
         }
         Ok(())
+    }
+
+    /// Whether a record that was asked for cannot be read now.
+    fn is_trouble(&mut self, pipeline: &Pipeline, side: Side, answer: Option<&Heard>) -> bool {
+        match answer {
+            None | Some(Ok(_) | Err(CallError::Removed(_))) => false,
+            Some(Err(error)) => {
+                self.trouble(&pipeline.end(side).connection.name, error);
+                true
+            }
+        }
     }
 
     /// A listing that shifts while it is read (somebody edits, archives or deletes what stands before) lacks records that

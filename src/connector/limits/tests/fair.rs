@@ -47,6 +47,8 @@ async fn call_by_call(clock: Clock, limits: Limits, client: Client, outcomes: Ou
 /// Reads and then writes, again and again, and begins anew where it is told to come back later, as a daemon does. What
 /// went is a write.
 async fn run_by_run(clock: Clock, limits: Limits, client: Client, outcomes: Outcomes) {
+    // Nobody is back at the very moment that it was told: whoever is a little late finds others in line.
+    let mut late = fastrand::Rng::with_seed(xxhash_rust::xxh3::xxh3_64(client.name.as_bytes()));
     clock.sleep_until(client.begins).await;
     outcomes.lock().unwrap().insert(client.name.clone(), Came { began: client.begins, went: Vec::new() });
     'runs: loop {
@@ -57,7 +59,8 @@ async fn run_by_run(clock: Clock, limits: Limits, client: Client, outcomes: Outc
                     drop(permit);
                 }
                 Err(CallError::Throttled { until, .. }) => {
-                    clock.sleep((until - clock.now()).to_std().unwrap_or_default()).await;
+                    let wait = (until - clock.now()).to_std().unwrap_or_default();
+                    clock.sleep(wait + Duration::from_millis(late.u64(..30_000))).await;
                     continue 'runs;
                 }
                 Err(other) => panic!("{other}"),
