@@ -44,12 +44,28 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn look_at_everything_again(&mut self, pipeline: &Pipeline) -> Result<(), EngineError> {
-        // Until this run has ended, what is remembered fits neither configuration.
-        let between = PipelineState { config: BETWEEN, ..self.state_mut(&pipeline.name).await?.clone() };
+    /// Until a run of an edited pipeline has ended, what is remembered fits neither its present configuration nor the former
+    /// one, should that come back: records that come are read as it is now, so that nothing counts as read in full for
+    /// another.
+    pub(super) async fn stand_between(&mut self, pipeline: &Pipeline) -> Result<(), EngineError> {
+        let state = self.state_mut(&pipeline.name).await?;
+        if state.config == pipeline.hash {
+            return Ok(());
+        }
+        let marks = Side::BOTH.map(|side| pipeline.read_mark(side));
+        let read = std::array::from_fn(|at| if state.read[at] == marks[at] { marks[at] } else { 0 });
+        let between = PipelineState { config: BETWEEN, read, ..state.clone() };
+        if *state == between {
+            return Ok(());
+        }
+        state.clone_from(&between);
         let mut changes = Changes::new();
         changes.together(|atomic| atomic.pipeline(&pipeline.name, &between));
-        self.engine.ledger.commit(changes).await?;
+        Ok(self.engine.ledger.commit(changes).await?)
+    }
+
+    async fn look_at_everything_again(&mut self, pipeline: &Pipeline) -> Result<(), EngineError> {
+        self.stand_between(pipeline).await?;
         // Match keys are kept by the place of their tier: other tiers, other places.
         self.engine.ledger.forget_match_keys(&pipeline.name).await?;
         let due = Due { at: self.engine.clock.now(), why: "the configuration was edited".to_owned() };

@@ -113,6 +113,10 @@ impl Run<'_> {
         let mut restarts = 0;
         let mut doubts = Doubts::default();
         let mut sight = Sight::of(order, stored.since, position.since);
+        for attached in &order.attached {
+            // (Of a neighbour no run prepared it.)
+            self.stand_between(&attached.pipeline).await?;
+        }
         for attached in order.attached.iter().filter(|_| full) {
             let read = self.state_mut(&attached.pipeline.name).await?.read[attached.side.index()];
             sight.news |= read != attached.pipeline.read_mark(attached.side);

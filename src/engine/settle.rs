@@ -5,7 +5,7 @@ mod beside;
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use beside::Beside;
-pub(super) use beside::Made;
+pub(super) use beside::{Made, is_outdated};
 
 use chrono::TimeDelta;
 
@@ -248,7 +248,7 @@ impl Run<'_> {
         let keys = keys_of_linked(pipeline, &settled.link);
         let old_keys = newcomer.as_ref().map(|newcomer| newcomer.old_keys.clone()).unwrap_or_default();
         let made_keys = made.map(|made| made.old_keys);
-        let stored = newcomer.as_ref().is_none_or(|newcomer| newcomer.stored);
+        let stored = beside.outdated || newcomer.as_ref().is_none_or(|newcomer| newcomer.stored);
         self.report_of(&pipeline.name).tally.created[side.index()] += 1;
         self.state_mut(&pipeline.name).await?.links += 1;
         self.wake(changes, pipeline, &settled.link).await?;

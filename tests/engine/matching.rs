@@ -221,3 +221,25 @@ async fn match_keys_that_a_plan_remembered_are_forgotten_when_the_tiers_are_edit
     assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (2, 2));
     world.settled().await;
 }
+
+/// A poll reads as the configuration is by then, and the one before may come back without a run in between.
+#[tokio::test]
+async fn what_a_poll_read_under_an_edit_that_was_taken_back_is_found_all_the_same() {
+    let yaml = CONTACTS.replace("two-way", "source-to-target");
+    let mut world = World::new(&yaml);
+    let there = world.books.insert("contacts", json!({"name": "Tui", "email": "tui@x.example", "phone": "1"}));
+    crate::fields::jane(&world).await;
+    world.settled().await;
+    world.reconfigure(&yaml.replace("match: [ {", "match: [ { source: $.phone, target: $.phone }, {"));
+    world.books.edit("contacts", &there, json!({"email": "tui@y.example"}));
+    world.run(world.request(Mode::Poll)).await;
+    world.reconfigure(&yaml);
+    // No listing of changes shows it again.
+    world.clock.advance(std::time::Duration::from_secs(3_600));
+    let new = world.shop.insert("contacts", json!({"name": "Tui", "email": "tui@y.example"}));
+    world.sync().await;
+    let links = world.desk(async |desk| desk.links(&world.pipeline("contacts")).await.unwrap()).await;
+    assert!(links.iter().any(|link| link.source.as_str() == new && link.target.as_str() == there), "{links:?}");
+    assert_eq!(world.books.count("contacts"), 2);
+    world.settled().await;
+}

@@ -16,9 +16,9 @@ use crate::{
         pull::{Attached, PullOrder, ResourceKey},
         run::Run,
         sent::{holds_alike, may_come_of, tells_apart},
-        settle::{Heard, Made},
+        settle::{Heard, Made, is_outdated},
     },
-    record::Side,
+    record::{RecordId, Side},
     store::{Changes, Choice, Due, Intent, IntentItem, MatchKey},
     sync::{Finding, FindingKind, Fresh, ParkCode, RecordWrite, body},
 };
@@ -59,6 +59,10 @@ impl Run<'_> {
             for at in 0..intent.items.len() {
                 let Some(item) = intent.items.get(at).filter(|item| !item.done).cloned() else { continue };
                 let origin = side.other();
+                if self.is_read_otherwise(&pipeline, origin, &item.origin).await? {
+                    self.leave_open(&pipeline, &intent);
+                    break;
+                }
                 let linked = self.engine.ledger.link(&pipeline.name, origin, &item.origin).await?.is_some();
                 let (found, by_key) =
                     if linked { (Vec::new(), true) } else { self.made_by(&pipeline, side, &item).await? };
@@ -205,13 +209,24 @@ impl Run<'_> {
         Ok(false)
     }
 
+    /// Whether the record that a create was made from is remembered as it was read under another spec: what it holds is not
+    /// known. The next run reads everything.
+    async fn is_read_otherwise(&mut self, pipeline: &Pipeline, side: Side, id: &RecordId) -> Result<bool, EngineError> {
+        let fresh = self.engine.ledger.fresh(&pipeline.name, side, std::slice::from_ref(id)).await?;
+        let otherwise = fresh.into_iter().flatten().any(|fresh| is_outdated(pipeline, side, &fresh));
+        if otherwise {
+            self.state_mut(&pipeline.name).await?.read[side.index()] = 0;
+        }
+        Ok(otherwise)
+    }
+
     /// Whether records without a link are remembered as they were read under another spec: they cannot be found by what
     /// they hold. The next run reads everything.
     async fn has_other_readings(&mut self, pipeline: &Pipeline, side: Side) -> Result<bool, EngineError> {
         let mut after = None;
         loop {
             let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;
-            if page.iter().any(|fresh| fresh.spec_hash != pipeline.end(side).spec_hash) {
+            if page.iter().any(|fresh| is_outdated(pipeline, side, fresh)) {
                 self.state_mut(&pipeline.name).await?.read[side.index()] = 0;
                 return Ok(true);
             }

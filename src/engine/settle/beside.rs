@@ -18,6 +18,7 @@ pub(in crate::engine) struct Made {
 }
 
 /// What the store has of a record that was made, and of the one it was made from.
+#[derive(Default)]
 pub(in crate::engine) struct Beside {
     /// The link of the record that was made: it was settled before, or its id is another's.
     pub made_link: Option<Link>,
@@ -27,6 +28,21 @@ pub(in crate::engine) struct Beside {
     pub made: Option<Newcomer>,
     /// The record it was made from, if it is remembered as one without a link.
     pub origin: Option<Newcomer>,
+    /// It is remembered, but as it was read under another configuration, which cannot be read as this one.
+    pub outdated: bool,
+}
+
+impl Beside {
+    fn of(
+        pipeline: &Pipeline,
+        side: Side,
+        (made_link, origin_link): (Option<Link>, Option<Link>),
+        (made, origin): (Option<Fresh>, Option<Fresh>),
+    ) -> Self {
+        let outdated = origin.as_ref().is_some_and(|fresh| is_outdated(pipeline, side.other(), fresh));
+        let origin = origin.filter(|_| !outdated).map(|fresh| remembered(pipeline, side.other(), fresh));
+        Self { made_link, origin_link, made: made.map(|fresh| remembered(pipeline, side, fresh)), origin, outdated }
+    }
 }
 
 impl Run<'_> {
@@ -44,11 +60,8 @@ impl Run<'_> {
         let made = ledger.fresh(name, side, made).await?;
         let origins = ledger.fresh(name, side.other(), origins).await?;
         let links = made_links.into_iter().zip(origin_links);
-        let all = links.zip(made.into_iter().zip(origins)).map(|((made_link, origin_link), (made, origin))| Beside {
-            made_link,
-            origin_link,
-            made: made.map(|fresh| remembered(pipeline, side, fresh)),
-            origin: origin.map(|fresh| remembered(pipeline, side.other(), fresh)),
+        let all = links.zip(made.into_iter().zip(origins)).map(|((made_link, origin_link), (made, origin))| {
+            Beside::of(pipeline, side, (made_link, origin_link), (made, origin))
         });
         Ok(all.collect())
     }
@@ -60,13 +73,8 @@ impl Run<'_> {
         side: Side,
         (origin, made): (&RecordId, &RecordId),
     ) -> Result<Beside, EngineError> {
-        let (ledger, name) = (&self.engine.ledger, &pipeline.name);
-        Ok(Beside {
-            made_link: ledger.link(name, side, made).await?,
-            origin_link: ledger.link(name, side.other(), origin).await?,
-            made: self.remembered(pipeline, side, made).await?,
-            origin: self.remembered(pipeline, side.other(), origin).await?,
-        })
+        let all = self.beside(pipeline, side, (std::slice::from_ref(origin), std::slice::from_ref(made))).await?;
+        Ok(all.into_iter().next().unwrap_or_default())
     }
 
     /// A record that is remembered as one without a link.
@@ -81,7 +89,13 @@ impl Run<'_> {
     }
 }
 
+/// Whether a record was read under another configuration: its values lie in other places, and it has no keys.
+pub(in crate::engine) fn is_outdated(pipeline: &Pipeline, side: Side, fresh: &Fresh) -> bool {
+    fresh.spec_hash != pipeline.end(side).spec_hash
+}
+
 fn remembered(pipeline: &Pipeline, side: Side, fresh: Fresh) -> Newcomer {
-    let old_keys = keys_of(pipeline, side, &fresh.observation.projection);
+    let known = !is_outdated(pipeline, side, &fresh);
+    let old_keys = if known { keys_of(pipeline, side, &fresh.observation.projection) } else { Vec::new() };
     Newcomer { side, fresh, stored: true, changed: false, old_keys }
 }
