@@ -207,8 +207,9 @@ async fn every_call_of_the_manifest_and_every_answer_fits_the_official_file() {
 
     let judge = Judge::new();
     none(&judge.faults_of(&xpm.log().entries()));
-    let missing: Vec<&String> = calls.difference(&judge.judged()).collect();
-    assert!(missing.is_empty(), "not judged: {missing:?} among {:#?}", judge.judged());
+    let judged = judge.judged();
+    let missing: Vec<&String> = calls.difference(&judged).collect();
+    assert!(missing.is_empty(), "not judged: {missing:?} among {judged:#?}");
     assert!(calls.len() > 15, "{calls:#?}");
     let needless: Vec<Exception> = Exception::ALL.into_iter().filter(|one| !judge.used().contains(one)).collect();
     assert!(needless.is_empty(), "exceptions that nothing needs: {needless:?}");
@@ -325,6 +326,8 @@ async fn what_does_not_fit_the_official_file_is_found() {
         let entry = LogEntry { body: body.to_owned(), ..sent(method, path) };
         refuses(&entry, &format!("\"{named}\" is a required property"));
     }
+    let person = "<Person><Name>x</Name></Person>".to_owned();
+    refuses(&LogEntry { body: person, ..sent("POST", "client.api/add") }, "the root is <Person>");
     let mut empty = sent("POST", "client.api/add");
     empty.body.clear();
     refuses(&empty, "the body is missing");
@@ -360,6 +363,8 @@ async fn what_does_not_fit_the_official_file_is_found() {
         };
         refuses(&entry, place);
     }
+    let other = "<Answer><Status>OK</Status><Clients/></Answer>".to_owned();
+    refuses(&LogEntry { answer: other, ..sent("GET", "client.api/list") }, "the root is <Answer>");
     let lacking = "<Response><Status>OK</Status></Response>".to_owned();
     refuses(&LogEntry { answer: lacking, ..sent("GET", "client.api/list") }, "\"clients\" is a required property");
 

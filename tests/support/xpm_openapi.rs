@@ -125,7 +125,7 @@ impl Judge {
 
     /// What is wrong with a request, and with its answer unless a fault switch made that.
     pub fn faults(&self, entry: &LogEntry) -> Vec<String> {
-        if ["/connections", "/connect/", "/identity/connect/"].iter().any(|start| entry.path.starts_with(start)) {
+        if is_login(&entry.path) {
             return Vec::new();
         }
         let named = format!("{} {}", entry.method, entry.target());
