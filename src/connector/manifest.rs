@@ -300,6 +300,8 @@ pub struct FieldType {
     pub write_values: BTreeMap<String, String>,
     /// The remote refuses or ignores writes.
     pub read_only: bool,
+    /// The remote takes it when the record is made, and no change of it.
+    pub create_only: bool,
     /// The remote answers with a mask.
     pub masked: bool,
     /// Of a list's element: the fields beside it from which the remote works it out. It is not sent back when one of

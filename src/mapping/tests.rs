@@ -255,6 +255,19 @@ fn a_unique_suffix_survives_the_maximum_length() {
 }
 
 #[test]
+fn a_side_of_whole_numbers_gets_no_part_of_one() {
+    let mut field = field(&["$.years"], "$.Years", vec![]);
+    field.ends[1].canon.kind = Kind::Integer;
+    let across = |value: Value| translate(&field, Side::Source, &value.into(), &World::default());
+    for (value, expected) in [(json!(3), json!(3)), (json!(3.0), json!(3)), (json!("-7.00"), json!(-7))] {
+        assert_eq!(across(value), Ok(expected.into()));
+    }
+    assert_eq!(across(json!("soon")), Ok("soon".into()), "for the remote to judge");
+    assert_eq!(across(json!(3.5)).unwrap_err().to_string(), "`3.5` is not a whole number");
+    assert_eq!(across(json!("0.5")).unwrap_err().to_string(), "`0.5` is not a whole number");
+}
+
+#[test]
 fn a_reference_becomes_the_linked_id_or_waits() {
     let mut field = field(&["$.contact_id"], "$.Contact.ContactID", vec![]);
     field.ends[0].canon.kind = Kind::Integer;

@@ -108,7 +108,7 @@ pub fn translate(field: &Field, from: Side, cell: &Cell, lookups: &dyn Lookups) 
         };
     };
     one_value(field, from, 0, cell)?;
-    match (from, join, backward) {
+    let value = match (from, join, backward) {
         (Side::Source, join, _) => {
             let joined = match join {
                 Some(join) => joined(join, cell)?,
@@ -122,6 +122,21 @@ pub fn translate(field: &Field, from: Side, cell: &Cell, lookups: &dyn Lookups) 
             backward.iter().try_fold(value, |cell, step| apply(step, cell))
         }
         (Side::Target, _, _) => Err(MapError::OneWay),
+    };
+    whole(field, from.other(), value?)
+}
+
+/// What a side gets that takes whole numbers alone: 3 for `3.0`, and nothing for half a number.
+fn whole(field: &Field, to: Side, cell: Cell) -> Result<Cell, MapError> {
+    let Cell::Value(value @ (Value::Number(_) | Value::String(_))) = &cell else { return Ok(cell) };
+    if field.end(to).canon.kind != Kind::Integer {
+        return Ok(cell);
+    }
+    match decimal(value) {
+        Ok(exact) if !exact.fract().is_zero() => Err(unfit(value, "a whole number")),
+        Ok(exact) if exact.scale() > 0 => number(Some(exact), value).map(Cell::Value),
+        // What is no number at all is for the remote to judge.
+        Ok(_) | Err(_) => Ok(cell),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{
-    call::Call,
+    call::{Answer, Call},
     faults::{Fault, glob},
 };
 
@@ -35,6 +35,8 @@ pub struct LogEntry {
     pub body: String,
     /// The status answered; `None` while in flight, or when the connection was cut instead.
     pub status: Option<u16>,
+    /// The body answered as text; empty when answers are not kept, or a fault took it away.
+    pub answer: String,
     /// Records in the answer.
     pub items: usize,
     /// The fault that struck it.
@@ -78,22 +80,47 @@ impl Counts {
     }
 }
 
+/// What a log keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// How many requests there were, as a benchmark wants.
+    Counts,
+    /// Every request with its body.
+    Requests,
+    /// And what was answered.
+    Answers,
+}
+
+impl Keep {
+    /// Every request, or only their number.
+    pub(crate) const fn requests(keep: bool) -> Self {
+        if keep { Self::Requests } else { Self::Counts }
+    }
+}
+
 /// The requests of one practice system; clones share it.
 #[derive(Clone, Debug)]
 pub struct RequestLog(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    keep: bool,
+    keep: Keep,
     next: u64,
     entries: Vec<LogEntry>,
+    /// Those that were cleared, where answers are kept.
+    cleared: Vec<LogEntry>,
     counts: Counts,
 }
 
 impl RequestLog {
-    /// `keep`: entries with bodies; otherwise only counts, as a benchmark wants.
-    pub(crate) fn new(keep: bool) -> Self {
-        Self(Arc::new(Mutex::new(State { keep, next: 1, entries: Vec::new(), counts: Counts::default() })))
+    pub(crate) fn new(keep: Keep) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            keep,
+            next: 1,
+            entries: Vec::new(),
+            cleared: Vec::new(),
+            counts: Counts::default(),
+        })))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -109,7 +136,7 @@ impl RequestLog {
             (false, true) => state.counts.reads += 1,
             (false, false) => state.counts.writes += 1,
         }
-        if state.keep {
+        if state.keep != Keep::Counts {
             let headers = KEPT_HEADERS
                 .iter()
                 .filter_map(|name| Some(((*name).to_owned(), call.header(name)?.to_owned())))
@@ -123,6 +150,7 @@ impl RequestLog {
                 headers,
                 body: String::from_utf8_lossy(&call.body).into_owned(),
                 status: None,
+                answer: String::new(),
                 items: 0,
                 fault: fault.cloned(),
             });
@@ -130,9 +158,10 @@ impl RequestLog {
         number
     }
 
-    pub(crate) fn answered(&self, number: u64, read: bool, status: u16, items: usize) {
+    pub(crate) fn answered(&self, number: u64, read: bool, answer: &Answer) {
+        let &Answer { status, items, .. } = answer;
         let mut state = self.lock();
-        let count = items as u64;
+        let (count, keep) = (items as u64, state.keep);
         if read {
             state.counts.items_read += count;
         } else {
@@ -146,6 +175,9 @@ impl RequestLog {
         {
             entry.status = Some(status);
             entry.items = items;
+            if keep == Keep::Answers {
+                entry.answer = String::from_utf8_lossy(&answer.body).into_owned();
+            }
         }
     }
 
@@ -180,10 +212,20 @@ impl RequestLog {
         self.counts().writes
     }
 
+    /// Everything since the start, what was cleared included, where answers are kept; else as [`RequestLog::entries`].
+    #[must_use]
+    pub fn since_the_start(&self) -> Vec<LogEntry> {
+        let state = self.lock();
+        state.cleared.iter().chain(&state.entries).cloned().collect()
+    }
+
     /// Forgets entries and counts.
     pub fn clear(&self) {
         let mut state = self.lock();
-        state.entries.clear();
+        let entries = std::mem::take(&mut state.entries);
+        if state.keep == Keep::Answers {
+            state.cleared.extend(entries);
+        }
         state.counts = Counts::default();
     }
 }

@@ -28,7 +28,7 @@ use self::desk::{Api, Desk};
 use super::{
     Refused,
     faults::Faults,
-    log::RequestLog,
+    log::{Keep, RequestLog},
     logins::Logins,
     server::{Served, Serving},
 };
@@ -111,7 +111,7 @@ impl PracticeSystem {
     pub async fn start(options: PracticeOptions) -> io::Result<Self> {
         let PracticeOptions { kind, clock, limited, listen, seed } = options;
         let desk = Desk::new(kind.api(), clock.clone(), limited, seed);
-        let served = Served::start(desk, Serving { listen, clock, seed, keep_log: true }).await?;
+        let served = Served::start(desk, Serving { listen, clock, seed, keep: Keep::Requests }).await?;
         served.system.reach_at(&served.url());
         Ok(Self { served })
     }

@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use super::{
     call::{Answer, Call},
     faults::{Fault, Faults},
-    log::RequestLog,
+    log::{Keep, RequestLog},
     wire::{CutListener, Line},
 };
 use crate::clock::Clock;
@@ -64,15 +64,15 @@ pub(crate) struct Serving {
     pub(crate) clock: Clock,
     /// Drives the faults that strike by probability.
     pub(crate) seed: u64,
-    /// Whether the log keeps every request with its body, or only counts.
-    pub(crate) keep_log: bool,
+    /// What the log keeps.
+    pub(crate) keep: Keep,
 }
 
 impl<S: System> Served<S> {
     /// Binds, and serves `system` on the current tokio runtime.
     pub(crate) async fn start(system: S, serving: Serving) -> io::Result<Self> {
-        let Serving { listen, clock, seed, keep_log } = serving;
-        let (system, log, faults) = (Arc::new(system), RequestLog::new(keep_log), Faults::new(seed));
+        let Serving { listen, clock, seed, keep } = serving;
+        let (system, log, faults) = (Arc::new(system), RequestLog::new(keep), Faults::new(seed));
         let server = Server::start(listen, Arc::clone(&system), clock, log.clone(), faults.clone()).await?;
         Ok(Self { system, log, faults, server })
     }
@@ -179,7 +179,7 @@ async fn handle<S: System>(
     let number = front.log.arrived(&call, front.clock.now(), fault.as_ref());
     if fault.is_none() && front.faults.delay().is_zero() {
         let answer = front.system.answer(&call);
-        front.log.answered(number, call.method.is_safe(), answer.status, answer.items);
+        front.log.answered(number, call.method.is_safe(), &answer);
         drop(guard);
         return Ok(respond(&answer, &front.clock));
     }
@@ -246,11 +246,11 @@ async fn struck<S: System>(front: &Front<S>, line: &Line, call: &Call, number: u
             Response::new(Body::empty())
         }
         Some(Fault::CloseMidBody) => {
-            front.log.answered(number, call.method.is_safe(), answer.status, answer.items);
+            front.log.answered(number, call.method.is_safe(), &answer);
             close_mid_body(&answer, &front.clock)
         }
         _ => {
-            front.log.answered(number, call.method.is_safe(), answer.status, answer.items);
+            front.log.answered(number, call.method.is_safe(), &answer);
             respond(&answer, &front.clock)
         }
     }

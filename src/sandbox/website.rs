@@ -17,7 +17,7 @@ use self::{api::Site, check::Problem};
 use super::{
     Refused,
     faults::Faults,
-    log::RequestLog,
+    log::{Keep, RequestLog},
     server::{Served, Serving},
 };
 use crate::clock::Clock;
@@ -68,7 +68,8 @@ impl Website {
     pub async fn start(options: WebsiteOptions) -> io::Result<Self> {
         let WebsiteOptions { clock, token, listen, seed, keep_log } = options;
         let site = Site::new(clock.clone(), token.clone());
-        let served = Served::start(site, Serving { listen, clock: clock.clone(), seed, keep_log }).await?;
+        let served =
+            Served::start(site, Serving { listen, clock: clock.clone(), seed, keep: Keep::requests(keep_log) }).await?;
         Ok(Self { served, clock, token })
     }
 

@@ -45,7 +45,7 @@ use self::{
 use super::{
     Refused,
     faults::Faults,
-    log::RequestLog,
+    log::{Keep, RequestLog},
     logins::Logins,
     server::{Served, Serving},
 };
@@ -112,7 +112,9 @@ impl Xero {
     pub async fn start(options: XeroOptions) -> io::Result<Self> {
         let XeroOptions { clock, token, tenant, limits, listen, seed, keep_log } = options;
         let service = Service::new(clock.clone(), token.clone(), tenant.clone(), limits, seed);
-        let served = Served::start(service, Serving { listen, clock: clock.clone(), seed, keep_log }).await?;
+        let served =
+            Served::start(service, Serving { listen, clock: clock.clone(), seed, keep: Keep::requests(keep_log) })
+                .await?;
         Ok(Self { served, clock, token, tenant })
     }
 

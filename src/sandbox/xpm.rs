@@ -26,7 +26,7 @@ use self::{api::Service, practice::Kind};
 use super::{
     Refused, XeroLimits,
     faults::Faults,
-    log::RequestLog,
+    log::{Keep, RequestLog},
     logins::Logins,
     server::{Served, Serving},
 };
@@ -59,6 +59,8 @@ pub struct XpmOptions {
     pub listen: SocketAddr,
     /// Drives ids, the start of the limits' windows, and the faults that strike by probability.
     pub seed: u64,
+    /// Whether the log keeps what was answered, too.
+    pub keep_answers: bool,
 }
 
 impl XpmOptions {
@@ -73,7 +75,14 @@ impl XpmOptions {
             limits: XeroLimits::DOCUMENTED,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             seed: 1,
+            keep_answers: false,
         }
+    }
+
+    /// The same with a log that keeps what was answered.
+    #[must_use]
+    pub fn keeping_answers(self) -> Self {
+        Self { keep_answers: true, ..self }
     }
 
     /// The same without limits.
@@ -101,9 +110,10 @@ impl Xpm {
     ///
     /// When the address cannot be bound.
     pub async fn start(options: XpmOptions) -> io::Result<Self> {
-        let XpmOptions { family, clock, token, tenant, limits, listen, seed } = options;
+        let XpmOptions { family, clock, token, tenant, limits, listen, seed, keep_answers } = options;
+        let keep = if keep_answers { Keep::Answers } else { Keep::Requests };
         let service = Service::new(family, clock.clone(), (token.clone(), tenant.clone()), limits, seed);
-        let served = Served::start(service, Serving { listen, clock, seed, keep_log: true }).await?;
+        let served = Served::start(service, Serving { listen, clock, seed, keep }).await?;
         served.system.reach_at(&served.url());
         Ok(Self { served, token, tenant })
     }

@@ -12,9 +12,15 @@ pub(super) fn own<'p>(pipeline: &'p Pipeline, field: &Field, side: Side) -> Opti
     pipeline.end(side).resource.own_call(field.end(side).paths.first()?)
 }
 
-/// Whether a record that is there can be given another value of `field`.
-pub(super) fn changeable(pipeline: &Pipeline, field: &Field, side: Side) -> bool {
-    pipeline.end(side).resource.update.is_some() || own(pipeline, field, side).is_some()
+/// Why a record that is there cannot be given another value of `field`; `None` if it can.
+pub(super) fn unchangeable(pipeline: &Pipeline, field: &Field, side: Side) -> Option<String> {
+    let (end, name) = (field.end(side), pipeline.end(side).name());
+    if end.create_only {
+        let path = end.paths.first().map_or(field.name.as_str(), |path| path.as_str());
+        return Some(format!("{name} takes `{path}` when a record is made, and no change of it"));
+    }
+    let changes = pipeline.end(side).resource.update.is_some() || own(pipeline, field, side).is_some();
+    (!changes).then(|| format!("records of {name} can be made, but not changed"))
 }
 
 impl RecordWrite {

@@ -224,6 +224,12 @@ impl<'a> Draft<'a> {
 
     fn apply(&mut self, view: &View<'_>, outcome: Outcome) {
         self.advance(view);
+        if let Outcome::Write { to, .. } = &outcome
+            && let Some(message) = calls::unchangeable(self.pipeline, view.field, *to)
+        {
+            self.park(view, ParkCode::Unchangeable, message);
+            return;
+        }
         match outcome {
             Outcome::Quiet => self.quiet(view),
             Outcome::Agree => self.agree(view),
@@ -243,10 +249,6 @@ impl<'a> Draft<'a> {
                 self.unpark(view);
                 self.find(FindingKind::Waiting(pipeline.clone()), view, message);
                 self.decision.waits_for.push((pipeline, id));
-            }
-            Outcome::Write { to, .. } if !calls::changeable(self.pipeline, view.field, to) => {
-                let message = format!("records of {} can be made, but not changed", self.pipeline.end(to).name());
-                self.park(view, ParkCode::Unchangeable, message);
             }
             Outcome::Write { to, .. } if self.array_unread(view, to) => self.decision.unread = true,
             Outcome::Write { to, value, why } if self.turns_in_circles(view, to, &value, &why) => {

@@ -78,7 +78,7 @@ pub enum ParkCode {
     FlipFlop,
     /// A person took back what was written: the sides differ until one of them changes.
     Reverted,
-    /// The remote takes records of this kind, and changes none.
+    /// The remote takes it when a record is made, and no change: of such records at all, or of this field.
     Unchangeable,
     /// Deleted on one side and edited on the other: an edit beats a deletion.
     DeletedAndEdited,
@@ -117,7 +117,9 @@ impl ParkCode {
                  let the fields say `shared: true`"
             }
             Self::Unreadable => "correct the row; it is read again with the next run",
-            Self::Unchangeable => "correct it on the remote by hand, or take the change back",
+            Self::Unchangeable => {
+                "correct it on the remote by hand, or take the change back; with `write: on-create` the field is left alone"
+            }
             Self::DeletedAndEdited => {
                 "delete it by hand if it shall go; if it shall stay, nothing is to be done, and `parked ignore` takes it \
                  off the list"

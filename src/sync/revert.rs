@@ -56,7 +56,7 @@ pub fn revert_link(context: &Context<'_>, link: &Link, images: &[Image]) -> (Vec
                 shown(&image.wrote),
                 shown(present)
             )
-        } else if !view.writable(side) {
+        } else if !view.writable(side) || calls::unchangeable(context.pipeline, field, side).is_some() {
             format!("it was {}; by now this field cannot be written on the {side}", shown(&image.before))
         } else if unread {
             format!(

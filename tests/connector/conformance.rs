@@ -1,7 +1,7 @@
 //! One suite for every built-in connector, against the practice system that behaves as the real one is documented.
 //! `conformance_<connector>_<what>`; what a test finds out is in the table of `docs/connectors.md`.
 
-mod rig;
+pub mod rig;
 mod table;
 
 use std::time::Duration;

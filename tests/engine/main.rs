@@ -7,6 +7,7 @@ mod support;
 
 mod birth;
 mod blackout;
+mod create_only;
 mod deletes;
 mod each_failure;
 mod elements;

@@ -255,6 +255,10 @@ RULES = [
         "        if !OFF && self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone())) {\n            return;",
     ),
     (
+        "create-only", "what is taken with a new record alone is sent with no other write", "sync/calls.rs",
+        "    if end.create_only {", "    if end.create_only && !OFF {",
+    ),
+    (
         "figures", "a figure that differs is told as long as it does", "sync/decide.rs",
         "if self.decision.writes.is_empty() && self.decision.findings.is_empty() && !self.decision.unread {",
         "if !OFF && self.decision.writes.is_empty() && self.decision.findings.is_empty() && !self.decision.unread {",

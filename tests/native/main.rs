@@ -7,7 +7,15 @@
 mod browser;
 #[path = "../support/example.rs"]
 mod example;
+#[path = "../support/openapi.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod openapi;
 mod posts;
+#[path = "../support/xpm_openapi.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod xpm_openapi;
+#[path = "../support/xpm_xml.rs"]
+mod xpm_xml;
 
 mod inbox;
 mod pi_xero;

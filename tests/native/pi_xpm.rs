@@ -14,18 +14,21 @@ use serde_json::{Value, json};
 use crate::{
     example::{Env, afternoon, until},
     posts::{Office, TOKEN},
+    xpm_openapi::Watch,
 };
 
 struct Practice {
     office: Office,
     xpm: Xpm,
     folder: tempfile::TempDir,
+    /// What XPM was asked and answered fits its own file, whatever the test is about.
+    _watch: Watch,
 }
 
 impl Practice {
     async fn start() -> Self {
         let clock = Clock::manual(afternoon(14, 0));
-        let xpm = Xpm::start(XpmOptions::new(clock.clone()).unlimited()).await.unwrap();
+        let xpm = Xpm::start(XpmOptions::new(clock.clone()).unlimited().keeping_answers()).await.unwrap();
         xpm.logins().let_in("app", "canary-app-secret");
         let folder = tempfile::tempdir().unwrap();
         let env = Env(BTreeMap::from([
@@ -37,7 +40,8 @@ impl Practice {
         ]));
         let office = Office::start("proposals-xpm", &clock, env).await;
         office.first_sync().await;
-        Self { office, xpm, folder }
+        let watch = Watch::over(xpm.log());
+        Self { office, xpm, folder, _watch: watch }
     }
 
     fn rows(&self) -> Vec<String> {

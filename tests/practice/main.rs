@@ -9,7 +9,15 @@ mod example;
 #[path = "../support/inbox.rs"]
 mod inbox;
 mod office;
+#[path = "../support/openapi.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod openapi;
 mod systems;
+#[path = "../support/xpm_openapi.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod xpm_openapi;
+#[path = "../support/xpm_xml.rs"]
+mod xpm_xml;
 
 mod bad_input;
 mod cliniko;

@@ -13,7 +13,10 @@ use reconciled::{
 };
 use serde_json::Value;
 
-use crate::example::{Env, Example, afternoon};
+use crate::{
+    example::{Env, Example, afternoon},
+    xpm_openapi::Watch,
+};
 
 /// An example folder between XPM and a website (or a portal, which serves the same contract).
 pub struct Practice {
@@ -24,6 +27,8 @@ pub struct Practice {
     /// The UUID of the one who manages leads.
     pub manager: String,
     example: Example,
+    /// What XPM was asked and answered fits its own file, whatever the test is about.
+    _watch: Watch,
 }
 
 impl Deref for Practice {
@@ -54,7 +59,7 @@ impl Practice {
     /// As [`Practice::start_at`], before its owner consents.
     pub async fn before_consent(name: &'static str, now: DateTime<Utc>) -> Self {
         let clock = Clock::manual(now);
-        let xpm = Xpm::start(XpmOptions::new(clock.clone()).unlimited()).await.unwrap();
+        let xpm = Xpm::start(XpmOptions::new(clock.clone()).unlimited().keeping_answers()).await.unwrap();
         let website = Website::start(WebsiteOptions::new(clock.clone())).await.unwrap();
         xpm.logins().let_in("app", "canary-app-secret");
         let plan_level = xpm.define("Plan level", "Text");
@@ -72,7 +77,8 @@ impl Practice {
             ("XPM_PLAN_LEVEL", plan_level.clone()),
         ]));
         let example = Example::start(name, &clock, env);
-        Self { xpm, website, plan_level, manager, example }
+        let watch = Watch::over(xpm.log());
+        Self { xpm, website, plan_level, manager, example, _watch: watch }
     }
 
     /// Writes received by both.

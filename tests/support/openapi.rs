@@ -32,9 +32,19 @@ impl Spec {
         Self { file: serde_saphyr::from_str_with_options(&text, options).unwrap() }
     }
 
+    /// The components, each `allOf` of them put together into one object.
+    pub fn components(&self) -> Map<String, Value> {
+        let written = self.file["components"]["schemas"].as_object().unwrap();
+        written.iter().map(|(name, schema)| (name.clone(), whole(schema, written))).collect()
+    }
+
     /// A validator for a component, after `change` had a look at all of them.
     pub fn validator(&self, name: &str, unknown: Unknown, change: impl Fn(&mut Map<String, Value>)) -> Validator {
-        let mut schemas = self.file["components"]["schemas"].as_object().unwrap().clone();
+        let mut schemas = match unknown {
+            Unknown::AsWritten => self.file["components"]["schemas"].as_object().unwrap().clone(),
+            // Closed one by one, the parts of an `allOf` would refuse each other's properties.
+            Unknown::Refused | Unknown::RefusedAndReadOnly => self.components(),
+        };
         assert!(schemas.contains_key(name), "no component {name}");
         change(&mut schemas);
         for schema in schemas.values_mut() {
@@ -72,17 +82,61 @@ impl Validator {
     }
 }
 
-/// `OpenAPI` 3.0 to JSON Schema: `nullable`, and the closing of objects.
+/// A schema with the parts of its `allOf` put together. Only objects are understood, and every keyword of them.
+fn whole(schema: &Value, among: &Map<String, Value>) -> Value {
+    let schema = match schema["$ref"].as_str() {
+        Some(to) => return whole(&among[to.rsplit('/').next().unwrap()], among),
+        None => schema,
+    };
+    let Some(parts) = schema["allOf"].as_array() else { return schema.clone() };
+    let own: Map<String, Value> =
+        schema.as_object().unwrap().clone().into_iter().filter(|(k, _)| k != "allOf").collect();
+    let (mut properties, mut required) = (Map::new(), Vec::new());
+    for part in parts.iter().map(|part| whole(part, among)).chain([Value::Object(own)]) {
+        for (keyword, value) in part.as_object().unwrap() {
+            match (keyword.as_str(), value) {
+                ("properties", Value::Object(more)) => {
+                    for (name, property) in more {
+                        let before = properties.insert(name.clone(), property.clone());
+                        assert!(before.is_none_or(|before| before == *property), "two kinds of `{name}`");
+                    }
+                }
+                ("required", Value::Array(more)) => required.extend(more.clone()),
+                ("type", Value::String(kind)) => assert_eq!(kind, "object", "only objects are put together"),
+                ("additionalProperties" | "description" | "example" | "title", _) => {}
+                (other, _) => panic!("`{other}` in an allOf is not understood"),
+            }
+        }
+    }
+    let mut object = json!({ "type": "object", "properties": properties });
+    if !required.is_empty() {
+        object["required"] = required.into();
+    }
+    object
+}
+
+/// `OpenAPI` 3.0 to JSON Schema: `nullable`, the sizes of numbers, and the closing of objects.
 fn convert(schema: &mut Value, unknown: Unknown) {
     match schema {
         Value::Object(object) => {
-            if object.remove("nullable") == Some(Value::Bool(true))
-                && let Some(kind) = object.get_mut("type").filter(|kind| kind.is_string())
-            {
-                *kind = json!([kind.clone(), "null"]);
-                if let Some(Value::Array(choices)) = object.get_mut("enum") {
-                    choices.push(Value::Null);
+            // Inside a property of this name stands a schema, not a keyword.
+            assert!(
+                unknown == Unknown::AsWritten || !object.get("allOf").is_some_and(Value::is_array),
+                "an allOf below a component is not understood"
+            );
+            if object.remove("nullable") == Some(Value::Bool(true)) {
+                if let Some(kind) = object.get_mut("type").filter(|kind| kind.is_string()) {
+                    *kind = json!([kind.clone(), "null"]);
+                    if let Some(Value::Array(choices)) = object.get_mut("enum") {
+                        choices.push(Value::Null);
+                    }
+                } else if let Some(Value::Array(choices)) = object.get_mut("oneOf") {
+                    choices.push(json!({ "type": "null" }));
                 }
+            }
+            if object.get("format") == Some(&json!("int32")) && object.contains_key("type") {
+                object.entry("minimum").or_insert(i32::MIN.into());
+                object.entry("maximum").or_insert(i32::MAX.into());
             }
             if unknown == Unknown::RefusedAndReadOnly
                 && let Some(Value::Object(properties)) = object.get_mut("properties")

@@ -207,7 +207,7 @@ pub(super) const fn advice(code: ParkCode) -> &'static str {
         }
         ParkCode::Reverted => "This was taken back by a person. Choose a value, or edit one of them.",
         ParkCode::Unchangeable => {
-            "The other system does not let such records be changed. Correct it there by hand, or undo the change."
+            "The other system takes this when a record is made, and no change of it. Correct it there by hand, or undo the change."
         }
         ParkCode::DeletedAndEdited => {
             "It was deleted on one side and edited on the other. Delete it by hand if it shall go; if it shall stay, take this off the list."

@@ -52,7 +52,11 @@ fn rows(table: &mut Table, at: &str, fields: &FieldTable) {
         let list = field.kind() == crate::record::Kind::List;
         let path = format!("{at}.{name}{}", if list { "[*]" } else { "" });
         let kind = format!("{:?}", field.kind()).to_lowercase();
-        let written = if field.read_only { "no" } else { "yes" };
+        let written = match (field.read_only, field.create_only) {
+            (true, _) => "no",
+            (false, true) => "when made",
+            (false, false) => "yes",
+        };
         table.row(vec![path.clone(), kind, written.to_owned(), field.description.clone()]);
         if let Some(children) = &field.children {
             rows(table, &path, children);

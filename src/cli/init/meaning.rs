@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    connector::{FieldTable, LabelPart, Resource},
+    connector::{FieldTable, FieldType, LabelPart, Resource},
     record::Kind,
 };
 
@@ -127,11 +127,16 @@ pub fn fields(resource: &Resource) -> Fields {
         for (meaning, name) in kind.fields {
             let Some(field) = table.fields.get(*name) else { continue };
             let path = format!("$.{}[?(@.{}=={})].{name}", kind.list, kind.by, kind.is);
-            let known = Known { path, writable: !list.read_only && !field.read_only };
+            let known = Known { path, writable: takes_changes(list) && takes_changes(field) };
             found.entry(*meaning).or_insert(known);
         }
     }
     found
+}
+
+/// Whether a field can be written as often as it changes.
+const fn takes_changes(field: &FieldType) -> bool {
+    !field.read_only && !field.create_only
 }
 
 fn walk(table: &FieldTable, (above, place): (&str, &str), writable: bool, found: &mut BTreeMap<String, Known>) {
@@ -140,7 +145,7 @@ fn walk(table: &FieldTable, (above, place): (&str, &str), writable: bool, found:
         let word = if above.is_empty() { said } else { format!("{above}.{said}") };
         let simple = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         let path = if simple { format!("{place}.{name}") } else { format!("{place}['{name}']") };
-        let writable = writable && !field.read_only;
+        let writable = writable && takes_changes(field);
         match (&field.children, field.kind()) {
             (Some(children), Kind::Object) => walk(children, (&word, &path), writable, found),
             (_, Kind::Object | Kind::List) => {}

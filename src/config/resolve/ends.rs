@@ -135,6 +135,8 @@ pub(crate) struct Declared<'t> {
     pub canon: Canon,
     /// The remote refuses or ignores writes to it, or to what it is in.
     pub read_only: bool,
+    /// The remote takes it, or what it is in, when a record is made, and no change of it.
+    pub create_only: bool,
     /// The remote answers with a mask.
     pub masked: bool,
     /// The field, if it is declared.
@@ -220,6 +222,7 @@ fn follow<'t>(
         found = Declared {
             canon: field.canon.clone(),
             read_only: found.read_only || field.read_only,
+            create_only: found.create_only || field.create_only,
             masked: field.masked,
             field: Some(field),
         };

@@ -335,6 +335,23 @@ impl<'a, 'c> Maker<'a, 'c> {
                     "let the pipeline create there, or give every field `write: on-create`",
                 );
             }
+            // So it is with a field that is taken when a record is made.
+            let only = |field: &&crate::config::Field| {
+                field.flow.writes(side) && field.write != WriteWhen::OnCreate && field.end(side).create_only
+            };
+            if let (Some(field), true, false) =
+                (fields.iter().find(only), end.resource.write(WriteKind::Update).is_some(), creates.on(side))
+            {
+                refuse(
+                    "config::not_updatable",
+                    format!(
+                        "{} takes the field `{}` when a record is made, and this pipeline makes none there",
+                        end.name(),
+                        field.name
+                    ),
+                    "let the pipeline create there, or give the field a `direction` away from there",
+                );
+            }
         }
     }
 

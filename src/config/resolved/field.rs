@@ -66,6 +66,8 @@ pub struct FieldEnd {
     pub canon: Canon,
     /// The remote refuses or ignores writes (manifest `read_only`).
     pub read_only: bool,
+    /// The remote takes it when a record is made, and no change of it (manifest `create_only`).
+    pub create_only: bool,
     /// The remote answers with a mask instead of the value (manifest `masked`): an answer cannot confirm a write.
     pub masked: bool,
     /// Slot of the outermost array the path goes into, whose rest is carried back with a write.

@@ -42,6 +42,9 @@ written! {
         may write_values: Named<At<String>>,
         /// The remote refuses or ignores writes.
         may read_only: At<bool>,
+        /// The remote takes it when the record is made, and no change of it: what changes later is parked. Of a list, the
+        /// whole list.
+        may create_only: At<bool>,
         /// The remote answers with a mask instead of the value.
         may masked: At<bool>,
         /// Of a list's element: the fields beside it from which the remote works it out. When one of them changes, it is

@@ -178,7 +178,8 @@ impl Part<'_> {
         let id = self.resource.id.names().first().copied();
         if let Value::Object(members) = &mut now {
             let fields = &self.resource.fields.fields;
-            members.retain(|name, _| id == Some(name) || fields.get(name).is_none_or(|field| !field.read_only));
+            let takes = |name: &String| fields.get(name).is_none_or(|field| !field.read_only && !field.create_only);
+            members.retain(|name, _| id == Some(name) || takes(name));
         }
         lay(changes, &mut now);
         now

@@ -158,7 +158,7 @@ impl Service {
         let now = self.clock.now();
         let body = || -> Result<Element, Refusal> {
             let text = std::str::from_utf8(&call.body).ok();
-            text.and_then(Element::parse).ok_or(Refusal { status: 400, message: "The body is not XML".to_owned() })
+            text.and_then(Element::parse).ok_or_else(|| "The body is not XML".to_owned().into())
         };
         match (&call.method, segments.as_slice()) {
             (&Method::GET, ["client.api", "list"]) => {
@@ -401,7 +401,7 @@ fn numbered(all: Vec<Node>, page: &str, size: Option<&str>) -> Outcome {
 /// Whom a body is about: its UUID, or a job's number.
 fn identified(element: &Element) -> Result<String, Refusal> {
     let id = element.value("UUID").or_else(|| element.value("ID")).filter(|id| !id.is_empty());
-    id.map(str::to_owned).ok_or_else(|| Refusal { status: 400, message: "An identifier is needed".to_owned() })
+    id.map(str::to_owned).ok_or_else(|| "An identifier is needed".to_owned().into())
 }
 
 fn write(
@@ -460,8 +460,6 @@ fn remove(practice: &mut Practice, kind: Kind, id: &str, now: DateTime<Utc>) {
 
 fn instant(text: &str) -> Result<DateTime<Utc>, Refusal> {
     let read = NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S");
-    read.map(|naive| naive.and_utc()).map_err(|_| Refusal {
-        status: 400,
-        message: "modifiedsince must be written as yyyy-MM-ddTHH:mm:ss".to_owned(),
-    })
+    let wrong = |_| "modifiedsince must be written as yyyy-MM-ddTHH:mm:ss".to_owned().into();
+    read.map(|naive| naive.and_utc()).map_err(wrong)
 }

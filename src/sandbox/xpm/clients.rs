@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     document::{Element, Node},
-    practice::{Kind, Member, Practice, Record, yes_no},
+    practice::{Kind, Member, Practice, Record, number, yes_no},
 };
 
 /// Plain elements of a client, in the order in which they are shown.
@@ -95,6 +95,12 @@ impl Practice {
                 _ => return Err("GSTPeriod must be 1, 2 or 6".to_owned()),
             };
             client.texts.insert("GSTPeriod".to_owned(), words.to_owned());
+        }
+        if let Some(text) = element.value("BalanceMonth") {
+            client.texts.insert("BalanceMonth".to_owned(), month(text)?);
+        }
+        if let Some(text) = element.value("ProvisionalTaxRatio") {
+            number(text, "ProvisionalTaxRatio")?;
         }
         if let Some(text) = element.value("DateOfBirth").filter(|text| !text.is_empty()) {
             let day = text.parse::<chrono::NaiveDate>().map_err(|_| "DateOfBirth is not a date".to_owned())?;
@@ -198,6 +204,18 @@ impl Practice {
             members.push(("Relationships", Node::List("Relationship", vec![])));
         }
         Node::Members(members)
+    }
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Written as `Mar` or `3`, read as `3`.
+fn month(text: &str) -> Result<String, String> {
+    let named = MONTHS.iter().zip(1..).find(|(name, _)| name.eq_ignore_ascii_case(text));
+    match named.map(|(_, number)| number).or_else(|| text.parse::<u8>().ok().filter(|month| (1..=12).contains(month))) {
+        Some(month) => Ok(month.to_string()),
+        None if text.is_empty() => Ok(String::new()),
+        None => Err("BalanceMonth must be a month".to_owned()),
     }
 }
 

@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 
 use super::{
     document::{Element, Node},
-    practice::{Kind, Practice},
+    practice::{Kind, Practice, number},
 };
 
 /// A custom field as the practice declares it.
@@ -51,6 +51,14 @@ impl Practice {
                 "Date" if !value.is_empty() => NaiveDate::parse_from_str(value, "%Y%m%d")
                     .map_err(|_| "A date must be written as yyyyMMdd".to_owned())?
                     .to_string(),
+                // Whole when it is written, whatever may be read.
+                "Number" if !value.is_empty() && value.parse::<i32>().is_err() => {
+                    return Err("A number must be whole".to_owned());
+                }
+                "Decimal" => number(value, "Decimal").map(|()| value.to_owned())?,
+                "Boolean" if !["", "true", "false"].contains(&value) => {
+                    return Err("A boolean must be true or false".to_owned());
+                }
                 _ => value.to_owned(),
             };
             self.customise(client, &uuid, &value)?;

@@ -9,9 +9,10 @@ use quick_xml::{
 };
 use serde_json::{Map, Value};
 
-/// An element: text, members, or a list with the name of its elements.
+/// An element: text, members, nothing where members could be, or a list with the name of its elements.
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
+    Nothing,
     Text(String),
     Members(Vec<(&'static str, Node)>),
     List(&'static str, Vec<Node>),
@@ -29,6 +30,7 @@ impl Node {
     /// The element as XML; an empty one is `<Name />`.
     pub(crate) fn xml(&self, name: &str, out: &mut String) {
         match self {
+            Self::Nothing => write!(out, "<{name} />"),
             Self::Text(text) if text.is_empty() => write!(out, "<{name} />"),
             Self::Text(text) => write!(out, "<{name}>{}</{name}>", escape(text.as_str())),
             Self::Members(members) => {
@@ -50,24 +52,51 @@ impl Node {
         .unwrap_or_default();
     }
 
-    /// The same as JSON, whose names begin with a small letter.
+    /// The same as JSON, where names begin with a small letter and some values are no texts.
     pub(crate) fn json(&self) -> Value {
         match self {
+            Self::Nothing => Value::Null,
             Self::Text(text) => Value::String(text.clone()),
             Self::List(_, items) => items.iter().map(Self::json).collect(),
             Self::Members(members) => {
-                Value::Object(members.iter().map(|(name, node)| (camel(name), node.json())).collect::<Map<_, _>>())
+                let members = members.iter().map(|(name, node)| (camel(name), node.member(name)));
+                Value::Object(members.collect::<Map<_, _>>())
             }
+        }
+    }
+
+    /// The value of the member of this name.
+    fn member(&self, name: &str) -> Value {
+        match self {
+            Self::Text(text) if NUMBERS.contains(&name) => text.parse().map_or(Value::Null, Value::Number),
+            Self::Text(text) if BOOLEANS.contains(&name) => text.parse().map_or(Value::Null, Value::Bool),
+            _ => self.json(),
         }
     }
 }
 
+/// Elements that are numbers in JSON, as the OpenAPI file has them.
+const NUMBERS: [&str; 5] = ["BalanceMonth", "ProvisionalTaxRatio", "Budget", "Decimal", "Number"];
+
+/// Elements that are `true` or `false` in JSON; others say `Yes` or `No` there, too.
+const BOOLEANS: [&str; 2] = ["Boolean", "UseClient"];
+
+/// `GSTRegistered` as `gstRegistered`, `AccountManagerUUID` as `accountManagerUuid`: of capitals in a row the first begins
+/// a word, and the last one does if a small letter follows.
 fn camel(name: &str) -> String {
-    match name {
-        "UUID" | "ID" => name.to_lowercase(),
-        "StaffList" => "staffList".to_owned(),
-        _ => name.chars().take(1).flat_map(char::to_lowercase).chain(name.chars().skip(1)).collect(),
+    let mut written = String::new();
+    let (mut rest, mut before) = (name.chars().peekable(), None::<char>);
+    while let Some(letter) = rest.next() {
+        let in_a_row = before.is_some_and(char::is_uppercase);
+        let begins_word = !in_a_row || rest.peek().is_some_and(|next| next.is_lowercase());
+        if before.is_some() && begins_word {
+            written.push(letter);
+        } else {
+            written.extend(letter.to_lowercase());
+        }
+        before = Some(letter);
     }
+    written
 }
 
 /// An element as it was sent.

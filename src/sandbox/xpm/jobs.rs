@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
     document::{Element, Node},
-    practice::{Kind, Practice, Record},
+    practice::{Kind, Practice, Record, number},
 };
 
 impl Practice {
@@ -23,6 +23,7 @@ impl Practice {
         if job.texts.get("Name").is_none_or(String::is_empty) {
             return Err("Name is required".to_owned());
         }
+        number(element.value("Budget").unwrap_or_default(), "Budget")?;
         for name in ["StartDate", "DueDate"] {
             if let Some(text) = element.value(name).filter(|text| !text.is_empty()) {
                 let day = day(text).ok_or_else(|| format!("{name} must be written as yyyyMMdd"))?;

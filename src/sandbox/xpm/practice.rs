@@ -166,7 +166,7 @@ impl Practice {
                 ("UUID", Node::text(&found.uuid)),
                 ("Name", Node::text(found.texts.get("Name").cloned().unwrap_or_default())),
             ]),
-            None => Node::text(""),
+            None => Node::Nothing,
         }
     }
 
@@ -208,6 +208,12 @@ impl Practice {
 /// Guess: the docs give no wording.
 pub(crate) fn not_found(kind: Kind) -> String {
     format!("The {} could not be found", kind.elements().0.to_lowercase())
+}
+
+/// A decimal number, or nothing.
+pub(crate) fn number(text: &str, name: &str) -> Result<(), String> {
+    let fits = text.is_empty() || text.parse::<rust_decimal::Decimal>().is_ok();
+    if fits { Ok(()) } else { Err(format!("{name} must be a number")) }
 }
 
 /// `Yes` or `No`, and nothing else.

@@ -196,7 +196,15 @@ fn field_end(spec: &mut ProjectionSpec, text: &str) -> FieldEnd {
     let path = path(text);
     let carry = path.carried_array().map(|array| spec.slot(Slot::Value(array)));
     let slots = vec![spec.slot(Slot::Value(path.clone()))];
-    FieldEnd { slots, paths: vec![path], canon: Canon::default(), read_only: false, masked: false, carry }
+    FieldEnd {
+        slots,
+        paths: vec![path],
+        canon: Canon::default(),
+        read_only: false,
+        create_only: false,
+        masked: false,
+        carry,
+    }
 }
 
 /// Adds a field and gives it for changes.

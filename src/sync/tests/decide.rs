@@ -115,6 +115,19 @@ fn one_way_fields_and_ends_that_cannot_be_written() {
 }
 
 #[test]
+fn what_is_taken_with_a_new_record_alone_is_never_changed() {
+    let p = one_field(|p| p.fields[0].ends[1].create_only = true);
+    check(&p, "a", json!("b"), json!("a"), "parked unchangeable");
+    check(&p, "a", json!("b"), json!("b"), "");
+    check(&p, "a", json!("a"), json!("b"), "source=b changed on the target");
+    let p = one_field(|p| {
+        p.fields[0].conflicts = Conflicts::SourceWins;
+        p.fields[0].ends[1].create_only = true;
+    });
+    check(&p, "a", json!("b"), json!("c"), "parked unchangeable");
+}
+
+#[test]
 fn when_a_field_is_written() {
     let p = one_field(|p| p.fields[0].write = WriteWhen::OnCreate);
     check(&p, "a", json!("b"), json!("a"), "");

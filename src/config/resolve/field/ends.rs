@@ -25,6 +25,7 @@ impl Fields<'_, '_> {
         for path in paths {
             let declared = self.declared(side, path, scope)?;
             end.read_only |= declared.read_only;
+            end.create_only |= declared.create_only;
             end.masked |= declared.masked;
             // Several values are compared as a list; what one of them ignores says nothing of the others.
             end.canon = if paths.len() == 1 { declared.canon } else { Canon::default() };

@@ -40,6 +40,11 @@ pub(super) fn also(entry: &Entry<AlsoW>, resource: &ResourceW, fields: &FieldTab
         }
         _ => {}
     }
+    if let (Some(update), true) = (&written.update, field.create_only) {
+        let message = format!("`{}` is taken with a new record alone, and has a call that writes it", name.value);
+        report.add(error("config::bad_value", update.span, message).help("remove create_only: true, or the call"));
+        return None;
+    }
     if written.path.is_none() && written.update.is_none() {
         report.add(
             error("config::missing_key", name.span, format!("nothing says how `{}` is read or written", name.value))

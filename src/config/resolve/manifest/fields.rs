@@ -37,6 +37,7 @@ fn field(written: &FieldTypeMapW, report: &Report) -> FieldType {
     let write_format = write_format.map(|format| self::format(format, kind, written.zone.as_ref(), report));
     let size = |at: &Option<At<u32>>| at.as_ref().and_then(|at| usize::try_from(at.value).ok());
     let children = written.fields.as_ref().map(|fields| table(Some(fields), written.open.as_ref(), report));
+    check_create_only(written, kind, children.as_ref(), report);
     FieldType {
         canon: Canon {
             kind,
@@ -56,11 +57,37 @@ fn field(written: &FieldTypeMapW, report: &Report) -> FieldType {
             .map(|entry| (entry.name.value.clone(), entry.value.value.clone()))
             .collect(),
         read_only: yes(&written.read_only),
+        create_only: yes(&written.create_only),
         masked: yes(&written.masked),
         derived_from: written.derived_from.iter().flat_map(|from| &from.0).map(|name| name.value.clone()).collect(),
         children,
         description: written.description.as_ref().map(|text| text.value.clone()).unwrap_or_default(),
     }
+}
+
+/// What is taken with a new record alone is written; and a list is taken whole, or changed whole.
+fn check_create_only(written: &FieldTypeMapW, kind: Kind, children: Option<&FieldTable>, report: &Report) {
+    let flag = |flag: &Option<At<bool>>| flag.as_ref().filter(|flag| flag.value).map(|flag| flag.span);
+    if let (Some(span), Some(_)) = (flag(&written.create_only), flag(&written.read_only)) {
+        report.add(
+            error("config::bad_value", span, "a field that is read only is not taken with a new record either")
+                .help("remove read_only: true or create_only: true"),
+        );
+    }
+    if kind == Kind::List && children.is_some_and(has_create_only) {
+        report.add(
+            error(
+                "config::bad_value",
+                written.span,
+                "an element of a list is changed with its list, so no field of it is create_only",
+            )
+            .help("say create_only: true of the list, or write: on-create in the pipeline"),
+        );
+    }
+}
+
+fn has_create_only(table: &FieldTable) -> bool {
+    table.fields.values().any(|field| field.create_only || field.children.as_ref().is_some_and(has_create_only))
 }
 
 /// A wire format that goes with the kind of value.
