@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Removes the rules of `rules.py` one at a time and asks whether the tests notice.
+"""Removes the rules of `rules.py` and `outside.py` one at a time and asks whether the tests notice.
 
     tests/mutate/mutate.py [--histories N] [--table] [--engine | --outside] [RULE…]
 
 The program is copied to `target/mutants`, and built there once with all rules made switchable by an environment
-variable. Without a rule of the engine, its tests run and, if they notice nothing, N random histories; without one of
-those that stand where others speak to us (`OUTSIDE`), the tests that are named with it. Ends with 1 if a rule can be
-removed unnoticed. `--table` prints the tables of `docs/reliability.md`.
+variable. Without a rule of the engine, its tests run and, if they notice nothing, N random histories; without one of `outside.py`,
+the tests that are named with it. Ends with 1 if a rule can be removed unnoticed. `--table` prints the tables of
+`docs/reliability.md`.
 """
 
 import argparse
@@ -18,7 +18,8 @@ import shutil
 import subprocess
 import sys
 
-from rules import OUTSIDE, RULES
+from outside import OUTSIDE
+from rules import RULES
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TREE = ROOT / "target" / "mutants" / "tree"
