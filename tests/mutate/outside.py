@@ -559,7 +559,7 @@ OUTSIDE = [
     ),
     (
         "sql-tls-file", "a file of certificates that cannot be read is told", "connector/sql/login.rs",
-        "        if is_file && let Err(error)", "        if is_file && !OFF && let Err(error)",
+        "        if names_certificate(&name)\n", "        if names_certificate(&name)\n            && !OFF\n",
         ("native", "sql::tls::"),
     ),
     (
