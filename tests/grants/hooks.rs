@@ -40,7 +40,7 @@ impl Shop {
             "{}  shop: {{ connector: website, base_url: \"{}\", auth: {{ token: {} }} }}\n\
              integrations:\n  acme-shop:\n    debounce: {{ wait: 2m, max_wait: 2m }}\n    schedule: {schedule}\n\
              \x20   first_run: {{ apply: automatic }}\n    pipelines:\n      people:\n        source: acme/contacts\n        target: shop/contacts\n\
-             \x20       direction: source-to-target\n        match: [ {{ source: $.EmailAddress, target: $.email }} ]\n        fields:\n\
+             \x20       direction: source-to-target\n        guards: {{ touched: unlimited }}\n        match: [ {{ source: $.EmailAddress, target: $.email }} ]\n        fields:\n\
              \x20         - {{ source: $.EmailAddress, target: $.email }}\n          - {{ source: $.Name, target: $.last_name }}\n\
              \x20         - {{ source: $.IsCustomer, target: $.primary }}\n",
             office.yaml(&format!("    webhook_key: {KEY}\n")),
