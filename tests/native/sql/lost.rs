@@ -122,7 +122,7 @@ pub async fn answer(database: Database) {
         }
     }
     // Nor is an error that somebody else made an answer; and nobody waits for ever.
-    let patient = database.config(&format!("{TABLES}\n    timeout: 2s"), "", Some(port));
+    let patient = database.config(&format!("{TABLES}\n    timeout: 6s"), "", Some(port));
     let patient = super::connector(&patient);
     let resource = patient.resource("counted").unwrap();
     for (number, what) in [does::LIES, does::FORGETS].into_iter().enumerate() {
@@ -137,7 +137,7 @@ pub async fn answer(database: Database) {
     // Two, so that every connection of the pool is silent.
     let silent = tokio::join!(patient.pull(resource, &whole), patient.pull(resource, &whole));
     for error in [silent.0.unwrap_err(), silent.1.unwrap_err()] {
-        assert!(matches!(&error, CallError::NotDone(why) if why.contains("said nothing for 2s")), "{error:?}");
+        assert!(matches!(&error, CallError::NotDone(why) if why.contains("said nothing for 6s")), "{error:?}");
     }
     task.store(0, Ordering::SeqCst);
     assert_eq!(patient.pull(resource, &whole).await.unwrap().records.len(), 3, "by another connection");

@@ -193,7 +193,7 @@ fn mariadb(folder: &Path, port: u16, settings: &[String]) -> Child {
         "CREATE DATABASE shop CHARACTER SET utf8mb4;\nCREATE USER app@'127.0.0.1' IDENTIFIED BY 'canary-pass';\n\
          CREATE USER app@localhost IDENTIFIED BY 'canary-pass';\n\
          GRANT ALL ON shop.* TO app@'127.0.0.1';\nGRANT ALL ON shop.* TO app@localhost;\n\
-         GRANT PROCESS ON *.* TO app@'127.0.0.1';\n",
+         GRANT PROCESS ON *.* TO app@'127.0.0.1', app@localhost;\n",
     )
     .unwrap();
     let mut server = Command::new(program(&["mariadbd", "mysqld"], "mariadb-server"));
