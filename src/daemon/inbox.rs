@@ -86,7 +86,7 @@ pub(super) mod tests {
 
     const YAML: &str = "connectors:
   hooks: { resources: { notes: { id: $.id, fields: { text: text }, inbox: {} } } }
-  list: { resources: { lines: { id: $.id, fields: { id: id, text: text }, file: { path: lines.csv, write: true } } } }
+  list: { resources: { lines: { id: $.id, fields: { id: id, text: text }, file: { path: lines.csv, columns: [id, text], write: true } } } }
 connections:
   hooks: { connector: hooks, auth: { token: canary-0123456789abcdef } }
   list: { connector: list, base_url: \"FOLDER\" }
@@ -139,7 +139,6 @@ integrations:
     #[tokio::test]
     async fn a_post_that_is_known_wakes_those_whom_the_first_one_did_not() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("lines.csv"), "id,text\n").unwrap();
         let (daemon, store) = bare(YAML, &["hooks", "list"], folder.path()).await;
         let minutes = async |minutes: i64| {
             let until = daemon.shared.clock.now() + TimeDelta::minutes(minutes);
