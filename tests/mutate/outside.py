@@ -446,7 +446,7 @@ OUTSIDE = [
     (
         "sql-in-the-way", "who stood in another transaction's way is tried again, and not refused", "connector/sql/write.rs",
         "            sqlx::Error::Database(said) if !in_the_way(&error) =>", "            sqlx::Error::Database(said) if OFF || !in_the_way(&error) =>",
-        ("native", "sql::conformance_postgres_locks"),
+        ("native", "sql::locks::conformance_postgres"),
     ),
     (
         "sql-sent-again", "a call that comes twice finds what it made", "connector/sql/write.rs",
@@ -486,7 +486,7 @@ OUTSIDE = [
     (
         "sql-for-update", "nor is one that is being changed", "connector/sql/read.rs",
         "        if keep { table", "        if keep && !OFF { table",
-        ("native", "sql::conformance_postgres_locks", "sql::conformance_mariadb_locks"),
+        ("native", "sql::locks::"),
     ),
     (
         "sql-id-fixed", "the id of a row is not changed", "connector/sql/write.rs",
@@ -521,7 +521,7 @@ OUTSIDE = [
     (
         "sql-closed", "nobody gets a connection in the middle of a transaction", "connector/sql.rs",
         "        connection.close_on_drop();", "        if !OFF {\n            connection.close_on_drop();\n        }",
-        ("native", "sql::conformance_postgres_locks", "sql::conformance_mariadb_locks"),
+        ("native", "sql::locks::"),
     ),
     (
         "sql-engine", "a table without transactions is only read", "connector/sql/table.rs",
