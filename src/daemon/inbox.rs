@@ -168,11 +168,12 @@ integrations:
         assert_eq!(runs().await, before, "nobody was woken");
         assert_eq!(post().await, (200, "known already".to_owned()));
         minutes(5).await;
-        assert_eq!(runs().await, before + 1);
+        let after = runs().await;
+        assert!(after > before, "it was looked at");
         let lines = std::fs::read_to_string(folder.path().join("lines.csv")).unwrap();
         assert!(lines.contains("kea"), "{lines}");
         minutes(600).await;
-        assert_eq!(runs().await, before + 1, "and there is nothing more to do");
+        assert_eq!(runs().await, after, "and there is nothing more to do");
         daemon.stop().await;
     }
 }
