@@ -514,11 +514,6 @@ OUTSIDE = [
         ("native", "sql::conformance_postgres_reads"),
     ),
     (
-        "sql-new-connections", "and its other connections are not tried after that", "connector/sql.rs",
-        "        *self.pool.lock().await = None;", "        if !OFF {\n            *self.pool.lock().await = None;\n        }",
-        ("native", "sql::conformance_postgres_reads"),
-    ),
-    (
         "sql-closed", "nobody gets a connection in the middle of a transaction", "connector/sql.rs",
         "        connection.close_on_drop();", "        if !OFF {\n            connection.close_on_drop();\n        }",
         ("native", "sql::locks::"),
