@@ -23,9 +23,10 @@ pub(super) fn lag_of(connection: &Connection) -> TimeDelta {
     TimeDelta::from_std(connection.manifest.lag).unwrap_or(TimeDelta::MAX)
 }
 
-/// Whether a reading now may be older than the write. A clock that was set makes it no longer than the lag itself.
-fn lasts(settling: Settling, lag: TimeDelta, now: DateTime<Utc>) -> bool {
-    (now - settling.since).abs() < lag
+/// What is remembered of a write while readings may be older than it. A clock that is behind the moment that is written
+/// down was set back: how long ago that was cannot be told, so it is counted from now.
+fn lasting(settling: Settling, lag: TimeDelta, now: DateTime<Utc>) -> Option<Settling> {
+    Some(Settling { since: settling.since.min(now), ..settling }).filter(|settling| now - settling.since < lag)
 }
 
 /// A write that was answered, where readings may be older than that.
@@ -65,11 +66,11 @@ impl Run<'_> {
         let mut old = Vec::with_capacity(ids.len());
         let mut changes = Changes::new();
         for (id, settling) in ids.iter().zip(self.engine.ledger.settling(connection, resource, ids).await?) {
-            let settling = settling.filter(|settling| lasts(*settling, lag, now));
-            old.push(settling.is_some());
-            if let Some(settling) = settling.filter(|settling| !settling.unread) {
-                let settling = Settling { unread: true, ..settling };
-                changes.together(|atomic| atomic.settling(connection, resource, id, &settling));
+            let lasting = settling.and_then(|settling| lasting(settling, lag, now));
+            old.push(lasting.is_some());
+            let unread = lasting.map(|lasting| Settling { unread: true, ..lasting });
+            if let Some(unread) = unread.filter(|unread| settling != Some(*unread)) {
+                changes.together(|atomic| atomic.settling(connection, resource, id, &unread));
             }
         }
         self.engine.ledger.commit(changes).await?;
@@ -85,15 +86,19 @@ impl Run<'_> {
                 continue;
             }
             for (resource, id, settling) in self.engine.ledger.list_settling(&name).await? {
-                if lasts(settling, lag, now) {
+                let lasting = lasting(settling, lag, now);
+                if lasting == Some(settling) {
                     continue;
                 }
                 let key = (name.clone(), resource);
-                if settling.unread && !self.read_for_all(&key, &id).await? {
+                if lasting.is_none() && settling.unread && !self.read_for_all(&key, &id).await? {
                     break;
                 }
                 let mut changes = Changes::new();
-                changes.together(|atomic| atomic.settled(&name, &key.1, &id));
+                changes.together(|atomic| match lasting {
+                    Some(lasting) => atomic.settling(&name, &key.1, &id, &lasting),
+                    None => atomic.settled(&name, &key.1, &id),
+                });
                 self.engine.ledger.commit(changes).await?;
             }
         }

@@ -73,6 +73,31 @@ async fn a_record_that_was_just_made_is_not_gone() {
     assert!(!deleted(&world.shop) && !deleted(&world.books));
 }
 
+/// How long a copy may be old is counted anew by a clock that is behind the moment that is written down.
+#[tokio::test]
+async fn a_clock_that_was_set_back_makes_no_record_gone_and_no_old_copy_an_edit() {
+    let (world, shop, books) = lagging("    deletes: propagate\n    guards: { deletes: unlimited }\n").await;
+    world.shop.insert("contacts", json!({"name": "Bob", "email": "bob@x.example"}));
+    world.shop.edit("contacts", &shop, json!({"phone": "021 2"}));
+    world.run(world.request(reconciled::engine::Mode::Sync)).await;
+    world.clock.jump(TimeDelta::hours(-1));
+    let full = || reconciled::engine::RunRequest { full: true, ..world.request(reconciled::engine::Mode::Sync) };
+    world.run(full()).await;
+    world.run(full()).await;
+    let deleted = |system: &crate::support::Fake| system.written().iter().any(|(kind, ..)| *kind == WriteKind::Delete);
+    assert!(!deleted(&world.shop) && !deleted(&world.books));
+    world.clock.advance(Duration::from_secs(60));
+    world.settled().await;
+    assert_eq!((world.shop.count("contacts"), world.books.count("contacts")), (2, 2));
+    assert_eq!(world.shop.get_body("contacts", &shop)["phone"], "021 2");
+    assert_eq!(world.books.get_body("contacts", &books)["phone"], "021 2");
+    // Nor is anything left aside until the clock has caught up.
+    world.books.edit("contacts", &books, json!({"phone": "021 3"}));
+    world.clock.advance(Duration::from_secs(60));
+    world.settled().await;
+    assert_eq!(world.shop.get_body("contacts", &shop)["phone"], "021 3");
+}
+
 #[tokio::test]
 async fn a_deletion_that_is_not_seen_yet_is_no_return() {
     let (world, shop, books) = lagging("    deletes: propagate\n    guards: { deletes: unlimited }\n").await;

@@ -234,6 +234,10 @@ RULES = [
         "if !sight.news || !moved {", "if OFF || !sight.news || !moved {",
     ),
     (
+        "lag-behind", "how long readings may be old is counted anew by a clock that was set back", "engine/lag.rs",
+        "since: settling.since.min(now)", "since: if OFF { settling.since } else { settling.since.min(now) }",
+    ),
+    (
         "news", "also where only a new pipeline reads for the first time", "engine/pull.rs",
         "sight.news |= read !=", "sight.news |= (!OFF || stored.since.is_none()) && read !=",
     ),

@@ -83,13 +83,14 @@ struct State {
     unstable: Option<u64>,
     /// Readings show everything as it was so long ago.
     lag: Option<chrono::TimeDelta>,
-    /// What was there before each change, with the time: resource, id, and the record if there was one.
-    past: Vec<(DateTime<Utc>, String, String, Option<Stored>)>,
+    /// What was there before each change, with the time, which no clock that is set moves: resource, id, and the record if
+    /// there was one.
+    past: Vec<(Duration, String, String, Option<Stored>)>,
 }
 
 impl State {
     /// Keeps what a record is before it changes, for readings that lag.
-    fn keep(&mut self, resource: &str, id: &str, now: DateTime<Utc>) {
+    fn keep(&mut self, resource: &str, id: &str, now: Duration) {
         if self.lag.is_some() {
             let old = self.resources.get(resource).and_then(|all| all.get(id)).cloned();
             self.past.push((now, resource.to_owned(), id.to_owned(), old));
@@ -97,11 +98,11 @@ impl State {
     }
 
     /// The records of a resource as a reading now shows them.
-    fn shown(&self, resource: &str, now: DateTime<Utc>) -> BTreeMap<String, Stored> {
+    fn shown(&self, resource: &str, now: Duration) -> BTreeMap<String, Stored> {
         let mut all = self.resources.get(resource).cloned().unwrap_or_default();
-        let Some(lag) = self.lag else { return all };
+        let Some(lag) = self.lag.and_then(|lag| lag.to_std().ok()) else { return all };
         for (at, _, id, old) in self.past.iter().rev().filter(|past| past.1 == resource) {
-            if *at <= now - lag {
+            if *at + lag <= now {
                 break;
             }
             match old {
@@ -215,7 +216,7 @@ impl Fake {
         body["id"] = json!(id);
         let updated = state.stamp(self.now(&state));
         let now = self.now(&state);
-        state.keep(resource, &id, now);
+        state.keep(resource, &id, self.clock.monotonic());
         state.resources.entry(resource.into()).or_default().insert(id.clone(), Stored { body, updated, version: 1 });
         id
     }
@@ -225,7 +226,7 @@ impl Fake {
         let mut state = self.state();
         let updated = state.stamp(self.now(&state));
         let now = self.now(&state);
-        state.keep(resource, id, now);
+        state.keep(resource, id, self.clock.monotonic());
         let stored = state.resources.get_mut(resource).unwrap().get_mut(id).unwrap();
         merge(&mut stored.body, &values);
         stored.updated = updated;
@@ -236,7 +237,7 @@ impl Fake {
     pub fn edit_silently(&self, resource: &str, id: &str, values: Value) {
         let mut state = self.state();
         let now = self.now(&state);
-        state.keep(resource, id, now);
+        state.keep(resource, id, self.clock.monotonic());
         merge(&mut state.resources.get_mut(resource).unwrap().get_mut(id).unwrap().body, &values);
     }
 
@@ -245,7 +246,7 @@ impl Fake {
         let id = body["id"].as_str().unwrap().to_owned();
         let mut state = self.state();
         let updated = self.now(&state);
-        state.keep(resource, &id, updated);
+        state.keep(resource, &id, self.clock.monotonic());
         state.resources.get_mut(resource).unwrap().insert(id, Stored { body, updated, version: 1 });
     }
 
@@ -253,7 +254,7 @@ impl Fake {
     pub fn delete(&self, resource: &str, id: &str) {
         let mut state = self.state();
         let now = self.now(&state);
-        state.keep(resource, id, now);
+        state.keep(resource, id, self.clock.monotonic());
         state.resources.get_mut(resource).unwrap().remove(id);
     }
 
@@ -367,7 +368,7 @@ impl Fake {
         if let Some(listings) = &mut state.unstable {
             *listings += 1;
         }
-        let all = state.shown(&resource.name, self.now(&state));
+        let all = state.shown(&resource.name, self.clock.monotonic());
         let mut wanted: Vec<&Stored> =
             all.values().filter(|stored| cursor.since.is_none_or(|since| stored.updated >= since)).collect();
         wanted.sort_by(|a, b| (a.updated, a.body["id"].as_str()).cmp(&(b.updated, b.body["id"].as_str())));
@@ -464,7 +465,7 @@ impl Fake {
                     format!("{}{}", self.prefix, state.next_id)
                 }
             };
-            state.keep(&call.resource, &id, now);
+            state.keep(&call.resource, &id, self.clock.monotonic());
             let all = state.resources.entry(call.resource.clone()).or_default();
             let old = all.get(&id);
             if call.kind == WriteKind::Delete {
@@ -547,7 +548,7 @@ impl Connector for Fake {
         let found = {
             let mut state = self.state();
             state.requests.reads += 1;
-            let shown = state.shown(&resource.name, self.now(&state));
+            let shown = state.shown(&resource.name, self.clock.monotonic());
             shown.get(id.as_str()).map(|stored| self.record(resource, &state, stored))
         };
         self.wait("after a reading by id").await;
