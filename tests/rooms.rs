@@ -144,6 +144,41 @@ fn no_file_is_longer_than_one_can_read() {
     }
 }
 
+/// Where it is found out whether somebody may speak. No test can see how long that takes, and `tests/mutate` cannot take it away.
+const PROOFS: [(&str, [&str; 2]); 2] = [
+    ("daemon/hooks.rs", ["fn is_from_its_system(", "fn same("]),
+    ("connector/inbox/proof.rs", ["fn same(", "fn check("]),
+];
+
+/// Comparisons that end at the first difference, and so tell how much of a guess was right.
+fn tells_of_guesses(code: &str) -> bool {
+    let hashes = "digest(&SHA256,given.as_bytes()).as_ref()==digest(&SHA256,key.as_bytes()).as_ref()";
+    let rest = bare(code).replace(hashes, "");
+    ["==", "!=", ".eq(", ".ne(", ".cmp(", "starts_with(", "contains(", "matches!("]
+        .iter()
+        .any(|word| rest.contains(word))
+}
+
+#[test]
+fn what_shows_who_speaks_is_compared_in_constant_time() {
+    for (file, functions) in PROOFS {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file)).unwrap();
+        for function in functions {
+            let body = text.split_once(function).and_then(|(_, rest)| rest.split_once("\n}\n"));
+            let (body, _) = body.unwrap_or_else(|| panic!("{file} has no {function}…): name the new place in PROOFS"));
+            assert!(!tells_of_guesses(body), "{file}, {function}…): compare with hmac::verify\n{body}");
+            assert!(
+                ["verify(", "digest("].iter().any(|word| body.contains(word)),
+                "{file}, {function}…) compares nothing"
+            );
+        }
+    }
+    for bad in ["given == key", "given.is_some_and(|given| *given != *key)", "key.eq(given)", "given.starts_with(key)"]
+    {
+        assert!(tells_of_guesses(bad), "{bad}");
+    }
+}
+
 #[track_caller]
 fn check(code: &str, expected: &[&str]) {
     assert_eq!(effects(code), expected, "{code}");

@@ -144,3 +144,28 @@ fn page(status: u16, body: &str) -> Reply {
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_looked_at_often_works_once_and_for_a_quarter_of_an_hour_and_there_are_not_too_many() {
+        let (links, now) = (Links::default(), DateTime::UNIX_EPOCH);
+        let (soon, late) = (now + LIVES - TimeDelta::seconds(1), now + LIVES);
+        let first = links.make("office", now).unwrap();
+        let second = links.make("office", now).unwrap();
+        assert_ne!(first, second);
+        for _ in 0..2 {
+            assert_eq!(links.look(&first, soon).as_deref(), Some("office"));
+        }
+        assert_eq!(links.look("guessed", now), None);
+        assert_eq!(links.take("guessed", now), None);
+        assert_eq!(links.take(&first, soon).as_deref(), Some("office"));
+        assert_eq!((links.look(&first, soon), links.take(&first, soon)), (None, None), "it was used");
+        assert_eq!((links.look(&second, late), links.take(&second, late)), (None, None), "it is too old");
+        let made: Vec<_> = (0..=MOST).map(|_| links.make("office", now)).collect();
+        assert!(made[..MOST].iter().all(Option::is_some) && made[MOST].is_none());
+        assert!(links.make("office", late).is_some(), "old ones make room");
+    }
+}

@@ -273,6 +273,7 @@ mod tests {
     use axum::http::HeaderMap;
 
     use super::*;
+    use crate::daemon::inbox::tests::bare;
 
     fn visit(header: &str, value: &str, body: &'static str) -> Visit {
         let mut headers = HeaderMap::new();
@@ -308,16 +309,28 @@ mod tests {
         assert!(!is_from_its_system(&hmac(false, ""), KEY, (&visit("x-other", BASE64, BODY), "", None)));
     }
 
+    #[tokio::test]
+    async fn a_delivery_is_answered_before_xero_gives_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (daemon, _) = bare("", &[], folder.path()).await;
+        assert!(HookDoor(Arc::clone(&daemon.shared)).patience() < Duration::from_secs(5));
+        daemon.stop().await;
+    }
+
     #[test]
     fn tokens_and_secret_paths_are_compared_whole_and_an_empty_key_lets_nobody_in() {
         let token = Signed::Token(crate::record::Path::parse("$.token").unwrap());
         let body = serde_json::json!({ "token": KEY });
         let visit = visit("x-sign", "", "{}");
         assert!(is_from_its_system(&token, KEY, (&visit, "", Some(&body))));
-        assert!(!is_from_its_system(&token, "Jef", (&visit, "", Some(&body))));
+        for other in ["Jef", "J", "Jefe2", "jefe"] {
+            assert!(!is_from_its_system(&token, other, (&visit, "", Some(&body))), "{other}");
+        }
         assert!(!is_from_its_system(&token, KEY, (&visit, "", None)));
         assert!(is_from_its_system(&Signed::SecretPath, KEY, (&visit, "Jefe", None)));
-        assert!(!is_from_its_system(&Signed::SecretPath, KEY, (&visit, "", None)));
+        for given in ["", "Jef", "Jefe2", "jefe"] {
+            assert!(!is_from_its_system(&Signed::SecretPath, KEY, (&visit, given, None)), "{given}");
+        }
         assert!(!is_from_its_system(&Signed::SecretPath, "", (&visit, "", None)));
     }
 }

@@ -66,3 +66,114 @@ fn told(kept: Kept) -> String {
         Kept { new, known } => format!("{new} records kept, {known} known already"),
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::{collections::BTreeMap, path::Path, time::Duration};
+
+    use axum::http::{HeaderMap, Method};
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::{
+        clock::Clock,
+        config::{Connection, IntegrationName},
+        connector::{Connector, FileConnector, InboxConnector},
+        daemon::{Daemon, DaemonSettings, Handle},
+        engine::Engine,
+        store::{Ledger, MemoryStore, Operation, Store},
+    };
+
+    const YAML: &str = "connectors:
+  hooks: { resources: { notes: { id: $.id, fields: { text: text }, inbox: {} } } }
+  list: { resources: { lines: { id: $.id, fields: { id: id, text: text }, file: { path: lines.csv, columns: [id, text], write: true } } } }
+connections:
+  hooks: { connector: hooks, auth: { token: canary-0123456789abcdef } }
+  list: { connector: list, base_url: \"FOLDER\" }
+integrations:
+  notes:
+    debounce: 2m
+    schedule: { sync: { after_idle: 20d } }
+    first_run: { apply: automatic }
+    pipelines:
+      notes:
+        source: hooks/notes
+        target: list/lines
+        direction: source-to-target
+        match: [ { source: $.id, target: $.id } ]
+        fields: [ { source: $.id, target: $.id, write: on-create }, { source: $.text, target: $.text } ]
+";
+
+    /// A daemon of this configuration, with connectors for these of its connections, and its store.
+    pub async fn bare(yaml: &str, names: &[&str], folder: &Path) -> (Handle, Arc<MemoryStore>) {
+        std::fs::write(folder.join("x.yaml"), yaml.replace("FOLDER", &folder.display().to_string())).unwrap();
+        let loaded = crate::config::load(folder, &std::collections::HashMap::<String, String>::new());
+        assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
+        let store = Arc::new(MemoryStore::new());
+        let clock = Clock::manual("2026-06-01T00:00:00Z".parse().unwrap());
+        let made = |name: &&str| {
+            let name = ConnectionName::parse(name).unwrap();
+            let connection: Arc<Connection> = Arc::clone(&loaded.config.connections[&name]);
+            let made: Arc<dyn Connector> = if connection.manifest.resources.values().any(|one| one.inbox.is_some()) {
+                Arc::new(InboxConnector::new(connection, clock.clone(), Arc::clone(&store) as Arc<dyn Store>))
+            } else {
+                Arc::new(FileConnector::new(connection, clock.clone()).unwrap())
+            };
+            (name, made)
+        };
+        let connectors: BTreeMap<ConnectionName, Arc<dyn Connector>> = names.iter().map(made).collect();
+        let engine = Engine {
+            config: Arc::new(loaded.config.clone()),
+            ledger: Ledger::new(Arc::clone(&store) as Arc<dyn Store>),
+            connectors: Arc::new(connectors),
+            clock,
+            temp: folder.to_path_buf(),
+            seed: 1,
+        };
+        let settings = DaemonSettings { socket: None, stop_deadline: Duration::from_secs(30) };
+        (Daemon::start(engine, settings).await.unwrap(), store)
+    }
+
+    /// A post whose first answer was no, because it could not be made durable, woke nobody: the second does, although it
+    /// is known by then.
+    #[tokio::test]
+    async fn a_post_that_is_known_wakes_those_whom_the_first_one_did_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (daemon, store) = bare(YAML, &["hooks", "list"], folder.path()).await;
+        let minutes = async |minutes: i64| {
+            let until = daemon.shared.clock.now() + TimeDelta::minutes(minutes);
+            tokio::time::timeout(Duration::from_secs(120), daemon.run_until(until)).await.expect("this hangs");
+        };
+        minutes(5).await;
+        let post = async || {
+            let visit = Visit {
+                method: Method::POST,
+                rest: "hooks/notes/canary-0123456789abcdef".to_owned(),
+                query: String::new(),
+                headers: HeaderMap::new(),
+                body: br#"{"id":"1","text":"kea"}"#.as_slice().into(),
+                from: [127, 0, 0, 1].into(),
+            };
+            let reply = InboxDoor(Arc::clone(&daemon.shared)).answer(visit).await;
+            (reply.status, reply.body.trim().to_owned())
+        };
+        let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn Store>);
+        let name = IntegrationName::parse("notes").unwrap();
+        let runs = async || ledger.runs(&name, 100).await.unwrap().len();
+        let before = runs().await;
+        store.fail_from(Some(Operation::Flush), 1);
+        assert_eq!(post().await.0, 503);
+        store.heal();
+        minutes(5).await;
+        assert_eq!(runs().await, before, "nobody was woken");
+        assert_eq!(post().await, (200, "known already".to_owned()));
+        minutes(5).await;
+        let after = runs().await;
+        assert!(after > before, "it was looked at");
+        let lines = std::fs::read_to_string(folder.path().join("lines.csv")).unwrap();
+        assert!(lines.contains("kea"), "{lines}");
+        minutes(600).await;
+        assert_eq!(runs().await, after, "and there is nothing more to do");
+        daemon.stop().await;
+    }
+}

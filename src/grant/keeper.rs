@@ -424,3 +424,29 @@ fn broken(words: &str) -> String {
 fn person(grant: &Grant, why: &str) -> GrantError {
     GrantError::Person(format!("{why}; `reconciled connect {}`", grant.name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(id: &str, name: &str) -> Account {
+        Account { id: id.to_owned(), name: name.to_owned(), handle: None }
+    }
+
+    #[test]
+    fn an_account_is_the_one_that_was_always_meant_or_named_and_is_never_guessed() {
+        let mut kept = Kept { accounts: vec![account("1", "Kea")], ..Kept::default() };
+        let id = |kept: &Kept, wanted: Option<&str>| choose(kept, "books", wanted).map(|account| account.id);
+        assert_eq!(id(&kept, None).as_deref(), Ok("1"), "there is no other");
+        kept.accounts = vec![account("1", "Kea"), account("2", "Tui")];
+        assert!(id(&kept, None).unwrap_err().contains("covers several accounts"));
+        assert_eq!(id(&kept, Some("tui")).as_deref(), Ok("2"));
+        assert!(id(&kept, Some("Moa")).unwrap_err().contains("does not cover the account `Moa`"));
+        // Somebody consents who may use another account as well, or alone.
+        kept.chosen.insert("books".to_owned(), account("2", "Tui"));
+        assert_eq!(id(&kept, None).as_deref(), Ok("2"), "it speaks to the one it spoke to before");
+        assert_eq!(id(&kept, Some("1")).as_deref(), Ok("1"), "unless another is named");
+        kept.accounts = vec![account("1", "Kea")];
+        assert!(id(&kept, None).unwrap_err().contains("does not cover `Tui` any more"), "nor to whichever is left");
+    }
+}

@@ -29,6 +29,8 @@ pub struct Doors {
     doors: Arc<BTreeMap<&'static str, Arc<dyn Door>>>,
     /// The path of the public address, without a slash at its end: a proxy may leave it on.
     prefix: Arc<str>,
+    /// How long the body of a request may take.
+    patience: Duration,
 }
 
 impl Doors {
@@ -36,7 +38,13 @@ impl Doors {
     #[must_use]
     pub fn new(doors: Vec<Arc<dyn Door>>, prefix: &str) -> Self {
         let doors = doors.into_iter().map(|door| (door.name(), door)).collect();
-        Self { doors: Arc::new(doors), prefix: prefix.trim_end_matches('/').into() }
+        Self { doors: Arc::new(doors), prefix: prefix.trim_end_matches('/').into(), patience: BODY }
+    }
+
+    /// As these, for bodies that take no longer than this.
+    #[cfg(test)]
+    pub(super) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The door of a path, and what of the path is left for it.
@@ -49,19 +57,24 @@ impl Doors {
 
     async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Response {
         let began = Instant::now();
-        let Some((door, rest)) = self.find(request.uri().path()) else {
+        let Some((door, rest)) = self.find(request.uri().path()).map(|(door, rest)| (door, rest.to_owned())) else {
             tracing::debug!(event = "public.nothing_there", %from);
             return Reply::empty(404).response();
         };
-        let (name, reply) = (door.name(), visit(door.as_ref(), rest.to_owned(), request, from).await);
+        let (name, reply) = (door.name(), visit(door.as_ref(), (request, self.patience), rest, from).await);
         let took = began.elapsed();
         tracing::info!(event = "public.answered", door = name, status = reply.status, ?took, %from);
         reply.response()
     }
 }
 
-/// Reads a request and has it answered.
-async fn visit(door: &dyn Door, rest: String, request: Request<Incoming>, from: IpAddr) -> Reply {
+/// Reads a request, whose body may take so long, and has it answered.
+async fn visit(
+    door: &dyn Door,
+    (request, patience): (Request<Incoming>, Duration),
+    rest: String,
+    from: IpAddr,
+) -> Reply {
     let (parts, body) = request.into_parts();
     let most = door.max_body();
     let too_large = || Reply::text(413, format!("a body may have at most {most} bytes")).with("connection", "close");
@@ -69,7 +82,7 @@ async fn visit(door: &dyn Door, rest: String, request: Request<Incoming>, from: 
     if announced.is_some_and(|bytes: usize| bytes > most) {
         return too_large();
     }
-    let body = match tokio::time::timeout(BODY, to_bytes(Body::new(body), most)).await {
+    let body = match tokio::time::timeout(patience, to_bytes(Body::new(body), most)).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => return too_large(),
         Err(_) => return Reply::empty(408).with("connection", "close"),

@@ -43,7 +43,8 @@ struct Served {
 impl Served {
     async fn new(prefix: &str) -> Self {
         let listener = PublicListener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let (address, doors) = (listener.address(), Doors::new(vec![Arc::new(Echo)], prefix));
+        let doors = Doors::new(vec![Arc::new(Echo)], prefix).with_patience(Duration::from_millis(200));
+        let address = listener.address();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(listener.serve(doors, async move {
             let _ = stopped.await;
@@ -57,7 +58,8 @@ impl Served {
         stream.write_all(head.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         // A peer that hangs up early says what it has to say before.
-        let _ = stream.read_to_end(&mut answer).await;
+        let said = stream.read_to_end(&mut answer);
+        let _ = tokio::time::timeout(Duration::from_secs(60), said).await.expect("nobody answers");
         String::from_utf8(answer).unwrap()
     }
 
@@ -98,6 +100,13 @@ async fn a_body_is_read_up_to_the_cap_of_its_door() {
     assert_eq!(status(&answer), "413", "{answer}");
     let answer = served.say(&post("transfer-encoding: chunked", "9\r\n123456789\r\n0\r\n\r\n")).await;
     assert_eq!(status(&answer), "413", "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_comes_too_slowly_is_waited_for_no_longer() {
+    let served = Served::new("/").await;
+    let answer = served.say("POST /echo/x HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\n1234").await;
+    assert_eq!(status(&answer), "408", "{answer}");
 }
 
 #[tokio::test]

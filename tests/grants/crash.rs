@@ -47,6 +47,21 @@ async fn nor_does_it_when_the_answer_is_lost_as_well() {
 }
 
 #[tokio::test]
+async fn no_refresh_token_is_used_while_nothing_can_be_kept() {
+    let office = Office::connected().await;
+    office.read("acme").await.unwrap();
+    office.later();
+    office.store.fail_from(None, 1);
+    for _ in 0..3 {
+        office.read("acme").await.unwrap_err();
+    }
+    assert_eq!(office.xero.logins().refreshed(), Vec::<String>::new(), "what came back for it could not be kept");
+    office.store.heal();
+    office.read("acme").await.unwrap();
+    assert_eq!(office.xero.logins().refreshed().len(), 1);
+}
+
+#[tokio::test]
 async fn a_new_pair_that_cannot_be_kept_is_not_used_and_not_lost() {
     let office = Office::connected().await;
     office.read("acme").await.unwrap();

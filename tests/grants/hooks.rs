@@ -2,16 +2,18 @@
 
 use std::{collections::BTreeMap, fs, sync::Arc, time::Duration};
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use reconciled::{
     config::{ConnectionName, IntegrationName, load},
     connector::Connector,
     daemon::{Daemon, DaemonSettings, Handle},
     engine::{Engine, Mode, RunRequest},
-    sandbox::{Website, WebsiteOptions},
+    sandbox::{Fault, Website, WebsiteOptions, Xero},
     store::{Ledger, MemoryStore},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::setup::{Office, start};
 
@@ -38,7 +40,7 @@ impl Shop {
             "{}  shop: {{ connector: website, base_url: \"{}\", auth: {{ token: {} }} }}\n\
              integrations:\n  acme-shop:\n    debounce: {{ wait: 2m, max_wait: 2m }}\n    schedule: {schedule}\n\
              \x20   first_run: {{ apply: automatic }}\n    pipelines:\n      people:\n        source: acme/contacts\n        target: shop/contacts\n\
-             \x20       direction: source-to-target\n        match: [ {{ source: $.EmailAddress, target: $.email }} ]\n        fields:\n\
+             \x20       direction: source-to-target\n        guards: {{ touched: unlimited }}\n        match: [ {{ source: $.EmailAddress, target: $.email }} ]\n        fields:\n\
              \x20         - {{ source: $.EmailAddress, target: $.email }}\n          - {{ source: $.Name, target: $.last_name }}\n\
              \x20         - {{ source: $.IsCustomer, target: $.primary }}\n",
             office.yaml(&format!("    webhook_key: {KEY}\n")),
@@ -87,6 +89,18 @@ impl Shop {
     /// Xero tells what changed.
     pub async fn tell(&self, daemon: &Handle, events: &[Value]) -> u16 {
         self.office.xero.tell(&self.url(daemon, "office"), KEY, events).await
+    }
+
+    /// Says anything to the listener, and gives what it answers.
+    async fn say(&self, daemon: &Handle, head: &str, body: &str) -> String {
+        let address = daemon.status().public.unwrap().address;
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let length = body.len();
+        let text = format!("{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
     }
 
     /// So many minutes pass.
@@ -164,11 +178,7 @@ async fn what_the_feed_of_changes_misses_is_read_by_id() {
     shop.minutes(&daemon, 2).await;
     assert_eq!(shop.person("rua@kea.example").unwrap()["primary"], false);
     shop.minutes(&daemon, 60).await;
-    // Becoming a customer does not stamp the contact.
-    let line = json!([{ "Description": "Advice", "Quantity": 1, "UnitAmount": 10, "AccountCode": "200" }]);
-    let invoice = json!({ "Type": "ACCREC", "Contact": { "ContactID": id }, "LineItems": line, "Status": "AUTHORISED",
-        "Date": "2026-06-01", "DueDate": "2026-06-20" });
-    shop.office.xero.insert("Invoices", invoice).unwrap();
+    becomes_customer(&shop.office.xero, &id);
     let mut event = shop.office.xero.news().remove(0);
     (event["eventCategory"], event["resourceId"]) = (json!("CONTACT"), json!(id));
     shop.tell(&daemon, &[event]).await;
@@ -193,11 +203,90 @@ async fn whoever_does_not_sign_is_turned_away_and_xero_is_believed_to_be_receive
     assert_eq!(xero.tell(&shop.url(&daemon, "office"), "another", &news).await, 401);
     assert_eq!(xero.tell(&shop.url(&daemon, "acme"), KEY, &news).await, 404, "the connection gives no key of its own");
     assert_eq!(xero.tell(&shop.url(&daemon, "nobody"), KEY, &news).await, 404);
+    let looking = shop.say(&daemon, "GET /hooks/office HTTP/1.1", "").await;
+    assert!(looking.starts_with("HTTP/1.1 405 "), "{looking}");
     let many: Vec<Value> = std::iter::repeat_n(news[0].clone(), 4_000).collect();
     assert_eq!(xero.tell(&shop.url(&daemon, "office"), KEY, &many).await, 0, "too large, and it is said why");
     shop.minutes(&daemon, 60).await;
     assert_eq!(shop.runs().await, runs, "nothing was begun");
     daemon.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_may_speak_and_is_not_understood_makes_everybody_look() {
+    let (shop, daemon) = Shop::open().await;
+    shop.office.xero.insert("Contacts", contact("rua@kea.example")).unwrap();
+    let body = "this is no JSON";
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, KEY.as_bytes());
+    let signature = BASE64_STANDARD.encode(ring::hmac::sign(&key, body.as_bytes()));
+    let head = format!("POST /hooks/office HTTP/1.1\r\nx-xero-signature: {signature}");
+    let answer = shop.say(&daemon, &head, body).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    shop.minutes(&daemon, 3).await;
+    assert!(shop.person("rua@kea.example").is_some());
+    daemon.stop().await;
+    shop.at_rest().await;
+}
+
+/// Becoming a customer does not stamp the contact: no feed of changes tells of it.
+fn becomes_customer(xero: &Xero, id: &str) {
+    let line = json!([{ "Description": "Advice", "Quantity": 1, "UnitAmount": 10, "AccountCode": "200" }]);
+    let invoice = json!({ "Type": "ACCREC", "Contact": { "ContactID": id }, "LineItems": line, "Status": "AUTHORISED",
+        "Date": "2026-06-01", "DueDate": "2026-06-20" });
+    xero.insert("Invoices", invoice).unwrap();
+}
+
+fn event(xero: &Xero, id: &str) -> Value {
+    json!({ "resourceId": id, "eventCategory": "CONTACT", "tenantId": xero.tenant() })
+}
+
+#[tokio::test]
+async fn what_is_told_while_it_is_looked_at_is_looked_at_again() {
+    let (shop, daemon) = Shop::open().await;
+    let xero = &shop.office.xero;
+    let id = xero.insert("Contacts", contact("rua@kea.example")).unwrap();
+    shop.tell(&daemon, &xero.news()).await;
+    shop.minutes(&daemon, 60).await;
+    assert_eq!(shop.person("rua@kea.example").unwrap()["primary"], false);
+    // What is read by its id is answered late, as it was before.
+    let path = format!("*/Contacts/{id}");
+    xero.faults().once(Fault::SlowAfter(Duration::from_secs(2)), "GET", &path);
+    let asked = || xero.log().matching("GET", &path).len();
+    let before = asked();
+    assert_eq!(shop.tell(&daemon, &[event(xero, &id)]).await, 200);
+    let meanwhile = async {
+        while asked() == before {
+            tokio::task::yield_now().await;
+        }
+        becomes_customer(xero, &id);
+        assert_eq!(shop.tell(&daemon, &[event(xero, &id)]).await, 200);
+    };
+    tokio::join!(shop.minutes(&daemon, 3), meanwhile);
+    shop.minutes(&daemon, 5).await;
+    assert_eq!(shop.person("rua@kea.example").unwrap()["primary"], true);
+    daemon.stop().await;
+    shop.at_rest().await;
+}
+
+#[tokio::test]
+async fn more_than_can_be_read_by_id_at_once_is_read_all_the_same() {
+    let (shop, daemon) = Shop::open().await;
+    let xero = &shop.office.xero;
+    let ids: Vec<String> =
+        (0..110).map(|number| xero.insert("Contacts", contact(&format!("c{number}@kea.example"))).unwrap()).collect();
+    shop.tell(&daemon, &xero.news()).await;
+    shop.minutes(&daemon, 60).await;
+    ids.iter().for_each(|id| becomes_customer(xero, id));
+    let events: Vec<Value> = ids.iter().map(|id| event(xero, id)).collect();
+    assert_eq!(shop.tell(&daemon, &events).await, 200);
+    shop.minutes(&daemon, 3).await;
+    let customers = || shop.website.list("contacts").iter().filter(|person| person["primary"] == true).count();
+    // Whatever makes it look again, should a run not have come to the end of it.
+    assert_eq!(shop.tell(&daemon, &[event(xero, &ids[0])]).await, 200);
+    shop.minutes(&daemon, 3).await;
+    assert_eq!(customers(), 110);
+    daemon.stop().await;
+    shop.at_rest().await;
 }
 
 #[tokio::test]
@@ -222,7 +311,10 @@ async fn what_comes_twice_late_or_for_somebody_else_does_no_harm() {
     // Of an organisation that nobody here speaks to.
     let mut foreign = second[0].clone();
     foreign["tenantId"] = json!("5ac1e3f0-7d0b-4a53-9c58-3f0f3f6f0002");
-    assert_eq!(shop.tell(&daemon, &[foreign]).await, 200);
+    // And of what no pipeline reads.
+    let mut unread = second[0].clone();
+    unread["eventCategory"] = json!("INVOICE");
+    assert_eq!(shop.tell(&daemon, &[foreign, unread]).await, 200);
     shop.minutes(&daemon, 60).await;
     assert_eq!((shop.runs().await, shop.website.log().writes()), (runs, writes));
     daemon.stop().await;

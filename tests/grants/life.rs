@@ -49,7 +49,10 @@ async fn a_consent_is_good_once_and_only_where_it_began() {
     let url = office.keeper.begin(&office.grant(), redirect, None).await.unwrap();
     let late = crate::browser::consent(&url).await;
     office.clock.advance(Duration::from_secs(16 * 60));
-    assert!(office.keeper.finish(&late).await.is_err(), "after a quarter of an hour");
+    let asked = office.xero.log().entries().len();
+    let error = office.keeper.finish(&late).await.unwrap_err().to_string();
+    assert!(error.contains("is not waited for"), "after a quarter of an hour: {error}");
+    assert_eq!(office.xero.log().entries().len(), asked, "the code is not even sent");
 }
 
 #[tokio::test]

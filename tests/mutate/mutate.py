@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Removes the rules of `rules.py` one at a time and asks whether the tests notice.
+"""Removes the rules of `rules.py` and `outside.py` one at a time and asks whether the tests notice.
 
-    tests/mutate/mutate.py [--histories N] [--table] [RULE…]
+    tests/mutate/mutate.py [--histories N] [--table] [--engine | --outside] [RULE…]
 
 The program is copied to `target/mutants`, and built there once with all rules made switchable by an environment
-variable; then the tests of the engine and, if they notice nothing, N random histories run once for each rule without
-it. Ends with 1 if a rule can be removed unnoticed. `--table` prints the table of `docs/reliability.md`.
+variable. Without a rule of the engine, its tests run and, if they notice nothing, N random histories; without one of `outside.py`,
+the tests that are named with it. Ends with 1 if a rule can be removed unnoticed. `--table` prints the tables of
+`docs/reliability.md`.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 
+from outside import OUTSIDE
 from rules import RULES
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -40,7 +42,7 @@ def copy_tree():
     for name in names.stdout.splitlines():
         if (ROOT / name).is_file():
             texts[name] = (ROOT / name).read_bytes()
-    for name, _, file, text, without in RULES:
+    for name, _, file, text, without, *_ in RULES + OUTSIDE:
         path = f"src/{file}"
         source = texts[path].decode()
         if source.count(text) != 1:
@@ -57,13 +59,20 @@ def copy_tree():
             path.write_bytes(text)
 
 
-def build():
-    """The test programs, by name."""
-    command = ["cargo", "test", "--no-run", "--message-format=json", "--test", "engine", "--test", "history"]
+def build(names):
+    """These test programs, by name; `reconciled` holds the tests of the library itself."""
+    chosen = [word for name in sorted(names) for word in (["--lib"] if name == "reconciled" else ["--test", name])]
+    command = ["cargo", "test", "--no-run", "--message-format=json-render-diagnostics", *chosen]
     target = {"CARGO_TARGET_DIR": str(ROOT / "target" / "mutants" / "target")}
     done = subprocess.run(command, cwd=TREE, env=os.environ | target, text=True, stdout=subprocess.PIPE, check=True)
     messages = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     return {m["target"]["name"]: m["executable"] for m in messages if m.get("executable") and m["profile"]["test"]}
+
+
+def there(program, test):
+    """Whether a program has tests of this name."""
+    listed = subprocess.run([program, "--list", test], cwd=TREE, text=True, capture_output=True, check=True)
+    return ": test" in listed.stdout
 
 
 def failures(program, rule, arguments, environment):
@@ -99,17 +108,30 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--histories", type=int, default=1000)
     parser.add_argument("--table", action="store_true")
+    groups = parser.add_mutually_exclusive_group()
+    groups.add_argument("--engine", action="store_true", help="only the rules of the engine")
+    groups.add_argument("--outside", action="store_true", help="only those where others speak to us")
     parser.add_argument("rules", nargs="*")
     chosen = parser.parse_args()
+    rules = [] if chosen.outside else [(*rule, None) for rule in RULES]
+    rules += [] if chosen.engine else OUTSIDE
+    rules = [rule for rule in rules if not chosen.rules or rule[0] in chosen.rules]
+    if unknown := set(chosen.rules) - {rule[0] for rule in rules}:
+        sys.exit(f"there is no rule {', '.join(sorted(unknown))}")
     copy_tree()
-    programs = build()
-    if failed := caught_by(programs, None, 50):
+    named = {rule[-1] for rule in rules if rule[-1]}
+    programs = build({tests[0] for tests in named} | ({"engine", "history"} if None in [rule[-1] for rule in rules] else set()))
+    for program, *tests in sorted(named):
+        if missing := [test for test in tests if not there(programs[program], test)]:
+            sys.exit(f"{program} has no test {', '.join(missing)}")
+    failed = [test for tests in sorted(named) for test in failures(programs[tests[0]], None, tests[1:], {})]
+    if "engine" in programs:
+        failed += caught_by(programs, None, 50)
+    if failed:
         sys.exit(f"with all rules in place these tests fail: {failed}")
     unnoticed = []
-    for name, purpose, *_ in RULES:
-        if chosen.rules and name not in chosen.rules:
-            continue
-        failed = caught_by(programs, name, chosen.histories)
+    for name, purpose, *_, tests in rules:
+        failed = failures(programs[tests[0]], name, tests[1:], {}) if tests else caught_by(programs, name, chosen.histories)
         if not failed:
             unnoticed.append(name)
         tests = f"`{failed[0]}`" + (f" and {len(failed) - 1} more" if failed[1:] else "") if failed else "**nothing**"

@@ -1,4 +1,4 @@
-"""The rules that are removed, one at a time.
+"""The rules of the engine that are removed, one at a time.
 
 A rule is (name, what it is for, file, text, the same text without the rule). `OFF` stands for the question whether this
 is the rule to leave out in this run; every text must be there exactly once, so a rule that was rewritten is noticed.

@@ -1,5 +1,6 @@
 //! Tables of SQLite, PostgreSQL and MariaDB: one suite, run against real servers.
 
+mod locks;
 mod lost;
 mod reads;
 mod server;
@@ -25,7 +26,7 @@ impl Database {
     async fn start(kind: &str) -> Self {
         sqlx::any::install_default_drivers();
         let server = Server::start(kind).await;
-        let pool = sqlx::any::AnyPoolOptions::new().max_connections(2).connect(&server.url(true, None)).await.unwrap();
+        let pool = sqlx::any::AnyPoolOptions::new().max_connections(3).connect(&server.url(true, None)).await.unwrap();
         Self { server, pool }
     }
 
@@ -98,6 +99,7 @@ async fn suite(kind: &str) {
     writes::items(&database).await;
     writes::odd_names_and_values(&database).await;
     writes::an_id_that_is_there_twice(&database).await;
+    writes::cases(&database).await;
     writes::no_transactions(&database).await;
     sync::two_tables(&database).await;
     if kind != "sqlite" {

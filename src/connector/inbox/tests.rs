@@ -3,7 +3,10 @@
 use serde_json::json;
 
 use super::{proof, *};
-use crate::{connector::Signature, store::MemoryStore};
+use crate::{
+    connector::Signature,
+    store::{MemoryStore, Operation},
+};
 
 const YAML: &str = "connectors:
   hooks:
@@ -14,18 +17,22 @@ const YAML: &str = "connectors:
         label: 'Sale {number}'
         fields: { number: id, total: decimal, paid: boolean, on: date, at: datetime, note: text, lines: { type: list, fields: { price: decimal } } }
         inbox: { require: { lines.price: above-zero, note: present }, signature: { header: x-signature, prefix: 'sha256=' } }
+      offers: { id: $.id, updated_at: $.at, fields: { at: datetime, text: text }, inbox: { keep: 30d } }
       notes: { id: $.id, fields: { text: text }, inbox: { without_id: by-content } }
 connections:
   hooks: { connector: hooks, auth: { token: canary-0123456789abcdef, signed_with: canary-key } }
 ";
 
 fn inbox(store: &Arc<MemoryStore>) -> InboxConnector {
+    with(YAML, store, Clock::manual("2026-06-01T00:00:00Z".parse().unwrap()))
+}
+
+fn with(yaml: &str, store: &Arc<MemoryStore>, clock: Clock) -> InboxConnector {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("x.yaml"), YAML).unwrap();
+    std::fs::write(folder.path().join("x.yaml"), yaml).unwrap();
     let loaded = crate::config::load(folder.path(), &std::collections::HashMap::<String, String>::new());
     assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
     let connection = loaded.config.connections.values().next().unwrap();
-    let clock = Clock::manual("2026-06-01T00:00:00Z".parse().unwrap());
     InboxConnector::new(Arc::clone(connection), clock, Arc::clone(store) as Arc<dyn Store>)
 }
 
@@ -132,6 +139,97 @@ async fn older_versions_and_repeats_change_nothing_and_content_may_be_an_id() {
     }
     post(&inbox, "notes", &json!({ "text": "b" })).await.unwrap();
     assert_eq!(listed(&inbox, "notes").await.records.len(), 2);
+    assert_eq!(
+        post(&inbox, "notes", &json!({ "id": null, "text": "b" })).await,
+        Ok(Kept { new: 0, known: 1 }),
+        "no id"
+    );
+}
+
+#[tokio::test]
+async fn a_post_that_is_not_signed_with_the_key_or_holds_too_much_is_refused_whole() {
+    let inbox = inbox(&Arc::new(MemoryStore::new()));
+    let body = json!({ "number": "7", "note": "x" }).to_string();
+    for given in [None, Some(signature(b"{}")), Some(String::new())] {
+        let header = |name: &str| given.as_deref().filter(|_| name == "x-signature");
+        let post = Post { secret: "canary-0123456789abcdef", header: &header, body: body.as_bytes() };
+        assert_eq!(inbox.receive("sales", post).await.unwrap_err().status, 401, "{given:?}");
+    }
+    assert!(listed(&inbox, "sales").await.records.is_empty());
+    let notes = |count: usize| (0..count).map(|number| json!({ "id": number, "text": "x" })).collect();
+    let refused = post(&inbox, "notes", &notes(1001)).await;
+    assert_eq!(refused, Err("400 a post holds from 1 to 1000 records, and this one holds 1001".to_owned()));
+    assert!(listed(&inbox, "notes").await.records.is_empty());
+    assert_eq!(post(&inbox, "notes", &notes(1000)).await, Ok(Kept { new: 1000, known: 0 }));
+}
+
+#[tokio::test]
+async fn a_secret_that_can_be_guessed_lets_nobody_in_and_is_told() {
+    let clock = Clock::manual("2026-06-01T00:00:00Z".parse().unwrap());
+    let yaml = YAML.replace("canary-0123456789abcdef", "canary-01234567");
+    let inbox = with(&yaml, &Arc::new(MemoryStore::new()), clock);
+    let post = Post { secret: "canary-01234567", header: &|_| None, body: br#"{"id":"1"}"# };
+    let refused = inbox.receive("notes", post).await.unwrap_err();
+    assert_eq!((refused.status, refused.reason.as_str()), (404, "there is nothing here"));
+    let notes = inbox.resource("notes").unwrap();
+    let error = inbox.pull(notes, &PullCursor { since: None, page: None }).await.unwrap_err().to_string();
+    assert!(error.contains("its secret has fewer than 16 characters"), "{error}");
+}
+
+#[tokio::test]
+async fn a_post_that_could_not_be_made_durable_is_durable_when_it_is_answered_with_known_already() {
+    let store = Arc::new(MemoryStore::new());
+    let before = inbox(&store);
+    let note = json!({ "id": "1", "text": "a" });
+    store.fail_from(Some(Operation::Flush), 1);
+    assert!(post(&before, "notes", &note).await.unwrap_err().starts_with("503 "));
+    store.heal();
+    assert_eq!(post(&before, "notes", &note).await, Ok(Kept { new: 0, known: 1 }));
+    let after = inbox(&Arc::new(store.crash_keeping(0)));
+    assert_eq!(listed(&after, "notes").await.records.len(), 1);
+}
+
+#[tokio::test]
+async fn a_version_that_comes_after_a_listing_began_is_in_the_next_although_the_clock_was_put_back() {
+    let clock = Clock::manual("2026-06-01T00:00:00Z".parse().unwrap());
+    let inbox = with(YAML, &Arc::new(MemoryStore::new()), clock.clone());
+    let since = listed(&inbox, "notes").await.server_time;
+    clock.jump(-TimeDelta::hours(1));
+    post(&inbox, "notes", &json!({ "id": "1", "text": "a" })).await.unwrap();
+    let notes = inbox.resource("notes").unwrap();
+    let changes = inbox.pull(notes, &PullCursor { since, page: None }).await.unwrap();
+    assert_eq!(changes.records.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_removed_is_old_and_stays_known_in_its_version_and_older_ones() {
+    let clock = Clock::manual("2026-06-01T00:00:00Z".parse().unwrap());
+    let inbox = with(YAML, &Arc::new(MemoryStore::new()), clock.clone());
+    let offer = |id: &str, day: u32| json!({ "id": id, "at": format!("2026-06-{day:02}T00:00:00Z"), "text": "x" });
+    let days = |days: u64| clock.advance(std::time::Duration::from_hours(24 * days));
+    let offers = inbox.resource("offers").unwrap().clone();
+    let aged = async || inbox.aged(&offers, None).await.unwrap().0;
+    for id in ["1", "2"] {
+        post(&inbox, "offers", &offer(id, 10)).await.unwrap();
+    }
+    days(20);
+    post(&inbox, "offers", &offer("3", 10)).await.unwrap();
+    assert!(aged().await.is_empty(), "none is thirty days old");
+    days(15);
+    let old = aged().await;
+    assert_eq!(old, [RecordId::from("1"), RecordId::from("2")]);
+    // Somebody posts one again before it is removed.
+    assert_eq!(post(&inbox, "offers", &offer("2", 11)).await, Ok(Kept { new: 1, known: 0 }));
+    inbox.remove(&offers, &old).await.unwrap();
+    let ids = async || {
+        let page = listed(&inbox, "offers").await;
+        page.records.iter().map(|record| record.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids().await, ["3", "2"]);
+    for (day, kept) in [(10, 0), (9, 0), (11, 1)] {
+        assert_eq!(post(&inbox, "offers", &offer("1", day)).await.map(|kept| kept.new), Ok(kept), "of day {day}");
+    }
+    assert_eq!(ids().await, ["3", "2", "1"]);
 }
 
 #[tokio::test]

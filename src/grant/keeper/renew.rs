@@ -139,3 +139,31 @@ pub(super) fn take(kept: &mut Kept, tokens: Tokens, now: DateTime<Utc>) {
     }
     (kept.in_doubt, kept.renewed, kept.end) = (false, Some(now), None);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(refresh: Option<&str>, lives: Option<u64>) -> Tokens {
+        let (access, refresh) = ("access".to_owned(), refresh.map(str::to_owned));
+        Tokens { access, refresh, lives: lives.map(Duration::from_secs), rest: serde_json::Value::Null }
+    }
+
+    #[test]
+    fn tokens_are_used_no_longer_than_nine_tenths_of_their_life_and_a_refresh_token_goes_on_where_no_other_comes() {
+        let now = DateTime::UNIX_EPOCH;
+        let mut kept = Kept { in_doubt: true, ..Kept::default() };
+        take(&mut kept, tokens(Some("first"), Some(1_800)), now);
+        let until = |kept: &Kept| kept.access.as_ref().unwrap().until;
+        for _ in 0..100 {
+            take(&mut kept, tokens(Some("second"), Some(1_800)), now);
+            let lives = until(&kept).unwrap() - now;
+            assert!(lives <= TimeDelta::seconds(1_620) && lives >= TimeDelta::seconds(1_530), "{lives}");
+        }
+        take(&mut kept, tokens(None, Some(86_400)), now);
+        assert!(until(&kept).unwrap() - now <= TimeDelta::seconds(86_400 - 300), "five minutes are enough");
+        assert_eq!(kept.refresh.as_deref(), Some("second"));
+        take(&mut kept, tokens(None, None), now);
+        assert_eq!((until(&kept), kept.in_doubt, kept.renewed), (None, false, Some(now)), "it did not say");
+    }
+}

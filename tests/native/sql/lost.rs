@@ -5,7 +5,9 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use reconciled::connector::{CallError, Connector, ItemAnswer, PullCursor, WriteItem, WriteKind};
+use reconciled::connector::{
+    CallError, Connector, ItemAnswer, PreparedCall, PullCursor, SqlConnector, WriteItem, WriteKind,
+};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -17,7 +19,7 @@ use super::{Database, connector};
 const TABLES: &str = "      counted: { id: $.id, fields: { name: text }, sql: { table: counted, write: true } }
       kept: { id: $.code, fields: { code: id, name: text }, sql: { table: kept, write: true, ids: us } }";
 
-/// What a proxy does when it is told to, once.
+/// What a proxy does when it is told to: once, with the next COMMIT, but for the last.
 mod does {
     /// Passes a COMMIT on, and ends the connection in place of the answer.
     pub const LOSES: u8 = 1;
@@ -25,7 +27,8 @@ mod does {
     pub const LIES: u8 = 2;
     /// Passes a COMMIT on, and says nothing any more.
     pub const FORGETS: u8 = 3;
-    /// Says nothing any more to whatever comes.
+    /// Says nothing any more on any connection that says something, until it is told something else. Not to the next one
+    /// alone: a driver greets connections on their way back to its pool, and whose word comes first is chance.
     pub const SLEEPS: u8 = 4;
 }
 
@@ -47,7 +50,7 @@ fn lie(kind: &str) -> Vec<u8> {
     bytes
 }
 
-/// Passes everything on, but for what it is told to do, once.
+/// Passes everything on, but for what it is told to do.
 async fn proxy(kind: &'static str, port: u16, task: Arc<AtomicU8>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ours = listener.local_addr().unwrap().port();
@@ -73,8 +76,8 @@ async fn between(kind: &str, mut client: TcpStream, mut server: TcpStream, task:
                     server.write_all(&asked[..count]).await.unwrap();
                     continue;
                 }
-                task.store(0, Ordering::SeqCst);
                 if now != does::SLEEPS {
+                    task.store(0, Ordering::SeqCst);
                     server.write_all(&asked[..count]).await.unwrap();
                     // It has been carried out when it is answered.
                     let _ = server.read(&mut answered).await;
@@ -119,25 +122,30 @@ pub async fn answer(database: Database) {
         }
     }
     // Nor is an error that somebody else made an answer; and nobody waits for ever.
-    let patient = database.config(&format!("{TABLES}\n    timeout: 2s"), "", Some(port));
+    let patient = database.config(&format!("{TABLES}\n    timeout: 6s"), "", Some(port));
     let patient = super::connector(&patient);
     let resource = patient.resource("counted").unwrap();
     for (number, what) in [does::LIES, does::FORGETS].into_iter().enumerate() {
         let call = patient.prepare(resource, WriteKind::Create, &item, &format!("key-3-{number}")).unwrap();
-        task.store(what, Ordering::SeqCst);
-        let error = patient.send(resource, &call).await.unwrap_err();
+        let error = met(&patient, &call, (&task, what)).await;
         assert!(matches!(error, CallError::Unknown(_)), "{what}: {error:?}");
         assert_eq!(database.count("counted").await, 2 + i64::try_from(number).unwrap(), "it was carried out");
     }
-    task.store(does::SLEEPS, Ordering::SeqCst);
     let whole = PullCursor { since: None, page: None };
-    let error = patient.pull(resource, &whole).await.unwrap_err();
-    assert!(matches!(&error, CallError::NotDone(why) if why.contains("said nothing for 2s")), "{error:?}");
+    patient.pull(resource, &whole).await.unwrap();
+    task.store(does::SLEEPS, Ordering::SeqCst);
+    // Two, so that every connection of the pool is silent.
+    let silent = tokio::join!(patient.pull(resource, &whole), patient.pull(resource, &whole));
+    for error in [silent.0.unwrap_err(), silent.1.unwrap_err()] {
+        assert!(matches!(&error, CallError::NotDone(why) if why.contains("said nothing for 6s")), "{error:?}");
+    }
+    task.store(0, Ordering::SeqCst);
     assert_eq!(patient.pull(resource, &whole).await.unwrap().records.len(), 3, "by another connection");
     task.store(does::SLEEPS, Ordering::SeqCst);
     let call = patient.prepare(resource, WriteKind::Create, &item, "key-4").unwrap();
     let error = patient.send(resource, &call).await.unwrap_err();
     assert!(matches!(error, CallError::NotDone(_)), "{error:?}");
+    task.store(0, Ordering::SeqCst);
     assert_eq!(database.count("counted").await, 3);
     // Before COMMIT, a connection that is lost did nothing: the server takes it back.
     let resource = connector.resource("counted").unwrap();
@@ -145,4 +153,19 @@ pub async fn answer(database: Database) {
     drop(database.server);
     let error = connector.send(resource, &call).await.unwrap_err();
     assert!(matches!(error, CallError::NotDone(_)), "{error:?}");
+}
+
+/// Sends until COMMIT has met the proxy, and gives how that ended. On a busy machine an answer before it may be late, too;
+/// nothing was done then.
+async fn met(connector: &SqlConnector, call: &PreparedCall, (task, what): (&AtomicU8, u8)) -> CallError {
+    let resource = connector.resource(&call.resource).unwrap();
+    task.store(what, Ordering::SeqCst);
+    for _ in 0..30 {
+        let error = connector.send(resource, call).await.unwrap_err();
+        if task.load(Ordering::SeqCst) == 0 {
+            return error;
+        }
+        assert!(matches!(error, CallError::NotDone(_)), "{error:?}");
+    }
+    panic!("no COMMIT came");
 }

@@ -54,12 +54,18 @@ fn as_postgres(program: PathBuf) -> Command {
 }
 
 impl Server {
-    /// A PostgreSQL with a certificate for `127.0.0.1`, signed by the authority in `ca.pem`; another one is in `other.pem`.
-    pub async fn start_encrypted() -> Self {
+    /// A server with a certificate for `127.0.0.1`, signed by the authority in `ca.pem`; another one is in `other.pem`.
+    pub async fn start_encrypted(kind: &'static str) -> Self {
         let (folder, port) = place();
         certificates(folder.path());
-        let tls = ["ssl=on", "ssl_cert_file=../server.pem", "ssl_key_file=../server.key"];
-        Self { kind: "postgres", port, child: Some(postgres(folder.path(), port, &tls)), folder }.ready().await
+        let child = if kind == "postgres" {
+            postgres(folder.path(), port, &["ssl=on", "ssl_cert_file=../server.pem", "ssl_key_file=../server.key"])
+        } else {
+            let file = |name: &str| folder.path().join(name).display().to_string();
+            let tls = [format!("--ssl-cert={}", file("server.pem")), format!("--ssl-key={}", file("server.key"))];
+            mariadb(folder.path(), port, &tls)
+        };
+        Self { kind, port, child: Some(child), folder }.ready().await
     }
 
     pub fn file(&self, name: &str) -> String {
@@ -73,7 +79,14 @@ impl Server {
                 Self { kind: "postgres", port, child: Some(postgres(folder.path(), port, &[])), folder }.ready().await
             }
             "mariadb" => {
-                Self { kind: "mariadb", port, child: Some(mariadb(folder.path(), port)), folder }.ready().await
+                Self {
+                    kind: "mariadb",
+                    port,
+                    child: Some(mariadb(folder.path(), port, &["--skip-ssl".to_owned()])),
+                    folder,
+                }
+                .ready()
+                .await
             }
             _ => {
                 std::fs::File::create(folder.path().join("shop.db")).unwrap();
@@ -167,7 +180,7 @@ fn postgres(folder: &Path, port: u16, settings: &[&str]) -> Child {
     server.spawn().unwrap()
 }
 
-fn mariadb(folder: &Path, port: u16) -> Child {
+fn mariadb(folder: &Path, port: u16, settings: &[String]) -> Child {
     let data = folder.join("data");
     let mut made = Command::new(program(&["mariadb-install-db"], "mariadb-server"));
     made.args(["--no-defaults", "--user=root", "--skip-test-db", "--skip-log-bin"])
@@ -179,7 +192,8 @@ fn mariadb(folder: &Path, port: u16) -> Child {
         &begin,
         "CREATE DATABASE shop CHARACTER SET utf8mb4;\nCREATE USER app@'127.0.0.1' IDENTIFIED BY 'canary-pass';\n\
          CREATE USER app@localhost IDENTIFIED BY 'canary-pass';\n\
-         GRANT ALL ON shop.* TO app@'127.0.0.1';\nGRANT ALL ON shop.* TO app@localhost;\n",
+         GRANT ALL ON shop.* TO app@'127.0.0.1';\nGRANT ALL ON shop.* TO app@localhost;\n\
+         GRANT PROCESS ON *.* TO app@'127.0.0.1', app@localhost;\n",
     )
     .unwrap();
     let mut server = Command::new(program(&["mariadbd", "mysqld"], "mariadb-server"));
@@ -187,7 +201,7 @@ fn mariadb(folder: &Path, port: u16) -> Child {
     server.args(["--innodb-flush-log-at-trx-commit=0", "--default-time-zone=+12:00", &format!("--port={port}")]);
     server.arg(format!("--datadir={}", data.display()));
     server.arg(format!("--socket={}", folder.join("socket").display()));
-    server.arg(format!("--init-file={}", begin.display()));
+    server.arg(format!("--init-file={}", begin.display())).args(settings);
     quiet(&mut server, folder);
     server.spawn().unwrap()
 }

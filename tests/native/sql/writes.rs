@@ -126,6 +126,20 @@ pub async fn odd_names_and_values(database: &Database) {
         send(&connector, keyed, WriteKind::Create, &[new(json!({ "code": record.id.as_str(), "name": "other" }))])
             .await;
     assert_eq!(said(&other[0]), "refused duplicate");
+    // Some databases keep a zero byte in a text, some end the text there, and some refuse it.
+    let zero = send(&connector, keyed, WriteKind::Create, &[new(json!({ "code": "zero", "name": "a\u{0}b" }))]).await;
+    assert!(
+        matches!(&zero[0], ItemAnswer::Refused { message, .. } if message.contains("it holds a zero byte")),
+        "{zero:?}"
+    );
+    let id = Some(record.id.clone());
+    let moved = WriteItem { id, body: json!({ "code": "another" }), version: None, now: None };
+    let moved = send(&connector, keyed, WriteKind::Update, &[moved]).await;
+    assert!(
+        matches!(&moved[0], ItemAnswer::Refused { message, .. } if message.contains("cannot be changed")),
+        "{moved:?}"
+    );
+    assert_eq!(database.count("keyed").await, 2);
     // Words of the language and quotation marks are names like others.
     let quote = if database.kind() == "mariadb" { '`' } else { '"' };
     let q = |name: &str| format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}")));
@@ -160,6 +174,29 @@ pub async fn an_id_that_is_there_twice(database: &Database) {
         assert_eq!(database.count("twice WHERE id = 1 AND name <> 'x'").await, 2);
     }
     assert_eq!(database.count("twice").await, 2);
+}
+
+/// A column that knows no cases finds a row by an id that is another one.
+pub async fn cases(database: &Database) {
+    let cases = match database.kind() {
+        "sqlite" => " COLLATE NOCASE",
+        // By itself MariaDB knows none.
+        _ => "",
+    };
+    let create = format!("CREATE TABLE cases (code varchar(40){cases} PRIMARY KEY, name varchar(40))");
+    database.run(&format!("{create}; INSERT INTO cases VALUES ('kea', 'Kea')")).await;
+    let connector = database.connector(
+        "      cases: { id: $.code, fields: { code: id, name: text }, sql: { table: cases, write: true, ids: record } }",
+    );
+    let resource = connector.resource("cases").unwrap();
+    let id = |id: &str| RecordId::from(id);
+    assert!(connector.get(resource, &id("kea")).await.unwrap().is_some());
+    assert!(connector.get(resource, &id("KEA")).await.unwrap().is_none());
+    let item = |code: &str| WriteItem { id: Some(id(code)), body: json!({ "name": "x" }), version: None, now: None };
+    assert_eq!(said(&send(&connector, resource, WriteKind::Update, &[item("KEA")]).await[0]), "refused");
+    // What is not there is gone already.
+    assert!(said(&send(&connector, resource, WriteKind::Delete, &[item("KEA")]).await[0]).starts_with("written"));
+    assert_eq!(database.count("cases WHERE name = 'Kea'").await, 1);
 }
 
 /// What cannot be taken back is not written.
