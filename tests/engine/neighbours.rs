@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use reconciled::engine::Mode;
+use reconciled::{
+    config::IntegrationName,
+    engine::{Mode, RunRequest},
+};
 use serde_json::json;
 
 use crate::support::{Fault, World};
@@ -90,4 +93,62 @@ async fn nothing_is_made_beside_a_create_of_unknown_outcome() {
         assert_eq!((links(&world, "acme/contacts").await, links(&world, "acme/buyers").await), (1, 2));
         world.settled().await;
     }
+}
+
+/// Two integrations, and the tiers of the first.
+fn apart(tiers: &str) -> String {
+    format!(
+        "
+integrations:
+  a:
+    first_run: {{ apply: automatic }}
+    pipelines:
+      contacts:
+        source: shop/contacts
+        target: books/contacts
+        direction: source-to-target
+        match: [ {tiers} {{ source: $.email, target: $.email }} ]
+        fields:
+          - {{ source: $.email, target: $.email, write: on-create }}
+          - {{ source: $.phone, target: $.phone, write: on-create }}
+  b:
+    first_run: {{ apply: automatic }}
+    pipelines:
+      buyers:
+        source: shop/sales
+        target: books/contacts
+        direction: source-to-target
+        match: [ {{ source: $.email, target: $.email }} ]
+        fields:
+          - {{ source: $.email, target: $.email, write: on-create }}
+          - {{ source: $.number, target: $.note }}
+"
+    )
+}
+
+/// A neighbour's run reads for a pipeline whose edit no run of its own has seen, and the edit is taken back.
+#[tokio::test]
+async fn what_a_neighbour_read_under_an_edit_that_was_taken_back_is_found_all_the_same() {
+    let mut world = World::new(&apart(""));
+    fill(&world);
+    let there = world.books.insert("contacts", json!({"name": "Tui", "email": "tui@x.example", "phone": "1"}));
+    let b = RunRequest { integration: IntegrationName::parse("b").unwrap(), ..world.request(Mode::Sync) };
+    for _ in 0..2 {
+        world.sync().await;
+        world.run(b.clone()).await;
+        world.clock.advance(Duration::from_secs(60));
+    }
+    world.reconfigure(&apart("{ source: $.phone, target: $.phone },"));
+    world.books.edit("contacts", &there, json!({"email": "tui@y.example"}));
+    world.run(b).await;
+    world.reconfigure(&apart(""));
+    // No listing of changes shows it again.
+    world.clock.advance(Duration::from_secs(3_600));
+    let before = world.books.count("contacts");
+    let new = world.shop.insert("contacts", json!({"name": "Tui", "email": "tui@y.example"}));
+    world.sync().await;
+    let links = world.desk(async |desk| desk.links(&world.pipeline("a/contacts")).await.unwrap()).await;
+    assert!(links.iter().any(|link| link.source.as_str() == new && link.target.as_str() == there), "{links:?}");
+    assert_eq!(world.books.count("contacts"), before);
+    world.settled().await;
 }
