@@ -116,12 +116,11 @@ impl<'c> Shelf<'c> {
         for (key, node) in mem::take(&mut all.entries) {
             found.order.insert(key.text.clone(), found.order.len());
             let tree = tree(&node);
-            match before.integrations.get(&key.text).filter(|kept| kept.tree == tree) {
-                Some(kept) => found.known.push(Known { key, node, kept: Arc::clone(kept) }),
-                None => {
-                    self.trees.borrow_mut().insert(key.text.clone(), tree);
-                    left.push((key, node));
-                }
+            if let Some(kept) = before.integrations.get(&key.text).filter(|kept| kept.tree == tree) {
+                found.known.push(Known { key, node, kept: Arc::clone(kept) });
+            } else {
+                self.trees.borrow_mut().insert(key.text.clone(), tree);
+                left.push((key, node));
             }
         }
         let emptied = left.is_empty() && !found.known.is_empty();

@@ -1,7 +1,7 @@
 //! What is parked at several clients of one template, by cause: the same missing account is one thing to mend, whoever
 //! it is missing for.
 
-use std::{fs, path::Path};
+use std::{fmt::Write as _, fs, path::Path};
 
 use serde_json::{Value, json};
 
@@ -35,7 +35,8 @@ templates:
 fn agency() -> String {
     let mut text = AGENCY.to_owned();
     for from in ["till", "refunds", "bank", "orders"] {
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             "      {from}:
         source: {from}/rows
         target: books/rows
@@ -46,7 +47,7 @@ fn agency() -> String {
           - {{ source: $.account, target: $.account, transform: {{ lookup: accounts }} }}
           - {{ source: $.amount, target: $.amount }}
 "
-        ));
+        );
     }
     text + "integrations: { acme: { template: shop }, bravo: { template: shop } }\n"
 }
@@ -55,12 +56,11 @@ fn agency() -> String {
 fn rows(dir: &Path, client: &str, system: &str, accounts: &[&str]) {
     let folder = dir.join(client).join(system);
     fs::create_dir_all(&folder).unwrap();
-    let rows: String = accounts
-        .iter()
-        .enumerate()
-        .map(|(at, account)| format!("{system}-{at},{account},{client} {system} {at}\n"))
-        .collect();
-    fs::write(folder.join("rows.csv"), format!("key,account,amount\n{rows}")).unwrap();
+    let mut text = "key,account,amount\n".to_owned();
+    for (at, account) in accounts.iter().enumerate() {
+        let _ = writeln!(text, "{system}-{at},{account},{client} {system} {at}");
+    }
+    fs::write(folder.join("rows.csv"), text).unwrap();
 }
 
 fn causes(dir: &Path, args: &[&str]) -> Vec<(String, u64, Value)> {

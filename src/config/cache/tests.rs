@@ -26,6 +26,7 @@ struct Client {
 
 /// A configuration that can be edited everywhere.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is one edit")]
 struct World {
     clients: Vec<Client>,
     mark: u32,
@@ -108,6 +109,7 @@ impl World {
         }
     }
 
+    #[allow(clippy::too_many_lines, reason = "mostly the files")]
     fn files(&self) -> BTreeMap<String, String> {
         let mut files = BTreeMap::new();
         let comment = if self.comment { "# a line more\n\n" } else { "" };

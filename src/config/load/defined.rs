@@ -61,7 +61,7 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Takes in what a file holds. `known` are its integrations that were made before, with their place among all of it.
+    /// Takes in what a file holds; `found` was taken out of it before.
     pub fn add(&mut self, top: TopW, found: Found, file: &str, report: &Report) {
         for (at, failed) in [
             names_failed(top.connections.as_ref()),
