@@ -51,6 +51,7 @@ pub use placeholders::{EnvSource, ProcessEnv};
 pub use render::render;
 pub use render_client::{RenderError, render_client};
 pub use resolve::LeftOut;
+pub(crate) use resolve::names_certificate;
 pub use resolved::*;
 pub(crate) use schema::schema_of;
 pub use schema::{config_schema, connector_schema, settings_schema};

@@ -30,6 +30,7 @@ use std::{
 };
 
 pub(crate) use connection::connection;
+pub(crate) use database::names_certificate;
 pub(crate) use grant::grant;
 pub(crate) use hash::{entries_hash, node_hash};
 pub(crate) use integration::{Draft, integration, top_level};

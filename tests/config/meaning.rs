@@ -4,8 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use reconciled::{
     config::{
-        Amount, Blanks, Conflicts, Content, Creates, Deletes, Differences, Drift, Field, Filter, Flow, OnLeave,
-        Operator, Pipeline, Transform, load,
+        Amount, Blanks, Conflicts, Content, Creates, Deletes, Differences, Drift, Effects, Field, Filter, Flow,
+        OnLeave, Operator, Pipeline, Transform, load,
     },
     record::Side,
 };
@@ -349,4 +349,48 @@ connections:
     }
     assert_eq!(told(Some("[listen]\npublic = \"127.0.0.1:8443\"\n")), "");
     assert_eq!(told(None), "", "the daemon's own settings may be elsewhere");
+}
+
+#[test]
+fn which_way_a_pipeline_of_another_integration_faces_is_part_of_what_refers_to_it() {
+    let contacts = |source: &str, target: &str| {
+        let (there, here) =
+            if source == "shop" { ("$.email", "$.EmailAddress") } else { ("$.EmailAddress", "$.email") };
+        format!(
+            "integrations:
+  people:
+    pipelines:
+      contacts:
+        source: {source}/contacts
+        target: {target}/contacts
+        direction: two-way
+        match: {{ source: {there}, target: {here} }}
+        fields: [ {{ source: {there}, target: {here} }} ]
+"
+        )
+    };
+    let sales = "integrations:
+  sales:
+    pipelines:
+      sales:
+        source: shop/sales
+        target: xero/invoices
+        direction: source-to-target
+        match: { source: $.number, target: $.InvoiceNumber }
+        fields:
+          - { source: $.number, target: $.InvoiceNumber }
+          - { source: $.contact_id, target: $.Contact.ContactID, reference: people/contacts }
+";
+    let effective = |contacts: &str| {
+        let dir = files(&[("a.yaml", CONNECTIONS), ("b.yaml", contacts), ("c.yaml", sales)]);
+        let loaded = load(dir.path(), &HashMap::new());
+        assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
+        let sales = loaded.config.integrations.iter().find(|(name, _)| name.as_str() == "sales").unwrap().1;
+        Effects::default().of(sales)
+    };
+    let ahead = effective(&contacts("shop", "xero"));
+    assert_eq!(effective(&contacts("shop", "xero")), ahead);
+    let turned = effective(&contacts("xero", "shop"));
+    assert_ne!(turned.meaning, ahead.meaning, "the id is looked up on the other side of the same links");
+    assert_eq!(turned.tuning, ahead.tuning);
 }

@@ -22,6 +22,11 @@ const MODE: [&str; 2] = ["sslmode", "ssl-mode"];
 const ROOT: [&str; 4] = ["sslrootcert", "ssl-root-cert", "sslca", "ssl-ca"];
 const OWN: [&str; 4] = ["sslcert", "ssl-cert", "sslkey", "ssl-key"];
 
+/// Whether a part of an address behind the question mark names a file of certificates or keys.
+pub(crate) fn names_certificate(part: &str) -> bool {
+    ROOT.contains(&part) || OWN.contains(&part)
+}
+
 /// A database: `postgres://host/name`, `mysql://host/name`, or a file of `SQLite`.
 pub(super) fn database(cx: &Cx<'_>, written: &At<String>) -> Option<Url> {
     if let Some(file) = written.value.strip_prefix("sqlite:") {

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret as _;
 use sqlx::{ConnectOptions as _, any::AnyConnectOptions};
 use url::Url;
 
-use crate::config::{Auth, Connection};
+use crate::config::{Auth, Connection, names_certificate};
 
 /// Why a statement has no answer.
 #[derive(Debug)]
@@ -34,11 +34,9 @@ pub(super) async fn options(connection: &Connection) -> Result<AnyConnectOptions
         put.map_err(|()| "a file of SQLite has no login".to_owned())?;
     }
     for (name, path) in url.query_pairs() {
-        let is_file = matches!(
-            &*name,
-            "sslrootcert" | "ssl-root-cert" | "sslca" | "ssl-ca" | "sslcert" | "ssl-cert" | "sslkey" | "ssl-key"
-        );
-        if is_file && let Err(error) = tokio::fs::metadata(&*path).await {
+        if names_certificate(&name)
+            && let Err(error) = tokio::fs::metadata(&*path).await
+        {
             return Err(format!("`{name}` in its `base_url` names {path}, which cannot be read: {error}"));
         }
     }
