@@ -7,6 +7,7 @@
 
 mod blackout;
 mod builtin;
+mod cache;
 mod client_list;
 mod cost;
 mod cron_line;
@@ -36,13 +37,14 @@ mod when;
 pub(crate) mod written;
 
 pub use blackout::{Blackout, Moment};
+pub use cache::Cache;
 pub use cost::{Cost, CostLine, cost};
 pub use diagnostic::{Diagnostic, Severity};
 pub use effective::{Effective, Effects};
 pub use files::Snapshot;
 pub(crate) use files::is_config;
 pub(crate) use load::defines;
-pub use load::{Loaded, SETTINGS_FILE, WrittenIn, load, load_snapshot};
+pub use load::{Loaded, SETTINGS_FILE, WrittenIn, load, load_cached, load_snapshot};
 pub(crate) use names::is_below;
 pub use names::{ConnectionName, GrantName, IntegrationName, NameError, PipelineName};
 pub use placeholders::{EnvSource, ProcessEnv};

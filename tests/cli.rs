@@ -2,6 +2,8 @@
 
 #[path = "cli/answers.rs"]
 mod answers;
+#[path = "cli/causes.rs"]
+mod causes;
 
 use std::{
     fs,

@@ -56,7 +56,7 @@ pub async fn until(socket: &Path, is: impl Fn(&DaemonStatus) -> bool) -> DaemonS
         if let Some(status) = status(socket).await.filter(&is) {
             return status;
         }
-        assert!(began.elapsed() < Duration::from_secs(120), "the daemon does not come that far");
+        assert!(began.elapsed() < Duration::from_secs(600), "the daemon does not come that far");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

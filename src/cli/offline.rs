@@ -37,7 +37,7 @@ impl Judge {
     ///
     /// When the settings have mistakes, or the state cannot be used.
     pub async fn open(dir: &Path, out: &Output) -> Result<Self, CliError> {
-        let (snapshot, loaded) = setup::read_for_daemon(dir, out)?;
+        let (snapshot, loaded, _) = setup::read_for_daemon(dir, out)?;
         match Client::connect(&loaded.config.settings.socket).await {
             Ok(client) => Ok(Self::Daemon(Box::new(client))),
             Err(ClientError::NoDaemon { .. }) => {

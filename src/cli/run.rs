@@ -34,7 +34,7 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
     // Before anything slow: a signal that comes now is carried out when the daemon is there.
     let no_signals = |error| CliError::Other(format!("this process cannot listen to signals: {error}"));
     let signals = Signals::listen().map_err(no_signals)?;
-    let (snapshot, loaded) = setup::read_for_daemon(dir, out)?;
+    let (snapshot, loaded, cache) = setup::read_for_daemon(dir, out)?;
     super::log("RECONCILED_LOG", &loaded.config.settings.log);
     if loaded.has_errors() {
         out.talk(&loaded.render(out.talk_paint == Paint::Colour));
@@ -43,7 +43,7 @@ pub async fn run(dir: &Path, out: &Output) -> Result<Exit, CliError> {
     let store = open_store(&Arc::new(loaded.config.clone())).await?;
     look_back(&loaded.config, &store, &clock, out).await?;
     let (path, has_errors) = (loaded.config.settings.state_dir.clone(), loaded.has_errors());
-    let boot = boot_with(loaded, &snapshot, &ProcessEnv, &Ledger::new(store.clone()), clock.now()).await;
+    let boot = boot_with((loaded, cache), &snapshot, &ProcessEnv, &Ledger::new(store.clone()), clock.now()).await;
     // The daemon reads the files itself from now on.
     drop(snapshot);
     let boot = boot.map_err(|source| CliError::Store { path, source })?;

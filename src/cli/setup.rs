@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use super::{exit::CliError, output::Output, text::Paint};
 use crate::{
     clock::Clock,
-    config::{self, Config, ConnectionName, IntegrationName, Loaded, PipelineName, ProcessEnv, Snapshot},
+    config::{self, Cache, Config, ConnectionName, IntegrationName, Loaded, PipelineName, ProcessEnv, Snapshot},
     connector::{
         Commons, Connector, FileConnector, HttpConnector, InboxConnector, LimitRegistry, Priority, Requests,
         SqlConnector,
@@ -56,12 +56,13 @@ fn read(dir: &Path, out: &Output) -> Result<Loaded, CliError> {
     sound_settings(config::load(dir, &ProcessEnv), out)
 }
 
-/// Reads the configuration folder for a daemon: its settings must be sound; everything else may hold mistakes.
+/// Reads the configuration folder for a daemon, and gives what the load left for the next one: its settings must be sound;
+/// everything else may hold mistakes.
 ///
 /// # Errors
 ///
 /// When the folder is not there, or nobody can say where the store is.
-pub fn read_for_daemon(dir: &Path, out: &Output) -> Result<(Snapshot, Loaded), CliError> {
+pub fn read_for_daemon(dir: &Path, out: &Output) -> Result<(Snapshot, Loaded, Cache), CliError> {
     // One that is not there yet, or not mounted, is no reason to be down: what was good last runs.
     if dir.exists() {
         no_folder(dir)?;
@@ -74,8 +75,9 @@ pub fn read_for_daemon(dir: &Path, out: &Output) -> Result<(Snapshot, Loaded), C
         std::thread::sleep(Duration::from_millis(200));
         snapshot = Snapshot::read(dir);
     }
-    let loaded = config::load_snapshot(&snapshot, &ProcessEnv, &BTreeMap::new());
-    Ok((snapshot, sound_settings(loaded, out)?))
+    let mut cache = Cache::default();
+    let loaded = config::load_cached(&snapshot, &ProcessEnv, &BTreeMap::new(), &mut cache);
+    Ok((snapshot, sound_settings(loaded, out)?, cache))
 }
 
 fn no_folder(dir: &Path) -> Result<(), CliError> {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
 };
 
 use super::{
@@ -38,8 +38,9 @@ pub(crate) fn text(name: &str) -> Option<&'static str> {
 }
 
 /// The built-in connectors by name. They are read once; a test keeps them free of mistakes.
-pub(crate) fn manifests() -> &'static BTreeMap<String, Manifest> {
-    static ALL: LazyLock<BTreeMap<String, Manifest>> = LazyLock::new(|| read_all().0);
+pub(crate) fn manifests() -> &'static BTreeMap<String, Arc<Manifest>> {
+    static ALL: LazyLock<BTreeMap<String, Arc<Manifest>>> =
+        LazyLock::new(|| read_all().0.into_iter().map(|(name, made)| (name, Arc::new(made))).collect());
     &ALL
 }
 

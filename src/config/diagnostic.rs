@@ -137,6 +137,8 @@ pub(crate) struct Report {
     dropped: Cell<usize>,
     /// Errors found again, where an alias or a variant brings the same place in twice.
     repeated: Cell<usize>,
+    /// Findings of any kind, also those that are there already.
+    added: Cell<usize>,
 }
 
 /// Most findings that are kept: nobody reads more, and a file full of mistakes must not cost more than reading it.
@@ -145,6 +147,7 @@ const MOST: usize = 500;
 impl Report {
     /// Adds a finding, unless the very same is there already (an alias is decoded once per use).
     pub(crate) fn add(&self, finding: Finding) {
+        self.added.set(self.added.get() + 1);
         let mut findings = self.findings.borrow_mut();
         let known =
             findings.iter().any(|f| f.code == finding.code && f.span == finding.span && f.message == finding.message);
@@ -165,6 +168,11 @@ impl Report {
         self.findings.borrow().iter().filter(|f| f.severity == Severity::Error).count()
             + self.dropped.get()
             + self.repeated.get()
+    }
+
+    /// How often something was found by now, warnings and what was found before included.
+    pub(crate) const fn added(&self) -> usize {
+        self.added.get()
     }
 
     /// Runs `work` and tells whether it found an error.

@@ -1,5 +1,7 @@
 //! Loading: from a folder to everything that is sound in it, and every mistake.
 
+mod defined;
+
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
@@ -8,23 +10,25 @@ use std::{
 };
 
 use super::{
-    Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, MadeFrom, PipelineName, Rollout, Snapshot, Sources,
-    builtin, client_list,
-    diagnostic::{Report, error},
+    Cache, Config, ConnectionName, Diagnostic, IntegrationName, LeftOut, MadeFrom, PipelineName, Rollout, Snapshot,
+    Sources, builtin,
+    cache::Shelf,
+    client_list,
+    diagnostic::Report,
     extends, parse,
     placeholders::{self, EnvSource},
     resolve::{self, Cx},
     settings,
     source::Span,
     templates::Templates,
-    tree::{Key, Node, NodeValue},
+    tree::Node,
     unparsed, when,
-    written::{
-        At, ConnectionW, Decode as _, Entry, GrantW, IntegrationW, ManifestW, Named, NotificationW, PipelineW, TableW,
-        TopW,
-    },
+    written::{Decode as _, Entry, ManifestW, TopW},
 };
 use crate::connector::Manifest;
+
+pub(crate) use defined::{Found, Item, defines};
+use defined::{RawNames, Written};
 
 /// What a configuration folder holds.
 #[derive(Clone, Debug)]
@@ -92,8 +96,36 @@ pub fn load(dir: &Path, env: &dyn EnvSource) -> Loaded {
 /// As [`load()`], of files that were read already. `earlier` holds texts that files had before: what they define is not
 /// gone because the file cannot be read now, or holds a mistake; it counts as defined with mistakes.
 #[must_use]
-#[allow(clippy::too_many_lines, reason = "one step after the other")]
 pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMap<String, Arc<str>>) -> Loaded {
+    load_with(snapshot, env, earlier, None).0
+}
+
+/// As [`load_snapshot`], and the same comes of it. Integrations that are as they were at an earlier load are not made
+/// again.
+#[must_use]
+pub fn load_cached(
+    snapshot: &Snapshot,
+    env: &dyn EnvSource,
+    earlier: &BTreeMap<String, Arc<str>>,
+    cache: &mut Cache,
+) -> Loaded {
+    let (loaded, after) = load_with(snapshot, env, earlier, Some(cache));
+    if loaded.has_errors() {
+        // What is kept knows no places, and a mistake is told with all that have to do with it. What is kept stays for when it is mended.
+        return load_snapshot(snapshot, env, earlier);
+    }
+    *cache = after;
+    loaded
+}
+
+#[allow(clippy::too_many_lines, reason = "one step after the other")]
+fn load_with(
+    snapshot: &Snapshot,
+    env: &dyn EnvSource,
+    earlier: &BTreeMap<String, Arc<str>>,
+    cache: Option<&Cache>,
+) -> (Loaded, Cache) {
+    let shelf = Shelf::new(cache);
     let dir = snapshot.dir();
     let report = Report::default();
     let mut sources = Sources::default();
@@ -125,10 +157,15 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
     clients.share(&nodes);
     extends::lay(&mut nodes, &mut sources, &report);
     let mut written = Written::default();
-    for (node, name) in nodes.iter().zip(&names) {
+    for (node, name) in nodes.iter_mut().zip(&names) {
+        let found = shelf.take(node);
+        let before = report.added();
         let (top, bad) = report.watch(|| TopW::decode(node, &report));
+        if report.added() != before {
+            shelf.leave_out(&found);
+        }
         if let Some(top) = top {
-            written.add(top, name, &report);
+            written.add(top, found, name, &report);
         }
         if bad {
             broken.insert(name.clone());
@@ -162,7 +199,9 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         tables: BTreeMap::new(),
         pipelines: defined.values().flat_map(|(_, pipelines)| pipelines.iter().cloned()).collect(),
         client: RefCell::default(),
+        seen: RefCell::default(),
     };
+    shelf.manifests(&mut cx.manifests);
     for name in &written.failed[2] {
         cx.manifests.insert(name.clone(), None);
     }
@@ -193,11 +232,13 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         })
         .chain(written.failed[1].iter().map(|name| (name.clone(), None)))
         .collect();
+    shelf.connections(&mut cx.connections);
+    shelf.tables(&mut cx.tables);
     resolve::check_connections(&cx, &written.connections);
     if toml.is_some() && settings_sound && settings.public.is_none() {
         resolve::unheard(&cx, &written.grants, &written.connections);
     }
-    let integrations = written.integrations.iter().filter_map(|entry| resolve::integration(&cx, entry));
+    let integrations = written.integrations.iter().filter_map(|item| shelf.make(&cx, item));
     let mut drafts: Vec<_> = integrations.collect();
     drafts.extend(written.pipelines.iter().filter_map(|entry| resolve::top_level(&cx, entry)));
     resolve::check_moves(&cx, &mut drafts);
@@ -226,7 +267,7 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         .collect();
     let connectors = cx.manifests.into_iter().filter_map(|(name, manifest)| Some((name, manifest?))).collect();
     let diagnostics = report.close(&sources, &origins);
-    Loaded {
+    let loaded = Loaded {
         config,
         diagnostics,
         settings_sound,
@@ -237,7 +278,8 @@ pub fn load_snapshot(snapshot: &Snapshot, env: &dyn EnvSource, earlier: &BTreeMa
         readable: sound,
         connectors,
         sources,
-    }
+    };
+    (loaded, shelf.leave())
 }
 
 fn connections(cx: &Cx<'_>) -> BTreeMap<ConnectionName, Arc<super::Connection>> {
@@ -250,7 +292,7 @@ fn finish(
 ) -> Option<(IntegrationName, Arc<super::Integration>)> {
     let mut integration = draft.integration;
     integration.made = made.get(&integration.name).cloned();
-    integration.pipelines = draft.pipelines.into_iter().map(|resolved| Arc::new(resolved.pipeline)).collect();
+    integration.pipelines = draft.pipelines.into_iter().map(|resolved| resolved.pipeline).collect();
     (!integration.pipelines.is_empty()).then(|| (integration.name.clone(), Arc::new(integration)))
 }
 
@@ -284,218 +326,24 @@ pub(super) fn read_tree(
     (!node.is_null()).then_some(node)
 }
 
-/// Everything that was written, in any file.
-#[derive(Default)]
-struct Written {
-    connectors: Vec<Entry<ManifestW>>,
-    grants: Vec<Entry<GrantW>>,
-    connections: Vec<Entry<ConnectionW>>,
-    tables: Vec<Entry<TableW>>,
-    integrations: Vec<Entry<IntegrationW>>,
-    pipelines: Vec<Entry<PipelineW>>,
-    notifications: Vec<Entry<NotificationW>>,
-    /// Connections, tables, connectors and grants of which nothing could be read.
-    failed: [Vec<String>; 4],
-    /// The file of each integration and the full names of its pipelines, by name.
-    integrations_in: BTreeMap<String, (String, BTreeSet<String>)>,
-    /// Integrations without any pipeline.
-    off: BTreeSet<String>,
-    /// Kind and name of what is defined more than once.
-    twice: BTreeSet<(&'static str, String)>,
-    /// Kind and name of everything, with its first place.
-    names: BTreeMap<(&'static str, String), Span>,
-}
-
-impl Written {
-    fn add(&mut self, top: TopW, file: &str, report: &Report) {
-        for (at, failed) in [
-            names_failed(top.connections.as_ref()),
-            names_failed(top.tables.as_ref()),
-            names_failed(top.connectors.as_ref()),
-            names_failed(top.grants.as_ref()),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            self.failed[at].extend(failed);
-        }
-        self.place(&top, file);
-        let (names, twice) = (&mut self.names, &mut self.twice);
-        self.connectors.extend(unique(top.connectors, "connector", names, twice, report));
-        self.grants.extend(unique(top.grants, "grant", names, twice, report));
-        self.connections.extend(unique(top.connections, "connection", names, twice, report));
-        self.tables.extend(unique(top.tables, "table", names, twice, report));
-        self.integrations.extend(unique(top.integrations, "integration", names, twice, report));
-        // A pipeline of the top level is an integration of its own, so both share their names.
-        self.pipelines.extend(unique(top.pipelines, "integration", names, twice, report));
-        self.notifications.extend(unique(top.notifications, "notification", names, twice, report));
-    }
-
-    /// What a file defined when it could be read. What is defined in another file by now is there.
-    fn remember(&mut self, raw: &RawNames, file: &str) {
-        for (at, kind) in [(0, "connection"), (1, "table"), (2, "connector"), (3, "grant")] {
-            let missing = raw.parts[at].iter().filter(|name| !self.names.contains_key(&(kind, (*name).clone())));
-            let missing: Vec<String> = missing.cloned().collect();
-            self.failed[at].extend(missing);
-        }
-        self.place_raw(raw, file);
-    }
-
-    /// Notes integrations that are written, where nothing was made of them.
-    fn place_raw(&mut self, raw: &RawNames, file: &str) {
-        for name in raw.integrations.iter().filter(|name| !self.off.contains(*name)) {
-            self.integrations_in.entry(name.clone()).or_insert_with(|| (file.to_owned(), BTreeSet::new()));
-        }
-    }
-
-    /// Notes where integrations are; the first file counts.
-    fn place(&mut self, top: &TopW, file: &str) {
-        let entries = top.integrations.iter().flat_map(|named| &named.entries);
-        let empty = entries.clone().filter(|entry| {
-            entry.errors == 0 && all_names(entry.value.pipelines.as_ref()).is_empty() && entry.value.pipelines.is_some()
-        });
-        // All of its pipelines are switched off: that is no mistake, there is just nothing of it.
-        self.off.extend(empty.map(|entry| entry.name.value.clone()));
-        let inner = entries.filter(|entry| !self.off.contains(&entry.name.value)).map(|entry| {
-            let name = &entry.name.value;
-            let pipelines = all_names(entry.value.pipelines.as_ref());
-            (name.clone(), pipelines.into_iter().map(|pipeline| format!("{name}/{pipeline}")).collect())
-        });
-        let own = all_names(top.pipelines.as_ref()).into_iter().map(|name| (name.clone(), BTreeSet::from([name])));
-        let failed = names_failed(top.integrations.as_ref()).into_iter().map(|name| (name, BTreeSet::new()));
-        for (name, pipelines) in inner.chain(own).chain(failed) {
-            self.integrations_in.entry(name).or_insert_with(|| (file.to_owned(), pipelines));
-        }
-    }
-
-    /// Every integration that is written: its file, and the full names of its pipelines.
-    fn defined(&self) -> BTreeMap<IntegrationName, (String, BTreeSet<PipelineName>)> {
-        let parse = |names: &BTreeSet<String>| names.iter().filter_map(|name| PipelineName::parse(name).ok()).collect();
-        let all = self.integrations_in.iter();
-        all.filter_map(|(name, (file, pipelines))| {
-            Some((IntegrationName::parse(name).ok()?, (file.clone(), parse(pipelines))))
-        })
-        .collect()
-    }
-
-    /// Of what is defined twice nobody can say which one is meant: none is used.
-    fn drop_twins(&mut self) {
-        let twice = std::mem::take(&mut self.twice);
-        let is_twin = |kind: &'static str, name: &At<String>| twice.contains(&(kind, name.value.clone()));
-        self.connections.retain(|entry| !is_twin("connection", &entry.name));
-        self.grants.retain(|entry| !is_twin("grant", &entry.name));
-        self.tables.retain(|entry| !is_twin("table", &entry.name));
-        self.connectors.retain(|entry| !is_twin("connector", &entry.name));
-        self.integrations.retain(|entry| !is_twin("integration", &entry.name));
-        self.pipelines.retain(|entry| !is_twin("integration", &entry.name));
-        self.notifications.retain(|entry| !is_twin("notification", &entry.name));
-        for (kind, name) in twice {
-            match kind {
-                "connection" => self.failed[0].push(name),
-                "table" => self.failed[1].push(name),
-                "connector" => self.failed[2].push(name),
-                "grant" => self.failed[3].push(name),
-                // An integration that is placed and not made is one with mistakes.
-                _ => {}
-            }
-        }
-    }
-}
-
-/// What a text defines: the map and the name of each entry. `None` where it cannot be read.
-pub(crate) fn defines(text: &str) -> Option<Vec<(String, String)>> {
-    let node = parse::parse(0, text, &Report::default())?;
-    let maps = node.map()?.entries.iter().filter_map(|(kind, named)| Some((kind, named.map()?)));
-    let pair = |kind: &Key, (name, _): &(Key, Node)| (kind.text.clone(), name.text.clone());
-    Some(maps.flat_map(|(kind, named)| named.entries.iter().map(move |entry| pair(kind, entry))).collect())
-}
-
-/// The names in a file, taken from its keys before anything is made of them.
-#[derive(Default)]
-struct RawNames {
-    /// Connections, tables, connectors, grants.
-    parts: [Vec<String>; 4],
-    integrations: Vec<String>,
-}
-
-impl RawNames {
-    fn of(node: &Node) -> Self {
-        let keys = |node: Option<&Node>| -> Vec<String> {
-            let entries = node.and_then(Node::map).into_iter().flat_map(|map| &map.entries);
-            entries.map(|(key, _)| key.text.clone()).collect()
-        };
-        let Some(root) = node.map() else { return Self::default() };
-        let parts = ["connections", "tables", "connectors", "grants"].map(|kind| keys(root.get(kind)));
-        let mut integrations = keys(root.get("integrations"));
-        integrations.extend(keys(root.get("pipelines")));
-        let templates = root.get("templates").and_then(Node::map).into_iter().flat_map(|map| &map.entries);
-        for (_, template) in templates {
-            let Some(NodeValue::Seq(clients)) = template.map().and_then(|map| Some(&map.get("clients")?.value)) else {
-                continue;
-            };
-            let names = clients.iter().filter_map(|client| client.map()?.get("client")?.scalar());
-            integrations.extend(names.map(|name| name.text.clone()));
-        }
-        Self { parts, integrations }
-    }
-}
-
-fn all_names<T>(named: Option<&Named<T>>) -> Vec<String> {
-    let entries = named.into_iter().flat_map(|named| &named.entries).map(|entry| entry.name.value.clone());
-    entries.chain(names_failed(named)).collect()
-}
-
-fn names_failed<T>(named: Option<&Named<T>>) -> Vec<String> {
-    named.into_iter().flat_map(|named| &named.failed).map(|name| name.value.clone()).collect()
-}
-
-/// The entries whose name is new; others are reported with both places.
-fn unique<T>(
-    written: Option<Named<T>>,
-    kind: &'static str,
-    names: &mut BTreeMap<(&'static str, String), Span>,
-    twice: &mut BTreeSet<(&'static str, String)>,
-    report: &Report,
-) -> Vec<Entry<T>> {
-    let entries = written.map(|map| map.entries).unwrap_or_default();
-    entries
-        .into_iter()
-        .filter(|entry| {
-            let At { value, span } = &entry.name;
-            let first = *names.entry((kind, value.clone())).or_insert(*span);
-            if first == *span {
-                return true;
-            }
-            twice.insert((kind, value.clone()));
-            let what = if kind == "integration" { "integration or pipeline" } else { kind };
-            report.add(
-                error("config::defined_twice", *span, format!("the {what} `{value}` is defined twice"))
-                    .label("defined again")
-                    .also(first, format!("`{value}` is defined first here"))
-                    .help("rename or remove one of them; until then neither is used"),
-            );
-            false
-        })
-        .collect()
-}
-
 /// The built-in connectors, with what the user changed, and the user's own.
 fn manifests(own: &[Entry<ManifestW>], report: &Report) -> BTreeMap<String, Option<Arc<Manifest>>> {
-    let mut found: BTreeMap<String, Option<Manifest>> =
-        builtin::manifests().iter().map(|(name, manifest)| (name.clone(), Some(manifest.clone()))).collect();
+    let mut found: BTreeMap<String, Option<Arc<Manifest>>> =
+        builtin::manifests().iter().map(|(name, manifest)| (name.clone(), Some(Arc::clone(manifest)))).collect();
     for entry in own {
         let name = &entry.name.value;
         let built_in = found.get(name).cloned().flatten().filter(|_| entry.value.resources.is_none());
         let made = match built_in {
             // What it extends could not be laid below it; that was said.
             _ if entry.value.extends.is_some() => None,
-            Some(mut manifest) => {
+            Some(manifest) => {
+                let mut manifest = Manifest::clone(&manifest);
                 let ((), broken) = report.watch(|| resolve::amend(&mut manifest, &entry.value, report));
-                (!broken).then_some(manifest)
+                (!broken).then(|| Arc::new(manifest))
             }
-            None => resolve::manifest(&entry.name, &entry.value, report),
+            None => resolve::manifest(&entry.name, &entry.value, report).map(Arc::new),
         };
         found.insert(name.clone(), made.filter(|_| entry.errors == 0));
     }
-    found.into_iter().map(|(name, manifest)| (name, manifest.map(Arc::new))).collect()
+    found
 }

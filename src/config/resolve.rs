@@ -66,6 +66,8 @@ pub(crate) struct Cx<'a> {
     pub pipelines: BTreeSet<PipelineName>,
     /// The integration being resolved: connections and tables of its own (`acme/website`) come before those of all.
     pub client: RefCell<Option<String>>,
+    /// What the integration that is or was being resolved looked up.
+    pub seen: RefCell<Vec<Seen>>,
 }
 
 impl Cx<'_> {
@@ -78,12 +80,50 @@ impl Cx<'_> {
 
     /// The connection of this name, as seen from the integration being resolved.
     pub(crate) fn connection(&self, name: &str) -> Option<(&str, &Option<Arc<Connection>>)> {
-        self.own_or_shared(&self.connections, name)
+        let found = self.own_or_shared(&self.connections, name);
+        self.sees(|| Seen::Connection(name.to_owned(), found.map(|(full, one)| (full.to_owned(), one.clone()))));
+        found
     }
 
     /// The table of this name, as seen from the integration being resolved.
     pub(crate) fn table(&self, name: &str) -> Option<&Option<KnownTable>> {
-        self.own_or_shared(&self.tables, name).map(|(_, table)| table)
+        let found = self.own_or_shared(&self.tables, name);
+        self.sees(|| Seen::Table(name.to_owned(), found.map(|(full, one)| (full.to_owned(), one.clone()))));
+        found.map(|(_, table)| table)
+    }
+
+    /// Whether there is a pipeline of this full name, with mistakes or not.
+    pub(crate) fn has_pipeline(&self, name: &PipelineName) -> bool {
+        let there = self.pipelines.contains(name);
+        self.sees(|| Seen::Pipeline(name.clone(), there));
+        there
+    }
+
+    fn sees(&self, what: impl FnOnce() -> Seen) {
+        // Outside of an integration nobody asks what was looked up.
+        if self.client.borrow().is_some() {
+            self.seen.borrow_mut().push(what());
+        }
+    }
+
+    /// Whether an integration that looked this up would find the very same things now.
+    pub(crate) fn still_sees(&self, client: &str, seen: &[Seen]) -> bool {
+        self.client.replace(Some(client.to_owned()));
+        let still = seen.iter().all(|seen| match seen {
+            Seen::Connection(name, then) => match (self.own_or_shared(&self.connections, name), then) {
+                (None, None) => true,
+                (Some((full, Some(now))), Some((known, Some(then)))) => full == known && Arc::ptr_eq(now, then),
+                _ => false,
+            },
+            Seen::Table(name, then) => match (self.own_or_shared(&self.tables, name), then) {
+                (None, None) => true,
+                (Some((full, Some(now))), Some((known, Some(then)))) => full == known && now.is_same(then),
+                _ => false,
+            },
+            Seen::Pipeline(name, there) => self.pipelines.contains(name) == *there,
+        });
+        self.client.replace(None);
+        still
     }
 
     /// Names as one would write them in the integration being resolved, for suggestions.
@@ -98,11 +138,22 @@ impl Cx<'_> {
     }
 }
 
+/// Something that was looked up by its name, and what was found.
+#[derive(Clone, Debug)]
+pub(crate) enum Seen {
+    /// A connection, with its full name; one with mistakes is `None`.
+    Connection(String, Option<(String, Option<Arc<Connection>>)>),
+    /// A table, with its full name; one with mistakes is `None`.
+    Table(String, Option<(String, Option<KnownTable>)>),
+    /// Whether a pipeline is there.
+    Pipeline(PipelineName, bool),
+}
+
 /// A resolved pipeline, with the places that later checks speak of.
 #[derive(Clone, Debug)]
 pub(crate) struct Resolved {
-    /// The pipeline.
-    pub pipeline: super::Pipeline,
+    /// The pipeline. It may be that of an earlier load, which later checks must leave as it is.
+    pub pipeline: Arc<super::Pipeline>,
     /// Where its name is.
     pub span: Span,
     /// Where each of `needs` is said.

@@ -52,9 +52,8 @@ impl Config {
     /// The pipeline of this name and the integration it belongs to.
     #[must_use]
     pub fn pipeline(&self, name: &PipelineName) -> Option<(&Arc<Integration>, &Arc<Pipeline>)> {
-        self.integrations
-            .values()
-            .find_map(|integration| integration.pipelines.iter().find(|p| p.name == *name).map(|p| (integration, p)))
+        let integration = self.integrations.get(&name.integration())?;
+        integration.pipelines.iter().find(|pipeline| pipeline.name == *name).map(|pipeline| (integration, pipeline))
     }
 
     /// Every pipeline, in the order of names and, within an integration, of references.

@@ -15,7 +15,7 @@ mod overlay;
 mod params;
 mod read;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) use clients::Clients;
 pub(crate) use emit::emit;
@@ -44,7 +44,7 @@ const USE: [&str; 3] = ["template", "with", "overrides"];
 
 /// Everything that templates are made of, while the files are put together.
 pub(crate) struct Templates<'a> {
-    known: BTreeMap<String, Template>,
+    known: BTreeMap<String, Arc<Template>>,
     env: &'a dyn EnvSource,
     report: &'a Report,
     origins: Origins,
@@ -97,7 +97,7 @@ impl<'a> Templates<'a> {
             Some(template)
         });
         if let Some(template) = template {
-            self.known.insert(name, Template { broken, ..template });
+            self.known.insert(name, Arc::new(Template { broken, ..template }));
         }
     }
 
@@ -137,7 +137,8 @@ impl<'a> Templates<'a> {
     /// The clients that a template lists itself become integrations of the file that holds the template.
     fn listed_clients(&mut self, files: &mut [Node]) {
         for template in self.known.values_mut() {
-            for (key, value) in std::mem::take(&mut template.clients) {
+            // Nobody else has it yet.
+            for (key, value) in std::mem::take(&mut Arc::make_mut(template).clients) {
                 let Some(root) = files.iter_mut().find(|node| node.span.file == template.name.span.file) else {
                     continue;
                 };
@@ -158,7 +159,7 @@ impl<'a> Templates<'a> {
         let Some(used) = Use::read(integration, self.report) else { return false };
         if let Some(template) = self.known.get(&used.template.value) {
             let base = template.base.as_ref().and_then(|base| self.known.get(&base.template.value));
-            self.clients.made(client, (template, base));
+            self.clients.made(client, (template, base.map(Arc::as_ref)));
         }
         let Some(mut body) = self.body(client, &used, true, sources) else { return false };
         if let Some(overrides) = &used.overrides {
@@ -201,7 +202,7 @@ impl<'a> Templates<'a> {
         if template.broken {
             return None; // what is wrong with it was told
         }
-        let template = template.clone();
+        let template = Arc::clone(template);
         let values = Values::check(&template, used, client, self.report, sources)?;
         let filler = Filler { values: &values, client, env: self.env, report: self.report };
         let mut body = filler.map(&template.body, &mut self.origins);

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::slot::{Drain, Slot};
 use crate::{
+    clock::Clock,
     config::ConnectionName,
     connector::{
         Answer, CallError, Connector, InboxConnector, Outcome, Page, PreparedCall, PullCursor, RemoteRecord, Requests,
@@ -20,6 +21,7 @@ use crate::{
 struct Gate {
     inner: Arc<dyn Connector>,
     slot: Arc<Slot>,
+    clock: Clock,
     drain: watch::Receiver<Drain>,
 }
 
@@ -33,9 +35,14 @@ pub(super) fn for_a_person(mut engine: Engine) -> Engine {
 
 /// The connectors of `connections`, each behind the gate of this integration. A run sees no others: a thousand runs at
 /// once would keep a list of everybody's each.
-pub(super) fn before(all: &Connectors, connections: &BTreeSet<ConnectionName>, slot: &Arc<Slot>) -> Connectors {
+pub(super) fn before(
+    all: &Connectors,
+    connections: &BTreeSet<ConnectionName>,
+    (slot, clock): (&Arc<Slot>, &Clock),
+) -> Connectors {
     let gated = connections.iter().filter_map(|name| {
-        let gate = Gate { inner: Arc::clone(all.get(name)?), slot: Arc::clone(slot), drain: slot.draining() };
+        let (inner, clock) = (Arc::clone(all.get(name)?), clock.clone());
+        let gate = Gate { inner, slot: Arc::clone(slot), clock, drain: slot.draining() };
         Some((name.clone(), Arc::new(gate) as Arc<dyn Connector>))
     });
     gated.collect()
@@ -61,7 +68,7 @@ impl Gate {
 
     fn noted<T>(&self, answer: Result<T, CallError>) -> Result<T, CallError> {
         if answer.is_ok() {
-            self.slot.was_answered();
+            self.slot.was_answered(self.clock.monotonic());
         }
         answer
     }

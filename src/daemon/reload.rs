@@ -50,7 +50,7 @@ pub use rollout::{Rollout, Stage as RolloutStage, Trial};
 
 use super::protocol::{Failure, FailureKind};
 use crate::{
-    config::{Connection, ConnectionName, Effective, EnvSource, Integration, IntegrationName, Settings},
+    config::{Cache, Connection, ConnectionName, Effective, EnvSource, Integration, IntegrationName, Settings},
     connector::Connector,
 };
 
@@ -111,6 +111,8 @@ struct Known {
     /// How edits of templates reach their clients, as the files said at the last look.
     rollout_settings: BTreeMap<String, crate::config::Rollout>,
     report: ReloadReport,
+    /// What the looks so far made of integrations.
+    cache: Cache,
 }
 
 /// The wish for a reload.

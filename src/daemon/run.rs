@@ -80,6 +80,7 @@ pub(super) async fn run(
     let line = async {
         slot.may_begin().await;
         let turn = slot.turn.clone().lock_owned().await;
+        slot.listens(clock.monotonic());
         // Only now: a new configuration takes over while nobody has the turn.
         let (mut connections, former) =
             slot.peek(|state| (state.version.connections.clone(), state.version.former.clone()));
@@ -114,7 +115,8 @@ pub(super) async fn run(
     }
     let meter = watched.map(|watched| Arc::clone(&watched.meter)).unwrap_or_default();
     let integration = slot.integration();
-    engine.connectors = Arc::new(gate::before(&engine.connectors, &slot.connections(), slot));
+    slot.listens(clock.monotonic());
+    engine.connectors = Arc::new(gate::before(&engine.connectors, &slot.connections(), (slot, clock)));
     slot.with(|state| {
         state.runs = state.runs.wrapping_add(1);
         engine.seed = engine.seed.wrapping_add(state.runs.wrapping_mul(APART));
@@ -292,6 +294,9 @@ fn again(request: &RunRequest, outcome: &Result<RunReport, RunError>, waiting: b
 /// Whoever shares a connection need not find out by itself that it refuses us, or does not any more.
 fn tell_of_refusals(shared: &Shared, slot: &Slot, troubles: &[Trouble], over: &BTreeSet<ConnectionName>) {
     let now = shared.clock.now();
+    if over.is_empty() && troubles.iter().all(|trouble| trouble.temporary || trouble.partly) {
+        return;
+    }
     for other in shared.slots().values().filter(|other| other.name != slot.name) {
         let concerns = |name: &ConnectionName| {
             other.peek(|state| state.agenda.as_ref().is_some_and(|agenda| agenda.is_refused(name)))

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -36,6 +37,8 @@ pub(super) struct Slot {
     drain: watch::Sender<Drain>,
     /// Calls of runs that were answered.
     answers: AtomicU64,
+    /// When a run began or a call of one was answered last, in milliseconds of the monotonic clock.
+    answered: AtomicU64,
 }
 
 /// How far the old configuration of an integration has been asked to make room for a new one.
@@ -141,8 +144,8 @@ impl Slot {
             rest: Rest::Busy,
         };
         let (turn, drain) = (Arc::default(), watch::Sender::new(Drain::Open));
-        let (state, answers) = (Mutex::new(state), AtomicU64::new(0));
-        Self { name, turn, wake: Notify::new(), state, stirred, drain, answers }
+        let (state, answers, answered) = (Mutex::new(state), AtomicU64::new(0), AtomicU64::new(0));
+        Self { name, turn, wake: Notify::new(), state, stirred, drain, answers, answered }
     }
 
     /// What it runs.
@@ -184,8 +187,19 @@ impl Slot {
     }
 
     /// Notes that a call of a run was answered.
-    pub fn was_answered(&self) {
+    pub fn was_answered(&self, now: Duration) {
         self.answers.fetch_add(1, Ordering::Relaxed);
+        self.listens(now);
+    }
+
+    /// Notes that a run begins, which cannot have been answered yet.
+    pub fn listens(&self, now: Duration) {
+        self.answered.store(u64::try_from(now.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Since when no call was answered of the run that goes on, on the monotonic clock.
+    pub fn quiet_since(&self) -> Duration {
+        Duration::from_millis(self.answered.load(Ordering::Relaxed))
     }
 
     /// How many calls of runs were answered so far.

@@ -340,6 +340,23 @@ async fn whoever_gets_no_answer_is_not_waited_for_until_the_deadline() {
 }
 
 #[tokio::test]
+async fn whoever_had_no_answer_for_long_before_the_edit_is_not_waited_for() {
+    let clock = Clock::manual(chrono::DateTime::UNIX_EPOCH);
+    let here = Here::on("1h", clock.clone()).await;
+    let before = here.running("a");
+    let run = here.stuck("a", "a-one").await;
+    clock.advance(Duration::from_mins(11));
+    here.write("a.yaml", &between("a", "a-one", "a-two", "y", ""));
+    let asked = here.reload_meanwhile();
+    // The clock stands still from here on.
+    here.until(|status| of(status, "a").is_some_and(|now| now.running != before)).await;
+    let report = bounded(run).await.unwrap().expect("it came to its end");
+    assert!(report.troubles[0].message.contains("the configuration was edited"), "{report:?}");
+    bounded(asked).await.unwrap().unwrap();
+    here.daemon.stop().await;
+}
+
+#[tokio::test]
 async fn a_write_without_an_answer_is_waited_for_until_the_deadline_and_then_dropped() {
     let here = Here::start("1ms").await;
     let before = here.running("b");

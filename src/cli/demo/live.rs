@@ -84,7 +84,7 @@ pub(super) struct Running {
 impl Running {
     /// Starts it as `reconciled run` does.
     pub(super) async fn start(folder: &Path, clock: &Clock, out: &Output) -> Result<Self, CliError> {
-        let (snapshot, loaded) = setup::read_for_daemon(folder, out)?;
+        let (snapshot, loaded, _) = setup::read_for_daemon(folder, out)?;
         let store = setup::open_store(&loaded.config)?;
         let boot = boot(&snapshot, &ProcessEnv, &Ledger::new(store.clone()), clock.now()).await;
         let boot = boot.map_err(|source| CliError::Store { path: loaded.config.settings.state_dir.clone(), source })?;

@@ -14,11 +14,21 @@ use crate::config::{
 };
 
 /// An integration with its pipelines before order is brought into them.
+#[derive(Clone, Debug)]
 pub(crate) struct Draft {
     /// The integration, without pipelines.
     pub integration: Integration,
     /// Those without mistakes.
     pub pipelines: Vec<Resolved>,
+}
+
+impl Draft {
+    /// Whether what it comes to depends on nothing but its tree and what it looked up: whether something may move is asked
+    /// of all that is written. One without pipelines is none.
+    pub(crate) fn stands_alone(&self) -> bool {
+        let moved = self.pipelines.iter().any(|made| made.pipeline.moved_from.is_some());
+        self.integration.moved_from.is_none() && !moved && !self.pipelines.is_empty()
+    }
 }
 
 impl Cx<'_> {
@@ -30,7 +40,7 @@ impl Cx<'_> {
             .into_iter()
             .flatten()
             .filter_map(|name| PipelineName::parse(&name).ok())
-            .find(|name| self.pipelines.contains(name));
+            .find(|name| self.has_pipeline(name));
         if found.is_none() {
             let names = self.pipelines.iter().map(PipelineName::as_str).map(|name| match within {
                 Some(integration) => name.strip_prefix(&format!("{integration}/")).unwrap_or(name),
@@ -105,6 +115,7 @@ fn mentioned<'w>(pipelines: impl Iterator<Item = &'w PipelineW>) -> Used {
 /// Resolves an integration. `None` when it holds mistakes outside its pipelines.
 pub(crate) fn integration(cx: &Cx<'_>, entry: &Entry<IntegrationW>) -> Option<Draft> {
     cx.client.replace(Some(entry.name.value.clone()));
+    cx.seen.borrow_mut().clear();
     let draft = resolve(cx, entry);
     cx.client.replace(None);
     draft

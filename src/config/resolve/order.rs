@@ -1,6 +1,9 @@
 //! Order among pipelines: those referred to come first; circles are refused; who needs a broken one is left out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Cx, Need, Resolved, integration::Draft};
 use crate::{
@@ -140,7 +143,10 @@ fn check_references(cx: &Cx<'_>, drafts: &mut [Draft]) {
     for draft in drafts {
         draft.pipelines.retain(|resolved| !refused.contains(&resolved.pipeline.name));
         for Resolved { pipeline, .. } in &mut draft.pipelines {
-            turn(&pipeline.name, &mut pipeline.fields, &turned);
+            if turned.iter().any(|(own, _)| *own == pipeline.name) {
+                let pipeline = Arc::make_mut(pipeline);
+                turn(&pipeline.name, &mut pipeline.fields, &turned);
+            }
         }
     }
 }
@@ -245,17 +251,25 @@ fn drop_needy(drafts: &mut [Draft]) -> Vec<LeftOut> {
 /// The place of each pipeline in an order in which needs come first; names decide the rest.
 fn ranks(drafts: &[Draft]) -> BTreeMap<PipelineName, usize> {
     let known = all(drafts);
+    let mut waits: BTreeMap<&PipelineName, usize> = BTreeMap::new();
+    let mut needed_by: BTreeMap<&PipelineName, Vec<&PipelineName>> = BTreeMap::new();
+    for (name, resolved) in &known {
+        waits.insert(name, resolved.pipeline.needs.len());
+        resolved.pipeline.needs.iter().for_each(|need| needed_by.entry(need).or_default().push(name));
+    }
+    let mut ready: BTreeSet<&PipelineName> =
+        waits.iter().filter(|(_, needs)| **needs == 0).map(|(name, _)| *name).collect();
     let mut ranks: BTreeMap<PipelineName, usize> = BTreeMap::new();
-    while ranks.len() < known.len() {
-        let ready = known
-            .iter()
-            .find(|(name, resolved)| {
-                !ranks.contains_key(**name) && resolved.pipeline.needs.iter().all(|need| ranks.contains_key(need))
-            })
-            .map(|(name, _)| (*name).clone());
-        // There are no circles by now; if there were one, its members keep the order of their names.
-        let Some(name) = ready else { break };
-        ranks.insert(name, ranks.len());
+    // There are no circles by now; if there were one, its members keep the order of their names.
+    while let Some(name) = ready.pop_first() {
+        ranks.insert(name.clone(), ranks.len());
+        for other in needed_by.remove(name).unwrap_or_default() {
+            let Some(needs) = waits.get_mut(other) else { continue };
+            *needs = needs.saturating_sub(1);
+            if *needs == 0 {
+                ready.insert(other);
+            }
+        }
     }
     ranks
 }

@@ -168,7 +168,7 @@ impl<'a, 'c> Maker<'a, 'c> {
                 [finish(source, source_filter), finish(target, target_filter)]
             },
         };
-        Resolved { pipeline, span: entry.name.span, needs: self.needs, writes, filters }
+        Resolved { pipeline: Arc::new(pipeline), span: entry.name.span, needs: self.needs, writes, filters }
     }
 
     fn filters(&mut self) -> [crate::config::Filter; 2] {

@@ -20,6 +20,22 @@ pub(crate) struct KnownTable {
     pub span: Span,
 }
 
+impl KnownTable {
+    /// Whether a field that uses the one would be the same with the other, where both are as they were read.
+    pub(crate) fn says_the_same(&self, other: &Self) -> bool {
+        let Table { name, rows, reverse } = &*self.table;
+        *name == other.table.name
+            && *rows == other.table.rows
+            && *reverse == other.table.reverse
+            && self.ambiguous == other.ambiguous
+    }
+
+    /// Whether both are the very same thing.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.table, &other.table) && self.ambiguous == other.ambiguous
+    }
+}
+
 /// Resolves a table.
 pub(crate) fn table(name: &At<String>, written: &TableW, _report: &Report) -> KnownTable {
     let rows = pairs(written.rows.as_ref());

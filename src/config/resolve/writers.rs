@@ -1,10 +1,13 @@
 //! One writer: no two pipelines, and no two fields, may fight over a value.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{Cx, Resolved, Written, hash::plain_path, integration::Draft};
 use crate::{
-    config::{CoWriter, PipelineName, diagnostic::error},
+    config::{CoWriter, ConnectionName, PipelineName, diagnostic::error},
     record::Path,
 };
 
@@ -12,15 +15,26 @@ use crate::{
 /// resource learn of each other: which of them links a record is checked when it is linked.
 pub(crate) fn one_writer(cx: &Cx<'_>, drafts: &mut [Draft]) {
     let mut refused: BTreeSet<PipelineName> = BTreeSet::new();
-    let mut sharing: Vec<(PipelineName, CoWriter)> = Vec::new();
+    let mut sharing: BTreeMap<PipelineName, Vec<CoWriter>> = BTreeMap::new();
     let all: Vec<&Resolved> = drafts.iter().flat_map(|draft| &draft.pipelines).collect();
+    let writers = writers(&all);
     for (at, first) in all.iter().enumerate() {
         if within(cx, first) {
             refused.insert(first.pipeline.name.clone());
         }
-        for second in &all[at + 1..] {
+        let places: BTreeSet<Place<'_>> = places(first).collect();
+        let others: BTreeSet<usize> = places
+            .iter()
+            .filter_map(|place| writers.get(place))
+            .flatten()
+            .copied()
+            .filter(|other| *other > at)
+            .collect();
+        for second in others.into_iter().filter_map(|other| all.get(other)) {
             if have_own_filters(first, second) {
-                sharing.extend(co_writers(first, second));
+                for (of, other) in co_writers(first, second) {
+                    sharing.entry(of).or_default().push(other);
+                }
             } else if between(cx, first, second) {
                 refused.extend([first.pipeline.name.clone(), second.pipeline.name.clone()]);
             }
@@ -29,11 +43,35 @@ pub(crate) fn one_writer(cx: &Cx<'_>, drafts: &mut [Draft]) {
     for draft in drafts {
         draft.pipelines.retain(|resolved| !refused.contains(&resolved.pipeline.name));
         for resolved in &mut draft.pipelines {
-            let name = &resolved.pipeline.name;
-            let others = sharing.iter().filter(|(of, other)| of == name && !refused.contains(&other.pipeline));
-            resolved.pipeline.co_writers = others.map(|(_, other)| other.clone()).collect();
+            let others = sharing.remove(&resolved.pipeline.name).unwrap_or_default();
+            let others: Vec<CoWriter> = others.into_iter().filter(|other| !refused.contains(&other.pipeline)).collect();
+            if resolved.pipeline.co_writers != others {
+                Arc::make_mut(&mut resolved.pipeline).co_writers = others;
+            }
         }
     }
+}
+
+/// Where something is written: a connection and a resource of it.
+type Place<'r> = (&'r ConnectionName, &'r str);
+
+/// Where a pipeline writes on every change: elsewhere it fights with nobody.
+fn places(resolved: &Resolved) -> impl Iterator<Item = Place<'_>> {
+    resolved.writes.iter().filter(|write| write.always).map(|write| {
+        let end = resolved.pipeline.end(write.side);
+        (&end.connection.name, end.resource.name.as_str())
+    })
+}
+
+/// Who writes where, in the order of pipelines: those of other clients are not compared, of whom an agency has thousands.
+fn writers<'r>(all: &[&'r Resolved]) -> BTreeMap<Place<'r>, BTreeSet<usize>> {
+    let mut found: BTreeMap<Place<'r>, BTreeSet<usize>> = BTreeMap::new();
+    for (at, resolved) in all.iter().enumerate() {
+        for place in places(resolved) {
+            found.entry(place).or_default().insert(at);
+        }
+    }
+    found
 }
 
 /// Whether each has a filter of its own, so that no record need belong to both.

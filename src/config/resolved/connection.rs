@@ -45,7 +45,71 @@ impl Connection {
     }
 }
 
+impl Connection {
+    /// Whether both are the same in everything. The connectors have to be the very same one.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        // Every part is named, so that a new one cannot be forgotten here.
+        let Self {
+            name,
+            manifest,
+            pinned,
+            base_url,
+            tenant,
+            settings,
+            auth,
+            beside,
+            webhook_key,
+            moved_from,
+            unlimited,
+        } = self;
+        let beside_is_same = match (beside, &other.beside) {
+            (None, None) => true,
+            (Some((header, key)), Some((other, then))) => header == other && key.is_same(then),
+            _ => false,
+        };
+        *name == other.name
+            && Arc::ptr_eq(manifest, &other.manifest)
+            && *pinned == other.pinned
+            && *base_url == other.base_url
+            && *tenant == other.tenant
+            && *settings == other.settings
+            && auth.is_same(&other.auth)
+            && beside_is_same
+            && is_same(webhook_key.as_ref(), other.webhook_key.as_ref())
+            && *moved_from == other.moved_from
+            && *unlimited == other.unlimited
+    }
+}
+
+/// Whether both are the same secret, or none.
+pub(super) fn is_same(one: Option<&Secret>, other: Option<&Secret>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => one.is_same(other),
+        _ => false,
+    }
+}
+
 impl Auth {
+    /// Whether both log in alike.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Bearer(one), Self::Bearer(two)) => one.is_same(two),
+            (Self::Basic { user, password }, Self::Basic { user: other, password: then }) => {
+                user == other && password.is_same(then)
+            }
+            (Self::Grant(one), Self::Grant(two)) => one.is_same(two),
+            (Self::Posted { secret, signed_with }, Self::Posted { secret: other, signed_with: then }) => {
+                secret.is_same(other) && is_same(signed_with.as_ref(), then.as_ref())
+            }
+            (Self::Header { name, value }, Self::Header { name: other, value: then }) => {
+                name == other && value.is_same(then)
+            }
+            _ => false,
+        }
+    }
+
     /// The secrets that it is made of.
     #[must_use]
     pub fn secrets(&self) -> Vec<(&'static str, &Secret)> {

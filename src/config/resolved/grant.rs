@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use url::Url;
 
+use super::connection::is_same;
 use crate::{
     config::{GrantName, Secret},
     connector::OAuth,
@@ -40,6 +41,20 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// Whether both are the same in everything.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        // Every part is named, so that a new one cannot be forgotten here.
+        let Self { name, login, client_id, client_secret, scopes, redirect, flow, webhook_key } = self;
+        *name == other.name
+            && *login == other.login
+            && *client_id == other.client_id
+            && is_same(client_secret.as_ref(), other.client_secret.as_ref())
+            && *scopes == other.scopes
+            && *redirect == other.redirect
+            && *flow == other.flow
+            && is_same(webhook_key.as_ref(), other.webhook_key.as_ref())
+    }
+
     /// Longest time to wait for an authorization server.
     #[must_use]
     pub const fn timeout(&self) -> Duration {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -45,7 +46,7 @@ impl Clients {
     }
 
     /// Checks who goes first, now that all clients are known.
-    pub(super) fn check(&mut self, known: &BTreeMap<String, Template>, report: &Report) {
+    pub(super) fn check(&mut self, known: &BTreeMap<String, Arc<Template>>, report: &Report) {
         for (name, template) in known {
             let Some(written) = &template.rollout else { continue };
             let clients: BTreeSet<&str> = self

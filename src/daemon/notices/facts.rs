@@ -116,7 +116,8 @@ impl Watch {
             }
         }
         let now = shared.clock.monotonic();
-        self.remembered.retain(|name, _| slots.iter().any(|slot| slot.name == *name));
+        let names: BTreeSet<&IntegrationName> = slots.iter().map(|slot| &slot.name).collect();
+        self.remembered.retain(|name, _| names.contains(name));
         for slot in slots {
             let (integration, runs, whole) = slot.peek(|state| {
                 let integration = state.version.integration.clone();

@@ -18,7 +18,7 @@ use super::{
     rollout::{PutBack, Turns, put_back},
 };
 use crate::{
-    config::{Config, EnvSource, IntegrationName, Loaded, PipelineName, Snapshot, load_snapshot},
+    config::{Cache, Config, EnvSource, IntegrationName, Loaded, PipelineName, Snapshot, load_cached, load_snapshot},
     store::{Ledger, StoreError, finish_moves},
 };
 
@@ -59,17 +59,19 @@ pub async fn boot(
     ledger: &Ledger,
     now: DateTime<Utc>,
 ) -> Result<Boot, StoreError> {
-    boot_with(load_snapshot(snapshot, env, &BTreeMap::new()), snapshot, env, ledger, now).await
+    let mut cache = Cache::default();
+    let loaded = load_cached(snapshot, env, &BTreeMap::new(), &mut cache);
+    boot_with((loaded, cache), snapshot, env, ledger, now).await
 }
 
-/// As [`boot`], of a snapshot that was loaded already.
+/// As [`boot`], of a snapshot that was loaded already, with what the load left for the next one.
 ///
 /// # Errors
 ///
 /// When the store fails.
 #[allow(clippy::too_many_lines, reason = "one step after the other")]
 pub async fn boot_with(
-    loaded: Loaded,
+    (loaded, cache): (Loaded, Cache),
     snapshot: &Snapshot,
     env: &(dyn EnvSource + Send + Sync),
     ledger: &Ledger,
@@ -93,7 +95,7 @@ pub async fn boot_with(
     let as_before = before == files && pointers.iter().all(|(name, number)| *number == last && whole(name));
     let mut was = BTreeMap::new();
     if !as_before {
-        was = ran_before(snapshot, env, ledger, &pointers, &generations).await?;
+        was = ran_before((snapshot, cache.clone()), env, ledger, &pointers, &generations).await?;
         for running in was.values_mut() {
             running.since = now;
         }
@@ -194,13 +196,14 @@ pub async fn boot_with(
         homes: wanted.homes(),
         decisions,
         report,
+        cache,
     };
     Ok(Boot { config: Arc::new(config), known })
 }
 
 /// What every integration ran last, from the texts that are remembered.
 pub(super) async fn ran_before(
-    snapshot: &Snapshot,
+    (snapshot, mut cache): (&Snapshot, Cache),
     env: &(dyn EnvSource + Send + Sync),
     ledger: &Ledger,
     pointers: &BTreeMap<IntegrationName, u64>,
@@ -210,7 +213,9 @@ pub(super) async fn ran_before(
     for number in pointers.values().copied().collect::<BTreeSet<u64>>() {
         let Some(generation) = generations.get(&number) else { continue };
         let texts = remembered::texts(ledger, generation).await?;
-        let then = Wanted::of(load_snapshot(&Snapshot::of_texts(snapshot.dir(), texts), env, &BTreeMap::new()));
+        // Most integrations are in most generations, as they are now.
+        let snapshot = Snapshot::of_texts(snapshot.dir(), texts);
+        let then = Wanted::of(load_cached(&snapshot, env, &BTreeMap::new(), &mut cache));
         for (name, _) in pointers.iter().filter(|(_, pointer)| **pointer == number) {
             let found = then.loaded.config.integrations.get(name).zip(then.loaded.written.get(name));
             if let (Some((integration, written)), Some(effective)) = (found, then.effective.get(name)) {

@@ -16,7 +16,7 @@ use super::{
     remembered, rollout,
 };
 use crate::{
-    config::{EnvSource, Flow, Integration, IntegrationName, Pipeline, Snapshot, load_snapshot},
+    config::{Cache, EnvSource, Flow, Integration, IntegrationName, Pipeline, Snapshot, load_snapshot},
     engine::{EditEffect, EditOf},
     record::Side,
     store::{Ledger, StoreError},
@@ -107,7 +107,7 @@ impl Compared<'_> {
     pub async fn with_last(&self) -> Result<ConfigDiff, StoreError> {
         let pointers = remembered::running(self.ledger).await?;
         let generations = remembered::generations(self.ledger).await?;
-        let was = ran_before(self.snapshot, self.env, self.ledger, &pointers, &generations).await?;
+        let was = ran_before((self.snapshot, Cache::default()), self.env, self.ledger, &pointers, &generations).await?;
         self.with(&was).await
     }
 

@@ -24,10 +24,17 @@ impl Logins {
     /// The number of each connection: another one means that its login or its limits changed. Reads secret files, so it
     /// blocks.
     pub fn of(&self, connections: &BTreeMap<ConnectionName, Arc<Connection>>) -> BTreeMap<ConnectionName, u64> {
-        connections.iter().map(|(name, connection)| (name.clone(), self.one(connection))).collect()
+        // A thousand clients share a few connectors, whose limits are told once.
+        let mut limits: BTreeMap<usize, String> = BTreeMap::new();
+        let mut one = |connection: &Connection| {
+            let manifest = &connection.manifest;
+            let told = limits.entry(Arc::as_ptr(manifest).addr()).or_insert_with(|| format!("{:?}", manifest.limits));
+            self.one(connection, told)
+        };
+        connections.iter().map(|(name, connection)| (name.clone(), one(connection))).collect()
     }
 
-    fn one(&self, connection: &Connection) -> u64 {
+    fn one(&self, connection: &Connection, limits: &str) -> u64 {
         let mut hasher = self.0.build_hasher();
         match &connection.auth {
             Auth::None => 0_u8.hash(&mut hasher),
@@ -62,7 +69,7 @@ impl Logins {
             secret(key, &mut hasher);
         }
         connection.unlimited.hash(&mut hasher);
-        format!("{:?}", connection.manifest.limits).hash(&mut hasher);
+        limits.hash(&mut hasher);
         hasher.finish()
     }
 }

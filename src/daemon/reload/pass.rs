@@ -25,7 +25,7 @@ use super::{
     swap::{Done, Group, Member, Outcome, Prepared, take_over},
 };
 use crate::{
-    config::{Config, ConnectionName, Diagnostic, Effects, EnvSource, IntegrationName, Snapshot, load_snapshot},
+    config::{Config, ConnectionName, Diagnostic, Effects, EnvSource, IntegrationName, Snapshot, load_cached},
     daemon::{control::Shared, slot::Version},
 };
 
@@ -138,14 +138,17 @@ impl Reloader {
         self.give_up().await;
         self.passes += 1;
         let (env, earlier) = (Arc::clone(&self.env), self.known.earlier.clone());
-        let logins = self.logins.clone();
+        let (logins, mut cache) = (self.logins.clone(), std::mem::take(&mut self.known.cache));
         let work = tokio::task::spawn_blocking(move || {
-            let wanted = Wanted::of(load_snapshot(&snapshot, env.as_ref(), &earlier));
+            let wanted = Wanted::of(load_cached(&snapshot, env.as_ref(), &earlier, &mut cache));
             let logged_in = logins.of(&wanted.loaded.config.connections);
-            (snapshot, wanted, logged_in)
+            (snapshot, wanted, logged_in, cache)
         });
         let (snapshot, mut wanted, mut logged_in) = match work.await {
-            Ok(read) => read,
+            Ok((snapshot, wanted, logged_in, cache)) => {
+                self.known.cache = cache;
+                (snapshot, wanted, logged_in)
+            }
             Err(error) => {
                 tracing::error!(event = "config.failed", %error, "a mistake in the program; the configuration stays");
                 return;

@@ -25,8 +25,8 @@ use crate::{
 /// How long a run may still settle what it has sent, after it was asked to make no further call.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// The part of the time for runs to end after which one is no longer waited for that got no answer in it: its system is
-/// out of reach, and it would only go on trying.
+/// The part of the time for runs to end after which one is no longer waited for that got no answer in it, before the edit
+/// or after: its system is out of reach, and it would only go on trying.
 const UNANSWERED: u32 = 6;
 
 /// A connection with the connector that was made for it.
@@ -91,9 +91,12 @@ pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: wat
         group.members.iter().filter_map(|m| m.old.as_ref()).map(|(slot, _)| slot.clone()).collect();
     let clock = shared.clock.clone();
     let closing = group.since.saturating_add(group.drain);
-    let looking = clock.monotonic().saturating_add(group.drain / UNANSWERED);
+    let (now, patience) = (clock.monotonic(), group.drain / UNANSWERED);
+    let looking = now.saturating_add(patience);
     let asked = |drain| slots.iter().for_each(|slot| slot.ask_to_drain(drain));
     asked(Drain::Waiting);
+    let quiet = slots.iter().filter(|slot| slot.quiet_since().saturating_add(patience) <= now);
+    quiet.for_each(|slot| slot.ask_to_drain(Drain::Closed));
     let answers: Vec<u64> = slots.iter().map(|slot| slot.answers()).collect();
     let mut looked = false;
     let turns = async {

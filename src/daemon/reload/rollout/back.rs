@@ -8,7 +8,7 @@ use super::super::{
     remembered,
 };
 use crate::{
-    config::{EnvSource, IntegrationName, Snapshot},
+    config::{Cache, EnvSource, IntegrationName, Snapshot},
     store::{Ledger, StoreError},
 };
 
@@ -35,7 +35,7 @@ pub(in crate::daemon::reload) async fn put_back(
         return Ok(());
     }
     let generations = remembered::generations(place.ledger).await?;
-    let was = ran_before(place.snapshot, place.env, place.ledger, back, &generations).await?;
+    let was = ran_before((place.snapshot, Cache::default()), place.env, place.ledger, back, &generations).await?;
     let mut effects = crate::config::Effects::default();
     for (name, old) in was {
         let own = format!("{name}/");
