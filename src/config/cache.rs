@@ -245,7 +245,9 @@ fn feed(node: &Node, bytes: &mut Vec<u8>) {
         NodeValue::Seq(items) => {
             bytes.push(2);
             bytes.extend_from_slice(&(items.len() as u64).to_le_bytes());
-            items.iter().for_each(|item| feed(item, bytes));
+            for item in items {
+                feed(item, bytes);
+            }
         }
         NodeValue::Map(map) => {
             bytes.extend_from_slice(&[3, u8::from(map.flow)]);

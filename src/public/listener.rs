@@ -26,7 +26,7 @@ const BODY: Duration = Duration::from_secs(20);
 /// The doors of a listener.
 #[derive(Clone)]
 pub struct Doors {
-    doors: Arc<BTreeMap<&'static str, Arc<dyn Door>>>,
+    by_name: Arc<BTreeMap<&'static str, Arc<dyn Door>>>,
     /// The path of the public address, without a slash at its end: a proxy may leave it on.
     prefix: Arc<str>,
     /// How long the body of a request may take.
@@ -37,8 +37,8 @@ impl Doors {
     /// These doors below the path of the public address, `/` if it has none.
     #[must_use]
     pub fn new(doors: Vec<Arc<dyn Door>>, prefix: &str) -> Self {
-        let doors = doors.into_iter().map(|door| (door.name(), door)).collect();
-        Self { doors: Arc::new(doors), prefix: prefix.trim_end_matches('/').into(), patience: BODY }
+        let by_name = doors.into_iter().map(|door| (door.name(), door)).collect();
+        Self { by_name: Arc::new(by_name), prefix: prefix.trim_end_matches('/').into(), patience: BODY }
     }
 
     /// As these, for bodies that take no longer than this.
@@ -52,7 +52,7 @@ impl Doors {
         let below = path.strip_prefix(&*self.prefix).filter(|rest| rest.starts_with('/')).unwrap_or(path);
         let path = below.strip_prefix('/')?;
         let (name, rest) = path.split_once('/').unwrap_or((path, ""));
-        self.doors.get(name).map(|door| (door, rest))
+        self.by_name.get(name).map(|door| (door, rest))
     }
 
     async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Response {

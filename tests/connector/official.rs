@@ -55,7 +55,7 @@ impl Practice {
         let mut values = self.members(&resource.fields);
         values.retain(|name, _| {
             let own = resource.also.iter().any(|also| also.member == *name);
-            !own && !(update && resource.fields.fields[name].create_only)
+            !(own || update && resource.fields.fields[name].create_only)
         });
         Value::Object(values)
     }

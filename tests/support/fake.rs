@@ -215,7 +215,6 @@ impl Fake {
         let id = format!("{}{}", self.prefix, state.next_id);
         body["id"] = json!(id);
         let updated = state.stamp(self.now(&state));
-        let now = self.now(&state);
         state.keep(resource, &id, self.clock.monotonic());
         state.resources.entry(resource.into()).or_default().insert(id.clone(), Stored { body, updated, version: 1 });
         id
@@ -225,7 +224,6 @@ impl Fake {
     pub fn edit(&self, resource: &str, id: &str, values: Value) {
         let mut state = self.state();
         let updated = state.stamp(self.now(&state));
-        let now = self.now(&state);
         state.keep(resource, id, self.clock.monotonic());
         let stored = state.resources.get_mut(resource).unwrap().get_mut(id).unwrap();
         merge(&mut stored.body, &values);
@@ -236,7 +234,6 @@ impl Fake {
     /// A value changes without its stamp (what a feed misses).
     pub fn edit_silently(&self, resource: &str, id: &str, values: Value) {
         let mut state = self.state();
-        let now = self.now(&state);
         state.keep(resource, id, self.clock.monotonic());
         merge(&mut state.resources.get_mut(resource).unwrap().get_mut(id).unwrap().body, &values);
     }
@@ -253,7 +250,6 @@ impl Fake {
     /// A person deletes a record.
     pub fn delete(&self, resource: &str, id: &str) {
         let mut state = self.state();
-        let now = self.now(&state);
         state.keep(resource, id, self.clock.monotonic());
         state.resources.get_mut(resource).unwrap().remove(id);
     }

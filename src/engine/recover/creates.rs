@@ -51,7 +51,7 @@ impl Run<'_> {
             let key = (intent.connection.clone(), intent.call.resource.clone());
             let failed = failed.contains(&key) || unseen.contains(&key);
             let unread = pipeline.reads(side) && (failed || !self.pulled.contains_key(&key));
-            if unread || !self.is_planned(&pipeline.name) || self.has_other_readings(&pipeline, side).await? {
+            if unread || !self.is_planned(&pipeline.name) || self.has_other_readings(&pipeline, &intent).await? {
                 self.leave_open(&pipeline, &intent);
                 continue;
             }
@@ -59,10 +59,6 @@ impl Run<'_> {
             for at in 0..intent.items.len() {
                 let Some(item) = intent.items.get(at).filter(|item| !item.done).cloned() else { continue };
                 let origin = side.other();
-                if self.is_read_otherwise(&pipeline, origin, &item.origin).await? {
-                    self.leave_open(&pipeline, &intent);
-                    break;
-                }
                 let linked = self.engine.ledger.link(&pipeline.name, origin, &item.origin).await?.is_some();
                 let (found, by_key) =
                     if linked { (Vec::new(), true) } else { self.made_by(&pipeline, side, &item).await? };
@@ -209,20 +205,17 @@ impl Run<'_> {
         Ok(false)
     }
 
-    /// Whether the record that a create was made from is remembered as it was read under another spec: what it holds is not
-    /// known. The next run reads everything.
-    async fn is_read_otherwise(&mut self, pipeline: &Pipeline, side: Side, id: &RecordId) -> Result<bool, EngineError> {
-        let fresh = self.engine.ledger.fresh(&pipeline.name, side, std::slice::from_ref(id)).await?;
-        let otherwise = fresh.into_iter().flatten().any(|fresh| is_outdated(pipeline, side, &fresh));
-        if otherwise {
-            self.state_mut(&pipeline.name).await?.read[side.index()] = 0;
+    /// Whether records without a link, or those that the creates were made from, are remembered as they were read under
+    /// another spec: they cannot be found by what they hold, nor is that known. The next run reads everything.
+    async fn has_other_readings(&mut self, pipeline: &Pipeline, intent: &Intent) -> Result<bool, EngineError> {
+        let (side, origin) = (intent.side, intent.side.other());
+        let open = intent.items.iter().filter(|item| !item.done);
+        let origins: Vec<RecordId> = open.map(|item| item.origin.clone()).collect();
+        let made_from = self.engine.ledger.fresh(&pipeline.name, origin, &origins).await?;
+        if made_from.iter().flatten().any(|fresh| is_outdated(pipeline, origin, fresh)) {
+            self.state_mut(&pipeline.name).await?.read[origin.index()] = 0;
+            return Ok(true);
         }
-        Ok(otherwise)
-    }
-
-    /// Whether records without a link are remembered as they were read under another spec: they cannot be found by what
-    /// they hold. The next run reads everything.
-    async fn has_other_readings(&mut self, pipeline: &Pipeline, side: Side) -> Result<bool, EngineError> {
         let mut after = None;
         loop {
             let (page, next) = self.engine.ledger.list_fresh(&pipeline.name, side, after.as_ref()).await?;

@@ -75,7 +75,7 @@ impl Node {
     }
 }
 
-/// Elements that are numbers in JSON, as the OpenAPI file has them.
+/// Elements that are numbers in JSON, as the `OpenAPI` file has them.
 const NUMBERS: [&str; 5] = ["BalanceMonth", "ProvisionalTaxRatio", "Budget", "Decimal", "Number"];
 
 /// Elements that are `true` or `false` in JSON; others say `Yes` or `No` there, too.
