@@ -93,7 +93,7 @@ connections:
 integrations:
   notes:
     debounce: 2m
-    schedule: { sync: { after_idle: 20d } }
+    schedule: { poll: { hooks: 2h }, sync: { after_idle: 20d } }
     first_run: { apply: automatic }
     pipelines:
       notes:

@@ -92,8 +92,8 @@ fn the_same_account_missing_at_two_clients_is_one_cause_with_the_counts_of_both(
     }
     exits(dir, &["sync"], 4);
 
-    let of_091 = "`091` is not in accounts".to_owned();
-    let of_092 = "`092` is not in accounts".to_owned();
+    let of_091 = "account -> account: table `accounts` has no row for `091`".to_owned();
+    let of_092 = "account -> account: table `accounts` has no row for `092`".to_owned();
     assert_eq!(
         causes(dir, &[]),
         [(of_091.clone(), 6, json!({ "acme": 4, "bravo": 2 })), (of_092.clone(), 1, json!({ "acme": 1 }))]
@@ -101,10 +101,10 @@ fn the_same_account_missing_at_two_clients_is_one_cause_with_the_counts_of_both(
     let (text, _) = exits(dir, &["parked", "list", "--causes"], 0);
     assert_eq!(
         text,
-        "unmappable: `091` is not in accounts
+        "unmappable: account -> account: table `accounts` has no row for `091`
   2 integrations, 6 entries: acme 4, bravo 2
   to do: correct the value, or extend the table or transform
-unmappable: `092` is not in accounts
+unmappable: account -> account: table `accounts` has no row for `092`
   1 integration, 1 entry: acme 1
   to do: correct the value, or extend the table or transform
 "

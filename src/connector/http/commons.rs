@@ -72,9 +72,10 @@ mod tests {
     use super::*;
     use crate::config::{ProcessEnv, Snapshot, load_snapshot};
 
+    /// A manifest of its own: those of the program are kept as long as it runs.
     fn built_in(name: &str) -> Arc<Manifest> {
         let nothing = Snapshot::of_texts(Path::new("/nowhere"), BTreeMap::new());
-        Arc::clone(&load_snapshot(&nothing, &ProcessEnv, &BTreeMap::new()).connectors[name])
+        Arc::new(Manifest::clone(&load_snapshot(&nothing, &ProcessEnv, &BTreeMap::new()).connectors[name]))
     }
 
     #[test]
