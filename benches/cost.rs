@@ -143,7 +143,12 @@ async fn serve() -> Fallible<()> {
         let site = if words.get(1) == Some(&"right") { &right } else { &left };
         let count: usize = words.get(2).and_then(|n| n.parse().ok()).unwrap_or_default();
         match words[0] {
-            "fill" => site.fill_contacts(count),
+            "fill" => {
+                site.fill_contacts(count);
+                // What is typed in the second in which a listing begins may be missing in it, so that it is listed once more;
+                // here everything was typed long before.
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
             "edit" => {
                 for record in site.list("contacts").iter().filter(|r| r["subscribed"] == true).take(count) {
                     let id = record["id"].as_str().unwrap_or_default();
