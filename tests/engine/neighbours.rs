@@ -140,10 +140,12 @@ async fn what_a_neighbour_read_under_an_edit_that_was_taken_back_is_found_all_th
     }
     world.reconfigure(&apart("{ source: $.phone, target: $.phone },"));
     world.books.edit("contacts", &there, json!({"email": "tui@y.example"}));
-    world.run(b).await;
+    // The second time moves the cursor so far that no listing of changes shows it again.
+    for _ in 0..2 {
+        world.run(b.clone()).await;
+        world.clock.advance(Duration::from_secs(3_600));
+    }
     world.reconfigure(&apart(""));
-    // No listing of changes shows it again.
-    world.clock.advance(Duration::from_secs(3_600));
     let before = world.books.count("contacts");
     let new = world.shop.insert("contacts", json!({"name": "Tui", "email": "tui@y.example"}));
     world.sync().await;
