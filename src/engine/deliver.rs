@@ -65,6 +65,19 @@ fn projection_at(pipeline: &Pipeline, side: Side, link: &Link, wanted: impl Fn(u
     Projection { cells }
 }
 
+/// Whether a record was read under another configuration: its values lie in other places.
+pub(super) fn is_outdated(pipeline: &Pipeline, side: Side, fresh: &Fresh) -> bool {
+    fresh.spec_hash != pipeline.end(side).spec_hash
+}
+
+/// The match keys under which a record without a link can be found: none, where it was read under another configuration.
+pub(super) fn keys_of_unlinked(pipeline: &Pipeline, side: Side, fresh: &Fresh) -> Vec<(usize, String)> {
+    if is_outdated(pipeline, side, fresh) {
+        return Vec::new();
+    }
+    keys_of(pipeline, side, &fresh.observation.projection)
+}
+
 /// The match keys under which a linked record of the target can be found: from what is known of its values, and for
 /// tiers that look at values which are not fields, as it was read last.
 /// Where both records are gone there is nothing left to be found.

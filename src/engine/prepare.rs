@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     EngineError,
-    deliver::{keys_of, keys_of_linked, reindex},
+    deliver::{keys_of_linked, keys_of_unlinked, reindex},
     run::Run,
 };
 use crate::{
@@ -94,13 +94,12 @@ impl Run<'_> {
                 for fresh in records {
                     let id = &fresh.observation.id;
                     // Read under another spec it has no keys; this run reads it again.
-                    let known = fresh.spec_hash == pipeline.end(side).spec_hash;
-                    let keys = known.then(|| keys_of(pipeline, side, &fresh.observation.projection));
+                    let keys = keys_of_unlinked(pipeline, side, &fresh);
                     changes.together(|atomic| {
                         if pipeline.writes(side.other()) {
                             atomic.due(&pipeline.name, side, id, &due);
                         }
-                        reindex(atomic, &pipeline.name, side, id, &[], &keys.unwrap_or_default());
+                        reindex(atomic, &pipeline.name, side, id, &[], &keys);
                     });
                 }
                 self.engine.ledger.commit(changes).await?;

@@ -5,7 +5,7 @@ mod beside;
 use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use beside::Beside;
-pub(super) use beside::{Made, is_outdated};
+pub(super) use beside::Made;
 
 use chrono::TimeDelta;
 

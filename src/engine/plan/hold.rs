@@ -7,7 +7,7 @@ use crate::{
     config::{Pipeline, PipelineName},
     engine::{
         EngineError, HeldReport, Mode,
-        deliver::{keys_of, reindex},
+        deliver::{keys_of_unlinked, reindex},
         run::Run,
         step::{Newcomer, Step},
     },
@@ -34,7 +34,7 @@ impl Run<'_> {
         // enter, where nothing is made of it, is to be found by whoever comes.
         let invites = newcomer.fresh.admitted && !pipeline.creates.on(side.other());
         let matchable = !parked.is_empty() || pipeline.writes(side) || !waits_for.is_empty() || invites;
-        let keys = if matchable { keys_of(pipeline, side, &newcomer.fresh.observation.projection) } else { Vec::new() };
+        let keys = if matchable { keys_of_unlinked(pipeline, side, &newcomer.fresh) } else { Vec::new() };
         let meanwhile = self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone()));
         changes.together(|atomic| {
             if (!newcomer.stored || newcomer.changed) && !meanwhile {
@@ -117,7 +117,7 @@ impl Run<'_> {
         if self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone())) {
             return; // remembered as it was read last, and due
         }
-        let keys = keys_of(pipeline, side, &newcomer.fresh.observation.projection);
+        let keys = keys_of_unlinked(pipeline, side, &newcomer.fresh);
         let at = self.engine.clock.now();
         changes.together(|atomic| {
             atomic.fresh(&pipeline.name, side, &newcomer.fresh);

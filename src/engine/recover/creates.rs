@@ -12,11 +12,11 @@ use crate::{
     connector::CallError,
     engine::{
         EngineError,
-        deliver::keys_of,
+        deliver::{is_outdated, keys_of},
         pull::{Attached, PullOrder, ResourceKey},
         run::Run,
         sent::{holds_alike, may_come_of, tells_apart},
-        settle::{Heard, Made, is_outdated},
+        settle::{Heard, Made},
     },
     record::{RecordId, Side},
     store::{Changes, Choice, Due, Intent, IntentItem, MatchKey},

@@ -2,7 +2,12 @@
 
 use crate::{
     config::Pipeline,
-    engine::{EngineError, deliver::keys_of, run::Run, step::Newcomer},
+    engine::{
+        EngineError,
+        deliver::{is_outdated, keys_of_unlinked},
+        run::Run,
+        step::Newcomer,
+    },
     record::{RecordId, Side},
     sync::{Fresh, Link, Observation},
 };
@@ -89,13 +94,7 @@ impl Run<'_> {
     }
 }
 
-/// Whether a record was read under another configuration: its values lie in other places, and it has no keys.
-pub(in crate::engine) fn is_outdated(pipeline: &Pipeline, side: Side, fresh: &Fresh) -> bool {
-    fresh.spec_hash != pipeline.end(side).spec_hash
-}
-
 fn remembered(pipeline: &Pipeline, side: Side, fresh: Fresh) -> Newcomer {
-    let known = !is_outdated(pipeline, side, &fresh);
-    let old_keys = if known { keys_of(pipeline, side, &fresh.observation.projection) } else { Vec::new() };
+    let old_keys = keys_of_unlinked(pipeline, side, &fresh);
     Newcomer { side, fresh, stored: true, changed: false, old_keys }
 }
