@@ -68,6 +68,8 @@ pub struct XeroOptions {
     pub seed: u64,
     /// Whether the log keeps every request with its body, or only counts (benchmarks).
     pub keep_log: bool,
+    /// Whether a log that keeps requests keeps what was answered, too.
+    pub keep_answers: bool,
 }
 
 impl XeroOptions {
@@ -82,7 +84,14 @@ impl XeroOptions {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             seed: 1,
             keep_log: true,
+            keep_answers: false,
         }
+    }
+
+    /// The same with a log that keeps what was answered.
+    #[must_use]
+    pub fn keeping_answers(self) -> Self {
+        Self { keep_answers: true, ..self }
     }
 
     /// The same without limits.
@@ -110,11 +119,10 @@ impl Xero {
     ///
     /// When the address cannot be bound.
     pub async fn start(options: XeroOptions) -> io::Result<Self> {
-        let XeroOptions { clock, token, tenant, limits, listen, seed, keep_log } = options;
+        let XeroOptions { clock, token, tenant, limits, listen, seed, keep_log, keep_answers } = options;
         let service = Service::new(clock.clone(), token.clone(), tenant.clone(), limits, seed);
-        let served =
-            Served::start(service, Serving { listen, clock: clock.clone(), seed, keep: Keep::requests(keep_log) })
-                .await?;
+        let keep = if keep_log && keep_answers { Keep::Answers } else { Keep::requests(keep_log) };
+        let served = Served::start(service, Serving { listen, clock: clock.clone(), seed, keep }).await?;
         Ok(Self { served, clock, token, tenant })
     }
 

@@ -4,6 +4,8 @@
 #[path = "../support/openapi.rs"]
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod openapi;
+#[path = "../support/xero_openapi.rs"]
+mod xero_openapi;
 #[path = "../support/xpm_openapi.rs"]
 mod xpm_openapi;
 #[path = "../support/xpm_xml.rs"]

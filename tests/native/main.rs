@@ -11,6 +11,9 @@ mod example;
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod openapi;
 mod posts;
+#[path = "../support/xero_openapi.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod xero_openapi;
 #[path = "../support/xpm_openapi.rs"]
 #[allow(dead_code, reason = "each test binary uses its part")]
 mod xpm_openapi;

@@ -15,11 +15,14 @@ use serde_json::{Value, json};
 use crate::{
     example::until,
     posts::{Office, xero_by_grant},
+    xero_openapi::Watch,
 };
 
 struct Firm {
     office: Office,
     xero: Xero,
+    /// What Xero was asked and answered fits its official file, whatever the test is about.
+    _watch: Watch,
 }
 
 /// Noon in Auckland on a day of June 2026 or later.
@@ -31,11 +34,16 @@ impl Firm {
     /// On 1 June 2026 at noon, with the first run approved.
     async fn start() -> Self {
         let clock = Clock::manual(noon(6, 1));
-        let xero = Xero::start(XeroOptions::new(clock.clone()).unlimited()).await.unwrap();
+        let xero = Xero::start(XeroOptions::new(clock.clone()).unlimited().keeping_answers()).await.unwrap();
         let env = xero_by_grant(&xero);
         let office = Office::start("proposals-xero", &clock, env).await;
         office.first_sync().await;
-        Self { office, xero }
+        Self::of(office, xero)
+    }
+
+    fn of(office: Office, xero: Xero) -> Self {
+        let watch = Watch::over(xero.log());
+        Self { office, xero, _watch: watch }
     }
 
     fn writes(&self) -> u64 {
@@ -393,12 +401,12 @@ async fn pi_bad_input_is_refused_or_parked_with_a_sentence_and_the_rest_goes_on(
 #[tokio::test]
 async fn pi_05_proposals_may_be_dropped_as_files_instead() {
     let clock = Clock::manual(noon(6, 1));
-    let xero = Xero::start(XeroOptions::new(clock.clone()).unlimited()).await.unwrap();
+    let xero = Xero::start(XeroOptions::new(clock.clone()).unlimited().keeping_answers()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut env = xero_by_grant(&xero);
     env.0.insert("PROPOSALS_FROM", "proposal-files".to_owned());
     env.0.insert("PROPOSALS_FOLDER", folder.path().display().to_string());
-    let firm = Firm { office: Office::start("proposals-xero", &clock, env).await, xero };
+    let firm = Firm::of(Office::start("proposals-xero", &clock, env).await, xero);
     let drop_file = |name: &str, lines: &[Value]| {
         let path = folder.path().join(name);
         fs::write(&path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();

@@ -6,7 +6,13 @@
 mod browser;
 #[path = "../support/example.rs"]
 mod example;
+#[path = "../support/openapi.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod openapi;
 mod site;
+#[path = "../support/xero_openapi.rs"]
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod xero_openapi;
 
 mod bad_input;
 mod carried;

@@ -14,12 +14,17 @@ use reconciled::{
 use serde_json::{Value, json};
 
 pub use crate::example::afternoon;
-use crate::example::{Env, Example};
+use crate::{
+    example::{Env, Example},
+    xero_openapi::Watch,
+};
 
 /// The example folder `website-xero`, and two practice systems.
 pub struct Site {
     pub sandbox: Sandbox,
     example: Example,
+    /// What Xero was asked and answered fits its official file, whatever the test is about.
+    _watch: Watch,
 }
 
 impl Deref for Site {
@@ -44,10 +49,9 @@ impl Site {
     /// Starts at an instant.
     pub async fn start_at(now: DateTime<Utc>) -> Self {
         let clock = Clock::manual(now);
-        let sandbox =
-            Sandbox::start_with(WebsiteOptions::new(clock.clone()), XeroOptions::new(clock.clone()).unlimited())
-                .await
-                .unwrap();
+        let xero = XeroOptions::new(clock.clone()).unlimited().keeping_answers();
+        let sandbox = Sandbox::start_with(WebsiteOptions::new(clock.clone()), xero).await.unwrap();
+        let watch = Watch::over(sandbox.xero.log());
         sandbox.xero.logins().let_in("app", "canary-app-secret");
         let env = Env(BTreeMap::from([
             ("WEBSITE_URL", sandbox.website.url()),
@@ -63,7 +67,7 @@ impl Site {
         let example = Example::start("website-xero", &clock, env);
         example.consent().await;
         sandbox.xero.log().clear();
-        Self { sandbox, example }
+        Self { sandbox, example, _watch: watch }
     }
 
     /// As [`Site::start`], with first runs approved.

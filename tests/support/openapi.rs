@@ -4,7 +4,7 @@
 //! where schemas refer to themselves. (Some validators skip such recursive schemas silently; the tests prove that
 //! this way they bite.)
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::{Map, Value, json};
 
@@ -32,6 +32,54 @@ impl Spec {
         Self { file: serde_saphyr::from_str_with_options(&text, options).unwrap() }
     }
 
+    /// The operation that a request is, its path below the file's servers. Of several the one whose ids are most closely described.
+    pub fn operation(&self, method: &str, path: &str) -> Option<Operation<'_>> {
+        let method = method.to_lowercase();
+        let paths = self.file["paths"].as_object().unwrap();
+        let fitting = paths.iter().filter(|(_, calls)| calls[&method].is_object()).filter_map(|(template, calls)| {
+            let own = self.all([&calls[&method], calls]);
+            let (mut there, mut here) = (template.split('/'), path.split('/'));
+            let mut close = 0;
+            loop {
+                match (there.next(), here.next()) {
+                    (None, None) => break,
+                    (Some(there), Some(here)) if there == here => close += 2,
+                    (Some(there), Some(here)) if there.starts_with('{') && !here.is_empty() => {
+                        let described = own.iter().find(|one| {
+                            one["in"] == "path" && there == format!("{{{}}}", one["name"].as_str().unwrap())
+                        });
+                        if described.is_some_and(|one| one["schema"]["format"] == "uuid") {
+                            uuid::Uuid::parse_str(here).ok()?;
+                            close += 1;
+                        }
+                    }
+                    _ => return None,
+                }
+            }
+            Some((close, Operation { template, described: &calls[&method], parameters: own }))
+        });
+        let fitting: Vec<_> = fitting.collect();
+        let closest = fitting.iter().map(|(close, _)| *close).max()?;
+        let mut best = fitting.into_iter().filter(|(close, _)| *close == closest);
+        let found = best.next().map(|(_, operation)| operation);
+        assert!(best.next().is_none(), "{path} is two operations");
+        found
+    }
+
+    /// The parameters of an operation and of its path.
+    fn all<'s>(&'s self, places: [&'s Value; 2]) -> Vec<&'s Value> {
+        let written = places.into_iter().flat_map(|place| place["parameters"].as_array().into_iter().flatten());
+        written.map(|one| self.meant(one)).collect()
+    }
+
+    /// What is meant, where the file refers to one of its components.
+    pub fn meant<'s>(&'s self, written: &'s Value) -> &'s Value {
+        match written["$ref"].as_str() {
+            Some(to) => self.file.pointer(to.trim_start_matches('#')).unwrap_or_else(|| panic!("no {to}")),
+            None => written,
+        }
+    }
+
     /// The components, each `allOf` of them put together into one object.
     pub fn components(&self) -> Map<String, Value> {
         let written = self.file["components"]["schemas"].as_object().unwrap();
@@ -53,6 +101,61 @@ impl Spec {
         let root = json!({ "$ref": format!("#/components/schemas/{name}"), "components": { "schemas": schemas } });
         let options = jsonschema::options().with_draft(jsonschema::Draft::Draft202012).should_validate_formats(true);
         Validator { name: name.to_owned(), inner: options.build(&root).unwrap() }
+    }
+}
+
+/// An operation of the file that a request is.
+pub struct Operation<'s> {
+    pub template: &'s str,
+    pub described: &'s Value,
+    parameters: Vec<&'s Value>,
+}
+
+impl Operation<'_> {
+    /// The component of a request's body, or of an answer's.
+    pub fn component(described: &Value) -> Option<&str> {
+        let schema = &described["content"]["application/json"]["schema"];
+        schema["$ref"].as_str()?.rsplit('/').next()
+    }
+
+    /// Method and path below the server, with `{}` for ids.
+    pub fn name(&self, method: &str) -> String {
+        let blank = self.template.split('/').map(|part| if part.starts_with('{') { "{}" } else { part });
+        format!("{method} {}", blank.collect::<Vec<_>>().join("/"))
+    }
+
+    /// The parameters in the query, or in the headers.
+    pub fn parameters(&self, place: &str) -> Vec<&Value> {
+        self.parameters.iter().copied().filter(|one| one["in"] == place).collect()
+    }
+
+    /// What is wrong with the parameters in a place: they have to be known, of their types, there once, and none missing.
+    pub fn wrong(&self, place: &str, given: Vec<(String, String)>) -> Vec<String> {
+        let (known, mut faults, mut seen) = (self.parameters(place), Vec::new(), BTreeSet::new());
+        for (name, value) in given {
+            let Some(parameter) = known.iter().find(|known| known["name"] == name.as_str()) else {
+                faults.push(format!("no parameter `{name}`"));
+                continue;
+            };
+            let schema = &parameter["schema"];
+            let fits = match (schema["type"].as_str(), schema["format"].as_str()) {
+                (Some("boolean"), _) => value.parse::<bool>().is_ok(),
+                (Some("integer"), _) => value.parse::<i32>().is_ok(),
+                (Some("string"), Some("date-time")) => chrono::DateTime::parse_from_rfc3339(&value).is_ok(),
+                (Some("string" | "array"), _) => true,
+                other => panic!("parameter {name} of type {other:?}"),
+            };
+            if !fits {
+                faults.push(format!("`{value}` is no {schema} for `{name}`"));
+            }
+            if !seen.insert(name.clone()) {
+                faults.push(format!("`{name}` is given twice"));
+            }
+        }
+        let missing = known.iter().filter(|known| known["required"] == true);
+        let missing = missing.filter_map(|known| known["name"].as_str()).filter(|name| !seen.contains(*name));
+        faults.extend(missing.map(|name| format!("parameter `{name}` is missing")));
+        faults
     }
 }
 

@@ -14,7 +14,7 @@ use reconciled::sandbox::{LogEntry, RequestLog};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    openapi::{Spec, Unknown, Validator},
+    openapi::{Operation, Spec, Unknown, Validator},
     xpm_xml::{Element, Reader},
 };
 
@@ -78,20 +78,6 @@ const ROOTS: [(&str, &str); 12] = [
     ("JobDeleteRequestDto", "Job"),
 ];
 
-/// An operation of the file that a request is.
-struct Operation<'s> {
-    template: &'s str,
-    described: &'s Value,
-}
-
-impl Operation<'_> {
-    /// The component of a request's body, or of an answer's.
-    fn component(described: &Value) -> Option<&str> {
-        let schema = &described["content"]["application/json"]["schema"];
-        schema["$ref"].as_str()?.rsplit('/').next()
-    }
-}
-
 pub struct Judge {
     spec: Spec,
     components: Map<String, Value>,
@@ -135,9 +121,7 @@ impl Judge {
             let answered = self.answer(&operation, status, &entry.answer);
             faults.extend(answered.into_iter().map(|fault| format!("answer {status}: {fault}")));
         }
-        let short = operation.template.trim_start_matches("/v3.1/");
-        let blank = short.split('/').map(|part| if part.starts_with('{') { "{}" } else { part });
-        self.judged.borrow_mut().insert(format!("{} {}", entry.method, blank.collect::<Vec<_>>().join("/")));
+        self.judged.borrow_mut().insert(operation.name(&entry.method).replacen("/v3.1/", "", 1));
         faults.into_iter().map(|fault| format!("{named}: {fault}")).collect()
     }
 
@@ -154,22 +138,7 @@ impl Judge {
             }
             None => below.to_owned(),
         };
-        let fits = |template: &str| {
-            let (mut there, mut here) = (template.split('/'), below.split('/'));
-            loop {
-                match (there.next(), here.next()) {
-                    (None, None) => return true,
-                    (Some(there), Some(here)) if there == here || (there.starts_with('{') && !here.is_empty()) => {}
-                    _ => return false,
-                }
-            }
-        };
-        let method = entry.method.to_lowercase();
-        let paths = self.spec.file["paths"].as_object().unwrap();
-        let mut fitting = paths.iter().filter(|(template, calls)| fits(template) && calls[&method].is_object());
-        let (template, calls) = fitting.next()?;
-        assert!(fitting.next().is_none(), "{below} is two operations");
-        Some(Operation { template, described: &calls[&method] })
+        self.spec.operation(&entry.method, &below)
     }
 
     fn request(&self, operation: &Operation<'_>, entry: &LogEntry) -> Vec<String> {
@@ -206,41 +175,16 @@ impl Judge {
         faults
     }
 
-    /// Query parameters: known, of their types, and none missing.
     fn parameters(&self, operation: &Operation<'_>, query: &str) -> Vec<String> {
-        let mut faults = Vec::new();
-        let known: Vec<&Value> = operation.described["parameters"].as_array().into_iter().flatten().collect();
-        let known: Vec<&&Value> = known.iter().filter(|parameter| parameter["in"] == "query").collect();
-        let given: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let mut seen = BTreeSet::new();
-        for (name, value) in given {
-            let name = if name == "modifiedsince" && known.iter().any(|known| known["name"] == "modifiedSince") {
+        let known = operation.parameters("query").iter().any(|known| known["name"] == "modifiedSince");
+        let given = url::form_urlencoded::parse(query.as_bytes()).into_owned().map(|(name, value)| {
+            if name == "modifiedsince" && known {
                 self.except(Exception::ModifiedSince);
-                "modifiedSince".to_owned()
-            } else {
-                name
-            };
-            let Some(parameter) = known.iter().find(|known| known["name"] == name.as_str()) else {
-                faults.push(format!("no parameter `{name}`"));
-                continue;
-            };
-            let fits = match parameter["schema"]["type"].as_str() {
-                Some("boolean") => value.parse::<bool>().is_ok(),
-                Some("integer") => value.parse::<i32>().is_ok(),
-                Some("string") => true,
-                other => panic!("parameter {name} of type {other:?}"),
-            };
-            if !fits {
-                faults.push(format!("`{value}` is no {} for `{name}`", parameter["schema"]["type"]));
+                return ("modifiedSince".to_owned(), value);
             }
-            if !seen.insert(name.clone()) {
-                faults.push(format!("`{name}` is given twice"));
-            }
-        }
-        let missing = known.iter().filter(|known| known["required"] == true);
-        let missing = missing.filter_map(|known| known["name"].as_str()).filter(|name| !seen.contains(*name));
-        faults.extend(missing.map(|name| format!("parameter `{name}` is missing")));
-        faults
+            (name, value)
+        });
+        operation.wrong("query", given.collect())
     }
 
     fn answer(&self, operation: &Operation<'_>, status: u16, body: &str) -> Vec<String> {
