@@ -53,8 +53,12 @@ const FLAGS: &[&str] = &[
     "PrepareTaxReturn",
 ];
 
-/// Who a client refers to, and the element that says so in a request.
-const PEOPLE: &[(&str, &str)] = &[("AccountManager", "AccountManagerUUID"), ("JobManager", "JobManagerUUID")];
+/// Whom a client refers to, and the element that says so in a request.
+const OTHERS: &[(&str, &str, Kind)] = &[
+    ("AccountManager", "AccountManagerUUID", Kind::Staff),
+    ("JobManager", "JobManagerUUID", Kind::Staff),
+    ("BillingClient", "BillingClientUUID", Kind::Clients),
+];
 
 impl Practice {
     /// Takes what a request says of a client, or nothing of it.
@@ -106,12 +110,12 @@ impl Practice {
             let day = text.parse::<chrono::NaiveDate>().map_err(|_| "DateOfBirth is not a date".to_owned())?;
             client.texts.insert("DateOfBirth".to_owned(), format!("{day}T00:00:00"));
         }
-        for (what, written) in PEOPLE {
+        for (what, written, kind) in OTHERS {
             match element.value(written) {
                 None => {}
                 Some("") => drop(client.references.remove(what)),
                 Some(uuid) => {
-                    self.find(Kind::Staff, uuid)?;
+                    self.find(*kind, uuid)?;
                     client.references.insert(what, uuid.to_owned());
                 }
             }
@@ -183,7 +187,7 @@ impl Practice {
         members.push(("TaxNumber", Node::text(masked(record.texts.get("TaxNumber").map_or("", String::as_str)))));
         members.push(("IsArchived", Node::yes(record.archived)));
         members.push(("IsDeleted", Node::yes(record.deleted)));
-        members.extend(PEOPLE.iter().map(|(what, _)| (*what, self.named(Kind::Staff, record, what))));
+        members.extend(OTHERS.iter().map(|(what, _, kind)| (*what, self.named(*kind, record, what))));
         let contacts = record.members.iter().filter_map(|member| {
             let contact = self.find(Kind::Contacts, &member.uuid).ok().filter(|contact| !contact.deleted)?;
             let mut shown = Self::plain(Kind::Contacts, contact);
