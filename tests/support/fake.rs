@@ -73,7 +73,8 @@ struct State {
     answer_creates_with: Option<String>,
     keeps_deleted: bool,
     ids_alone: bool,
-    late: Vec<(DateTime<Utc>, PreparedCall)>,
+    /// Calls whose answer was lost, and when they are carried out, which no clock that is set moves.
+    late: Vec<(Duration, PreparedCall)>,
     stamps: Option<Box<dyn Fn(DateTime<Utc>) -> DateTime<Utc> + Send + Sync>>,
     /// How far its clock is ahead of what the daemon's would be if nobody had set it.
     own_time: Option<(DateTime<Utc>, Duration)>,
@@ -148,10 +149,13 @@ impl Fake {
 
     fn state(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap();
-        let now = self.now(&state);
-        let (due, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut state.late).into_iter().partition(|(at, _)| *at <= now);
+        let now = self.clock.monotonic();
+        let (mut due, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.late).into_iter().partition(|(at, _)| *at <= now);
         state.late = rest;
+        due.sort_by_key(|(at, _)| *at);
         for (at, call) in due {
+            // Found only now, and carried out then: by now a replica may show it.
             self.carry_out(&mut state, &call, at);
         }
         state
@@ -389,8 +393,7 @@ impl Fake {
             Some(Fault::NotDone) => return Err(CallError::NotDone("connection refused".into())),
             Some(Fault::LostBefore) => return Err(CallError::Unknown("time-out".into())),
             Some(Fault::LostLate(span)) => {
-                let at = now + chrono::TimeDelta::from_std(span).unwrap();
-                state.late.push((at, call.clone()));
+                state.late.push((self.clock.monotonic() + span, call.clone()));
                 return Err(CallError::Unknown("time-out".into()));
             }
             _ => {}
@@ -399,7 +402,7 @@ impl Fake {
         if self.key_lives.is_some() && state.late.iter().any(|(_, late)| late.headers[0].1 == *key) {
             return Err(CallError::Unknown("a call with this key is under way".into()));
         }
-        let answers = self.carry_out(&mut state, call, now);
+        let answers = self.carry_out(&mut state, call, self.clock.monotonic());
         if fault == Some(Fault::LostAfter) {
             return Err(CallError::Unknown("the connection was lost".into()));
         }
@@ -436,8 +439,10 @@ impl Fake {
         Ok(Answer { items })
     }
 
-    /// Does what a call asks for, or gives what it answered the first time.
-    fn carry_out(&self, state: &mut State, call: &PreparedCall, now: DateTime<Utc>) -> Vec<Value> {
+    /// Does what a call asks for at an instant of the monotonic clock, or gives what it answered the first time.
+    fn carry_out(&self, state: &mut State, call: &PreparedCall, at: Duration) -> Vec<Value> {
+        let ago = chrono::TimeDelta::from_std(self.clock.monotonic() - at).unwrap();
+        let now = self.now(state) - ago;
         let key = call.headers[0].1.clone();
         let lives = self.key_lives.unwrap_or_default();
         if let Some((first, body, answers)) = state.remembered.get(&key)
@@ -461,7 +466,7 @@ impl Fake {
                     format!("{}{}", self.prefix, state.next_id)
                 }
             };
-            state.keep(&call.resource, &id, self.clock.monotonic());
+            state.keep(&call.resource, &id, at);
             let all = state.resources.entry(call.resource.clone()).or_default();
             let old = all.get(&id);
             if call.kind == WriteKind::Delete {
