@@ -25,6 +25,7 @@ mod neighbours;
 mod one_way;
 mod outcomes;
 mod power;
+mod races;
 mod references;
 mod released;
 mod reshaped;

@@ -243,3 +243,35 @@ async fn what_a_poll_read_under_an_edit_that_was_taken_back_is_found_all_the_sam
     assert_eq!(world.books.count("contacts"), 2);
     world.settled().await;
 }
+
+/// The one that is linked left the filter since: whoever comes with its key is listed, and nothing is made for them.
+#[tokio::test]
+async fn who_comes_with_the_key_of_a_linked_record_is_listed_although_that_one_left_the_filter() {
+    let yaml = format!("{CONTACTS}    filters: {{ target: [ {{ path: $.customer, equals: true }} ] }}\n");
+    let world = World::new(&yaml);
+    let there = world.books.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "customer": true}));
+    world.settled().await;
+    assert_eq!(world.shop.count("contacts"), 1);
+    world.books.edit("contacts", &there, json!({"customer": false}));
+    world.settled().await;
+    world.books.insert("contacts", json!({"name": "Jane Two", "email": "jane@x.example", "customer": true}));
+    world.sync().await;
+    assert_eq!((parked(&world).await, world.shop.count("contacts")), (vec!["Jane Two taken".to_owned()], 1));
+    world.settled().await;
+}
+
+/// A tier that only proposes takes two newcomers for the same: the second is decided about when the first is there.
+#[tokio::test]
+async fn of_newcomers_that_may_be_the_same_the_second_waits_until_the_first_is_made() {
+    let tiers = "match: [ { source: $.email, target: $.email }, { source: $.phone, target: $.phone, then: propose } ]";
+    let tier = "match: [ { source: $.email, target: $.email, normalize: [trim, lowercase] } ]";
+    let world = World::new(&CONTACTS.replace(tier, tiers));
+    for (name, phone) in [("Ada", "1"), ("Bob", "1"), ("Zoe", "2")] {
+        let email = format!("{name}@x.example");
+        world.shop.insert("contacts", json!({"name": name, "email": email, "phone": phone}));
+    }
+    world.settled().await;
+    let made: Vec<String> =
+        world.books.written().iter().map(|(_, _, values)| values["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(made, ["Ada", "Zoe", "Bob"]);
+}

@@ -214,3 +214,43 @@ async fn nothing_is_written_to_a_system_whose_pages_never_say_the_same_twice() {
     }
     world.settled().await;
 }
+
+/// An edit that every listing of a failed pull hid: the next run begins where that one did, and reads it.
+#[tokio::test]
+async fn what_no_listing_of_a_failed_pull_showed_is_read_by_the_next_run() {
+    let world = agreed().await;
+    let id = |name: &str| World::find(&world.books, "contacts", "name", name)["id"].as_str().unwrap().to_owned();
+    let early = world.clock.now() + Duration::from_secs(1);
+    for name in ["Ada", "Bob", "Jane", "Zoe", "Kim"] {
+        world.clock.advance(Duration::from_secs(1));
+        let edit = if name == "Jane" { json!({"phone": "021 7"}) } else { json!({"note": "touched"}) };
+        world.books.edit("contacts", &id(name), edit);
+    }
+    world.clock.advance(Duration::from_secs(60));
+    let jane = World::find(&world.shop, "contacts", "name", "Jane");
+    world.shop.edit("contacts", jane["id"].as_str().unwrap(), json!({"phone": "021 8"}));
+    // Ada stands before the others when a listing begins, and behind them when its first page was read.
+    let stamp = Arc::new(Mutex::new(None));
+    let told = stamp.clone();
+    world.books.stamps(move |at| told.lock().unwrap().unwrap_or(at));
+    let (books, clock, ada, mut pages) = (world.books.clone(), world.clock.clone(), id("Ada"), 0);
+    world.books.hook(Some(Box::new(move |moment| {
+        let (first, before) = (pages % 3 == 0, moment == Moment::BeforeRead);
+        pages += usize::from(moment == Moment::AfterRead);
+        if first && matches!(moment, Moment::BeforeRead | Moment::AfterRead) {
+            clock.advance(Duration::from_secs(u64::from(!before)));
+            *stamp.lock().unwrap() = before.then_some(early);
+            books.edit("contacts", &ada, json!({"note": format!("{pages}")}));
+            *stamp.lock().unwrap() = None;
+        }
+        None
+    })));
+    let report = world.run(world.request(Mode::Sync)).await;
+    world.books.hook(None);
+    assert!(report.troubles[0].message.contains("change while they are read"), "{report:#?}");
+    world.clock.advance(Duration::from_secs(600));
+    world.sync().await;
+    // Edited on both sides: a person decides.
+    assert_eq!(World::find(&world.books, "contacts", "name", "Jane")["phone"], "021 7");
+    world.settled().await;
+}

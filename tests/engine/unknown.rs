@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::TimeDelta;
 use reconciled::{engine::Mode, sync::ParkCode};
 use serde_json::json;
 
@@ -211,6 +212,18 @@ async fn an_update_of_unknown_outcome_is_not_sent_again_over_a_later_edit() {
         assert_eq!(world.books.get_body("contacts", &there)["phone"], "021 77", "{lost:?}");
         world.settled().await;
     }
+}
+
+/// A remote that stamps what it makes with the beginning of its own work: no listing of changes shows what it made late.
+#[tokio::test]
+async fn what_a_lost_create_made_is_looked_for_before_the_last_pull() {
+    let mut world = world(Help::MatchKey);
+    world.books.stamps(|at| at - TimeDelta::seconds(40));
+    world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "phone": "021 5"}));
+    lose(&mut world, Lost::Late).await;
+    rest(&world).await;
+    assert_eq!((world.books.count("contacts"), unknown(&world).await), (1, 0));
+    world.settled().await;
 }
 
 /// Equal creates that made equal records: each gets one, nothing is made again and nobody is asked.

@@ -107,6 +107,7 @@ def caught_by(programs, rule, histories):
     stages = [
         (programs["engine"], [word for name in SLOW for word in ("--skip", name)], {}),
         (programs["engine"], SLOW, {}),
+        (programs["history"], ["memory::what_once"], {}),
         (programs["history"], ["memory::whatever"], {"HISTORIES": str(histories)}),
     ]
     for program, arguments, environment in stages:

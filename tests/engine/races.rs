@@ -1,0 +1,101 @@
+//! What happens between a reading and the write that was planned from it.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use reconciled::{engine::Desk, record::RecordId};
+use serde_json::json;
+
+use crate::{
+    fields::{CONTACTS, jane},
+    support::{World, fake::Moment},
+};
+
+/// So many that they go out in two calls: ten at once is the most.
+const MANY: usize = 12;
+
+/// Somebody does something around the first write to the books, once.
+fn around_the_first_write(world: &World, when: Moment, act: impl FnOnce() + Send + 'static) {
+    let mut act = Some(act);
+    world.books.hook(Some(Box::new(move |moment| {
+        if moment == when
+            && let Some(act) = act.take()
+        {
+            act();
+        }
+        None
+    })));
+}
+
+#[tokio::test]
+async fn a_write_that_came_too_late_for_its_version_is_decided_about_anew_by_the_same_run() {
+    let world = World::new(CONTACTS);
+    world.books.versions();
+    let (shop, books) = jane(&world).await;
+    world.settled().await;
+    world.shop.edit("contacts", &shop, json!({"phone": "021 2"}));
+    let (system, id) = (world.books.clone(), books.clone());
+    around_the_first_write(&world, Moment::BeforeWrite, move || {
+        system.edit("contacts", &id, json!({"city": "Picton"}));
+    });
+    let report = world.sync().await;
+    let there = world.books.get_body("contacts", &books);
+    assert_eq!((&there["phone"], &there["city"]), (&json!("021 2"), &json!("Picton")), "{report:#?}");
+    assert_eq!(world.shop.get_body("contacts", &shop)["city"], "Picton", "{report:#?}");
+    let parked = world.desk(async |desk| desk.parked(None).await.unwrap()).await;
+    assert!(parked.is_empty(), "{parked:#?}");
+    world.settled().await;
+}
+
+/// A run that takes long: what somebody types meanwhile, where no version would tell, is read before it is written over.
+#[tokio::test]
+async fn what_is_typed_while_a_long_run_writes_is_read_before_it_is_written_over() {
+    let world = World::new(CONTACTS);
+    let contact = |n: usize| json!({"name": format!("P{n}"), "email": format!("p{n}@x.example"), "phone": "1"});
+    let ids: Vec<String> = (0..MANY).map(|n| world.shop.insert("contacts", contact(n))).collect();
+    world.settled().await;
+    world.clock.advance(Duration::from_secs(3_600));
+    for id in &ids {
+        world.shop.edit("contacts", id, json!({"phone": "2"}));
+    }
+    let (books, clock) = (world.books.clone(), world.clock.clone());
+    around_the_first_write(&world, Moment::AfterWrite, move || {
+        clock.advance(Duration::from_secs(11));
+        let to_come = books.all("contacts").into_iter().find(|contact| contact["phone"] == "1").unwrap();
+        books.edit("contacts", to_come["id"].as_str().unwrap(), json!({"phone": "typed"}));
+    });
+    let report = world.sync().await;
+    World::find(&world.books, "contacts", "phone", "typed");
+    let parked = world.desk(async |desk| desk.conflicts(None).await.unwrap()).await;
+    assert_eq!((report.pulled_again, parked.len()), (1, 1), "{report:#?}");
+    world.settled().await;
+}
+
+/// A person links a record by hand while the run that would make its counterpart is under way.
+#[tokio::test]
+async fn what_was_linked_by_hand_meanwhile_is_not_made() {
+    let world = World::new(&CONTACTS.replace("direction: two-way", "direction: source-to-target"));
+    let there = world.books.insert("contacts", json!({"name": "Somebody", "email": "other@x.example"}));
+    world.settled().await;
+    let contact = |n: usize| json!({"name": format!("P{n}"), "email": format!("p{n}@x.example")});
+    for n in 0..MANY {
+        world.shop.insert("contacts", contact(n));
+    }
+    let (shop, books, engine, pipeline) =
+        (world.shop.clone(), world.books.clone(), world.engine(), world.pipeline("contacts"));
+    let with = RecordId::from(there.as_str());
+    around_the_first_write(&world, Moment::AfterWrite, move || {
+        let made = books.all("contacts");
+        let is_made = |contact: &serde_json::Value| made.iter().any(|one| one["email"] == contact["email"]);
+        let to_come = shop.all("contacts").into_iter().find(|contact| !is_made(contact)).unwrap();
+        let source = RecordId::from(to_come["id"].as_str().unwrap());
+        Desk::new(&engine).add_link(&pipeline, &source, &with).now_or_never().unwrap().unwrap();
+    });
+    let report = world.sync().await;
+    world.books.hook(None);
+    assert_eq!(world.books.count("contacts"), MANY, "one of them was there: {report:#?}");
+    let links = world.desk(async |desk| desk.links(&world.pipeline("contacts")).await.unwrap()).await;
+    assert_eq!(links.len(), MANY);
+    world.sync().await;
+    world.settled().await;
+}
