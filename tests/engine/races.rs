@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use reconciled::{engine::Desk, record::RecordId};
+use reconciled::{
+    engine::{Desk, Mode},
+    record::RecordId,
+};
 use serde_json::json;
 
 use crate::{
     fields::{CONTACTS, jane},
-    support::{World, fake::Moment},
+    support::{Fault, World, fake::Moment},
 };
 
 /// So many that they go out in two calls: ten at once is the most.
@@ -97,5 +100,32 @@ async fn what_was_linked_by_hand_meanwhile_is_not_made() {
     let links = world.desk(async |desk| desk.links(&world.pipeline("contacts")).await.unwrap()).await;
     assert_eq!(links.len(), MANY);
     world.sync().await;
+    world.settled().await;
+}
+
+/// A newcomer that waits for its write is read again with an edit, and then its write is not carried out: the edit stays known.
+#[tokio::test]
+async fn what_was_read_again_while_it_waited_is_not_put_back_as_it_was() {
+    let world = World::new(CONTACTS);
+    jane(&world).await;
+    world.settled().await;
+    let contact = |n: usize| json!({"name": format!("P{n}"), "email": format!("p{n}@x.example")});
+    // Two full calls to the books, so that the second one reads them again; after them one to the shop.
+    for n in 0..20 {
+        world.shop.insert("contacts", contact(n));
+    }
+    let tui = world.books.insert("contacts", json!({"name": "Tui", "email": "tui@x.example", "phone": "1"}));
+    let (books, shop, clock) = (world.books.clone(), world.shop.clone(), world.clock.clone());
+    around_the_first_write(&world, Moment::AfterWrite, move || {
+        books.edit("contacts", &tui, json!({"phone": "2"}));
+        clock.advance(Duration::from_secs(11));
+        shop.fail_next(Fault::NotDone);
+    });
+    let report = world.run(world.request(Mode::Sync)).await;
+    assert!(report.troubles.len() == 1 && report.pulled_again > 0, "{report:#?}");
+    assert_eq!(world.shop.count("contacts"), 21, "Tui waits");
+    world.clock.advance(Duration::from_secs(600));
+    world.sync().await;
+    assert_eq!(World::find(&world.shop, "contacts", "name", "Tui")["phone"], "2");
     world.settled().await;
 }
