@@ -139,6 +139,8 @@ pub(crate) struct Report {
     repeated: Cell<usize>,
     /// Findings of any kind, also those that are there already.
     added: Cell<usize>,
+    /// How many findings were there when every file was read, and whether others were dropped by then.
+    read: Cell<(usize, bool)>,
 }
 
 /// Most findings that are kept: nobody reads more, and a file full of mistakes must not cost more than reading it.
@@ -180,6 +182,24 @@ impl Report {
         let before = self.errors();
         let result = work();
         (result, self.errors() > before)
+    }
+
+    /// Every file is read: what was found by now was in texts that could be read no further, or not as they are meant.
+    pub(crate) fn all_is_read(&self) {
+        self.read.set((self.findings.borrow().len(), self.dropped.get() > 0));
+    }
+
+    /// How many mistakes were found in the text of a value, or about its key, when its file was read. Something of it was
+    /// dropped there, a key that is given twice for one, so that the value is not what was meant.
+    pub(crate) fn misread(&self, key: Span, value: Span) -> usize {
+        let (read, dropped) = self.read.get();
+        let findings = self.findings.borrow();
+        let here = |span: &Span| *span == key || value.holds(*span);
+        let found = findings.iter().take(read).filter(|finding| {
+            let places = finding.span.iter().chain(finding.related.iter().map(|(span, _)| span));
+            finding.severity == Severity::Error && places.into_iter().any(here)
+        });
+        found.count() + usize::from(dropped)
     }
 
     /// Closes the report: places are looked up, and diagnostics ordered by file and place.

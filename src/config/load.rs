@@ -149,6 +149,7 @@ fn load_with(
             names.push(file.name);
         }
     }
+    report.all_is_read();
     // Making clients takes those with mistakes out of the trees; they are written all the same.
     let raw: Vec<RawNames> = nodes.iter().map(RawNames::of).collect();
     let mut templates = Templates::take(&mut nodes, env, &report);

@@ -20,6 +20,11 @@ impl Span {
         let start = if self.start + offset < self.end { self.start + offset } else { self.start };
         Self { start, end: self.end, file: self.file }
     }
+
+    /// Whether another piece lies in this one.
+    pub(crate) const fn holds(self, other: Self) -> bool {
+        self.file == other.file && self.start <= other.start && other.end <= self.end
+    }
 }
 
 /// A place for people and programs.

@@ -91,13 +91,14 @@ impl<'a> Templates<'a> {
             return;
         }
         let name = key.text.clone();
+        let misread = self.report.misread(key.span, body.span) > 0;
         let (template, broken) = self.report.watch(|| {
             let template = Template::read(key, body, self.report)?;
             fill::check_names(&template, self.report);
             Some(template)
         });
         if let Some(template) = template {
-            self.known.insert(name, Arc::new(Template { broken, ..template }));
+            self.known.insert(name, Arc::new(Template { broken: broken || misread, ..template }));
         }
     }
 
@@ -156,6 +157,7 @@ impl<'a> Templates<'a> {
     /// Makes one client in place; its connections and tables go to `made`. False when it cannot be made.
     fn client(&mut self, client: &Key, integration: &mut Node, made: &mut Map, sources: &mut Sources) -> bool {
         let before = self.report.errors();
+        let misread = self.report.misread(client.span, integration.span) > 0;
         let Some(used) = Use::read(integration, self.report) else { return false };
         if let Some(template) = self.known.get(&used.template.value) {
             let base = template.base.as_ref().and_then(|base| self.known.get(&base.template.value));
@@ -181,7 +183,7 @@ impl<'a> Templates<'a> {
             replace(&mut body, key, node, self.report);
         }
         integration.value = NodeValue::Map(body);
-        self.report.errors() == before
+        self.report.errors() == before && !misread
     }
 
     /// The body of a template with everything filled in; `deeper` lets it be made from another template itself.

@@ -124,12 +124,12 @@ impl<T: Decode> Decode for Named<T> {
             found.entries.push(Entry {
                 name: at(key),
                 value: decoded,
-                errors: report.errors() - before,
+                errors: report.errors() - before + report.misread(key.span, value.span),
                 hash: node_hash(value),
                 filters_hash,
             });
         }
-        found.errors = report.errors() - at_first;
+        found.errors = report.errors() - at_first + report.misread(node.span, node.span);
         Some(found)
     }
 }

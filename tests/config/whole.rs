@@ -267,3 +267,39 @@ fn settings_have_defaults_and_paths_are_relative_to_the_folder() {
         (Some("/var/lib/a"), Some("/run/a/reconciled.sock"))
     );
 }
+
+/// What is written twice, merged in or tagged is not what was meant: nothing that holds it is used, as little as with any
+/// other mistake.
+#[test]
+fn what_was_dropped_from_a_text_leaves_out_what_it_was_dropped_from() {
+    let guards = "    guards: { creates: 1 }\n    guards: { creates: 2 }\n";
+    let filters = "    filters: { source: [ { path: $.email, exists: true } ] }\n    <<: { conflicts: newest-wins }\n";
+    let tag = "    conflicts: !secret park\n";
+    for (mistake, code) in [(guards, "duplicate_key"), (filters, "merge_key"), (tag, "tag")] {
+        let other = SOUND.replace("leads:", "people:").replace("pipelines:\n", "");
+        let other = other.replace("first_name", "last_name").replace("FirstName", "LastName");
+        let loaded = read(&[("a.yaml", CONNECTIONS), ("b.yaml", &format!("{SOUND}{mistake}{other}"))]);
+        assert_eq!(pipelines(&loaded), ["people"], "{code}: {:?}", codes(&loaded));
+        assert!(codes(&loaded)[0].contains(code), "{:?}", codes(&loaded));
+    }
+    // Of two of a name nobody knows which is meant.
+    let twice = format!("{SOUND}{}", SOUND.replace("pipelines:\n", "").replace("first_name", "last_name"));
+    let loaded = read(&[("a.yaml", CONNECTIONS), ("b.yaml", &twice)]);
+    assert_eq!(pipelines(&loaded), [] as [&str; 0], "{:?}", codes(&loaded));
+    // An integration, and one pipeline of it.
+    let within: String = SOUND.lines().map(|line| format!("    {line}\n")).collect();
+    let integration = |more: &str, inside: &str| format!("integrations:\n  it:\n{more}{within}{inside}");
+    for (more, inside, expected) in [
+        ("", "", vec!["it/leads"]),
+        ("    debounce: 1s\n    debounce: 2s\n", "", vec![]),
+        ("", "        conflicts: park\n        conflicts: newest-wins\n", vec![]),
+    ] {
+        let loaded = read(&[("a.yaml", CONNECTIONS), ("b.yaml", &integration(more, inside))]);
+        assert_eq!(pipelines(&loaded), expected, "{more}{inside} {:?}", codes(&loaded));
+    }
+    // Connections, which everything that uses them needs.
+    let shop = CONNECTIONS.find("  shop:").map(|at| CONNECTIONS.split_at(at)).unwrap();
+    let loaded =
+        read(&[("a.yaml", &format!("{}  shop: {{ connector: website }}\n{}", shop.0, shop.1)), ("b.yaml", SOUND)]);
+    assert_eq!(pipelines(&loaded), [] as [&str; 0], "{:?}", codes(&loaded));
+}

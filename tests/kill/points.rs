@@ -33,8 +33,9 @@ async fn dies(dir: &std::path::Path, args: &[&str], place: &str) -> bool {
 async fn a_sync_that_dies_at_any_named_place_makes_nothing_twice_and_misses_nothing() {
     let mut world = World::of(60, 20, false).await;
     // Nobody is there to approve what many runs that died have left to do.
-    let unguarded = "    debounce: 1s\n    guards: { touched: unlimited, creates: unlimited }\n";
-    let dir = folder(&world.yaml().replace("    debounce: 1s\n", unguarded));
+    let (guards, unguarded) = ("guards: { touched: 100% }", "guards: { touched: unlimited, creates: unlimited }");
+    assert!(world.yaml().contains(guards));
+    let dir = folder(&world.yaml().replace(guards, unguarded));
     let mut random = fastrand::Rng::with_seed(7);
     let mut died = BTreeMap::<&str, usize>::new();
     let (times, mut tried) = (kills(18), 0);

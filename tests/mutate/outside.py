@@ -562,4 +562,10 @@ OUTSIDE = [
         "            if code.starts_with(\"28\") {", "            if !OFF && code.starts_with(\"28\") {",
         ("native", "sql::conformance_postgres_reads", "sql::conformance_mariadb_reads"),
     ),
+    (
+        "misread", "what was dropped from a text leaves out what it was dropped from", "config/written.rs",
+        "errors: report.errors() - before + report.misread(key.span, value.span),",
+        "errors: report.errors() - before + if OFF { 0 } else { report.misread(key.span, value.span) },",
+        ("config", "whole::what_was_dropped"),
+    ),
 ]
