@@ -231,15 +231,18 @@ impl Run<'_> {
         let mut settled = settle_create(&context, &origin, &item.write, &id, answered.as_ref());
         // Without the record it was made from (a crash came in between) the rest of its values is read again.
         settled.again |= newcomer.is_none();
+        // As it was read under another configuration nothing is known of what was made, and it is read again.
+        settled.again |= beside.made_outdated;
+        let read = made.as_ref().filter(|_| !beside.made_outdated).map(|made| &made.fresh.observation);
         // What was read of either of the two after the call was sent is newer than the answer.
-        let latest = [(origin_side, newer.as_ref()), (side, made.as_ref().map(|made| &made.fresh.observation))];
+        let latest = [(origin_side, newer.as_ref()), (side, read)];
         for (side, seen) in latest {
             if let Some(seen) = seen {
                 settled.again |= observe(pipeline, &mut settled.link, side, seen, false) == Change::Moved;
             }
         }
         let target = match side {
-            Side::Target => made.as_ref().map(|made| &made.fresh.observation).or(answered.as_ref()),
+            Side::Target => read.or(answered.as_ref()),
             Side::Source => Some(newer.as_ref().unwrap_or(&*origin)),
         };
         if let Some(seen) = target {

@@ -345,3 +345,20 @@ async fn a_record_that_was_merged_into_another_deletes_nothing() {
     assert_eq!(world.books.get_body("contacts", &books)["phone"], "021 1");
     world.settled().await;
 }
+
+/// Both were deleted, the one in the shop is brought back, and somebody enters the other one anew before we know of it.
+#[tokio::test]
+async fn who_takes_the_place_of_what_was_deleted_is_not_deleted_for_it() {
+    let world = World::new(&contacts("propagate"));
+    let books = world.books.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "phone": "1"}));
+    world.settled().await;
+    let shop = World::find(&world.shop, "contacts", "name", "Jane")["id"].as_str().unwrap().to_owned();
+    world.shop.edit("contacts", &shop, json!({"archived": true}));
+    world.sync().await;
+    assert_eq!((world.books.count("contacts"), deletions(&world)), (0, [0, 1]), "{books}");
+    world.shop.edit("contacts", &shop, json!({"archived": false}));
+    world.books.insert("contacts", json!({"name": "Joan", "email": "jane@x.example", "city": "Picton"}));
+    world.sync().await;
+    assert_eq!((world.books.count("contacts"), deletions(&world)), (1, [0, 1]));
+    world.settled().await;
+}

@@ -31,6 +31,8 @@ pub(in crate::engine) struct Beside {
     pub origin_link: Option<Link>,
     /// The record that was made, read and remembered before it was known what it is.
     pub made: Option<Newcomer>,
+    /// That is remembered as it was read under another configuration: what it holds is not known.
+    pub made_outdated: bool,
     /// The record it was made from, if it is remembered as one without a link.
     pub origin: Option<Newcomer>,
     /// It is remembered, but as it was read under another configuration, which cannot be read as this one.
@@ -44,9 +46,11 @@ impl Beside {
         (made_link, origin_link): (Option<Link>, Option<Link>),
         (made, origin): (Option<Fresh>, Option<Fresh>),
     ) -> Self {
+        let made_outdated = made.as_ref().is_some_and(|fresh| is_outdated(pipeline, side, fresh));
+        let made = made.map(|fresh| remembered(pipeline, side, fresh));
         let outdated = origin.as_ref().is_some_and(|fresh| is_outdated(pipeline, side.other(), fresh));
         let origin = origin.filter(|_| !outdated).map(|fresh| remembered(pipeline, side.other(), fresh));
-        Self { made_link, origin_link, made: made.map(|fresh| remembered(pipeline, side, fresh)), origin, outdated }
+        Self { made_link, origin_link, made, made_outdated, origin, outdated }
     }
 }
 
