@@ -26,6 +26,16 @@ pub(super) fn read(file: u32, template: &str, text: &str, report: &Report) -> Op
     let rows = table.rows()?;
     let mut rows = rows.into_iter();
     let head = rows.next()?;
+    for (at, column) in head.iter().enumerate().filter(|(_, column)| !column.text.is_empty()) {
+        if let Some(first) = head.iter().take(at).find(|first| first.text == column.text) {
+            report.add(
+                error("config::duplicate_key", column.span, format!("two columns are called `{}`", column.text))
+                    .also(first.span, "the first of them")
+                    .help("remove one of the two"),
+            );
+            return None;
+        }
+    }
     let Some(own) = head.iter().position(|cell| cell.text == "client") else {
         report.add(
             error("config::missing_key", table.span(0..0), "no column is called `client`, which names each client")

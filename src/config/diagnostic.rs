@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     source::{Place, Sources, Span},
     templates::Origins,
+    tree::Node,
 };
 
 /// How bad it is.
@@ -184,6 +185,12 @@ impl Report {
         (result, self.errors() > before)
     }
 
+    /// What is wrong was said elsewhere (a table with mistakes, say); whoever asks whether this place is sound must hear that
+    /// it is not.
+    pub(crate) fn was_said(&self) {
+        self.repeated.set(self.repeated.get() + 1);
+    }
+
     /// Every file is read: what was found by now was in texts that could be read no further, or not as they are meant.
     pub(crate) fn all_is_read(&self) {
         self.read.set((self.findings.borrow().len(), self.dropped.get() > 0));
@@ -191,8 +198,11 @@ impl Report {
 
     /// How many mistakes were found in the text of a value, or about its key, when its file was read. Something of it was
     /// dropped there, a key that is given twice for one, so that the value is not what was meant.
-    pub(crate) fn misread(&self, key: Span, value: Span) -> usize {
+    pub(crate) fn misread(&self, key: Span, value: &Node) -> usize {
         let (read, dropped) = self.read.get();
+        if read == 0 {
+            return usize::from(dropped);
+        }
         let findings = self.findings.borrow();
         let here = |span: &Span| *span == key || value.holds(*span);
         let found = findings.iter().take(read).filter(|finding| {

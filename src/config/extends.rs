@@ -12,19 +12,24 @@ use super::{
     load::read_tree,
     nearest::suggest,
     source::{Sources, Span},
-    tree::{Map, Node, NodeValue},
+    tree::{Key, Map, Node, NodeValue},
 };
 
 /// Lays every connector that `extends` another over it. One that cannot be keeps its key, and counts as one with
 /// mistakes.
 pub(crate) fn lay(nodes: &mut [Node], sources: &mut Sources, report: &Report) {
-    let own: BTreeMap<String, Node> = connectors(nodes).map(|(name, node)| (name, node.clone())).collect();
-    if !own.values().any(|node| said(node).is_some()) {
+    let mut own: BTreeMap<String, Option<Node>> = BTreeMap::new();
+    for (key, node) in connectors(nodes) {
+        // Of two of a name nobody knows which is meant; what was dropped from a text was meant, too.
+        let sound = !own.contains_key(&key.text) && report.misread(key.span, node) == 0;
+        own.insert(key.text.clone(), sound.then(|| node.clone()));
+    }
+    if !connectors(nodes).any(|(_, node)| said(node).is_some()) {
         return;
     }
     let mut layers = Layers { own, built_in: BTreeMap::new(), sources, report };
     let laid: BTreeMap<String, Option<Node>> = (layers.own.clone().into_iter())
-        .filter(|(_, node)| said(node).is_some())
+        .filter_map(|(name, node)| Some((name, node.filter(|node| said(node).is_some())?)))
         .map(|(name, node)| (name.clone(), layers.laid(&name, &node, &mut vec![name.clone()])))
         .collect();
     for node in nodes {
@@ -39,9 +44,9 @@ pub(crate) fn lay(nodes: &mut [Node], sources: &mut Sources, report: &Report) {
     }
 }
 
-fn connectors(nodes: &[Node]) -> impl Iterator<Item = (String, &Node)> {
+fn connectors(nodes: &[Node]) -> impl Iterator<Item = &(Key, Node)> {
     let maps = nodes.iter().filter_map(|node| node.map()?.get("connectors")?.map());
-    maps.flat_map(|map| &map.entries).map(|(key, node)| (key.text.clone(), node))
+    maps.flat_map(|map| &map.entries)
 }
 
 fn maps_mut(node: &mut Node) -> Option<&mut Map> {
@@ -60,7 +65,8 @@ fn said(node: &Node) -> Option<(&str, Span)> {
 }
 
 struct Layers<'a> {
-    own: BTreeMap<String, Node>,
+    /// The user's, `None` where one cannot be built upon.
+    own: BTreeMap<String, Option<Node>>,
     /// Trees of built-in connectors, as far as they were needed.
     built_in: BTreeMap<String, Option<Node>>,
     sources: &'a mut Sources,
@@ -102,6 +108,8 @@ impl Layers<'_> {
             }
             return found;
         };
+        // Its mistakes were told.
+        let node = node?;
         if way.iter().any(|known| known == base) {
             // Each of a circle is asked for by itself; the first in the alphabet tells.
             if way.iter().min() == way.first() && way.first().is_some_and(|first| first == base) {

@@ -81,7 +81,9 @@ impl<'a> Templates<'a> {
     }
 
     fn add(&mut self, key: &Key, body: Node) {
-        if let Some(first) = self.known.get(&key.text) {
+        if let Some(first) = self.known.get_mut(&key.text) {
+            // Of two of a name nobody knows which is meant.
+            Arc::make_mut(first).broken = true;
             self.report.add(
                 error("config::defined_twice", key.span, format!("the template `{}` is defined twice", key.text))
                     .label("defined again")
@@ -91,7 +93,7 @@ impl<'a> Templates<'a> {
             return;
         }
         let name = key.text.clone();
-        let misread = self.report.misread(key.span, body.span) > 0;
+        let misread = self.report.misread(key.span, &body) > 0;
         let (template, broken) = self.report.watch(|| {
             let template = Template::read(key, body, self.report)?;
             fill::check_names(&template, self.report);
@@ -157,7 +159,7 @@ impl<'a> Templates<'a> {
     /// Makes one client in place; its connections and tables go to `made`. False when it cannot be made.
     fn client(&mut self, client: &Key, integration: &mut Node, made: &mut Map, sources: &mut Sources) -> bool {
         let before = self.report.errors();
-        let misread = self.report.misread(client.span, integration.span) > 0;
+        let misread = self.report.misread(client.span, integration) > 0;
         let Some(used) = Use::read(integration, self.report) else { return false };
         if let Some(template) = self.known.get(&used.template.value) {
             let base = template.base.as_ref().and_then(|base| self.known.get(&base.template.value));

@@ -108,6 +108,16 @@ impl Node {
         matches!(&self.value, NodeValue::Scalar(scalar) if scalar.is_null())
     }
 
+    /// Whether a piece of a text lies in it, also where an alias brought in what is written elsewhere.
+    pub(crate) fn holds(&self, piece: Span) -> bool {
+        self.span.holds(piece)
+            || match &self.value {
+                NodeValue::Scalar(_) => false,
+                NodeValue::Seq(items) => items.iter().any(|item| item.holds(piece)),
+                NodeValue::Map(map) => map.entries.iter().any(|(key, value)| key.span == piece || value.holds(piece)),
+            }
+    }
+
     /// The mapping, if it is one.
     pub(crate) const fn map(&self) -> Option<&Map> {
         match &self.value {

@@ -124,12 +124,12 @@ impl<T: Decode> Decode for Named<T> {
             found.entries.push(Entry {
                 name: at(key),
                 value: decoded,
-                errors: report.errors() - before + report.misread(key.span, value.span),
+                errors: report.errors() - before + report.misread(key.span, value),
                 hash: node_hash(value),
                 filters_hash,
             });
         }
-        found.errors = report.errors() - at_first + report.misread(node.span, node.span);
+        found.errors = report.errors() - at_first + report.misread(node.span, node);
         Some(found)
     }
 }
@@ -269,6 +269,8 @@ macro_rules! written {
             pub broken: Vec<&'static str>,
             /// Where the keys are.
             pub keys: Vec<(&'static str, $crate::config::source::Span)>,
+            /// Those that stand for nothing.
+            pub nulls: Vec<(&'static str, $crate::config::source::Span)>,
             $( $(#[doc = $doc])* pub $field: Option<$type>, )*
         }
 
@@ -293,10 +295,13 @@ macro_rules! written {
                 let forms = format!("{} is a map with any of {keys}", $what);
                 let map = as_map(node, report, "settings", Some(&forms))?;
                 let mut broken = Vec::new();
-                let mut keys = Vec::new();
+                let (mut keys, mut nulls) = (Vec::new(), Vec::new());
                 for (key, value) in &map.entries {
                     match Self::KEYS.iter().find(|known| **known == key.text) {
-                        Some(known) => keys.push((*known, key.span)),
+                        Some(known) => {
+                            keys.push((*known, key.span));
+                            nulls.extend(value.is_null().then_some((*known, key.span)));
+                        }
                         None => broken.extend(unknown_key(key, value, map, Self::KEYS, $what, report)),
                     }
                 }
@@ -316,6 +321,7 @@ macro_rules! written {
                     }, )*
                     broken,
                     keys,
+                    nulls,
                 })
             }
         }

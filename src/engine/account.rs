@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{EngineError, HeldReport, run::Run};
 use crate::{
-    config::Pipeline,
+    config::{Pipeline, PipelineName},
     record::Side,
     store::{Approval, Changes, HeldRun, Hold, PipelineState},
     sync::{Damage, Held},
@@ -103,16 +103,31 @@ impl Run<'_> {
                     bind(pipeline, &mut begun);
                     *self.state_mut(&pipeline.name).await? = begun;
                 } else {
-                    self.foreign.insert(pipeline.name.clone());
+                    self.read_nothing_for(&pipeline.name).await?;
                 }
                 continue;
             }
-            self.foreign.insert(pipeline.name.clone());
+            self.read_nothing_for(&pipeline.name).await?;
             if ours {
                 self.hold_account(pipeline, &state, side, message).await?;
             }
         }
         Ok(())
+    }
+
+    /// A pipeline gets nothing of what is read. Its neighbours move the cursors meanwhile: once it gets something again, it
+    /// reads everything.
+    async fn read_nothing_for(&mut self, name: &PipelineName) -> Result<(), EngineError> {
+        self.foreign.insert(name.clone());
+        let state = self.state_mut(name).await?;
+        if state.read == [0, 0] {
+            return Ok(());
+        }
+        state.read = [0, 0];
+        let state = state.clone();
+        let mut changes = Changes::new();
+        changes.together(|atomic| atomic.pipeline(name, &state));
+        Ok(self.engine.ledger.commit(changes).await?)
     }
 
     async fn hold_account(

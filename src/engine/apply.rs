@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// A run applies this soon after its pull of the written side, else it pulls again (DESIGN decision 7).
-const FRESH_FOR: Duration = Duration::from_secs(10);
+pub(super) const FRESH_FOR: Duration = Duration::from_secs(10);
 /// Waits before an identical call is sent again after a lost answer.
 const RESEND_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
 /// Steps read from the spill at a time.
@@ -122,12 +122,13 @@ impl Run<'_> {
         newcomers: &[Newcomer; 2],
     ) -> Result<(), EngineError> {
         super::deliver::note_keys(pipeline, &mut link, &newcomers[1].fresh.observation.projection);
-        let mut taken = false;
+        // One of the two was read again since they were laid beside each other: what is known by now counts.
+        let mut taken = newcomers.iter().any(|newcomer| self.was_read_again(pipeline, newcomer));
         for side in Side::BOTH {
             taken |= self.engine.ledger.link(&pipeline.name, side, link.id(side)).await?.is_some();
         }
         if taken {
-            // One of the two was linked meanwhile; the other is decided about anew.
+            // One of the two was linked meanwhile, or read; the other is decided about anew.
             let mut changes = Changes::new();
             for newcomer in newcomers {
                 if self.engine.ledger.link(&pipeline.name, newcomer.side, link.id(newcomer.side)).await?.is_none() {
@@ -168,6 +169,12 @@ impl Run<'_> {
             self.report_of(&pipeline.name).tally.linked += 1;
         }
         Ok(())
+    }
+
+    /// Whether a newcomer was read again by this run after it was planned. It is remembered as it was read last.
+    pub(super) fn was_read_again(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
+        let id = newcomer.fresh.observation.id.clone();
+        self.read_meanwhile.contains(&(pipeline.name.clone(), newcomer.side, id))
     }
 
     /// Sends items in one call, falling back to single calls when the remote refuses the batch as a whole.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::{EngineError, elements::record_to_read, pull::Attached, run::Run};
+use super::{EngineError, apply::FRESH_FOR, elements::record_to_read, pull::Attached, run::Run};
 use crate::{
     config::Pipeline,
     connector::{Resource, Write},
@@ -25,7 +25,22 @@ impl Run<'_> {
         if resource.update.as_ref().is_some_and(Write::needs_the_record) {
             return Ok(self.as_it_is(pipeline, side, link).await?.map(|(link, now)| (link, Some(now))));
         }
+        if self.is_long_ago(pipeline, side) {
+            return Ok(self.as_it_is(pipeline, side, link).await?.map(|(link, _)| (link, None)));
+        }
         Ok(self.with_version(pipeline, (side, resource), link).await?.map(|link| (link, None)))
+    }
+
+    /// Whether the reading of a side is too old to be written over, and its system tells no changes, so that only a look by id
+    /// tells what was typed since.
+    fn is_long_ago(&self, pipeline: &Pipeline, side: Side) -> bool {
+        let end = pipeline.end(side);
+        let key = (end.connection.name.clone(), end.resource.name.clone());
+        let tells_changes = end.resource.list.as_ref().is_none_or(|list| list.changed_since.is_some());
+        pipeline.reads(side)
+            && !tells_changes
+            && end.resource.get.is_some()
+            && self.age_of(&key).is_some_and(|age| age > FRESH_FOR)
     }
 
     /// Reads the record by id and lays it beside its link: what is sent back whole must be what is there.

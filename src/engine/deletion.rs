@@ -71,6 +71,10 @@ impl Run<'_> {
             if self.is_down(&end.connection.name) {
                 return Ok(None);
             }
+            // What is shown may be older than our own last write; an edit in it would not count, and be deleted.
+            if self.may_be_old(pipeline, side, std::slice::from_ref(link.id(side))).await?.contains(&true) {
+                return Ok(None);
+            }
             let record = match self.connector(&end.connection.name)?.get(&end.resource, link.id(side)).await {
                 Ok(record) => record,
                 Err(error) => {

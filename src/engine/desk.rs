@@ -131,14 +131,18 @@ impl<'e> Desk<'e> {
         self.pipeline(name)?;
         let at = self.engine.clock.now();
         let (mut changes, mut count) = (Changes::new(), 0);
+        let mut unknown = [Vec::new(), Vec::new()];
         for item in self.parked(Some(name)).await?.iter().filter(|item| id.is_none_or(|id| item.id == *id)) {
             count += 1;
             let due = Due { at, why: "retried by hand".to_owned() };
             changes.together(|atomic| atomic.due(name, item.side, &item.id, &due));
             self.forget_park(&mut changes, name, item).await?;
             if item.parked.code == ParkCode::Unknown {
-                self.close_unknown(&mut changes, self.pipeline(name)?, item.side, &item.id).await?;
+                unknown[item.side.index()].push(item.id.clone());
             }
+        }
+        for side in Side::BOTH {
+            self.close_unknown(&mut changes, self.pipeline(name)?, side, &unknown[side.index()]).await?;
         }
         if count == 0 {
             return Err(DeskError::NoSuch(format!("nothing is parked in {name} under that id")));
@@ -303,7 +307,7 @@ impl<'e> Desk<'e> {
             atomic.pipeline(name, &state);
         });
         for side in Side::BOTH {
-            self.close_unknown(&mut changes, pipeline, side, link.id(side)).await?;
+            self.close_unknown(&mut changes, pipeline, side, std::slice::from_ref(link.id(side))).await?;
         }
         self.commit(changes).await?;
         Ok(link)
@@ -322,21 +326,27 @@ impl<'e> Desk<'e> {
         Ok(())
     }
 
-    /// A person knows what became of a create that nobody else could find out: its intent need not be kept open.
+    /// A person knows what became of creates that nobody else could find out: their intents need not be kept open for them.
     async fn close_unknown(
         &self,
         changes: &mut Changes,
         pipeline: &Pipeline,
         side: Side,
-        id: &RecordId,
+        ids: &[RecordId],
     ) -> Result<(), DeskError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         let connection = &pipeline.end(side.other()).connection.name;
         for (number, mut intent) in self.engine.ledger.intents(connection).await? {
             if intent.pipeline != pipeline.name || intent.side == side || intent.call.kind != WriteKind::Create {
                 continue;
             }
-            let Some(item) = intent.items.iter_mut().find(|item| item.origin == *id && !item.done) else { continue };
-            item.done = true;
+            let mut open = intent.items.iter_mut().filter(|item| !item.done && ids.contains(&item.origin)).peekable();
+            if open.peek().is_none() {
+                continue;
+            }
+            open.for_each(|item| item.done = true);
             changes.together(|atomic| {
                 if intent.items.iter().all(|item| item.done) {
                     atomic.close_intent(connection, &number);

@@ -11,7 +11,7 @@ mod writers;
 
 use std::{collections::HashSet, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub(super) use notes::field_name;
 
@@ -47,6 +47,8 @@ use crate::{
 const CHUNK: usize = 500;
 /// Candidates and rivals listed for a person.
 const SHOWN: usize = 20;
+/// A record that could not be read by id, or was read and told nothing new, is read again after so long.
+const READ_AGAIN: TimeDelta = TimeDelta::minutes(10);
 
 /// Where the steps of a plan go.
 enum Steps {
@@ -346,6 +348,8 @@ impl Run<'_> {
                         let why = "to be tried again".to_owned();
                         atomic.due(&pipeline.name, Side::Source, &link.source, &Due { at, why });
                     }
+                    // It is read by id below, and looked at again.
+                    None if decision.unread => {}
                     None => atomic.done(&pipeline.name, Side::Source, &link.source),
                 }
             });
@@ -366,7 +370,14 @@ impl Run<'_> {
     /// A value that must be known was never read: the record is read by id, once a run, and decided about in the next
     /// round.
     async fn read_unread(&mut self, pipeline: &Arc<Pipeline>, link: &Link) -> Result<(), EngineError> {
-        if !self.read_by_id.insert((pipeline.name.clone(), link.source.clone())) {
+        // Read already, and still not known: it could not be read, or what was shown may be old.
+        let first = self.read_by_id.insert((pipeline.name.clone(), link.source.clone()));
+        let at = self.engine.clock.now() + if first { TimeDelta::zero() } else { READ_AGAIN };
+        let mut changes = Changes::new();
+        let due = Due { at, why: "a value of it is not known".to_owned() };
+        changes.together(|atomic| atomic.due(&pipeline.name, Side::Source, &link.source, &due));
+        self.engine.ledger.commit(changes).await?;
+        if !first {
             return Ok(());
         }
         for side in Side::BOTH {

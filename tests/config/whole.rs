@@ -303,3 +303,93 @@ fn what_was_dropped_from_a_text_leaves_out_what_it_was_dropped_from() {
         read(&[("a.yaml", &format!("{}  shop: {{ connector: website }}\n{}", shop.0, shop.1)), ("b.yaml", SOUND)]);
     assert_eq!(pipelines(&loaded), [] as [&str; 0], "{:?}", codes(&loaded));
 }
+
+/// What a pipeline needs and holds a mistake is not left out of it: the pipeline is.
+#[test]
+fn a_lookup_in_a_table_with_a_mistake_leaves_out_the_pipeline() {
+    let lookup = SOUND.replace("target: $.FirstName }", "target: $.FirstName, lookup: names }");
+    for (tables, expected) in [
+        ("tables:\n  names: { rows: { a: Ada } }\n", vec!["leads"]),
+        ("tables:\n  names: { rows: { a: Ada, b: ~ } }\n", vec![]),
+        ("tables:\n  names: { rows: { a: Ada, a: Ann } }\n", vec![]),
+        ("tables:\n  names: { row: { a: Ada } }\n", vec![]),
+    ] {
+        let loaded = read(&[("a.yaml", CONNECTIONS), ("b.yaml", &lookup), ("t.yaml", tables)]);
+        assert_eq!(pipelines(&loaded), expected, "{tables}: {:?}", codes(&loaded));
+        assert_eq!(loaded.has_errors(), expected.is_empty(), "{tables}");
+    }
+}
+
+/// A filter that asks for nothing would let everything through.
+#[test]
+fn an_operator_without_a_value_is_a_mistake() {
+    for filter in [
+        "{ path: $.email, not_equals: null }",
+        "{ path: $.email, equals: }",
+        "{ path: $.email, exists: true, not_equals: ~ }",
+        "{ not: { path: $.email, blank: ~ } }",
+        "{ any: [ { path: $.email, in: }, { path: $.phone, exists: true } ] }",
+    ] {
+        let text = format!("{SOUND}    filters: {{ source: [ {filter} ] }}\n");
+        let loaded = read(&[("a.yaml", CONNECTIONS), ("b.yaml", &text)]);
+        assert_eq!(pipelines(&loaded), [] as [&str; 0], "{filter}");
+        assert!(
+            codes(&loaded).iter().any(|code| code.ends_with("config::bad_filter")),
+            "{filter}: {:?}",
+            codes(&loaded)
+        );
+    }
+}
+
+/// A connector of one's own with this condition for an empty listing.
+fn own(empty: &str) -> String {
+    format!(
+        "connectors:
+  mine:
+    version: 1
+    base_url: http://127.0.0.1:1
+    auth: {{ kind: bearer }}
+    resources:
+      things:
+        id: $.id
+        fields: {{ id: id, email: text }}
+        list: {{ get: /things, records: $.items, {empty} }}
+connections:
+  it: {{ connector: mine, auth: {{ token: \"${{env:T}}\" }} }}
+"
+    )
+}
+
+#[test]
+fn a_condition_on_answers_without_a_value_is_a_mistake() {
+    let sound = read(&[("a.yaml", &own("empty: { path: $.items, equals: none }"))]);
+    assert!(!codes(&sound).iter().any(|code| code.contains("bad_value")), "{:?}", codes(&sound));
+    for empty in ["empty: { path: $.items, equals: null }", "empty: { path: $.items, not_equals: ~ }"] {
+        let loaded = read(&[("a.yaml", &own(empty))]);
+        assert!(codes(&loaded).iter().any(|code| code.ends_with("config::bad_value")), "{empty}: {:?}", codes(&loaded));
+    }
+}
+
+/// What was dropped from a text is missing wherever that text is used.
+#[test]
+fn what_is_built_upon_a_text_that_lost_something_is_left_out() {
+    // An alias.
+    let filters = "    filters: &f { source: [ { path: $.email, exists: true } ], source: [ { path: $.phone, exists: true } ] }\n";
+    let other = SOUND.replace("leads:", "people:").replace("pipelines:\n", "");
+    let other = other.replace("first_name", "last_name").replace("FirstName", "LastName");
+    let loaded = read(&[("a.yaml", CONNECTIONS), ("b.yaml", &format!("{SOUND}{filters}{other}    filters: *f\n"))]);
+    assert_eq!(pipelines(&loaded), [] as [&str; 0], "{:?}", codes(&loaded));
+    // A connector that another one extends.
+    let variant = |base: &str| {
+        format!(
+            "{}  two: {{ connector: variant, base_url: http://127.0.0.1:1, auth: {{ token: \"${{env:T}}\" }} }}\n",
+            base
+        )
+        .replace("connectors:\n", "connectors:\n  variant: { version: 1, extends: mine }\n")
+    };
+    let sound = read(&[("a.yaml", &variant(&own("empty: { path: $.items, equals: none }")))]);
+    assert!(sound.config.connections.keys().any(|name| name.as_str() == "two"), "{:?}", codes(&sound));
+    let twice = own("empty: { path: $.items, equals: none, equals: nothing }");
+    let loaded = read(&[("a.yaml", &variant(&twice))]);
+    assert!(!loaded.config.connections.keys().any(|name| name.as_str() == "two"), "{:?}", codes(&loaded));
+}

@@ -231,3 +231,46 @@ async fn an_approval_is_for_exactly_the_plan_that_was_shown_and_not_for_ever() {
     assert_eq!(world.books.written().len(), writes + 10);
     world.settled().await;
 }
+
+/// A neighbour goes on reading what the two share while a pipeline is held for its account.
+#[tokio::test]
+async fn what_was_read_by_a_neighbour_while_an_account_was_wrong_is_read_again() {
+    let neighbour = "
+  people:
+    source: shop/contacts
+    target: shop/sales
+    direction: source-to-target
+    match: [ { source: $.email, target: $.number } ]
+    first_run: { apply: automatic }
+    fields: [ { source: $.email, target: $.number } ]
+connectors:";
+    let with = |address: &str| books_at(address).replacen("\nconnectors:", neighbour, 1);
+    let mut world = World::new(&with("http://127.0.0.1:1"));
+    let (shop, books) = jane(&world).await;
+    let both = |world: &World| {
+        world
+            .config
+            .integrations
+            .keys()
+            .map(|name| reconciled::engine::RunRequest { integration: name.clone(), ..world.request(Mode::Sync) })
+            .collect::<Vec<_>>()
+    };
+    for request in both(&world) {
+        world.run(request).await;
+        world.clock.advance(Duration::from_secs(60));
+    }
+    world.reconfigure(&with("http://127.0.0.1:2"));
+    world.shop.edit("contacts", &shop, json!({"phone": "021 2"}));
+    for _ in 0..2 {
+        for request in both(&world) {
+            world.run(request).await;
+            world.clock.advance(Duration::from_secs(60));
+        }
+    }
+    world.reconfigure(&with("http://127.0.0.1:1"));
+    for request in both(&world) {
+        world.run(request).await;
+        world.clock.advance(Duration::from_secs(60));
+    }
+    assert_eq!(world.books.get_body("contacts", &books)["phone"], "021 2");
+}

@@ -155,3 +155,21 @@ async fn what_was_typed_and_not_shown_yet_is_asked_for_again() {
     world.clock.advance(Duration::from_secs(60));
     world.settled().await;
 }
+
+/// What is shown may be older than our last write, and newer than what somebody typed into it: nothing is deleted by that.
+#[tokio::test]
+async fn nothing_is_deleted_by_a_reading_that_may_be_old() {
+    let (world, shop, books) = lagging("    deletes: propagate\n    guards: { deletes: unlimited }\n").await;
+    world.shop.edit("contacts", &shop, json!({"phone": "021 2"}));
+    world.run(world.request(reconciled::engine::Mode::Sync)).await;
+    world.clock.advance(Duration::from_secs(1));
+    world.books.edit("contacts", &books, json!({"city": "Picton"}));
+    world.shop.edit("contacts", &shop, json!({"archived": true}));
+    world.clock.advance(Duration::from_secs(22));
+    // The edit is shown by now, and so soon after our write it may be an old copy.
+    world.run(world.request(reconciled::engine::Mode::Sync)).await;
+    assert_eq!(world.books.count("contacts"), 1);
+    world.clock.advance(Duration::from_secs(60));
+    world.settled().await;
+    assert_eq!(world.books.get_body("contacts", &books)["city"], "Picton", "an edit beats a deletion");
+}

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     fields::{CONTACTS, jane},
-    support::{Fault, World, fake::Moment},
+    support::{CONNECTORS, Fault, World, fake::Moment},
 };
 
 /// So many that they go out in two calls: ten at once is the most.
@@ -127,5 +127,55 @@ async fn what_was_read_again_while_it_waited_is_not_put_back_as_it_was() {
     world.clock.advance(Duration::from_secs(600));
     world.sync().await;
     assert_eq!(World::find(&world.shop, "contacts", "name", "Tui")["phone"], "2");
+    world.settled().await;
+}
+
+/// Two that match are laid beside each other, and one of them is edited and read before they are linked: the edit counts.
+#[tokio::test]
+async fn what_was_read_again_before_it_was_linked_is_not_written_over() {
+    let world = World::new(CONTACTS);
+    jane(&world).await;
+    world.settled().await;
+    let contact = |n: usize| json!({"name": format!("P{n}"), "email": format!("p{n}@x.example")});
+    // Two full calls to the books, so that the second one reads them again; the pair comes after them.
+    for n in 0..20 {
+        world.shop.insert("contacts", contact(n));
+    }
+    world.shop.insert("contacts", json!({"name": "Zoe", "email": "zoe@x.example", "phone": "021 1"}));
+    let zoe = world.books.insert("contacts", json!({"name": "Zoe", "email": "zoe@x.example"}));
+    let (books, clock, id) = (world.books.clone(), world.clock.clone(), zoe.clone());
+    around_the_first_write(&world, Moment::AfterWrite, move || {
+        books.edit("contacts", &id, json!({"phone": "typed"}));
+        clock.advance(Duration::from_secs(11));
+    });
+    let report = world.sync().await;
+    assert!(report.pulled_again > 0, "{report:#?}");
+    assert_eq!(world.books.get_body("contacts", &zoe)["phone"], "typed", "{report:#?}");
+    world.settled().await;
+    assert_eq!(world.books.get_body("contacts", &zoe)["phone"], "typed");
+}
+
+/// A system that tells no changes: what a long run is about to write over is looked at by its id.
+#[tokio::test]
+async fn what_is_typed_while_a_long_run_writes_is_looked_at_where_nothing_tells_changes() {
+    let feed = ", changed_since: { param: since, format: rfc3339, overlap: 0s, misses: [customer] }";
+    assert!(CONNECTORS.contains(feed));
+    let world = World::new(&format!("{CONTACTS}{}", CONNECTORS.replace(feed, "")));
+    let contact = |n: usize| json!({"name": format!("P{n}"), "email": format!("p{n}@x.example"), "phone": "1"});
+    let ids: Vec<String> = (0..MANY).map(|n| world.shop.insert("contacts", contact(n))).collect();
+    world.settled().await;
+    for id in &ids {
+        world.shop.edit("contacts", id, json!({"phone": "2"}));
+    }
+    let (books, clock) = (world.books.clone(), world.clock.clone());
+    around_the_first_write(&world, Moment::AfterWrite, move || {
+        clock.advance(Duration::from_secs(11));
+        let to_come = books.all("contacts").into_iter().find(|contact| contact["phone"] == "1").unwrap();
+        books.edit("contacts", to_come["id"].as_str().unwrap(), json!({"phone": "typed"}));
+    });
+    world.sync().await;
+    World::find(&world.books, "contacts", "phone", "typed");
+    let parked = world.desk(async |desk| desk.conflicts(None).await.unwrap()).await;
+    assert_eq!(parked.len(), 1);
     world.settled().await;
 }

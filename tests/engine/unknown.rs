@@ -243,6 +243,23 @@ async fn equal_creates_of_unknown_outcome_are_dealt_what_they_made() {
     }
 }
 
+/// A person says of all of them at once that they are to be made.
+#[tokio::test]
+async fn creates_that_nobody_can_find_out_about_are_retried_together() {
+    let mut world = world(Help::Nothing);
+    for name in ["Ada", "Bob", "Zoe"] {
+        world.shop.insert("contacts", json!({"name": name, "email": format!("{name}@x.example")}));
+    }
+    lose(&mut world, Lost::Before).await;
+    rest(&world).await;
+    assert_eq!((world.books.count("contacts"), unknown(&world).await), (0, 3));
+    let retried = world.desk(async |desk| desk.retry(&world.pipeline("contacts"), None).await.unwrap()).await;
+    assert_eq!(retried, 3);
+    rest(&world).await;
+    assert_eq!((world.books.count("contacts"), unknown(&world).await), (3, 0));
+    world.settled().await;
+}
+
 /// More records that may be it than creates that were lost: somebody else made one of them, so a person says which.
 #[tokio::test]
 async fn more_equal_records_than_lost_creates_are_not_dealt_out() {

@@ -143,8 +143,15 @@ impl Filters<'_, '_> {
         let resource = end.resource.clone();
         let canon = declared(self.cx, &resource.fields, &end.name(), &path.value, path.span)?.canon;
         let operators = self.operators(written, &canon);
+        for (key, span) in &written.nulls {
+            self.cx.report.add(
+                error("config::bad_filter", *span, format!("`{key}` asks for nothing")).label("no value").help(
+                    "write the value that is asked for; `exists: false` and `blank: true` ask for records without one",
+                ),
+            );
+        }
         if operators.is_empty() {
-            if written.broken.is_empty() && written.given().len() == 1 {
+            if written.broken.is_empty() && written.given().len() == 1 && written.nulls.is_empty() {
                 self.cx.report.add(
                     error("config::bad_filter", written.span, "this filter asks nothing")
                         .label("a path without an operator")

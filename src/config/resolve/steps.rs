@@ -70,7 +70,11 @@ pub(crate) fn lookup(cx: &Cx<'_>, table: &At<String>, unknown: Option<&UnknownW>
         Some(UnknownW::Keep) => UnknownKey::Keep,
         Some(UnknownW::Value(value)) => UnknownKey::Value(value.clone()),
     };
-    Some(Transform::Lookup(Lookup { table: known.as_ref()?.table.clone(), reversed: false, unknown }))
+    let Some(known) = known else {
+        cx.report.was_said();
+        return None;
+    };
+    Some(Transform::Lookup(Lookup { table: known.table.clone(), reversed: false, unknown }))
 }
 
 /// Reports a table that is used backwards and does not lead back.

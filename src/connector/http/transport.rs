@@ -207,6 +207,11 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// Every value of a header that comes several times, as text.
+    pub(super) fn headers_of(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
+    }
+
     /// Where a redirect leads, without what may be secret in it.
     pub(super) fn location(&self) -> String {
         let location = self.headers.get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();

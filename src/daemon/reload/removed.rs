@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     config::{Config, PipelineName},
-    store::{Group, Key, Ledger, Space, StoreError, belongings, frame},
+    store::{Changes, Group, Key, Ledger, PipelineState, Space, StoreError, belongings, frame},
 };
 
 fn key(pipeline: &PipelineName) -> Key {
@@ -28,6 +28,11 @@ pub(super) async fn note(
     let mut groups = Vec::new();
     let known = all(ledger).await?;
     for name in back.into_iter().filter(|name| known.contains_key(name)) {
+        // Its neighbours moved the cursors meanwhile: it reads everything.
+        let state = PipelineState { read: [0, 0], ..ledger.pipeline(&name).await? };
+        let mut changes = Changes::new();
+        changes.together(|atomic| atomic.pipeline(&name, &state));
+        ledger.commit(changes).await?;
         let mut group = Group::default();
         group.delete(key(&name));
         groups.push(group);

@@ -81,7 +81,7 @@ impl Run<'_> {
         let mut changes = Changes::new();
         let now = self.engine.ledger.link(name, Side::Source, &old.source).await?;
         let taken = self.engine.ledger.link(name, side, link.id(side)).await?.is_some();
-        if taken || now.as_ref() != Some(old) {
+        if taken || now.as_ref() != Some(old) || self.was_read_again(pipeline, &newcomer) {
             self.keep_newcomer(&mut changes, pipeline, newcomer, "its match was decided about");
             return Ok(self.engine.ledger.commit(changes).await?);
         }

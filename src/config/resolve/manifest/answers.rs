@@ -66,6 +66,12 @@ pub(super) fn answer_match(written: &MatchW, report: &Report) -> Option<AnswerMa
         report.add(error("config::bad_value", written.span, "this fits every answer").help(FORMS));
         return None;
     }
+    if let Some((key, span)) = written.nulls.first() {
+        report.add(
+            error("config::bad_value", *span, format!("`{key}` stands for nothing")).label("no value").help(FORMS),
+        );
+        return None;
+    }
     if named && written.path.is_none() {
         report
             .add(error("config::missing_key", written.span, "a value needs `path`, the place to look at").help(FORMS));

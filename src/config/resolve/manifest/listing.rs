@@ -44,6 +44,19 @@ pub(super) fn list(written: &ListW, fields: &FieldTable, id: &Path, report: &Rep
         .as_ref()
         .and_then(|since| changed_since(since, fields, stands("{changed_since}"), written.windows.is_some(), report));
     let deleted = written.deleted.as_ref().and_then(|feed| deleted(feed, &records, id, changed_since.as_ref(), report));
+    let newest_first = matches!(&changed_since, Some(since) if matches!(since.place, SincePlace::NewestFirst));
+    if newest_first && (written.parents.is_some() || written.windows.is_some()) {
+        // The first page of old records ends the listing, and with it all that other parents or windows hold.
+        let span = written.changed_since.as_ref().map_or(written.span, |since| since.span);
+        report.add(
+            error(
+                "config::bad_value",
+                span,
+                "`newest_first` lists one collection, not one per parent or window of dates",
+            )
+            .help("leave `newest_first` out: everything is listed then, and compared by its content"),
+        );
+    }
     if written.parents.is_some()
         && let Some(windows) = &written.windows
     {

@@ -117,7 +117,7 @@ impl Answered<'_> {
     fn link(&self, place: &Place) -> Result<Option<String>, String> {
         let text = match place {
             Place::Body(path) => self.token(path)?,
-            Place::Header(name) => self.reply.header(name).and_then(next_of),
+            Place::Header(name) => self.reply.headers_of(name).find_map(next_of),
         };
         let Some(text) = text else { return Ok(None) };
         let connection = &self.connector.shared.connection;
