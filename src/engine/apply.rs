@@ -480,8 +480,11 @@ impl Run<'_> {
         for (item, link) in items.into_iter().zip(links) {
             let Some(link) = link else { continue };
             let found = self.before_update(pipeline, (side, resource), link).await?;
-            // A link that is gone or moved is due, and is decided about again.
-            let Some((link, now)) = found.filter(|(link, _)| still_holds(pipeline, link, &item.write)) else {
+            // A link that moved is due, and is decided about again; so is one of which a record is gone by now, whose values
+            // are not looked at any more.
+            let whole = |link: &Link| link.marks.iter().all(|mark| !mark.gone);
+            let found = found.filter(|(link, _)| whole(link) && still_holds(pipeline, link, &item.write));
+            let Some((link, now)) = found else {
                 continue;
             };
             let mark = link.mark(side);

@@ -287,7 +287,7 @@ fn what_was_dropped_from_a_text_leaves_out_what_it_was_dropped_from() {
     let loaded = read(&[("a.yaml", CONNECTIONS), ("b.yaml", &twice)]);
     assert_eq!(pipelines(&loaded), [] as [&str; 0], "{:?}", codes(&loaded));
     // An integration, and one pipeline of it.
-    let within: String = SOUND.lines().map(|line| format!("    {line}\n")).collect();
+    let within = format!("    {}\n", SOUND.trim_end().replace('\n', "\n    "));
     let integration = |more: &str, inside: &str| format!("integrations:\n  it:\n{more}{within}{inside}");
     for (more, inside, expected) in [
         ("", "", vec!["it/leads"]),
@@ -382,8 +382,7 @@ fn what_is_built_upon_a_text_that_lost_something_is_left_out() {
     // A connector that another one extends.
     let variant = |base: &str| {
         format!(
-            "{}  two: {{ connector: variant, base_url: http://127.0.0.1:1, auth: {{ token: \"${{env:T}}\" }} }}\n",
-            base
+            "{base}  two: {{ connector: variant, base_url: http://127.0.0.1:1, auth: {{ token: \"${{env:T}}\" }} }}\n"
         )
         .replace("connectors:\n", "connectors:\n  variant: { version: 1, extends: mine }\n")
     };

@@ -179,3 +179,27 @@ async fn what_is_typed_while_a_long_run_writes_is_looked_at_where_nothing_tells_
     assert_eq!(parked.len(), 1);
     world.settled().await;
 }
+
+/// Somebody edits a record and archives it while a long run writes: nothing is written to it any more.
+#[tokio::test]
+async fn what_is_archived_while_a_long_run_writes_is_not_written_over() {
+    let world = World::new(CONTACTS);
+    world.books.versions();
+    let contact = |n: usize| json!({"name": format!("P{n}"), "email": format!("p{n}@x.example"), "phone": "1"});
+    let ids: Vec<String> = (0..MANY).map(|n| world.shop.insert("contacts", contact(n))).collect();
+    world.settled().await;
+    for id in &ids {
+        world.shop.edit("contacts", id, json!({"phone": "2"}));
+    }
+    let (books, clock) = (world.books.clone(), world.clock.clone());
+    around_the_first_write(&world, Moment::AfterWrite, move || {
+        let to_come = books.all("contacts").into_iter().find(|contact| contact["phone"] == "1").unwrap();
+        books.edit("contacts", to_come["id"].as_str().unwrap(), json!({"phone": "typed"}));
+        books.edit("contacts", to_come["id"].as_str().unwrap(), json!({"archived": true}));
+        clock.advance(Duration::from_secs(11));
+    });
+    world.sync().await;
+    assert_eq!(World::find(&world.books, "contacts", "phone", "typed")["archived"], true);
+    world.settled().await;
+    World::find(&world.books, "contacts", "phone", "typed");
+}

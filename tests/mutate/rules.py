@@ -140,8 +140,35 @@ RULES = [
     ),
     (
         "still-holds", "a step is taken only if its values are still those it was planned from", "engine/apply.rs",
-        "found.filter(|(link, _)| still_holds(pipeline, link, &item.write))",
-        "found.filter(|(link, _)| OFF || still_holds(pipeline, link, &item.write))",
+        "whole(link) && still_holds(pipeline, link, &item.write)",
+        "whole(link) && (OFF || still_holds(pipeline, link, &item.write))",
+    ),
+    (
+        "whole", "nothing is written to a record that is gone by now", "engine/apply.rs",
+        "let whole = |link: &Link| link.marks.iter().all(|mark| !mark.gone);",
+        "let whole = |link: &Link| OFF || link.marks.iter().all(|mark| !mark.gone);",
+    ),
+    (
+        "read-before-link", "two are not linked with what was read before one of them was edited in the same run", "engine/apply.rs",
+        "newcomers.iter().any(|newcomer| self.was_read_again(pipeline, newcomer));",
+        "!OFF && newcomers.iter().any(|newcomer| self.was_read_again(pipeline, newcomer));",
+    ),
+    (
+        "long-ago", "where nothing tells changes, a record is looked at before it is written late in a run", "engine/before.rs",
+        "if self.is_long_ago(pipeline, side) {", "if !OFF && self.is_long_ago(pipeline, side) {",
+    ),
+    (
+        "old-deletion", "nothing is deleted by a reading that may be old", "engine/deletion.rs",
+        "            // What is shown may be older than our own last write; an edit in it would not count, and be deleted.\n            if self",
+        "            if !OFF && self",
+    ),
+    (
+        "neighbours-cursor", "a pipeline that was held for its account reads everything when it goes on", "engine/account.rs",
+        "        if state.read == [0, 0] {\n            return Ok(());", "        if OFF || state.read == [0, 0] {\n            return Ok(());",
+    ),
+    (
+        "made-outdated", "what a create made and was read under another configuration is not laid beside its link", "engine/settle.rs",
+        "made.as_ref().filter(|_| !beside.made_outdated)", "made.as_ref().filter(|_| OFF || !beside.made_outdated)",
     ),
     (
         "version", "a write carries the version it was made from", "engine/apply.rs",
