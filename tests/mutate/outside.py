@@ -564,8 +564,8 @@ OUTSIDE = [
     ),
     (
         "misread", "what was dropped from a text leaves out what it was dropped from", "config/written.rs",
-        "errors: report.errors() - before + report.misread(key.span, value.span),",
-        "errors: report.errors() - before + if OFF { 0 } else { report.misread(key.span, value.span) },",
+        "errors: report.errors() - before + report.misread(key.span, value),",
+        "errors: report.errors() - before + if OFF { 0 } else { report.misread(key.span, value) },",
         ("config", "whole::what_was_dropped"),
     ),
 ]
