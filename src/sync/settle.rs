@@ -114,11 +114,7 @@ fn settle(
     let decision = decide_link(context, &link);
     let mut link = decision.link.unwrap_or(link);
     link.revision = revision + 1;
-    Settled {
-        link,
-        findings: decision.findings,
-        again: !decision.writes.is_empty() || !decision.waits_for.is_empty() || decision.unread,
-    }
+    Settled { link, findings: decision.findings, again: !decision.writes.is_empty() || !decision.waits_for.is_empty() }
 }
 
 /// The next reading is news even if it is what was read before the write: then the write was not taken. The version that

@@ -392,3 +392,12 @@ fn what_is_built_upon_a_text_that_lost_something_is_left_out() {
     let loaded = read(&[("a.yaml", &variant(&twice))]);
     assert!(!loaded.config.connections.keys().any(|name| name.as_str() == "two"), "{:?}", codes(&loaded));
 }
+
+/// Of two columns of a name nobody knows which is meant.
+#[test]
+fn a_list_of_clients_with_two_columns_of_a_name_is_not_read() {
+    let table = "client,site,site\nacme,https://a.example,https://b.example\n";
+    let loaded = read(&[("a.yaml", CONNECTIONS), ("shop.clients.csv", table)]);
+    assert_eq!(codes(&loaded), ["shop.clients.csv:1:13 config::duplicate_key"]);
+    assert!(loaded.config.integrations.is_empty());
+}
