@@ -281,8 +281,10 @@ fn check_same(cached: &Loaded, fresh: &Loaded, told: &str) {
 #[test]
 fn what_is_kept_from_load_to_load_is_what_would_be_made_anew() {
     let (mut sound, mut kept) = (0, 0);
-    for seed in 0..16 {
-        let mut random = fastrand::Rng::with_seed(seed);
+    // So many take a quarter of a minute each; `SEEDS=16` tries more.
+    let seeds: usize = std::env::var("SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
+    for seed in 0..seeds {
+        let mut random = fastrand::Rng::with_seed(seed as u64);
         let mut world = World::new(4);
         let mut cache = Cache::default();
         let mut earlier: BTreeMap<String, Arc<str>> = BTreeMap::new();
@@ -304,7 +306,10 @@ fn what_is_kept_from_load_to_load_is_what_would_be_made_anew() {
         }
     }
     // Else it would have compared nothing.
-    assert!(sound > 60 && kept > 100, "{sound} loads without a mistake, {kept} integrations that were kept");
+    assert!(
+        sound > 3 * seeds && kept > 6 * seeds,
+        "{sound} loads without a mistake, {kept} integrations that were kept"
+    );
 }
 
 #[test]
