@@ -18,14 +18,14 @@ use super::{
 /// Lays every connector that `extends` another over it. One that cannot be keeps its key, and counts as one with
 /// mistakes.
 pub(crate) fn lay(nodes: &mut [Node], sources: &mut Sources, report: &Report) {
+    if !connectors(nodes).any(|(_, node)| said(node).is_some()) {
+        return;
+    }
     let mut own: BTreeMap<String, Option<Node>> = BTreeMap::new();
     for (key, node) in connectors(nodes) {
         // Of two of a name nobody knows which is meant; what was dropped from a text was meant, too.
         let sound = !own.contains_key(&key.text) && report.misread(key.span, node) == 0;
         own.insert(key.text.clone(), sound.then(|| node.clone()));
-    }
-    if !connectors(nodes).any(|(_, node)| said(node).is_some()) {
-        return;
     }
     let mut layers = Layers { own, built_in: BTreeMap::new(), sources, report };
     let laid: BTreeMap<String, Option<Node>> = (layers.own.clone().into_iter())

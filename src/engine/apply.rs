@@ -148,8 +148,7 @@ impl Run<'_> {
             atomic.link(&pipeline.name, &link);
             for newcomer in newcomers {
                 let id = &newcomer.fresh.observation.id;
-                let meanwhile = (pipeline.name.clone(), newcomer.side, id.clone());
-                if newcomer.stored || self.read_meanwhile.contains(&meanwhile) {
+                if newcomer.stored {
                     atomic.forget_fresh(&pipeline.name, newcomer.side, id);
                     atomic.unpark(&pipeline.name, newcomer.side, id);
                     atomic.done(&pipeline.name, newcomer.side, id);

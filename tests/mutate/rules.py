@@ -278,8 +278,8 @@ RULES = [
     ),
     (
         "read-meanwhile", "a newcomer that was read again is not put back as it was before", "engine/plan/hold.rs",
-        "        if self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone())) {\n            return;",
-        "        if !OFF && self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone())) {\n            return;",
+        "        if self.was_read_again(pipeline, &newcomer) {\n            return;",
+        "        if !OFF && self.was_read_again(pipeline, &newcomer) {\n            return;",
     ),
     (
         "create-only", "what is taken with a new record alone is sent with no other write", "sync/calls.rs",

@@ -281,7 +281,7 @@ fn check_same(cached: &Loaded, fresh: &Loaded, told: &str) {
 #[test]
 fn what_is_kept_from_load_to_load_is_what_would_be_made_anew() {
     let (mut sound, mut kept) = (0, 0);
-    // So many take a quarter of a minute each; `SEEDS=16` tries more.
+    // Each takes about ten seconds in a debug build; `SEEDS=16` tries more.
     let seeds: usize = std::env::var("SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
     for seed in 0..seeds {
         let mut random = fastrand::Rng::with_seed(seed as u64);

@@ -35,7 +35,7 @@ impl Run<'_> {
         let invites = newcomer.fresh.admitted && !pipeline.creates.on(side.other());
         let matchable = !parked.is_empty() || pipeline.writes(side) || !waits_for.is_empty() || invites;
         let keys = if matchable { keys_of_unlinked(pipeline, side, &newcomer.fresh) } else { Vec::new() };
-        let meanwhile = self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone()));
+        let meanwhile = self.was_read_again(pipeline, &newcomer);
         changes.together(|atomic| {
             if (!newcomer.stored || newcomer.changed) && !meanwhile {
                 atomic.fresh(&pipeline.name, side, &newcomer.fresh);
@@ -114,7 +114,7 @@ impl Run<'_> {
             return;
         }
         let (side, id) = (newcomer.side, newcomer.fresh.observation.id.clone());
-        if self.read_meanwhile.contains(&(pipeline.name.clone(), side, id.clone())) {
+        if self.was_read_again(pipeline, &newcomer) {
             return; // remembered as it was read last, and due
         }
         let keys = keys_of_unlinked(pipeline, side, &newcomer.fresh);
