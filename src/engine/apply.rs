@@ -173,7 +173,13 @@ impl Run<'_> {
     /// Whether a newcomer was read again by this run after it was planned. It is remembered as it was read last.
     pub(super) fn was_read_again(&self, pipeline: &Pipeline, newcomer: &Newcomer) -> bool {
         let id = newcomer.fresh.observation.id.clone();
-        self.read_meanwhile.contains(&(pipeline.name.clone(), newcomer.side, id))
+        self.read_meanwhile.contains_key(&(pipeline.name.clone(), newcomer.side, id))
+    }
+
+    /// Whether a record without a link was found gone by this run after it was planned.
+    pub(super) fn is_gone_by_now(&self, pipeline: &Pipeline, side: Side, id: &RecordId) -> bool {
+        !self.read_meanwhile.is_empty()
+            && self.read_meanwhile.get(&(pipeline.name.clone(), side, id.clone())).is_some_and(|gone| *gone)
     }
 
     /// Sends items in one call, falling back to single calls when the remote refuses the batch as a whole.
@@ -435,7 +441,7 @@ impl Run<'_> {
         let ids: Vec<RecordId> = items.iter().map(|item| item.origin.clone()).collect();
         let linked = self.engine.ledger.links_of(&pipeline.name, origin, &ids).await?;
         for (item, link) in items.into_iter().zip(linked) {
-            if link.is_some() {
+            if link.is_some() || self.is_gone_by_now(pipeline, origin, &item.origin) {
                 continue;
             }
             if again && self.has_new_candidate(pipeline, &item).await? {

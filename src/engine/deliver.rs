@@ -308,6 +308,14 @@ impl Run<'_> {
                     reindex(atomic, &pipeline.name, side, &observation.id, &old_keys, &[]);
                 });
             }
+            if self.pulled_again > 0 {
+                self.read_meanwhile.insert((pipeline.name.clone(), side, observation.id.clone()), true);
+            }
+            // This run may have read it before, while it was there: of what is spilled the last reading counts.
+            if attached.spill && self.spilled_keys.contains_key(&pipeline.name) {
+                let fresh = Fresh::new(observation, end.spec_hash);
+                self.spill(&pipeline, &Newcomer { side, fresh, stored: false, changed: true, old_keys: Vec::new() })?;
+            }
             return Ok(false);
         }
         if same_spec && old.as_ref().is_some_and(|old| old.observation.projection == observation.projection) {
@@ -331,7 +339,7 @@ impl Run<'_> {
         }
         let originates = pipeline.writes(side.other());
         if self.pulled_again > 0 {
-            self.read_meanwhile.insert((pipeline.name.clone(), side, fresh.observation.id.clone()));
+            self.read_meanwhile.insert((pipeline.name.clone(), side, fresh.observation.id.clone()), false);
         }
         let keys = keys_of(&pipeline, side, &fresh.observation.projection);
         let now = self.engine.clock.now();

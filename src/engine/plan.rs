@@ -408,7 +408,7 @@ impl Run<'_> {
         let mut changes = Changes::new();
         for mut newcomer in newcomers {
             let (side, id) = (newcomer.side, newcomer.fresh.observation.id.clone());
-            if planned.claimed.contains(&claim(side, &id)) {
+            if planned.claimed.contains(&claim(side, &id)) || self.is_gone_by_now(pipeline, side, &id) {
                 continue;
             }
             if self.busy.contains(&(pipeline.name.clone(), side, id.clone())) {

@@ -55,8 +55,9 @@ pub(super) struct Run<'e> {
     pub unknown: HashSet<(PipelineName, Side, RecordId)>,
     /// Creates that can no longer take effect; they are looked up after the pull.
     pub doubtful: Vec<(String, Intent)>,
-    /// Records without a link that were read again while a plan was under way: the store knows them better.
-    pub read_meanwhile: HashSet<(PipelineName, Side, RecordId)>,
+    /// Records without a link that were read again while a plan was under way, and whether they are gone: the store
+    /// knows them better.
+    pub read_meanwhile: HashMap<(PipelineName, Side, RecordId), bool>,
     /// Pipelines that dissolved links: both sides are read in full by the next run.
     pub released: HashSet<PipelineName>,
     /// Pipelines whose links speak of another account than a connection of theirs stands for: nothing is read or written
@@ -143,7 +144,7 @@ impl Engine {
             open_creates: Vec::new(),
             unknown: HashSet::new(),
             doubtful: Vec::new(),
-            read_meanwhile: HashSet::new(),
+            read_meanwhile: HashMap::new(),
             released: HashSet::new(),
             foreign: HashSet::new(),
             read_by_id: HashSet::new(),
@@ -392,7 +393,8 @@ impl Run<'_> {
     }
 
     pub(super) fn spill(&mut self, pipeline: &Pipeline, newcomer: &Newcomer) -> Result<(), EngineError> {
-        let keys = keys_of(pipeline, newcomer.side, &newcomer.fresh.observation.projection);
+        let seen = &newcomer.fresh.observation;
+        let keys = if seen.gone { Vec::new() } else { keys_of(pipeline, newcomer.side, &seen.projection) };
         self.spilled_keys.entry(pipeline.name.clone()).or_default().count(
             newcomer.side,
             &newcomer.fresh.observation.id,

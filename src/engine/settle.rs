@@ -215,7 +215,7 @@ impl Run<'_> {
             return Ok(());
         }
         let known = beside.origin;
-        let meanwhile = self.read_meanwhile.contains(&(pipeline.name.clone(), origin_side, item.origin.clone()));
+        let meanwhile = self.read_meanwhile.contains_key(&(pipeline.name.clone(), origin_side, item.origin.clone()));
         let newer = known.as_ref().filter(|_| meanwhile).map(|known| known.fresh.observation.clone());
         let newcomer = match (newcomer, known) {
             (Some(newcomer), Some(known)) => Some(Newcomer { stored: true, old_keys: known.old_keys, ..newcomer }),

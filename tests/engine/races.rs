@@ -130,6 +130,55 @@ async fn what_was_read_again_while_it_waited_is_not_put_back_as_it_was() {
     world.settled().await;
 }
 
+/// A newcomer that waits for its write is archived, and that is read before its turn comes: nothing is made for it.
+#[tokio::test]
+async fn what_was_archived_while_it_waited_gets_no_counterpart() {
+    let world = World::new(CONTACTS);
+    jane(&world).await;
+    world.settled().await;
+    let contact = |n: usize| json!({"name": format!("P{n}"), "email": format!("p{n}@x.example")});
+    // Two full calls to the books, so that the second one reads them again; after them one to the shop.
+    for n in 0..20 {
+        world.shop.insert("contacts", contact(n));
+    }
+    let tui = world.books.insert("contacts", json!({"name": "Tui", "email": "tui@x.example"}));
+    let (books, clock) = (world.books.clone(), world.clock.clone());
+    around_the_first_write(&world, Moment::AfterWrite, move || {
+        books.edit("contacts", &tui, json!({"archived": true}));
+        clock.advance(Duration::from_secs(11));
+    });
+    let report = world.sync().await;
+    assert!(report.pulled_again > 0, "{report:#?}");
+    assert_eq!(world.shop.count("contacts"), 21, "Tui was archived: {report:#?}");
+    world.settled().await;
+    assert_eq!(world.shop.count("contacts"), 21);
+}
+
+/// A record is archived between its page and the end of a first reading, which shows it a second time, as archived.
+#[tokio::test]
+async fn what_was_archived_while_a_first_reading_went_on_gets_no_counterpart() {
+    let world = World::new(CONTACTS);
+    world.shop.page_size(2);
+    let mut ids = Vec::new();
+    for n in 0..4 {
+        ids.push(world.shop.insert("contacts", json!({"name": format!("P{n}"), "email": format!("p{n}@x.example")})));
+        world.clock.advance(Duration::from_secs(5));
+    }
+    let (shop, clock, first, mut read) = (world.shop.clone(), world.clock.clone(), ids[0].clone(), false);
+    world.shop.hook(Some(Box::new(move |moment| {
+        if moment == Moment::AfterRead && !std::mem::replace(&mut read, true) {
+            clock.advance(Duration::from_secs(1));
+            shop.edit("contacts", &first, json!({"archived": true}));
+        }
+        None
+    })));
+    let report = world.sync().await;
+    world.shop.hook(None);
+    assert_eq!(world.books.count("contacts"), 3, "the first was archived: {report:#?}");
+    world.settled().await;
+    assert_eq!(world.books.count("contacts"), 3);
+}
+
 /// Two that match are laid beside each other, and one of them is edited and read before they are linked: the edit counts.
 #[tokio::test]
 async fn what_was_read_again_before_it_was_linked_is_not_written_over() {

@@ -22,13 +22,13 @@ pub(in crate::engine) struct Twins {
 }
 
 impl Twins {
-    /// Of a record that was read twice (a listing shifts while it is read) the last reading counts. `place` goes on
-    /// from chunk to chunk.
+    /// Of a record that was read twice (a listing shifts while it is read) the last reading counts, also if it says that
+    /// the record is gone. `place` goes on from chunk to chunk.
     pub fn last_readings(&self, mut chunk: Vec<Newcomer>, place: &mut usize) -> Vec<Newcomer> {
         chunk.retain(|newcomer| {
             *place += 1;
             let hash = super::claim(newcomer.side, &newcomer.fresh.observation.id);
-            self.last.get(&hash).is_none_or(|last| *last == *place)
+            self.last.get(&hash).is_none_or(|last| *last == *place) && !newcomer.fresh.observation.gone
         });
         chunk
     }
