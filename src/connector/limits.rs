@@ -100,8 +100,11 @@ impl LimitRegistry {
                 pools.push(make());
                 pools.len() - 1
             });
-            if let (Some(Pool::Window(known)), Pool::Window(wanted)) = (pools.get_mut(at), make()) {
-                known.allow(wanted.count());
+            // A limit that was edited holds from now on; what was counted by it stays counted.
+            match (pools.get_mut(at), make()) {
+                (Some(Pool::Window(known)), Pool::Window(wanted)) => known.allow(wanted.count()),
+                (Some(Pool::InFlight { max: known, .. }), Pool::InFlight { max: wanted, .. }) => *known = wanted,
+                _ => {}
             }
             at
         };
@@ -129,6 +132,8 @@ impl LimitRegistry {
                 }
             }
         }
+        // Where more is allowed now, whoever waits has its turn.
+        state.serve(self.clock.monotonic());
         drop(state);
         Limits {
             registry: Arc::clone(self),

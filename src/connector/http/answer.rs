@@ -237,7 +237,6 @@ impl Reading<'_> {
     fn item(&self, batch: &Batch, mut item: Value, sent: Option<&RecordId>) -> ItemAnswer {
         let word = batch.ok.as_ref().and_then(|ok| ok.path.find(&item));
         let said = batch.ok.as_ref().map(|ok| word.map(|word| ok.values.contains(word)));
-        let stale = word.and_then(Value::as_u64).is_some_and(|status| self.is_stale(status, &item.to_string()));
         let good = match said {
             Some(Some(good)) => good,
             Some(None) => false,
@@ -249,6 +248,7 @@ impl Reading<'_> {
                 None => self.unknown(&format!("there is no record at `{}`", batch.item_record.as_str())),
             };
         }
+        let stale = word.and_then(Value::as_u64).is_some_and(|status| self.is_stale(status, &item.to_string()));
         let words = messages::of_item(&batch.messages, &item);
         match words {
             Some(words) => {

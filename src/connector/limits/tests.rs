@@ -128,6 +128,20 @@ fn only_so_many_are_under_way_at_once() {
 }
 
 #[test]
+fn an_edited_limit_of_calls_under_way_holds_for_those_that_are() {
+    let (_, registry) = registry();
+    let with = |max| registry.of(&connection("a", "t", &[Limit::InFlight(max)]), Priority::Automatic);
+    let one = now(&with(1));
+    assert!(one.is_ready() && waits(&with(1)));
+    let two = now(&with(2));
+    assert!(two.is_ready() && waits(&with(2)));
+    drop(two);
+    assert!(waits(&with(1)));
+    drop(one);
+    assert!(now(&with(1)).is_ready());
+}
+
+#[test]
 fn a_request_that_was_never_sent_does_not_count() {
     let (_, registry) = registry();
     let limits = registry.of(&connection("a", "t", &[per_tenant(1, MINUTE)]), Priority::Automatic);
