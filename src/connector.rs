@@ -15,6 +15,7 @@ mod limits;
 mod manifest;
 mod sql;
 mod traffic;
+mod way;
 
 pub use api::{
     Answer, Budget, CallError, Connector, ItemAnswer, Outcome, Page, PreparedCall, PullCursor, RemoteRecord, Requests,
@@ -29,3 +30,4 @@ pub use limits::{LONGEST_WAIT, LimitRegistry, Limits, Permit, Priority, Purpose}
 pub use manifest::*;
 pub use sql::{SqlConnector, SqlError};
 pub use traffic::{AnswerClass, REQUEST_SECONDS, Traffic};
+pub(crate) use way::Way;

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::{Connection, ConnectionName, Pipeline},
-    connector::{CallError, PullCursor, Resource},
+    connector::{CallError, PullCursor, Resource, Way},
     record::{RecordId, Side},
     store::{Changes, Cursor, News},
     sync::Fresh,
@@ -121,6 +121,7 @@ impl Run<'_> {
             let read = self.state_mut(&attached.pipeline.name).await?.read[attached.side.index()];
             sight.news |= read != attached.pipeline.read_mark(attached.side);
         }
+        let mut way = Way::of(resource);
         let mut ahead;
         loop {
             let page = match connector.pull(resource, &position).await {
@@ -129,10 +130,14 @@ impl Run<'_> {
                 Err(CallError::PageExpired) if restarts < RESTARTS && position.page.is_some() => {
                     restarts += 1;
                     position.page = None;
+                    way = Way::of(resource);
                     continue;
                 }
                 Err(error) => return Ok(Err(error)),
             };
+            if let Err(error) = way.page(&resource.name, &page) {
+                return Ok(Err(error));
+            }
             let server = page.server_time.unwrap_or_else(|| self.engine.clock.now());
             // The server's `Date` is that of its answer; what changed while the call was under way was not in it.
             began.get_or_insert_with(|| {

@@ -256,6 +256,21 @@ async fn children_are_listed_per_parent() {
 }
 
 #[tokio::test]
+async fn children_whose_remote_gives_the_same_page_for_every_number_are_not_listed_for_ever() {
+    let many: Value = (0..20).map(|id| json!({ "id": id })).collect();
+    let server = Server::start(move |number, got| match got.line.split(' ').nth(1).unwrap() {
+        "/api/groups" => json(&json!([{ "id": "g" }])),
+        _ if number > 10 => json(&page(&[])),
+        _ => json(&json!({ "items": many })),
+    })
+    .await;
+    let resource = "        list: { get: \"/groups/{parent}/things\", records: $.items, parents: { resource: groups }, page: { kind: number, param: pg, size: { value: 20 } } }\n      groups:\n        id: $.id\n        list: { get: /groups }";
+    let listed = shop(&server, "", resource).page(None, None).await;
+    assert!(matches!(listed, Err(CallError::BadAnswer(_))), "{listed:?}");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
 async fn a_feed_of_deleted_records_ends_each_listing_of_changes() {
     let deleted = json!({ "items": [{ "links": { "self": "https://a.example/v1/things/7" } }] });
     let server = Server::script([json(&page(&[1])), json(&deleted), json(&page(&[1]))]).await;

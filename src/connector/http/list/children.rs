@@ -2,7 +2,7 @@
 
 use super::{super::HttpConnector, spot::Spot};
 use crate::{
-    connector::{CallError, List, Page, Parents, PullCursor, Resource},
+    connector::{CallError, List, Page, Parents, PullCursor, Resource, Way},
     record::Cell,
 };
 
@@ -26,12 +26,14 @@ impl HttpConnector {
             Page { records: Vec::new(), next: found.next, server_time: found.server_time, ..Page::default() };
         for parent in found.records.iter().filter(|parent| !parent.gone) {
             let mut at = PullCursor { since: cursor.since, page: None };
+            let mut way = Way::default();
             loop {
                 let spot = Spot::parse(at.page.as_deref());
                 let mut part = match &spot {
                     Spot::Portion { ticket, from } => self.pull_portion(resource, ticket, *from).await?,
                     _ => self.list_page(resource, list, &at, &spot, Some(parent.id.as_str())).await?,
                 };
+                way.page(&resource.name, &part)?;
                 if let Some(into) = &parents.into {
                     for record in &mut part.records {
                         into.write(&mut record.body, &Cell::from(parent.id.as_str()))
