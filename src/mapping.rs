@@ -2,6 +2,7 @@
 //!
 //! Pure: cells in, cells out. Looking up a linked record is a question to the [`Lookups`] the caller brings.
 
+mod day;
 pub mod each;
 mod elements;
 mod filter;

@@ -5,11 +5,12 @@ use serde_json::Value;
 
 use super::{
     Lookups,
+    day::day,
     transform::{decimal, shorten, text_of},
 };
 use crate::{
     config::{DateBound, Filter, Operator, PipelineName, Test},
-    record::{Canon, Cell, Kind, Projection, RecordId, time},
+    record::{Canon, Cell, Kind, Projection, RecordId},
 };
 
 /// Whether a record may enter.
@@ -119,19 +120,19 @@ impl Asked<'_> {
                 let holds = cell.value().and_then(|value| decimal(value).ok()).is_some_and(|number| number < *bound);
                 say(holds, "is less than ", "is not less than ", &bound.to_string())
             }
-            Operator::OnOrBefore(bound) => self.dated(name, cell, *bound, true),
-            Operator::OnOrAfter(bound) => self.dated(name, cell, *bound, false),
+            Operator::OnOrBefore(bound) => self.dated(test, name, *bound, true),
+            Operator::OnOrAfter(bound) => self.dated(test, name, *bound, false),
         }
     }
 
     /// Compares a date with a bound. A bound that moves with the days sooner or later passes any date.
-    fn dated(&self, name: &str, cell: &Cell, bound: DateBound, before: bool) -> Answer {
+    fn dated(&self, test: &Test, name: &str, bound: DateBound, before: bool) -> Answer {
+        let cell = self.projection.cell(test.slot);
         let Some(text) = cell.as_str().filter(|_| !cell.is_blank()) else {
             let reason = if cell.is_blank() { "is blank" } else { "is not a date" };
             return answer(false, format!("{name} {reason}"), None);
         };
-        let date = time::instant(text).map(|instant| self.lookups.day(instant.to_utc())).or_else(|| time::date(text));
-        let Some(date) = date else {
+        let Some(date) = day(test.canon.kind, text, self.lookups) else {
             return answer(false, format!("{name} is not a date: {}", shorten(text)), None);
         };
         let (limit, passes) = match bound {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     config::{
-        Blanks, Conflicts, Content, Differences, Field, FieldEnd, FieldId, Flow, Join, KeyPair, Lookup, Reference,
-        Table, Then, Tier, Transform, UnknownKey, WriteWhen,
+        Blanks, Conflicts, Content, Differences, Field, FieldEnd, FieldId, Flow, Join, KeyPair, Lookup,
+        Reference, Table, Then, Tier, Transform, UnknownKey, WriteWhen,
     },
     record::{Canon, Cell, Kind, Path, Projection, RecordId, Side},
 };
@@ -22,11 +22,12 @@ pub(super) struct World {
     pub(super) links: Vec<(&'static str, &'static str)>,
     pub(super) referenced: Option<Vec<&'static str>>,
     pub(super) today: NaiveDate,
+    pub(super) zone: Tz,
 }
 
 impl Default for World {
     fn default() -> Self {
-        Self { links: vec![], referenced: None, today: day("2026-06-10") }
+        Self { links: vec![], referenced: None, today: day("2026-06-10"), zone: Tz::UTC }
     }
 }
 
@@ -45,6 +46,10 @@ impl Lookups for World {
 
     fn today(&self) -> NaiveDate {
         self.today
+    }
+
+    fn day(&self, instant: DateTime<Utc>) -> NaiveDate {
+        instant.with_timezone(&self.zone).date_naive()
     }
 }
 

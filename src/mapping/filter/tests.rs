@@ -77,6 +77,22 @@ fn dates_say_when_time_alone_may_change_the_answer() {
 }
 
 #[test]
+fn a_date_that_is_written_as_a_midnight_is_that_day_in_every_zone() {
+    let world = World { zone: chrono_tz::America::New_York, ..World::default() };
+    let admits = |kind, operator| {
+        let canon = Canon { kind, ..Canon::default() };
+        let test = Filter::Test(Test { slot: 0, path: "$.x".into(), canon, operator });
+        judge(&test, "2026-06-01T00:00:00Z".into(), &world) == Verdict::Admitted
+    };
+    let from_the_first = || Operator::OnOrAfter(DateBound::Day(day("2026-06-01")));
+    assert!(admits(Kind::Date, Operator::Equals(json!("2026-06-01"))));
+    assert!(admits(Kind::Date, from_the_first()));
+    for kind in [Kind::Any, Kind::Datetime] {
+        assert!(!admits(kind, from_the_first()), "an instant, which was in May there");
+    }
+}
+
+#[test]
 fn several_values_pass_no_test_but_existence() {
     let verdict = judge(&test("$.p[*].n", Operator::NotEquals(json!(1))), Cell::Several(3), &World::default());
     assert_eq!(verdict, Verdict::Rejected { reason: "p[*].n names 3 values".into(), until: None });
