@@ -14,6 +14,7 @@ mod translate;
 #[cfg(test)]
 mod tests;
 
+pub use day::cut_over_day;
 pub use elements::{Element, Expanded, Fault, element_id, expand, parent_of, prefix};
 pub use filter::{Verdict, admit};
 pub use key::{match_key, normalize};

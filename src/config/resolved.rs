@@ -24,8 +24,8 @@ pub use grant::{Grant, GrantFlow};
 pub use integration::{ApplyMode, Cron, Debounce, Integration, Schedule, Spread};
 pub use notification::{After, Channel, Email, MailSecurity, Notification, QuietHours, Topic};
 pub use pipeline::{
-    Amount, Blanks, CoWriter, Conflicts, Creates, Deletes, Differences, Drift, End, Fallback, FirstRun, Guards, Keep,
-    KeyPair, KnownConstant, OnLeave, Pipeline, Then, Tier, Unique,
+    Amount, Blanks, CoWriter, Conflicts, Creates, CutOver, Deletes, Differences, Drift, End, Fallback, FirstRun,
+    Guards, Keep, KeyPair, KnownConstant, OnLeave, Pipeline, Then, Tier, Unique,
 };
 pub use rollout::{MadeFrom, Rollout};
 pub use settings::{

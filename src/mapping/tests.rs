@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     config::{
-        Blanks, Conflicts, Content, Differences, Field, FieldEnd, FieldId, Flow, Join, KeyPair, Lookup,
+        Blanks, Conflicts, Content, CutOver, Differences, Field, FieldEnd, FieldId, Flow, Join, KeyPair, Lookup,
         Reference, Table, Then, Tier, Transform, UnknownKey, WriteWhen,
     },
     record::{Canon, Cell, Kind, Path, Projection, RecordId, Side},
@@ -292,6 +292,23 @@ fn a_reference_becomes_the_linked_id_or_waits() {
     field.ends[0].canon.kind = Kind::Text;
     assert_eq!(translate(&field, Side::Source, &"uuid-7".into(), &world), Ok("7".into()));
     assert_eq!(translate(&field, Side::Target, &"7".into(), &world), Ok("uuid-7".into()));
+}
+
+#[test]
+fn the_cut_over_takes_an_instant_as_the_day_it_is_in_the_zone() {
+    let world = World { zone: Tz::Pacific__Auckland, ..World::default() };
+    let on = |kind, text: &str| {
+        let cut_over = CutOver { slot: 0, kind, from: day("2026-07-01") };
+        cut_over_day(&cut_over, &Projection { cells: vec![text.into()] }, &world)
+    };
+    for kind in [Kind::Any, Kind::Text, Kind::Datetime] {
+        assert_eq!(on(kind, "2026-06-30T20:00:00Z"), Some(day("2026-07-01")));
+        assert_eq!(on(kind, "2026-06-30T11:00:00Z"), Some(day("2026-06-30")));
+        assert_eq!(on(kind, "2026-06-30T20:00:00"), Some(day("2026-06-30")), "it names no zone");
+        assert_eq!(on(kind, "2026-06-30"), Some(day("2026-06-30")));
+        assert_eq!(on(kind, "soon"), None);
+    }
+    assert_eq!(on(Kind::Date, "2026-06-30T00:00:00-05:00"), Some(day("2026-06-30")), "a date is a date everywhere");
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub fn decide_new(context: &Context<'_>, side: Side, record: &Fresh, hits: &[Tie
     if observation.gone {
         return skip(format!("deleted on the {side}"));
     }
-    if let Some(left) = before_cut_over(pipeline, side, observation) {
+    if let Some(left) = before_cut_over(context, side, observation) {
         return left;
     }
     let found = Found::gather(context.pipeline, side, hits);
@@ -143,10 +143,10 @@ pub fn succeed(pipeline: &Pipeline, link: &Link, side: Side, seen: &Observation)
 }
 
 /// Records dated before the cut-over are left alone; one without a date is for a person to judge.
-fn before_cut_over(pipeline: &Pipeline, side: Side, observation: &Observation) -> Option<FreshDecision> {
-    let (slot, day) = pipeline.cut_over.filter(|_| side == Side::Source)?;
-    let text = observation.projection.cell(slot).as_str().unwrap_or_default();
-    match text.get(..10).and_then(|date| date.parse::<NaiveDate>().ok()) {
+fn before_cut_over(context: &Context<'_>, side: Side, observation: &Observation) -> Option<FreshDecision> {
+    let cut_over = context.pipeline.cut_over.as_ref().filter(|_| side == Side::Source)?;
+    let day = cut_over.from;
+    match mapping::cut_over_day(cut_over, &observation.projection, context.lookups) {
         Some(date) if date < day => Some(skip(format!("dated {date}, before the cut-over on {day}"))),
         Some(_) => None,
         None => {

@@ -194,3 +194,31 @@ async fn a_create_in_doubt_is_looked_up_when_the_clock_was_set_back() {
     assert_eq!(links.len(), 1);
     world.settled().await;
 }
+
+#[tokio::test]
+async fn the_cut_over_is_a_day_in_the_integrations_zone() {
+    let world = World::new(
+        r#"
+integrations:
+  acme:
+    timezone: Pacific/Auckland
+    first_run: { apply: automatic }
+    pipelines:
+      sales:
+        source: shop/sales
+        target: books/sales
+        direction: source-to-target
+        match: [ { source: $.number, target: $.number } ]
+        cut_over: { path: $.sold_at, from: 2026-07-01 }
+        fields:
+          - { source: $.number, target: $.number }
+"#,
+    );
+    // 08:00 on 1 July, and 23:00 the day before.
+    world.shop.insert("sales", json!({"number": "1", "sold_at": "2026-06-30T20:00:00Z"}));
+    world.shop.insert("sales", json!({"number": "2", "sold_at": "2026-06-30T11:00:00Z"}));
+    world.sync().await;
+    let there: Vec<_> = world.books.all("sales").into_iter().map(|sale| sale["number"].clone()).collect();
+    assert_eq!(there, ["1"]);
+    world.settled().await;
+}

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     config::{
-        Blanks, Conflicts, Differences, EachElement, Elements, End, Expectation, FirstRun, Flow, IntegrationName, Keep,
-        KeyPair, OnLeave, Pipeline, PipelineName, Then, Tier, Unique, WriteWhen,
+        Blanks, Conflicts, CutOver, Differences, EachElement, Elements, End, Expectation, FirstRun, Flow,
+        IntegrationName, Keep, KeyPair, OnLeave, Pipeline, PipelineName, Then, Tier, Unique, WriteWhen,
         diagnostic::error,
         source::Span,
         written::{
@@ -262,7 +262,7 @@ impl<'a, 'c> Maker<'a, 'c> {
     }
 
     /// The short form looks at the one dated field there is.
-    fn cut_over(&mut self, fields: &[crate::config::Field]) -> Option<(SlotIndex, chrono::NaiveDate)> {
+    fn cut_over(&mut self, fields: &[crate::config::Field]) -> Option<CutOver> {
         let written = &self.written.cut_over.as_ref()?.0;
         let from = written.from.as_ref()?;
         if let Some(path) = &written.path {
@@ -273,15 +273,16 @@ impl<'a, 'c> Maker<'a, 'c> {
                         .help("name the date of a source record"),
                 );
             }
-            return Some((slot, from.value));
+            return Some(CutOver { slot, kind: canon.kind, from: from.value });
         }
-        let dated: Vec<SlotIndex> = fields
+        let dated: Vec<CutOver> = fields
             .iter()
-            .filter(|field| matches!(field.end(Side::Source).canon.kind, Kind::Date | Kind::Datetime))
-            .filter_map(|field| field.end(Side::Source).slots.first().copied())
+            .map(|field| field.end(Side::Source))
+            .filter(|end| matches!(end.canon.kind, Kind::Date | Kind::Datetime))
+            .filter_map(|end| Some(CutOver { slot: *end.slots.first()?, kind: end.canon.kind, from: from.value }))
             .collect();
         if let [only] = dated.as_slice() {
-            return Some((*only, from.value));
+            return Some(*only);
         }
         self.cx.report.add(
             error("config::ambiguous_date", from.span, format!("which date? {} source fields are dates", dated.len()))

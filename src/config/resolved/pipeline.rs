@@ -8,7 +8,7 @@ use super::{Connection, Elements, Expectation, Field, Filter, Transform};
 use crate::{
     config::{ConnectionName, IntegrationName, PipelineName},
     connector::Resource,
-    record::{Canon, ProjectionSpec, RecordId, Side, SlotIndex},
+    record::{Canon, Kind, ProjectionSpec, RecordId, Side, SlotIndex},
 };
 
 /// Keeps the records of two resources the same.
@@ -44,8 +44,8 @@ pub struct Pipeline {
     pub first_run: FirstRun,
     /// Limits on damage.
     pub guards: Guards,
-    /// Source records dated before this day are ignored: the slot to look at and the day.
-    pub cut_over: Option<(SlotIndex, NaiveDate)>,
+    /// Source records of former days are ignored.
+    pub cut_over: Option<CutOver>,
     /// Pipelines whose links this one looks up (`reference`) or that must come first (`needs`).
     pub needs: Vec<PipelineName>,
     /// Pipelines whose references into this one's source decide about entering (`referenced_by`, `awaited_by`).
@@ -58,6 +58,17 @@ pub struct Pipeline {
     pub known: Vec<KnownConstant>,
     /// Hash of all that decides how records are treated; stored with parked records and held runs.
     pub hash: u64,
+}
+
+/// The day from which on source records count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CutOver {
+    /// Where a source record has its date.
+    pub slot: SlotIndex,
+    /// What the system declares it to be.
+    pub kind: Kind,
+    /// The day.
+    pub from: NaiveDate,
 }
 
 /// A constant that is the id of a record of the target (`one_of`).

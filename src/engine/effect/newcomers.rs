@@ -1,12 +1,10 @@
 //! Records without a link before the old and the new filters.
 
-use chrono::NaiveDate;
-
 use super::{EffectItem, EffectKind, Pair, PipelineEffect};
 use crate::{
     config::Pipeline,
     engine::lookups::{Known, Questions},
-    mapping::{Partly, admit_partly},
+    mapping::{Partly, admit_partly, cut_over_day},
     record::{ProjectionSpec, Side},
     store::StoreError,
     sync::Fresh,
@@ -61,7 +59,7 @@ impl Pair<'_> {
         let id = &fresh.observation.id;
         let admitted = |pipeline: &Pipeline, known: &Known| {
             let read = self.read(pipeline, side, fresh);
-            if is_before_cut_over(pipeline, side, &read) {
+            if is_before_cut_over(pipeline, side, &read, known) {
                 return Some(false);
             }
             admit_partly(&pipeline.end(side).filter, id, &read, known)
@@ -100,9 +98,7 @@ fn same_matching(old: &Pipeline, new: &Pipeline, side: Side) -> bool {
         && (old.creates.on(side.other()) || !new.creates.on(side.other()))
 }
 
-fn is_before_cut_over(pipeline: &Pipeline, side: Side, read: &Partly) -> bool {
-    let Some((slot, day)) = pipeline.cut_over.filter(|_| side == Side::Source) else { return false };
-    let projection = read.projection();
-    let text = projection.cell(slot).as_str().unwrap_or_default();
-    text.get(..10).and_then(|date| date.parse::<NaiveDate>().ok()).is_some_and(|date| date < day)
+fn is_before_cut_over(pipeline: &Pipeline, side: Side, read: &Partly, known: &Known) -> bool {
+    let Some(cut_over) = pipeline.cut_over.as_ref().filter(|_| side == Side::Source) else { return false };
+    cut_over_day(cut_over, &read.projection(), known).is_some_and(|day| day < cut_over.from)
 }

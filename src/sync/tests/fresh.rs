@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::build::*;
 use crate::{
-    config::{Content, Creates, Filter, Flow, Keep, Pipeline, Reference, Then, Unique},
-    record::{Canon, Side, Slot},
+    config::{Content, Creates, CutOver, Filter, Flow, Keep, Pipeline, Reference, Then, Unique},
+    record::{Canon, Kind, Side, Slot},
     sync::{Candidate, FreshDecision, TierHits, decide_new, needs_hits, unique_key, unique_rank},
 };
 
@@ -151,7 +151,7 @@ fn a_filter_that_is_not_known_yet_waits() {
 fn out_of_scope() {
     let mut p = tiers();
     let slot = p.ends[0].spec.slot(Slot::Value(path("$.date")));
-    p.cut_over = Some((slot, "2026-07-01".parse().unwrap()));
+    p.cut_over = Some(CutOver { slot, kind: Kind::Any, from: "2026-07-01".parse().unwrap() });
     let dated = |date: &str| json!({ "email": "e", "date": date });
     let hits = [hit(0, &[candidate("c1")], &[])];
     check_on(&p, Side::Source, &dated("2026-06-30T23:00:00Z"), &hits, "Skipped: dated 2026-06-30, before the cut-over");
