@@ -8,6 +8,7 @@ mod elements;
 mod filter;
 mod key;
 mod partly;
+mod referred;
 mod transform;
 mod translate;
 
@@ -19,6 +20,7 @@ pub use elements::{Element, Expanded, Fault, element_id, expand, parent_of, pref
 pub use filter::{Verdict, admit};
 pub use key::{match_key, normalize};
 pub use partly::{Partly, admit_partly};
+pub use referred::{referred, referred_in};
 pub use transform::{invert, is_normalising};
 pub use translate::{MapError, field_cell, put, same, translate, with_unique_suffix};
 

@@ -7,7 +7,7 @@ use std::{collections::HashMap, fmt::Write as _, sync::Arc};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Connection, Content, Field, Integration, Reference};
+use super::{Connection, Field, Integration};
 use crate::{connector::Manifest, record::Side};
 
 /// What an integration comes to.
@@ -47,7 +47,7 @@ impl Effects {
                 let _ = write!(meaning, " {:?} {} {}", other.pipeline.as_str(), other.side, other.theirs);
             }
             // Which way a pipeline of another integration faces is said there.
-            for reference in turned(&pipeline.fields) {
+            for reference in pipeline.fields.iter().flat_map(Field::references).filter(|to| to.turned) {
                 let _ = write!(meaning, " turned {:?}", reference.pipeline.as_str());
             }
             for side in Side::BOTH {
@@ -88,16 +88,4 @@ impl Effects {
         });
         known.1
     }
-}
-
-/// The references to pipelines that face the other way.
-fn turned<'f>(fields: &'f [Field]) -> Vec<&'f Reference> {
-    let of = |field: &'f Field| match field {
-        Field { content: Content::Mapped { reference: Some(reference), .. }, .. } if reference.turned => {
-            vec![reference]
-        }
-        Field { content: Content::Each(each), .. } => turned(&each.fields),
-        Field { content: Content::Mapped { .. } | Content::Constant(_), .. } => Vec::new(),
-    };
-    fields.iter().flat_map(of).collect()
 }

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use serde_json::Value;
 
 use crate::{
-    config::{Content, Each, Pipeline, PipelineName, Reference},
-    mapping::Lookups,
-    record::{Cell, Projection, RecordId, Side},
+    config::{Pipeline, PipelineName, Reference},
+    mapping::{Lookups, referred, referred_in},
+    record::{Projection, RecordId, Side},
     store::{Ledger, PipelineState, StoreError},
     sync::Link,
 };
@@ -60,16 +59,7 @@ impl<'a> Questions<'a> {
     /// Asks for what deciding about this reading of `side` needs.
     pub fn about(&mut self, side: Side, id: &RecordId, projection: &Projection) {
         for field in &self.pipeline.fields {
-            if let Content::Mapped { reference: Some(referred), .. } = &field.content {
-                for slot in &field.end(side).slots {
-                    self.ask(referred, side, projection.cell(*slot));
-                }
-            }
-            if let (Content::Each(each), Side::Source) = (&field.content, side) {
-                for slot in &field.end(side).slots {
-                    self.about_elements(each, projection.cell(*slot));
-                }
-            }
+            self.ask(side, referred(field, side, projection));
         }
         if self.asks_references {
             self.records.insert(id.clone());
@@ -81,37 +71,14 @@ impl<'a> Questions<'a> {
         let pipeline = self.pipeline;
         for field in &pipeline.fields {
             let Some(state) = link.fields.get(&field.id) else { continue };
-            match &field.content {
-                Content::Mapped { reference: Some(referred), .. } => {
-                    for side in Side::BOTH {
-                        state.present(side).into_iter().for_each(|cell| self.ask(referred, side, cell));
-                    }
-                }
-                Content::Each(each) => {
-                    state.present(Side::Source).into_iter().for_each(|list| self.about_elements(each, list));
-                }
-                Content::Mapped { .. } | Content::Constant(_) => {}
+            for side in Side::BOTH {
+                state.present(side).into_iter().for_each(|cell| self.ask(side, referred_in(field, side, cell)));
             }
         }
     }
 
-    /// Asks for what elements of a source's list refer to.
-    fn about_elements(&mut self, each: &Each, list: &Cell) {
-        let Some(Value::Array(elements)) = list.value() else { return };
-        for sub in &each.fields {
-            let Content::Mapped { reference: Some(referred), .. } = &sub.content else { continue };
-            for path in &sub.end(Side::Source).paths {
-                for element in elements {
-                    self.ask(referred, Side::Source, &path.read(element));
-                }
-            }
-        }
-    }
-
-    fn ask(&mut self, referred: &Reference, side: Side, cell: &Cell) {
-        if let Some(id) = id_of(cell) {
-            self.ids.insert((referred.pipeline.clone(), referred.side(side), id));
-        }
+    fn ask(&mut self, side: Side, referred: Vec<(&Reference, RecordId)>) {
+        self.ids.extend(referred.into_iter().map(|(to, id)| (to.pipeline.clone(), to.side(side), id)));
     }
 
     /// Fetches the answers.
@@ -152,14 +119,5 @@ impl<'a> Questions<'a> {
             }
         }
         Ok(known)
-    }
-}
-
-/// The record id in a cell, if it holds one.
-pub(super) fn id_of(cell: &Cell) -> Option<RecordId> {
-    match cell.value()? {
-        Value::String(text) if !text.is_empty() => Some(RecordId::from(text.as_str())),
-        Value::Number(number) => Some(RecordId::from(number.to_string())),
-        _ => None,
     }
 }

@@ -1,21 +1,19 @@
 //! Who refers to whom: the reverse index behind `referenced_by` and `awaited_by`. It is kept true where records are delivered,
 //! when a day has come on which a record passes its filter, and when a filter begins to ask.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use super::{
-    EngineError,
-    deliver::projection_of,
-    lookups::{Questions, id_of},
-    run::Run,
-};
+use super::{EngineError, deliver::projection_of, lookups::Questions, run::Run};
 use crate::{
-    config::{Content, DateBound, Filter, Operator, Pipeline, PipelineName},
-    mapping::{Verdict, admit},
+    config::{DateBound, Field, Filter, Operator, Pipeline, PipelineName, Reference},
+    mapping::{Verdict, admit, referred},
     record::{Projection, RecordId, Side},
     store::{Changes, Due},
     sync::Observation,
 };
+
+/// The records that a record refers to, each once, with the pipelines they are of.
+pub(super) type References = BTreeSet<(PipelineName, RecordId)>;
 
 /// A record and what it says, as far as references go.
 struct Referring {
@@ -26,27 +24,23 @@ struct Referring {
 
 impl Run<'_> {
     /// The records a source record refers to, in pipelines that let records in because they are referred to.
-    pub(super) fn references(
-        &self,
-        pipeline: &Pipeline,
-        side: Side,
-        projection: &Projection,
-    ) -> Vec<(PipelineName, RecordId)> {
+    pub(super) fn references(&self, pipeline: &Pipeline, side: Side, projection: &Projection) -> References {
         if side != Side::Source {
-            return Vec::new();
+            return References::new();
         }
-        let fields = pipeline.fields.iter();
+        let counted = |reference: &Reference| self.counts_references(&reference.pipeline, &pipeline.name);
+        let fields = pipeline.fields.iter().filter(|field| field.references().into_iter().any(counted));
         fields
-            .filter_map(|field| {
-                let Content::Mapped { reference: Some(referred), .. } = &field.content else { return None };
-                let referred = &referred.pipeline;
-                if !self.counts_references(referred, &pipeline.name) {
-                    return None;
-                }
-                let slot = field.end(Side::Source).slots.first()?;
-                Some((referred.clone(), id_of(projection.cell(*slot))?))
-            })
+            .flat_map(|field| referred(field, side, projection))
+            .filter(|(reference, _)| counted(reference))
+            .map(|(reference, id)| (reference.pipeline.clone(), id))
             .collect()
+    }
+
+    /// Whether records of a pipeline are let in because those of this one refer to them.
+    fn lets_in(&self, pipeline: &Pipeline) -> bool {
+        let mut references = pipeline.fields.iter().flat_map(Field::references);
+        references.any(|reference| self.counts_references(&reference.pipeline, &pipeline.name))
     }
 
     /// Keeps the reverse index of references true, and has a record looked at that is referred to for the first time:
@@ -56,7 +50,7 @@ impl Run<'_> {
         changes: &mut Changes,
         pipeline: &Pipeline,
         seen: &Observation,
-        old: &[(PipelineName, RecordId)],
+        old: &References,
     ) -> Result<(), EngineError> {
         let mut new = self.references(pipeline, Side::Source, &seen.projection);
         if new.is_empty() && old.is_empty() {
@@ -68,7 +62,7 @@ impl Run<'_> {
             let verdict = self.verdict(pipeline, Side::Source, seen).await?;
             new.retain(|(referred, _)| self.counts(referred, pipeline, &verdict));
         }
-        for (referred, to) in old.iter().filter(|entry| !new.contains(entry)) {
+        for (referred, to) in old.difference(&new) {
             changes.together(|atomic| atomic.forget_reference(&pipeline.name, referred, to, &seen.id));
         }
         for entry in &new {
@@ -113,8 +107,7 @@ impl Run<'_> {
     /// A day may have come on which a record passes its filter. Nothing about it changed, so nobody delivers it; and yet it
     /// refers to others from now on.
     async fn note_whose_day_has_come(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
-        let counted = |field: &crate::config::Field| matches!(&field.content, Content::Mapped { reference: Some(to), .. } if self.counts_references(&to.pipeline, &pipeline.name));
-        if !moves(&pipeline.end(Side::Source).filter) || !pipeline.fields.iter().any(counted) {
+        if !moves(&pipeline.end(Side::Source).filter) || !self.lets_in(pipeline) {
             return Ok(());
         }
         let now = self.engine.clock.now();

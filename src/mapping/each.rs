@@ -209,7 +209,7 @@ fn is_plain(sub: &Field) -> bool {
 }
 
 /// The cell of a sub-field in an element.
-fn read(sub: &Field, side: Side, element: &Value) -> Result<Cell, MapError> {
+pub(super) fn read(sub: &Field, side: Side, element: &Value) -> Result<Cell, MapError> {
     if let (Content::Constant(value), Side::Source) = (&sub.content, side) {
         return Ok(Cell::Value(value.clone()));
     }

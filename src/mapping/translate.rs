@@ -126,6 +126,15 @@ pub fn translate(field: &Field, from: Side, cell: &Cell, lookups: &dyn Lookups) 
     whole(field, from.other(), value?)
 }
 
+/// The id of a record in a cell, if it holds one.
+pub(super) fn id_in(cell: &Cell) -> Option<RecordId> {
+    match cell.value()? {
+        Value::String(id) if !cell.is_blank() => Some(RecordId::from(id.as_str())),
+        Value::Number(id) => Some(RecordId::from(id.as_str())),
+        _ => None,
+    }
+}
+
 /// What a side gets that takes whole numbers alone: 3 for `3.0`, and nothing for half a number.
 fn whole(field: &Field, to: Side, cell: Cell) -> Result<Cell, MapError> {
     let Cell::Value(value @ (Value::Number(_) | Value::String(_))) = &cell else { return Ok(cell) };

@@ -1,6 +1,6 @@
 //! Records that refer to others.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::World;
 
@@ -221,4 +221,75 @@ async fn a_filter_that_begins_to_ask_who_refers_knows_who_did_before() {
         assert_eq!((world.books.count("contacts"), world.books.count("sales")), (entered, 1));
         world.settled().await;
     }
+}
+
+/// Contacts stand in for items, which the lines of a sale refer to.
+const ITEMS: &str = r#"
+integrations:
+  acme:
+    first_run: { apply: automatic }
+    pipelines:
+      items:
+        source: shop/contacts
+        target: books/contacts
+        direction: source-to-target
+        match: [ { source: $.name, target: $.name } ]
+        filters: { source: [ { referenced_by: sales } ] }
+        fields:
+          - { source: $.name, target: $.name }
+      sales:
+        source: shop/sales
+        target: books/sales
+        direction: source-to-target
+        match: [ { source: $.number, target: $.number } ]
+        fields:
+          - { source: $.number, target: $.number, write: on-create }
+          - each: { source: $.lines, target: $.lines, key: { source: $.no, target: $.no } }
+            fields:
+              - { source: $.no, target: $.no }
+              - { source: $.item_id, target: $.item_id, reference: items }
+"#;
+
+fn lines(items: &[&str]) -> Value {
+    items.iter().zip(1..).map(|(item, no)| json!({ "no": no, "item_id": item })).collect()
+}
+
+#[tokio::test]
+async fn an_item_enters_the_moment_a_line_of_a_sale_refers_to_it() {
+    let world = World::new(ITEMS);
+    let [hat, coat] = ["Hat", "Coat"].map(|name| world.shop.insert("contacts", json!({ "name": name })));
+    world.sync().await;
+    world.settled().await;
+    assert_eq!(world.books.count("contacts"), 0, "no sale, no item");
+    let sale = world.shop.insert("sales", json!({ "number": "1", "lines": lines(&[&hat, &hat]) }));
+    world.sync().await;
+    assert_eq!((world.books.count("contacts"), world.books.count("sales")), (1, 1));
+    world.settled().await;
+    world.shop.edit("sales", &sale, json!({ "lines": lines(&[&hat, &coat]) }));
+    world.sync().await;
+    let there = |name| World::find(&world.books, "contacts", "name", name)["id"].clone();
+    let booked = World::find(&world.books, "sales", "number", "1");
+    assert_eq!(booked["lines"][0]["item_id"], there("Hat"));
+    assert_eq!(booked["lines"][1]["item_id"], there("Coat"));
+    world.settled().await;
+}
+
+#[tokio::test]
+async fn an_item_that_no_line_refers_to_any_more_does_not_enter() {
+    let world = World::new(ITEMS);
+    let hat = world.shop.insert("contacts", json!({ "name": "Hat" }));
+    let linked = world.shop.insert("sales", json!({ "number": "1", "lines": lines(&[&hat]) }));
+    world.settled().await;
+    // Both refer to items that are not there yet, and then no more.
+    let new = world.shop.insert("sales", json!({ "number": "2", "lines": lines(&["s4"]) }));
+    world.shop.edit("sales", &linked, json!({ "lines": lines(&[&hat, "s5"]) }));
+    world.sync().await;
+    for sale in [new, linked] {
+        world.shop.edit("sales", &sale, json!({ "lines": lines(&[&hat]) }));
+    }
+    world.settled().await;
+    let late = ["Coat", "Cape"].map(|name| world.shop.insert("contacts", json!({ "name": name })));
+    assert_eq!(late, ["s4", "s5"]);
+    world.settled().await;
+    assert_eq!((world.books.count("contacts"), world.books.count("sales")), (1, 2));
 }

@@ -53,6 +53,16 @@ impl Field {
             Side::Target => &self.ends[1],
         }
     }
+
+    /// Its reference, or those of the elements of its list.
+    #[must_use]
+    pub fn references(&self) -> Vec<&Reference> {
+        match &self.content {
+            Content::Mapped { reference, .. } => reference.iter().collect(),
+            Content::Each(each) => each.fields.iter().flat_map(Self::references).collect(),
+            Content::Constant(_) => Vec::new(),
+        }
+    }
 }
 
 /// One end of a field.
