@@ -1,5 +1,5 @@
 //! Who refers to whom: the reverse index behind `referenced_by` and `awaited_by`. It is kept true where records are delivered,
-//! when a day has come on which a record passes its filter, and when a filter begins to ask.
+//! when a day has come on which a record passes its filter, and when a configuration was edited.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -127,41 +127,48 @@ impl Run<'_> {
         }
     }
 
-    /// A filter of `pipeline` may ask since now who refers to its records: what is known of those who might is gone through.
+    /// The configuration of `pipeline` was edited. A filter of it may ask since now who refers to its records, and steps or
+    /// a filter may have its own records refer to others than before: what is known of all those is gone through.
     pub(super) async fn note_references_anew(&self, pipeline: &Pipeline) -> Result<(), EngineError> {
         for referring in &pipeline.referenced_by {
             let Some((_, referring)) = self.engine.config.pipeline(referring) else { continue };
-            let mut after = None;
-            loop {
-                let (links, next) = self.engine.ledger.list_links(&referring.name, after.as_ref()).await?;
-                let mut changes = Changes::new();
-                // A linked record has passed its filter.
-                for link in links.iter().filter(|link| !link.mark(Side::Source).gone) {
-                    let projection = projection_of(referring, Side::Source, link);
-                    for entry in self.references(referring, Side::Source, &projection) {
-                        self.note(&mut changes, referring, &entry, (&link.source, &link.label));
-                    }
-                }
-                self.engine.ledger.commit(changes).await?;
-                match next {
-                    Some(key) => after = Some(key),
-                    None => break,
-                }
-            }
-            let mut after = None;
-            loop {
-                let (fresh, next) =
-                    self.engine.ledger.list_fresh(&referring.name, Side::Source, after.as_ref()).await?;
-                let spec = referring.end(Side::Source).spec_hash;
-                let known = fresh.into_iter().filter(|fresh| fresh.spec_hash == spec && !fresh.observation.gone);
-                self.note_all(referring, known.map(|fresh| Referring::seen(fresh.observation)).collect(), true).await?;
-                match next {
-                    Some(key) => after = Some(key),
-                    None => break,
-                }
-            }
+            self.note_references_of(referring).await?;
+        }
+        if self.lets_in(pipeline) {
+            self.note_references_of(pipeline).await?;
         }
         Ok(())
+    }
+
+    async fn note_references_of(&self, referring: &Pipeline) -> Result<(), EngineError> {
+        let mut after = None;
+        loop {
+            let (links, next) = self.engine.ledger.list_links(&referring.name, after.as_ref()).await?;
+            let mut changes = Changes::new();
+            // A linked record has passed its filter.
+            for link in links.iter().filter(|link| !link.mark(Side::Source).gone) {
+                let projection = projection_of(referring, Side::Source, link);
+                for entry in self.references(referring, Side::Source, &projection) {
+                    self.note(&mut changes, referring, &entry, (&link.source, &link.label));
+                }
+            }
+            self.engine.ledger.commit(changes).await?;
+            match next {
+                Some(key) => after = Some(key),
+                None => break,
+            }
+        }
+        let mut after = None;
+        loop {
+            let (fresh, next) = self.engine.ledger.list_fresh(&referring.name, Side::Source, after.as_ref()).await?;
+            let spec = referring.end(Side::Source).spec_hash;
+            let known = fresh.into_iter().filter(|fresh| fresh.spec_hash == spec && !fresh.observation.gone);
+            self.note_all(referring, known.map(|fresh| Referring::seen(fresh.observation)).collect(), true).await?;
+            match next {
+                Some(key) => after = Some(key),
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Notes what those of these unlinked records refer to that count, and `anew` forgets what the others refer to.

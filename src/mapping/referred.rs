@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     each, field_cell,
-    translate::id_in,
+    translate::{id_in, stepped},
 };
 use crate::{
     config::{Content, Field, Reference},
@@ -20,11 +20,17 @@ pub fn referred<'f>(field: &'f Field, side: Side, projection: &Projection) -> Ve
     }
 }
 
-/// The records that `cell` of `side` refers to; of a source's list, those of its elements.
+/// The records that `cell` of `side` refers to, each by the id that [`super::translate`] looks up: a source's value after
+/// the field's steps, a target's before those that lead back. Of a source's list, those of its elements. A value of which
+/// the steps make nothing refers to no record.
 #[must_use]
 pub fn referred_in<'f>(field: &'f Field, side: Side, cell: &Cell) -> Vec<(&'f Reference, RecordId)> {
     match (&field.content, side) {
-        (Content::Mapped { reference: Some(reference), .. }, _) => {
+        (Content::Mapped { join, forward, reference: Some(reference), .. }, Side::Source) => {
+            let asked = stepped(join.as_ref(), forward, cell).ok();
+            asked.and_then(|asked| id_in(&asked)).map(|id| (reference, id)).into_iter().collect()
+        }
+        (Content::Mapped { reference: Some(reference), .. }, Side::Target) => {
             id_in(cell).map(|id| (reference, id)).into_iter().collect()
         }
         (Content::Each(each), Side::Source) => {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     config::{
-        Blanks, Conflicts, Content, CutOver, Differences, Field, FieldEnd, FieldId, Flow, Join, KeyPair, Lookup,
-        Reference, Table, Then, Tier, Transform, UnknownKey, WriteWhen,
+        Blanks, Conflicts, Content, CutOver, Differences, Each, Field, FieldEnd, FieldId, Flow, Join, KeyPair, Lookup,
+        Reference, Removes, Table, Then, Tier, Transform, UnknownKey, WriteWhen,
     },
     record::{Canon, Cell, Kind, Path, Projection, RecordId, Side},
 };
@@ -292,6 +292,46 @@ fn a_reference_becomes_the_linked_id_or_waits() {
     field.ends[0].canon.kind = Kind::Text;
     assert_eq!(translate(&field, Side::Source, &"uuid-7".into(), &world), Ok("7".into()));
     assert_eq!(translate(&field, Side::Target, &"7".into(), &world), Ok("uuid-7".into()));
+}
+
+/// A reference that is joined of two values, with steps behind.
+fn by_parts() -> Field {
+    let mut field =
+        field(&["$.kind", "$.no"], "$.ContactID", vec![Transform::Lowercase, Transform::Prefix("c".into())]);
+    if let Content::Mapped { join, reference, .. } = &mut field.content {
+        *join = Some(Join { separator: "-".into(), unique_suffix: None, product: false });
+        *reference = Some(Reference::to(PipelineName::parse("contacts").unwrap()));
+    }
+    field
+}
+
+#[test]
+fn a_field_refers_to_the_record_that_is_looked_up_for_it() {
+    let mut field = by_parts();
+    let names = |field: &Field, side, cell: Value| -> Vec<String> {
+        referred_in(field, side, &cell.into()).into_iter().map(|(_, id)| id.to_string()).collect()
+    };
+    assert_eq!(names(&field, Side::Source, json!(["A", 7])), ["ca-7"]);
+    let waiting = translate(&field, Side::Source, &json!(["A", 7]).into(), &World::default()).unwrap_err();
+    assert_eq!(waiting.to_string(), "waiting for contacts: ca-7");
+    assert_eq!(names(&field, Side::Source, json!([null, null])), [""; 0]);
+    assert_eq!(names(&field, Side::Source, json!([["A"], 7])), [""; 0], "nothing comes of it");
+    assert_eq!(names(&field, Side::Target, json!("X")), ["X"], "before the steps that lead back");
+    let projection = Projection { cells: vec!["A".into(), json!(7).into()] };
+    assert_eq!(referred(&field, Side::Source, &projection).len(), 1);
+
+    let path = |text| Path::parse(text).unwrap();
+    field.content = Content::Each(Box::new(Each {
+        source_key: path("$.id"),
+        target_key: path("$.id"),
+        fields: vec![by_parts()],
+        removes: Removes::None,
+        leaves_out: false,
+        derived: Vec::new(),
+    }));
+    let lines = || json!([{ "kind": "A", "no": 1 }, { "no": 2 }, {}, "odd"]);
+    assert_eq!(names(&field, Side::Source, lines()), ["ca-1", "c2"]);
+    assert_eq!(names(&field, Side::Target, lines()), [""; 0]);
 }
 
 #[test]

@@ -110,12 +110,7 @@ pub fn translate(field: &Field, from: Side, cell: &Cell, lookups: &dyn Lookups) 
     one_value(field, from, 0, cell)?;
     let value = match (from, join, backward) {
         (Side::Source, join, _) => {
-            let joined = match join {
-                Some(join) => joined(join, cell)?,
-                None => cell.clone(),
-            };
-            let value = forward.iter().try_fold(joined, |cell, step| apply(step, cell))?;
-            refer(field, reference.as_ref(), from, value, lookups)
+            refer(field, reference.as_ref(), from, stepped(join.as_ref(), forward, cell)?, lookups)
         }
         (Side::Target, None, Some(backward)) => {
             let value = refer(field, reference.as_ref(), from, cell.clone(), lookups)?;
@@ -124,6 +119,15 @@ pub fn translate(field: &Field, from: Side, cell: &Cell, lookups: &dyn Lookups) 
         (Side::Target, _, _) => Err(MapError::OneWay),
     };
     whole(field, from.other(), value?)
+}
+
+/// A source's value after its steps on the way to the target; of a reference, the id that is looked up.
+pub(super) fn stepped(join: Option<&Join>, forward: &[Transform], cell: &Cell) -> Result<Cell, MapError> {
+    let joined = match join {
+        Some(join) => joined(join, cell)?,
+        None => cell.clone(),
+    };
+    forward.iter().try_fold(joined, |cell, step| apply(step, cell))
 }
 
 /// The id of a record in a cell, if it holds one.
@@ -193,11 +197,11 @@ fn refer(
     if cell.is_blank() {
         return Ok(cell);
     }
-    let id = match &cell {
-        Cell::Value(Value::String(id)) => RecordId::from(id.as_str()),
-        Cell::Value(Value::Number(id)) => RecordId::from(id.as_str()),
-        Cell::Value(other) => return Err(unfit(other, "the id of a record")),
-        Cell::Absent | Cell::Several(_) => return Ok(cell),
+    let Some(id) = id_in(&cell) else {
+        return match &cell {
+            Cell::Value(other) => Err(unfit(other, "the id of a record")),
+            Cell::Absent | Cell::Several(_) => Ok(cell),
+        };
     };
     let Some(linked) = lookups.linked(&reference.pipeline, reference.side(from), &id) else {
         return Err(MapError::Waiting { pipeline: reference.pipeline.clone(), id });

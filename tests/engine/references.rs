@@ -293,3 +293,37 @@ async fn an_item_that_no_line_refers_to_any_more_does_not_enter() {
     world.settled().await;
     assert_eq!((world.books.count("contacts"), world.books.count("sales")), (1, 2));
 }
+
+/// The shop, where a sale names its contact in another way than by its plain id.
+fn with_steps(steps: &str) -> String {
+    SHOP.replace("reference: contacts", &format!("reference: contacts, {steps}"))
+}
+
+const OFF_THE_PATH: &str = r#"transform: { replace: { pattern: "^contact/", with: "" } }"#;
+
+#[tokio::test]
+async fn a_contact_is_looked_up_by_the_id_that_the_steps_make() {
+    for (steps, written) in [(OFF_THE_PATH, "contact/s1"), ("normalize: [trim, lowercase]", " S1 ")] {
+        let world = World::new(&with_steps(steps));
+        let contact = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+        assert_eq!(contact, "s1");
+        world.shop.insert("sales", json!({"number": "1", "contact_id": written, "total": 10}));
+        world.sync().await;
+        let sale = World::find(&world.books, "sales", "number", "1");
+        assert_eq!(sale["contact_id"], World::find(&world.books, "contacts", "name", "Jane")["id"]);
+        world.settled().await;
+    }
+}
+
+#[tokio::test]
+async fn a_step_that_is_added_later_lets_those_in_to_whom_it_leads() {
+    let mut world = World::new(SHOP);
+    world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    world.shop.insert("sales", json!({"number": "1", "contact_id": "contact/s1", "total": 10}));
+    world.settled().await;
+    assert_eq!((world.books.count("contacts"), world.books.count("sales")), (0, 0), "nobody has this id");
+    world.reconfigure(&with_steps(OFF_THE_PATH));
+    world.sync().await;
+    assert_eq!((world.books.count("contacts"), world.books.count("sales")), (1, 1));
+    world.settled().await;
+}
