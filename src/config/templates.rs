@@ -2,10 +2,10 @@
 //!
 //! Everything happens on trees, before anything is decoded: a template's body is copied, its placeholders are filled
 //! in ([`fill`]), what its `when:` switches off is left out, the client's `overrides` are laid over it ([`overlay`]),
-//! and the result stands where the client was written. From there on a client is an integration like any other, so
-//! that every check is made once, in one place. Values keep their places: what the client gave points into the
-//! client's file, everything else into the template; [`Origins`] remembers which belongs to which, so that a mistake
-//! shows both.
+//! what these switch off is left out as well, and the result stands where the client was written. From there on a
+//! client is an integration like any other, so that every check is made once, in one place. Values keep their places:
+//! what the client gave points into the client's file, everything else into the template; [`Origins`] remembers which
+//! belongs to which, so that a mistake shows both.
 
 mod clients;
 mod emit;
@@ -187,6 +187,7 @@ impl<'a> Templates<'a> {
         integration.value = NodeValue::Map(body);
         self.report.errors() == before && !misread
     }
+            when::leave_out(&mut body, self.report);
 
     /// The body of a template with everything filled in; `deeper` lets it be made from another template itself.
     fn body(&mut self, client: &Key, used: &Use, deeper: bool, sources: &mut Sources) -> Option<Map> {
@@ -249,6 +250,7 @@ fn replace(body: &mut Map, key: Key, node: Node, report: &Report) {
         return;
     };
     let named = matches!(key.text.as_str(), "pipelines" | "connections" | "tables" | "notifications");
+            when::leave_out(&mut under, self.report);
     match (&mut old.value, node.value) {
         (NodeValue::Map(old), NodeValue::Map(new)) if named => {
             for (name, value) in new.entries {

@@ -170,6 +170,37 @@ fn overrides_change_one_client_and_nothing_else() {
 }
 
 #[test]
+fn overrides_leave_out_what_their_when_says() {
+    let off = |key: &str| format!("{{ pipelines.payments.when: false, {key}: {{ $.FirstName: {{ when: false }} }} }}");
+    let with = |overrides: &str| {
+        with(&format!(
+            "templates:
+  big:
+    params: {{ paid: {{ type: boolean }} }}
+    template: shop
+    with: {{ site: https://big.example, tenant: big, pull_payments: true }}
+    overrides: {{ pipelines.payments.when: \"${{params.paid}}\" }}
+integrations:
+  acme:
+    template: shop
+    with: {{ site: https://acme.example, tenant: acme, pull_payments: true }}
+    overrides: {overrides}
+  bravo: {{ template: big, with: {{ paid: true }} }}
+  cleo: {{ template: big, with: {{ paid: false }} }}
+"
+        ))
+    };
+    let loaded = with(&off("pipelines.contacts.fields"));
+    sound(&loaded);
+    assert_eq!(pipelines(&loaded), ["acme/contacts", "bravo/contacts", "bravo/payments", "cleo/contacts"]);
+    let fields = loaded.config.pipelines().map(|(_, pipeline)| pipeline.fields.len()).collect::<Vec<_>>();
+    assert_eq!(fields, [1, 2, 1, 2], "a field as well");
+    let loaded = with("{ pipelines.payments.when: maybe }");
+    let [found] = loaded.diagnostics.as_slice() else { panic!("{}", loaded.render(false)) };
+    assert_eq!(found.message, "`when` is true or false, not `maybe`");
+}
+
+#[test]
 fn a_template_may_begin_from_another() {
     let more = "templates:
   big:
