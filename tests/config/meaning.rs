@@ -1,6 +1,9 @@
 //! What written things mean once resolved.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use reconciled::{
     config::{
@@ -38,6 +41,66 @@ tables:
   codes: {{ rows: {{ a: 090, b: NO, c: y, d: 1.10, e: 2026-07-01 }} }}
 "
     ))
+}
+
+/// Under the same version, too: what was remembered under another kind is looked at again.
+#[test]
+fn a_pipelines_hash_is_another_where_the_connector_says_otherwise_of_a_value() {
+    let hash = |said: [&str; 5]| {
+        let [email, code, number, line, there] = said;
+        let text = format!(
+            "connectors:
+  own:
+    base_url: https://own.example
+    auth: {{ kind: none }}
+    resources:
+      here:
+        id: $.id
+        fields:
+          id: id
+          email: {{ type: text{email} }}
+          code: {{ type: text{code} }}
+          number: {{ type: text{number} }}
+          lines: {{ type: list, fields: {{ id: id, title: {{ type: text{line} }} }} }}
+        list: {{ get: /here, records: $.items }}
+      there:
+        id: $.id
+        fields: {{ id: id, email: {{ type: text{there} }}, lines: {{ type: list, fields: {{ id: id, title: text }} }} }}
+        list: {{ get: /there, records: $.items }}
+        create: {{ post: /there }}
+        update: {{ patch: '/there/{{id}}' }}
+connections: {{ own: {{ connector: own }} }}
+pipelines:
+  people:
+    source: own/here
+    target: own/there
+    direction: source-to-target
+    match: {{ source: $.email, target: $.email }}
+    unique: {{ by: $.number }}
+    filters: {{ source: {{ not: {{ path: $.code, equals: x }} }} }}
+    fields:
+      - {{ source: $.email, target: $.email }}
+      - each: {{ source: $.lines, target: $.lines, key: {{ source: $.id, target: $.id }} }}
+        fields: [ {{ source: $.title, target: $.title }} ]
+"
+        );
+        let loaded = load(files(&[("a.yaml", &text)]).path(), &HashMap::new());
+        assert!(loaded.diagnostics.is_empty(), "{}", loaded.render(false));
+        loaded.config.pipelines().next().unwrap().1.hash
+    };
+    let plain = [""; 5];
+    let mut all = vec![hash(plain)];
+    for at in 0..plain.len() {
+        for said in [", ignore_case: true", ", max: 8", ", max: 9"] {
+            let mut edited = plain;
+            edited[at] = said;
+            all.push(hash(edited));
+        }
+    }
+    all.extend([", masked: true", ", create_only: true"].map(|said| hash(["", "", "", "", said])));
+    all.push(hash([", read_only: true", "", "", "", ""]));
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{all:?}");
+    assert_eq!(all[0], hash(plain));
 }
 
 fn steps(field: &Field) -> (String, String) {

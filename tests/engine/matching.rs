@@ -244,6 +244,25 @@ async fn what_a_poll_read_under_an_edit_that_was_taken_back_is_found_all_the_sam
     world.settled().await;
 }
 
+/// A connector may be edited under the same version. No listing of changes shows what was read before once more.
+#[tokio::test]
+async fn who_was_read_before_a_connector_said_that_case_does_not_count_is_found_all_the_same() {
+    let yaml = CONTACTS.replace(", normalize: [trim, lowercase]", "").replace("two-way", "source-to-target");
+    let mut world = World::new(&yaml);
+    let there = world.books.insert("contacts", json!({"name": "Tui", "email": "TUI@x.example"}));
+    world.settled().await;
+    let connectors =
+        crate::support::CONNECTORS.replace("email: { type: text }", "email: { type: text, ignore_case: true }");
+    world.reconfigure(&format!("{connectors}{yaml}"));
+    world.clock.advance(std::time::Duration::from_secs(3_600));
+    let new = world.shop.insert("contacts", json!({"name": "Tui", "email": "tui@x.example"}));
+    world.sync().await;
+    let links = world.desk(async |desk| desk.links(&world.pipeline("contacts")).await.unwrap()).await;
+    assert!(links.iter().any(|link| link.source.as_str() == new && link.target.as_str() == there), "{links:?}");
+    assert_eq!(world.books.count("contacts"), 1);
+    world.settled().await;
+}
+
 /// The one that is linked left the filter since: whoever comes with its key is listed, and nothing is made for them.
 #[tokio::test]
 async fn who_comes_with_the_key_of_a_linked_record_is_listed_although_that_one_left_the_filter() {

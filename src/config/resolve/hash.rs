@@ -7,11 +7,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{
     config::{
-        Content, Elements, Field, FieldId, Transform, UnknownKey,
+        Content, Elements, Field, FieldId, Filter, Pipeline, Transform, UnknownKey,
         source::Span,
         tree::{Key, Map, Node, NodeValue},
     },
-    record::{ProjectionSpec, Slot},
+    record::{Canon, ProjectionSpec, Slot},
 };
 
 /// Bytes being gathered.
@@ -203,6 +203,68 @@ pub(crate) fn spec(spec: &ProjectionSpec, elements: Option<&Elements>) -> u32 {
         super::elements::feed(&mut bytes, elements);
     }
     bytes.short()
+}
+
+/// The hash of all that decides how records of a pipeline are treated; `written` is that of its text.
+pub(crate) fn pipeline(written: u64, pipeline: &Pipeline) -> u64 {
+    let mut bytes = Bytes::default();
+    bytes.text("pipeline").number(written);
+    for end in &pipeline.ends {
+        let manifest = &end.connection.manifest;
+        bytes.text(end.connection.name.as_str()).text(&manifest.name).number(u64::from(manifest.version));
+        bytes.text(end.connection.base_url.as_str()).text(end.connection.tenant.as_deref().unwrap_or_default());
+    }
+    for field in &pipeline.fields {
+        bytes.number(u64::from(field.id.0)).number(u64::from(field.definition));
+        bytes.number(field.differences as u64);
+        ends(&mut bytes, field);
+    }
+    // A connector may say otherwise under the same version, and match keys that were made before find nobody then.
+    for pair in pipeline.tiers.iter().flat_map(|tier| &tier.keys) {
+        pair.canons.iter().for_each(|one| canon(&mut bytes, one));
+    }
+    if let Some(unique) = &pipeline.unique {
+        canon(&mut bytes, &unique.canon);
+    }
+    for end in &pipeline.ends {
+        filter(&mut bytes, &end.filter);
+    }
+    bytes.hash()
+}
+
+/// What the connectors say of a field's values.
+fn ends(bytes: &mut Bytes, field: &Field) {
+    for end in &field.ends {
+        canon(bytes, &end.canon);
+        for said in [end.read_only, end.create_only, end.masked] {
+            bytes.number(u64::from(said));
+        }
+    }
+    if let Content::Each(each) = &field.content {
+        each.fields.iter().for_each(|field| ends(bytes, field));
+    }
+}
+
+/// How the values compare that a filter looks at; what it asks of them is in its text.
+fn filter(bytes: &mut Bytes, filter: &Filter) {
+    match filter {
+        Filter::All(parts) | Filter::Any(parts) => parts.iter().for_each(|part| self::filter(bytes, part)),
+        Filter::Not(part) => self::filter(bytes, part),
+        Filter::Test(test) => canon(bytes, &test.canon),
+        Filter::Where(_) | Filter::ReferencedBy(_) | Filter::AwaitedBy(_) => {}
+    }
+}
+
+fn canon(bytes: &mut Bytes, canon: &Canon) {
+    // Taken apart, so that nothing which is added to it is forgotten here.
+    let Canon { kind, blanks_distinct, trim, collapse_spaces, ignore_case, phone, places, precision_ms, max } = canon;
+    bytes.number(*kind as u64);
+    for said in [blanks_distinct, trim, collapse_spaces, ignore_case, phone] {
+        bytes.number(u64::from(*said));
+    }
+    for limit in [places.map(u64::from), precision_ms.map(u64::from), max.map(|max| max as u64)] {
+        bytes.number(u64::from(limit.is_some())).number(limit.unwrap_or_default());
+    }
 }
 
 /// Keys that say when things happen, or what something was called, not what happens.

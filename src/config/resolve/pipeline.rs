@@ -139,9 +139,8 @@ impl<'a, 'c> Maker<'a, 'c> {
             names.dedup();
             names
         };
-        let pipeline_hash = self.hash(entry, &resolved);
         let filters = written.filters.as_ref().map(|_| entry.filters_hash);
-        let pipeline = Pipeline {
+        let mut pipeline = Pipeline {
             name: name.clone(),
             integration: self.home.integration.clone(),
             moved_from: moves::pipeline(cx, written.moved_from.as_ref(), name, self.home),
@@ -162,12 +161,13 @@ impl<'a, 'c> Maker<'a, 'c> {
             awaited_by: named(&[Need::AwaitedBy]),
             co_writers: Vec::new(),
             known,
-            hash: pipeline_hash,
+            hash: 0,
             ends: {
                 let [source, target] = self.ends;
                 [finish(source, source_filter), finish(target, target_filter)]
             },
         };
+        pipeline.hash = hash::pipeline(entry.hash, &pipeline);
         Resolved { pipeline: Arc::new(pipeline), span: entry.name.span, needs: self.needs, writes, filters }
     }
 
@@ -354,21 +354,6 @@ impl<'a, 'c> Maker<'a, 'c> {
                 );
             }
         }
-    }
-
-    fn hash(&self, entry: &Entry<PipelineW>, fields: &[crate::config::Field]) -> u64 {
-        let mut bytes = hash::Bytes::default();
-        bytes.text("pipeline").number(entry.hash);
-        for end in &self.ends {
-            let manifest = &end.connection.manifest;
-            bytes.text(end.connection.name.as_str()).text(&manifest.name).number(u64::from(manifest.version));
-            bytes.text(end.connection.base_url.as_str()).text(end.connection.tenant.as_deref().unwrap_or_default());
-        }
-        for field in fields {
-            bytes.number(u64::from(field.id.0)).number(u64::from(field.definition));
-            bytes.number(field.differences as u64);
-        }
-        bytes.hash()
     }
 }
 
