@@ -229,7 +229,8 @@ pub(crate) fn hide_secrets(node: &Node, inside: bool, sources: &mut Sources) {
         NodeValue::Seq(items) => items.iter().for_each(|item| hide_secrets(item, inside, sources)),
         NodeValue::Map(map) => {
             for (key, value) in &map.entries {
-                let name = key.text.as_str();
+                // Overrides name a place: `connections.website.auth.token`.
+                let name = key.text.rsplit('.').next().filter(|_| !key.text.contains('$')).unwrap_or(&key.text);
                 let within = match name {
                     // A manifest tells only what kind of login there is.
                     "connectors" => continue,

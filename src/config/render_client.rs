@@ -38,7 +38,7 @@ pub enum RenderError {
 }
 
 /// The YAML of one integration with everything of its template filled in. `places` adds to each value where it came
-/// from. Secrets are shown as they were written, never as what they stand for.
+/// from. A secret is shown as the placeholder that it was written as, and as `(secret)` where it was written itself.
 ///
 /// # Errors
 ///
@@ -77,7 +77,7 @@ pub fn render_client(dir: &Path, env: &dyn EnvSource, name: &str, places: bool) 
     }
     let span = shown.entries.first().map(|(key, _)| key.span).unwrap_or_default();
     let node = Node { span, owner: None, value: NodeValue::Map(shown) };
-    Ok(emit(&node, places.then_some(&sources)))
+    Ok(emit(&node, &sources, places))
 }
 
 fn names(nodes: &[Node]) -> Vec<String> {

@@ -345,9 +345,24 @@ fn a_literal_secret_is_never_shown() {
     let loaded = with(client);
     assert!(loaded.has_errors());
     assert!(!loaded.render(false).contains("s3cr3t"), "{}", loaded.render(false));
-    let dir = files(&[("shop.yaml", SHOP), ("acme.yaml", &client.replace("site: 1", "site: https://a.example"))]);
-    let shown = render_client(dir.path(), &env(), "acme", true).unwrap();
-    assert!(shown.contains("(secret)") && !shown.contains("s3cr3t"), "{shown}");
+    for (from, to) in [
+        ("site: 1", "site: https://a.example"),
+        (
+            "site: 1, tenant: acme, token: s3cr3t-v4lue }",
+            "site: https://a.example, tenant: acme }, overrides: { connections.website.auth.token: s3cr3t }",
+        ),
+        (
+            "site: 1, tenant: acme, token: s3cr3t-v4lue",
+            "site: https://a.example, tenant: acme, token: \"${env:SHOP_TOKEN:-s3cr3t}\"",
+        ),
+    ] {
+        let dir = files(&[("shop.yaml", SHOP), ("acme.yaml", &client.replace(from, to))]);
+        for places in [true, false] {
+            let shown = render_client(dir.path(), &env(), "acme", places).unwrap();
+            assert!(shown.contains("token: \"(secret)\"") && !shown.contains("s3cr3t"), "{shown}");
+            assert!(shown.contains("token: \"${env:XERO_TOKEN}\""), "{shown}");
+        }
+    }
 }
 
 /// What a rendered client means, without places.

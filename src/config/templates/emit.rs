@@ -7,9 +7,10 @@ use crate::config::{
     tree::{Map, Node, NodeValue, Scalar},
 };
 
-/// Writes a tree as block YAML. Every value that stands alone is followed by its place, unless `sources` is `None`.
-pub(crate) fn emit(node: &Node, sources: Option<&Sources>) -> String {
-    let mut out = Emitter { text: String::new(), sources };
+/// Writes a tree as block YAML, without the secrets in it. With `places`, every value that stands alone is followed by
+/// its place.
+pub(crate) fn emit(node: &Node, sources: &Sources, places: bool) -> String {
+    let mut out = Emitter { text: String::new(), sources, places };
     match &node.value {
         NodeValue::Map(map) if !map.entries.is_empty() => out.map(map, 0),
         NodeValue::Seq(items) if !items.is_empty() => out.seq(items, 0),
@@ -22,7 +23,8 @@ pub(crate) fn emit(node: &Node, sources: Option<&Sources>) -> String {
 
 struct Emitter<'s> {
     text: String,
-    sources: Option<&'s Sources>,
+    sources: &'s Sources,
+    places: bool,
 }
 
 impl Emitter<'_> {
@@ -88,16 +90,16 @@ impl Emitter<'_> {
                 self.text.push_str(&text);
             }
         }
-        if let Some(sources) = self.sources {
-            let place = sources.place(node.span);
+        if self.places {
+            let place = self.sources.place(node.span);
             let _ = write!(self.text, "  # {}:{}", place.file, place.line);
         }
         self.text.push('\n');
     }
 
     fn scalar(&self, scalar: &Scalar, span: Span) -> String {
-        let secret = self.sources.is_some_and(|sources| sources.is_hidden(span)) && scalar.written.is_none();
-        if secret {
+        // Also where it was written with a placeholder: the default of one may be the secret.
+        if self.sources.is_hidden(span) {
             return quoted("(secret)");
         }
         if scalar.plain && scalar.written.is_none() { plain_or_quoted(&scalar.text) } else { quoted(scalar.shown()) }
