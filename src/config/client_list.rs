@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use super::{
     diagnostic::{Report, error},
-    source::Span,
+    source::{Sources, Span},
     tree::{Key, Map, Node, NodeValue, Scalar},
 };
 
@@ -20,8 +20,10 @@ pub(crate) fn template_of(name: &str) -> Option<&str> {
     Some(stem).filter(|stem| !stem.is_empty())
 }
 
-/// The integrations of a table. `None` where it cannot be read at all.
-pub(super) fn read(file: u32, template: &str, text: &str, report: &Report) -> Option<Node> {
+/// The integrations of a table. `None` where it cannot be read at all. A row that is no client shows none of its values:
+/// which of them is a secret the template says to those that are.
+pub(super) fn read(file: u32, text: &str, report: &Report, sources: &mut Sources) -> Option<Node> {
+    let template = template_of(sources.name(file))?.to_owned();
     let table = Table { file, text, report };
     let rows = table.rows()?;
     let mut rows = rows.into_iter();
@@ -48,11 +50,13 @@ pub(super) fn read(file: u32, template: &str, text: &str, report: &Report) -> Op
     let mut known: BTreeMap<String, Span> = BTreeMap::new();
     for row in rows {
         let Some(name) = row.get(own).filter(|cell| !cell.text.is_empty()) else {
+            row.iter().for_each(|cell| sources.hide(cell.span));
             let span = row.first().map_or_else(|| table.span(0..0), |cell| cell.span);
             report.add(error("config::missing_key", span, "this row has no client's name").label("no name").help(FORM));
             continue;
         };
         if let Some(first) = known.insert(name.text.clone(), name.span) {
+            row.iter().filter(|cell| cell.span != name.span).for_each(|cell| sources.hide(cell.span));
             report.add(
                 error("config::duplicate_key", name.span, format!("`{}` is listed twice", name.text))
                     .also(first, "here it is first")
@@ -66,7 +70,7 @@ pub(super) fn read(file: u32, template: &str, text: &str, report: &Report) -> Op
         let word = |text: &str| Key { text: text.to_owned(), span: name.span };
         let node = |value| Node { span: name.span, owner: None, value };
         // At one place for all of them: a template that is not there is told once.
-        let template = Cell { text: template.to_owned(), span: table.span(0..0) }.node();
+        let template = Cell { text: template.clone(), span: table.span(0..0) }.node();
         let with = node(NodeValue::Map(Map { entries: with, flow: true }));
         let entries = vec![(word("template"), template), (word("with"), with)];
         clients.push((name.key(), node(NodeValue::Map(Map { entries, flow: true }))));
@@ -139,14 +143,15 @@ impl Table<'_> {
         }
     }
 
-    /// The cells of a row, each where its text is; one that is written otherwise (a quote in quotes) is at its row.
+    /// The cells of a row, each where its text is; one that is written otherwise (a quote in quotes) is what is left of it.
     fn cells(&self, record: &csv::StringRecord, row: Range<usize>) -> Vec<Cell> {
         let mut from = row.start;
         let cell = |text: &str| {
             let found = self.text.get(from..row.end).and_then(|rest| rest.find(text)).filter(|_| !text.is_empty());
             let span = match found {
                 Some(at) => self.span(from + at..from + at + text.len()),
-                None => self.span(from..from),
+                None if text.is_empty() => self.span(from..from),
+                None => return Cell { text: text.to_owned(), span: self.span(from..row.end) },
             };
             from = span.end;
             Cell { text: text.to_owned(), span }

@@ -152,7 +152,7 @@ fn load_with(
     report.all_is_read();
     // Making clients takes those with mistakes out of the trees; they are written all the same.
     let raw: Vec<RawNames> = nodes.iter().map(RawNames::of).collect();
-    let mut templates = Templates::take(&mut nodes, env, &report);
+    let mut templates = Templates::take(&mut nodes, env, &mut sources, &report);
     templates.expand(&mut nodes, None, &mut sources);
     let (origins, mut clients) = templates.finish();
     clients.share(&nodes);
@@ -305,8 +305,8 @@ pub(super) fn read_tree(
     sources: &mut Sources,
     report: &Report,
 ) -> Option<Node> {
-    if let Some(template) = client_list::template_of(sources.name(file)).map(str::to_owned) {
-        let list = client_list::read(file, &template, text, report);
+    if client_list::template_of(sources.name(file)).is_some() {
+        let list = client_list::read(file, text, report, sources);
         if list.is_none() {
             // Nobody knows which column may be a secret; what the columns are called is none.
             let start = text.find('\n').map_or(0, |at| at + 1);

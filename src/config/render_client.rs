@@ -49,7 +49,7 @@ pub fn render_client(dir: &Path, env: &dyn EnvSource, name: &str, places: bool) 
     let files = Snapshot::read(dir).open(&mut sources, &report);
     let nodes = files.iter().filter_map(|file| read_tree(file.number, &file.text, env, &mut sources, &report));
     let mut nodes: Vec<Node> = nodes.collect();
-    let mut templates = Templates::take(&mut nodes, env, &report);
+    let mut templates = Templates::take(&mut nodes, env, &mut sources, &report);
     let before = report.errors();
     let names = names(&nodes);
     templates.expand(&mut nodes, Some(name), &mut sources);

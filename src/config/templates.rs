@@ -53,7 +53,7 @@ pub(crate) struct Templates<'a> {
 
 impl<'a> Templates<'a> {
     /// Takes the templates out of the files.
-    pub(crate) fn take(files: &mut [Node], env: &'a dyn EnvSource, report: &'a Report) -> Self {
+    pub(crate) fn take(files: &mut [Node], env: &'a dyn EnvSource, sources: &mut Sources, report: &'a Report) -> Self {
         let mut templates =
             Self { known: BTreeMap::new(), env, report, origins: Origins::default(), clients: Clients::default() };
         for file in files {
@@ -74,13 +74,27 @@ impl<'a> Templates<'a> {
                 continue;
             };
             for (key, body) in map.entries {
-                templates.add(&key, body);
+                templates.add(&key, body, sources);
             }
+        }
+        for base in templates.known.values().filter_map(|template| template.base.as_ref()) {
+            templates.hide_given(base, sources);
         }
         templates
     }
 
-    fn add(&mut self, key: &Key, body: Node) {
+    /// Which of the values given to a template are secrets, the template says; of one that is not known, or holds
+    /// mistakes, each may be one.
+    fn hide_given(&self, used: &Use, sources: &mut Sources) {
+        let sound = self.known.get(&used.template.value).filter(|template| !template.broken);
+        for (key, value) in &used.with.entries {
+            if sound.is_none_or(|template| template.may_be_secret(&key.text)) {
+                params::hide(value, sources);
+            }
+        }
+    }
+
+    fn add(&mut self, key: &Key, body: Node, sources: &mut Sources) {
         if let Some(first) = self.known.get_mut(&key.text) {
             // Of two of a name nobody knows which is meant.
             Arc::make_mut(first).broken = true;
@@ -95,7 +109,7 @@ impl<'a> Templates<'a> {
         let name = key.text.clone();
         let misread = self.report.misread(key.span, &body) > 0;
         let (template, broken) = self.report.watch(|| {
-            let template = Template::read(key, body, self.report)?;
+            let template = Template::read(key, body, self.report, sources)?;
             fill::check_names(&template, self.report);
             Some(template)
         });
@@ -120,9 +134,14 @@ impl<'a> Templates<'a> {
                     if !uses {
                         return true;
                     }
+                    if only.is_some_and(|only| only != client.text) {
+                        // It may stand in the lines beside a mistake of the one that is wanted.
+                        let used = Use::read(integration, &Report::default(), sources);
+                        used.iter().for_each(|used| self.hide_given(used, sources));
+                        return false;
+                    }
                     // A client with mistakes is left out as a whole; they were reported.
-                    (only.is_none_or(|only| only == client.text))
-                        && self.client(client, integration, &mut made, sources)
+                    self.client(client, integration, &mut made, sources)
                 });
             }
             for name in OWN {
@@ -160,7 +179,7 @@ impl<'a> Templates<'a> {
     fn client(&mut self, client: &Key, integration: &mut Node, made: &mut Map, sources: &mut Sources) -> bool {
         let before = self.report.errors();
         let misread = self.report.misread(client.span, integration) > 0;
-        let Some(used) = Use::read(integration, self.report) else { return false };
+        let Some(used) = Use::read(integration, self.report, sources) else { return false };
         if let Some(template) = self.known.get(&used.template.value) {
             let base = template.base.as_ref().and_then(|base| self.known.get(&base.template.value));
             self.clients.made(client, (template, base.map(Arc::as_ref)));
@@ -168,6 +187,7 @@ impl<'a> Templates<'a> {
         let Some(mut body) = self.body(client, &used, true, sources) else { return false };
         if let Some(overrides) = &used.overrides {
             overlay::overlay(&mut body, overrides, &used.template.value, self.report);
+            when::leave_out(&mut body, self.report);
         }
         for name in OWN {
             let Some(at) = body.entries.iter().position(|(key, _)| key.text == name) else { continue };
@@ -187,11 +207,11 @@ impl<'a> Templates<'a> {
         integration.value = NodeValue::Map(body);
         self.report.errors() == before && !misread
     }
-            when::leave_out(&mut body, self.report);
 
     /// The body of a template with everything filled in; `deeper` lets it be made from another template itself.
     fn body(&mut self, client: &Key, used: &Use, deeper: bool, sources: &mut Sources) -> Option<Map> {
         let name = &used.template;
+        self.hide_given(used, sources);
         let Some(template) = self.known.get(&name.value) else {
             self.report.add(
                 error("config::unknown_template", name.span, format!("there is no template `{}`", name.value))
@@ -208,7 +228,7 @@ impl<'a> Templates<'a> {
             return None; // what is wrong with it was told
         }
         let template = Arc::clone(template);
-        let values = Values::check(&template, used, client, self.report, sources)?;
+        let values = Values::check(&template, used, client, self.report)?;
         let filler = Filler { values: &values, client, env: self.env, report: self.report };
         let mut body = filler.map(&template.body, &mut self.origins);
         when::leave_out(&mut body, self.report);
@@ -230,6 +250,7 @@ impl<'a> Templates<'a> {
         let mut under = self.body(client, &base, false, sources)?;
         if let Some(overrides) = &base.overrides {
             overlay::overlay(&mut under, overrides, &base.template.value, self.report);
+            when::leave_out(&mut under, self.report);
         }
         for (key, node) in body.entries {
             replace(&mut under, key, node, self.report);
@@ -250,7 +271,6 @@ fn replace(body: &mut Map, key: Key, node: Node, report: &Report) {
         return;
     };
     let named = matches!(key.text.as_str(), "pipelines" | "connections" | "tables" | "notifications");
-            when::leave_out(&mut under, self.report);
     match (&mut old.value, node.value) {
         (NodeValue::Map(old), NodeValue::Map(new)) if named => {
             for (name, value) in new.entries {

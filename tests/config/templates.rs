@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use reconciled::config::{Auth, Channel, Loaded, Secret, Topic, load, render_client};
+use reconciled::config::{Auth, Channel, Loaded, RenderError, Secret, Topic, load, render, render_client};
 
 use super::files;
 
@@ -363,6 +363,54 @@ fn a_literal_secret_is_never_shown() {
             assert!(shown.contains("token: \"${env:XERO_TOKEN}\""), "{shown}");
         }
     }
+}
+
+/// The template says what is a secret, and may not be there, or not be read.
+#[test]
+fn a_literal_secret_is_not_shown_where_nobody_says_that_it_is_one() {
+    let more = |lines: &str| SHOP.replace("      token: {", &format!("{lines}      token: {{"));
+    let key = more("      key: { type: secret }\n");
+    let client = |rest: &str| format!("integrations:\n  acme: {{ {rest} }}\n");
+    let given = "with: { site: https://a.example, tenant: acme, key: s3cr3t }";
+    let cases = [
+        (key.clone(), "a.yaml", client(&format!("template: shpo, {given}"))),
+        (key.clone(), "a.yaml", client(&format!("template: [ shop ], {given}"))),
+        (key.clone(), "a.yaml", client("template: shop, with: [ s3cr3t ]")),
+        (key.clone(), "a.yaml", client("template: shop, with: { site: https://a.example, tenant: acme, kee: s3cr3t }")),
+        (
+            key.replace("    timezone", "    colour: red\n    timezone"),
+            "a.yaml",
+            client(&format!("template: shop, {given}")),
+        ),
+        (key.replace("    timezone", "    clients: [ { key: s3cr3t } ]\n    timezone"), "a.yaml", String::new()),
+        (key.clone(), "a.yaml", format!("templates:\n  big: {{ colour: red, template: shpo, {given} }}\n")),
+        (key.clone(), "a.yaml", format!("templates:\n  big: {{ colour: red, template: shop, {given} }}\n")),
+        (key.clone(), "shpo.clients.csv", "client,key\nacme,s3cr3t\n".to_owned()),
+        (key.clone(), "shop.clients.csv", "client,site,tenant,key\n,https://a.example,acme,s3cr3t\n".to_owned()),
+        (
+            key.clone(),
+            "shop.clients.csv",
+            "client,site,tenant,key\na,https://a.example,a,s3cr3t\na,https://a.example,a,s3cr3t\n".to_owned(),
+        ),
+        (key, "shop.clients.csv", "client,tenant,key\nacme,acme,\"s3cr3t \"\"s3cr3t\"\"\"\n".to_owned()),
+        (more("      key: { type: secret, default: s3cr3t }\n      size: { type: big }\n"), "a.yaml", String::new()),
+        (more("      key: { type: secrt, default: s3cr3t }\n"), "a.yaml", String::new()),
+    ];
+    for (shop, name, text) in cases {
+        let loaded = load(files(&[("shop.yaml", &shop), (name, &text)]).path(), &env());
+        let shown = loaded.render(false);
+        assert!(loaded.has_errors() && !shown.contains("s3cr3t"), "{text}\n{shown}");
+    }
+    // Of two clients in one file the other one stands in the lines beside a mistake.
+    let two = client("template: shop, with: { site: 1, tenant: acme }");
+    let two = format!("{two}  bravo: {{ template: shop, {given} }}\n");
+    let dir = files(&[("shop.yaml", &more("      key: { type: secret, required: false }\n")), ("a.yaml", &two)]);
+    let Err(RenderError::Mistakes { diagnostics, sources, .. }) = render_client(dir.path(), &env(), "acme", false)
+    else {
+        panic!()
+    };
+    let shown = render(&diagnostics, &sources, false);
+    assert!(shown.contains("bravo") && !shown.contains("s3cr3t"), "{shown}");
 }
 
 /// What a rendered client means, without places.

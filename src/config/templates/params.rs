@@ -9,6 +9,7 @@ use super::read::{Template, Use};
 use crate::config::{
     diagnostic::{Report, error},
     nearest::suggest,
+    placeholders::is_placeholder,
     source::Sources,
     tree::{Key, Node, NodeValue, Scalar},
     written::{At, Decode, FromText as _, as_map, at, text_of, words, written},
@@ -78,6 +79,11 @@ pub(super) struct Param {
 }
 
 impl Param {
+    /// Whether its values are secrets, or nobody knows of what kind they are.
+    pub(super) fn may_be_secret(&self) -> bool {
+        self.kind() == ParamKindW::Secret || self.written.broken.contains(&"type")
+    }
+
     fn kind(&self) -> ParamKindW {
         self.written.is_type.as_ref().map_or(ParamKindW::String, |kind| kind.value)
     }
@@ -89,7 +95,7 @@ impl Param {
 }
 
 /// Reads `params:`; a parameter without any settings is a required string.
-pub(super) fn read(node: &Node, report: &Report) -> Vec<Param> {
+pub(super) fn read(node: &Node, report: &Report, sources: &mut Sources) -> Vec<Param> {
     if node.is_null() {
         return Vec::new();
     }
@@ -101,6 +107,9 @@ pub(super) fn read(node: &Node, report: &Report) -> Vec<Param> {
         let written = if value.is_null() { Some(ParamW::default()) } else { ParamW::decode(value, report) };
         let Some(written) = written else { continue };
         let param = Param { name: at(key), written };
+        if let (Some(AnyNode(default)), true) = (&param.written.default, param.may_be_secret()) {
+            hide(default, sources);
+        }
         if !is_name(&key.text) {
             report.add(
                 error("config::bad_name", key.span, format!("`{}` is no name for a parameter", key.text))
@@ -145,13 +154,7 @@ pub(super) struct Value {
 
 impl Values {
     /// Checks what a client gives. `None` when something is missing or wrong.
-    pub(super) fn check(
-        template: &Template,
-        used: &Use,
-        client: &Key,
-        report: &Report,
-        sources: &mut Sources,
-    ) -> Option<Self> {
+    pub(super) fn check(template: &Template, used: &Use, client: &Key, report: &Report) -> Option<Self> {
         let before = report.errors();
         for (key, _) in &used.with.entries {
             if template.params.iter().all(|param| param.name.value != key.text) {
@@ -174,9 +177,6 @@ impl Values {
             let given = used.with.get(name).filter(|node| !node.is_null());
             if let Some(node) = given {
                 let secret = param.kind() == ParamKindW::Secret;
-                if secret {
-                    hide(node, sources);
-                }
                 check(param, node, report);
                 by_name.insert(name.clone(), Some(Value { node: node.clone(), given: true, secret }));
                 continue;
@@ -200,12 +200,13 @@ impl Values {
     }
 }
 
-/// A literal secret is not shown in snippets, whatever its parameter is called.
-fn hide(node: &Node, sources: &mut Sources) {
-    if let NodeValue::Scalar(scalar) = &node.value
-        && scalar.written.is_none()
-    {
-        sources.hide(node.span);
+/// What may be a secret is not shown in snippets, whatever its parameter is called.
+pub(super) fn hide(node: &Node, sources: &mut Sources) {
+    match &node.value {
+        NodeValue::Scalar(scalar) if is_placeholder(scalar.shown()) => {}
+        NodeValue::Scalar(_) => sources.hide(node.span),
+        NodeValue::Seq(items) => items.iter().for_each(|item| hide(item, sources)),
+        NodeValue::Map(map) => map.entries.iter().for_each(|(_, value)| hide(value, sources)),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 use crate::config::{
     diagnostic::{Report, error},
     nearest::suggest,
-    source::Span,
+    source::{Sources, Span},
     tree::{Key, Map, Node, NodeValue},
     written::{At, Decode as _, IntegrationW, RolloutW, at},
 };
@@ -53,7 +53,7 @@ const BESIDE: [&str; 4] = ["params", "clients", "rollout", "description"];
 
 impl Template {
     /// Reads a template; nothing in it is filled in yet.
-    pub(super) fn read(key: &Key, node: Node, report: &Report) -> Option<Self> {
+    pub(super) fn read(key: &Key, node: Node, report: &Report, sources: &mut Sources) -> Option<Self> {
         let span = Span { start: key.span.start, ..node.span };
         let kind = node.kind();
         let NodeValue::Map(map) = node.value else {
@@ -78,11 +78,11 @@ impl Template {
         let (mut with, mut overrides, mut base) = (None, None, None);
         for (key, value) in map.entries {
             match key.text.as_str() {
-                "params" => template.params = params::read(&value, report),
+                "params" => template.params = params::read(&value, report, sources),
                 "template" => base = Some(value),
                 "with" => with = Some(value),
                 "overrides" => overrides = Some(value),
-                "clients" => template.clients = listed(&value, &template.name, report),
+                "clients" => template.clients = listed(&value, &template.name, report, sources),
                 "rollout" if value.is_null() => {}
                 "rollout" => template.rollout = RolloutW::decode(&value, report),
                 "description" => {}
@@ -95,27 +95,44 @@ impl Template {
             }
         }
         if let Some(base) = base {
-            template.base = Use::made(&base, with, overrides, report);
+            template.base = Use::made(&base, (with, overrides), report, sources);
         }
         Some(template)
+    }
+
+    /// Whether the value of a parameter may be a secret; of one that there is not, nobody knows.
+    pub(super) fn may_be_secret(&self, param: &str) -> bool {
+        let known = self.params.iter().find(|known| known.name.value == param);
+        known.is_none_or(Param::may_be_secret)
     }
 }
 
 impl Use {
     /// How an integration uses a template. `None` when it cannot be told.
-    pub(super) fn read(integration: &Node, report: &Report) -> Option<Self> {
+    pub(super) fn read(integration: &Node, report: &Report, sources: &mut Sources) -> Option<Self> {
         let map = integration.map()?;
-        Self::made(map.get("template")?, map.get("with").cloned(), map.get("overrides").cloned(), report)
+        let given = (map.get("with").cloned(), map.get("overrides").cloned());
+        Self::made(map.get("template")?, given, report, sources)
     }
 
-    fn made(template: &Node, with: Option<Node>, overrides: Option<Node>, report: &Report) -> Option<Self> {
-        let name = At::<String>::decode(template, report)?;
+    /// Takes `with` and `overrides`.
+    fn made(
+        template: &Node,
+        (with, overrides): (Option<Node>, Option<Node>),
+        report: &Report,
+        sources: &mut Sources,
+    ) -> Option<Self> {
+        let Some(name) = At::<String>::decode(template, report) else {
+            with.iter().for_each(|with| params::hide(with, sources));
+            return None;
+        };
         let with_span = with.as_ref().map_or(name.span, |node| node.span);
         let with = match with {
             None => Map { entries: Vec::new(), flow: false },
             Some(Node { value: NodeValue::Map(map), .. }) => map,
             Some(node) if node.is_null() => Map { entries: Vec::new(), flow: false },
             Some(node) => {
+                params::hide(&node, sources);
                 report.add(
                     error(
                         "config::wrong_shape",
@@ -132,16 +149,24 @@ impl Use {
 }
 
 /// The clients that a template lists: each a map with `client`, its name, and values of parameters.
-fn listed(node: &Node, template: &At<String>, report: &Report) -> Vec<(Key, Node)> {
+fn listed(node: &Node, template: &At<String>, report: &Report, sources: &mut Sources) -> Vec<(Key, Node)> {
     const FORM: &str = "write clients: [ { client: acme, site: https://acme.example }, … ]";
     let NodeValue::Seq(items) = &node.value else {
+        params::hide(node, sources);
         report.add(
             error("config::wrong_shape", node.span, format!("a list of clients is wanted here, not {}", node.kind()))
                 .help(FORM),
         );
         return Vec::new();
     };
-    items.iter().filter_map(|item| client(item, template, report, FORM)).collect()
+    let made = items.iter().filter_map(|item| {
+        let made = client(item, template, report, FORM);
+        if made.is_none() {
+            params::hide(item, sources);
+        }
+        made
+    });
+    made.collect()
 }
 
 fn client(item: &Node, template: &At<String>, report: &Report, form: &str) -> Option<(Key, Node)> {
