@@ -89,7 +89,8 @@ impl Builder<'_> {
                 }
                 let plain = style == ScalarStyle::Plain;
                 let scalar = Scalar { text: text.into_owned(), written: None, holes: Vec::new(), plain };
-                self.value(Node { span: here, owner: None, value: NodeValue::Scalar(scalar) }, anchor, 1)
+                self.count(1, here)
+                    && self.value(Node { span: here, owner: None, value: NodeValue::Scalar(scalar) }, anchor, 1)
             }
             Event::SequenceStart(_, anchor, _) => self.open(here, NodeValue::Seq(Vec::new()), anchor),
             Event::MappingStart(style, anchor, _) => {
@@ -106,7 +107,7 @@ impl Builder<'_> {
                     self.report.add(error("config::alias", here, "this alias stands inside what it stands for"));
                     return false;
                 };
-                self.value(node, 0, weight)
+                self.count(weight, here) && self.value(node, 0, weight)
             }
             _ => true,
         }
@@ -127,6 +128,9 @@ impl Builder<'_> {
             );
             return false;
         }
+        if !self.count(1, span) {
+            return false;
+        }
         self.stack.push(Open {
             node: Node { span, owner: None, value },
             anchor,
@@ -137,17 +141,25 @@ impl Builder<'_> {
         true
     }
 
-    /// Puts a finished value where it belongs.
-    fn value(&mut self, node: Node, anchor: usize, weight: usize) -> bool {
-        self.nodes += weight;
+    /// Counts values, each once and again for every alias that stands for it; false when there are too many.
+    fn count(&mut self, values: usize, span: Span) -> bool {
+        self.nodes += values;
         if self.nodes > MAX_NODES {
             self.report.add(
-                error("config::too_big", node.span, format!("this file stands for more than {MAX_NODES} values"))
+                error("config::too_big", span, format!("this file stands for more than {MAX_NODES} values"))
                     .help("aliases (`*name`) that contain aliases multiply; write out what is really needed"),
             );
-            return false;
         }
+        self.nodes <= MAX_NODES
+    }
+
+    /// Puts a finished value where it belongs.
+    fn value(&mut self, node: Node, anchor: usize, weight: usize) -> bool {
         if anchor != 0 {
+            // What aliases may stand for is kept beside what it is part of.
+            if !self.count(weight, node.span) {
+                return false;
+            }
             self.anchors.insert(anchor, (node.clone(), weight));
         }
         let Some(open) = self.stack.last_mut() else {

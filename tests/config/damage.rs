@@ -16,6 +16,23 @@ fn survives(text: &str) {
     assert!(loaded.render(false).len() >= loaded.diagnostics.len());
 }
 
+/// Whether a file is refused for its size.
+fn too_big(text: &str) -> bool {
+    let loaded = load(files(&[("a.yaml", text)]).path(), &HashMap::new());
+    loaded.diagnostics.iter().any(|found| found.code == "config::too_big")
+}
+
+#[test]
+fn each_value_counts_once_and_again_for_what_stands_for_it() {
+    let rows = |count: usize| (0..count).map(|at| format!("   k{at}: x\n")).collect::<Vec<_>>().concat();
+    let table = |count: usize| format!("tables:\n long:\n  rows:\n{}", rows(count));
+    assert!(!too_big(&table(49_000)), "however deep they are");
+    assert!(too_big(&table(51_000)));
+    assert!(too_big(&format!("a: &a\n{}b: [ *a, *a ]\n", rows(20_000))), "aliases");
+    let (open, close): (String, String) = (0..30).map(|at| (format!("&a{at} ["), "]")).unzip();
+    assert!(too_big(&format!("a: {open}{}{close}\n", "x,".repeat(4_000))), "anchors within anchors");
+}
+
 fn example() -> String {
     fs::read_to_string(root().join("examples/configs/website-xero/website-xero.yaml")).unwrap()
 }
