@@ -11,7 +11,7 @@ use super::{
     Secret, SecretCommand,
     diagnostic::{Report, error},
     source::{Sources, Span},
-    tree::{Hole, Node, NodeValue, Scalar},
+    tree::{Hole, Key, Node, NodeValue, Scalar},
 };
 
 /// Where environment variables come from; a map in tests.
@@ -75,12 +75,28 @@ pub(crate) fn fill(node: &mut Node, env: &dyn EnvSource, manifest: bool, report:
         NodeValue::Seq(items) => items.iter_mut().for_each(|item| fill(item, env, manifest, report)),
         NodeValue::Map(map) => {
             for (key, value) in &mut map.entries {
+                check_key(key, report);
                 // A template is filled in for each client.
                 if key.text != "templates" {
                     fill(value, env, manifest || key.text == "connectors", report);
                 }
             }
         }
+    }
+}
+
+/// Only values are filled in: a placeholder in a key would be part of a name.
+pub(crate) fn check_key(key: &Key, report: &Report) {
+    let hole = pieces(&key.text).into_iter().find_map(|piece| match piece {
+        Piece::Hole(hole) if !known_elsewhere(hole, false) => Some(hole),
+        Piece::Hole(_) | Piece::Text(_) => None,
+    });
+    if let Some(hole) = hole {
+        report.add(
+            error("config::placeholder", key.span, format!("`${{{hole}}}` stands in a key, and only values are filled in"))
+                .label("taken as it is written")
+                .help("write the key itself; in a template a parameter of type map may be the whole map, as rows: \"${params.accounts}\""),
+        );
     }
 }
 

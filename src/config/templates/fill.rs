@@ -198,13 +198,19 @@ pub(super) fn check_names(template: &Template, report: &Report) {
         names(node, &known, report);
     }
     if let Some(base) = &template.base {
-        base.with.entries.iter().for_each(|(_, node)| names(node, &known, report));
+        let given = base.with.entries.iter().map(|(_, node)| node);
+        given.chain(&base.overrides).for_each(|node| names(node, &known, report));
     }
 }
 
 fn names(node: &Node, known: &[&str], report: &Report) {
     match &node.value {
-        NodeValue::Map(map) => map.entries.iter().for_each(|(_, value)| names(value, known, report)),
+        NodeValue::Map(map) => {
+            for (key, value) in &map.entries {
+                placeholders::check_key(key, report);
+                names(value, known, report);
+            }
+        }
         NodeValue::Seq(items) => items.iter().for_each(|item| names(item, known, report)),
         NodeValue::Scalar(scalar) => {
             for hole in holes(&scalar.text) {
