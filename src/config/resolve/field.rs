@@ -155,11 +155,7 @@ impl Fields<'_, '_> {
             return None;
         }
         if written.value.is_some() {
-            self.only(
-                written,
-                "a constant",
-                &["value", "target", "one_of", "write", "direction", "differences", "conflicts", "shared"],
-            );
+            self.only(written, "a constant", &["value", "target", "one_of", "write", "direction", "shared"]);
             return self.constant(written, scope);
         }
         self.mapped(written, scope)
