@@ -271,6 +271,27 @@ async fn children_whose_remote_gives_the_same_page_for_every_number_are_not_list
 }
 
 #[tokio::test]
+async fn parents_that_are_read_in_portions_are_still_parents() {
+    let groups: Vec<Value> = (0..501).map(|id| json!({ "id": format!("g{id}") })).collect();
+    let server = Server::start(move |_, got| {
+        let target = got.line.split(' ').nth(1).unwrap();
+        match target.strip_prefix("/api/groups/g").and_then(|rest| rest.strip_suffix("/things")) {
+            Some(group) => json(&json!({ "items": [{ "id": group }] })),
+            None => json(&json!({ "items": groups })),
+        }
+    })
+    .await;
+    let resource = "        list: { get: \"/groups/{parent}/things\", records: $.items, parents: { resource: groups, into: $.group } }\n      groups:\n        id: $.id\n        list: { get: /groups, records: $.items }";
+    let mut shop = shop(&server, "", resource);
+    shop.connector = shop.connector.with_portions_above(1000);
+    let first = shop.page(None, None).await.unwrap();
+    let second = shop.page(None, first.next).await.unwrap();
+    assert_eq!((first.records.len(), second.next), (500, None));
+    assert_eq!(ids(&second.records), ["500"], "the child of the last group, not the group");
+    assert_eq!(second.records[0].body["group"], "g500");
+}
+
+#[tokio::test]
 async fn a_feed_of_deleted_records_ends_each_listing_of_changes() {
     let deleted = json!({ "items": [{ "links": { "self": "https://a.example/v1/things/7" } }] });
     let server = Server::script([json(&page(&[1])), json(&deleted), json(&page(&[1]))]).await;

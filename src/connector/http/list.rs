@@ -34,13 +34,12 @@ impl HttpConnector {
             return Err(CallError::NotDone(format!("`{}` has no `list`", resource.name)));
         };
         let spot = Spot::parse(cursor.page.as_deref());
-        let mut page = match &spot {
-            Spot::Deleted(inner) => return self.pull_deleted(resource, list, cursor, inner.clone()).await,
-            Spot::Portion { ticket, from } => self.pull_portion(resource, ticket, *from).await?,
-            Spot::Page { .. } => match &list.parents {
-                Some(parents) => self.pull_children(resource, list, parents, cursor).await?,
-                None => self.list_page(resource, list, cursor, &spot, None).await?,
-            },
+        let mut page = match (&spot, &list.parents) {
+            (Spot::Deleted(inner), _) => return self.pull_deleted(resource, list, cursor, inner.clone()).await,
+            // A portion is one of the parents' list then: those of a list of children are read where it is listed.
+            (_, Some(parents)) => self.pull_children(resource, list, parents, cursor).await?,
+            (Spot::Portion { ticket, from }, None) => self.pull_portion(resource, ticket, *from).await?,
+            (Spot::Page { .. }, None) => self.list_page(resource, list, cursor, &spot, None).await?,
         };
         if list.changed_since.as_ref().is_some_and(|changed| changed.place == SincePlace::NewestFirst)
             && let Some(since) = cursor.since
