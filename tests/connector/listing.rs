@@ -154,6 +154,15 @@ async fn links_are_followed_absolute_or_relative_but_never_to_another_place() {
 }
 
 #[tokio::test]
+async fn links_are_taken_for_numbers_unless_the_manifest_says_that_they_hold_a_place() {
+    let server = Server::script([]).await;
+    for (words, shifts) in [("", true), (", stable: false", true), (", stable: true", false)] {
+        let shop = list(&server, &format!("get: /things, page: {{ kind: link, next: $.next{words} }}"));
+        assert_eq!(shop.resource.list.unwrap().paging.shifts(), shifts, "{words}");
+    }
+}
+
+#[tokio::test]
 async fn a_link_header_is_followed() {
     let server = Server::script([
         say(200, "Link: </api/things?page=2>; rel=\"next\"\r\n", &page(&[1]).to_string()),

@@ -94,6 +94,8 @@ struct Guild {
     writes: Mutex<Vec<String>>,
     /// How many pages after a first one are forgotten before they are asked for.
     forgets: AtomicU32,
+    /// Who is edited when the first page was given.
+    moves: Mutex<Option<String>>,
 }
 
 fn escaped(text: &str) -> String {
@@ -142,20 +144,24 @@ async fn list(
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<String, (StatusCode, &'static str)> {
     let forgotten = |left: u32| left.checked_sub(1);
-    if query.contains_key("after") && guild.forgets.fetch_update(SeqCst, SeqCst, forgotten).is_ok() {
+    if query.contains_key("skip") && guild.forgets.fetch_update(SeqCst, SeqCst, forgotten).is_ok() {
         return Err((StatusCode::BAD_REQUEST, "<e><why>this page is too old</why></e>"));
     }
     let since: i64 = query.get("since").map_or(0, |since| since.parse().unwrap());
-    let after = query.get("after").cloned().unwrap_or_default();
-    let people = guild.people.lock().unwrap();
-    let rest: Vec<_> = people.iter().filter(|(id, person)| **id > after && person.at >= since).collect();
+    let skip: usize = query.get("skip").map_or(0, |skip| skip.parse().unwrap());
+    let people = guild.people.lock().unwrap().clone();
+    let mut rest: Vec<_> = people.iter().filter(|(_, person)| person.at >= since).collect();
+    rest.sort_by_key(|(_, person)| person.at);
     let mut xml = String::from("<page><people>");
-    for (id, person) in rest.iter().take(2) {
+    for (id, person) in rest.iter().skip(skip).take(2) {
         xml.push_str(&Guild::shown(id, person));
     }
     xml.push_str("</people>");
-    if rest.len() > 2 {
-        let _ = write!(xml, "<more href=\"/guild/people?after={}&amp;since={since}\"/>", rest[1].0);
+    if rest.len() > skip + 2 {
+        let _ = write!(xml, "<more href=\"/guild/people?skip={}&amp;since={since}\"/>", skip + 2);
+    }
+    if let Some(id) = guild.moves.lock().unwrap().take() {
+        guild.change(&id, |_| {});
     }
     Ok(xml + "</page>")
 }
@@ -234,6 +240,7 @@ impl World {
             people: Mutex::default(),
             writes: Mutex::default(),
             forgets: AtomicU32::new(0),
+            moves: Mutex::default(),
         };
         let guild = Arc::new(guild);
         let routes = Router::new()
@@ -368,5 +375,22 @@ async fn a_listing_that_the_remote_forgot_begins_again_and_does_not_begin_for_ev
     world.guild.forgets.store(0, SeqCst);
     world.run(Mode::Sync, true).await;
     assert_eq!(world.site.count("contacts"), 6);
+    world.settled().await;
+}
+
+/// Ann goes to the end of the list when its first page was read, and Cid moves up to that page.
+#[tokio::test]
+async fn a_record_that_moves_up_between_pages_of_links_is_not_made_again() {
+    let world = World::start().await;
+    let ann = world.guild.add("Ann", "ann@a.example");
+    world.guild.add("Bob", "bob@a.example");
+    world.guild.add("Cid", "cid@a.example");
+    let cid = json!({ "first_name": "Cid", "last_name": "x", "email": "cid@a.example" });
+    world.site.insert("contacts", cid).unwrap();
+    world.clock.advance(std::time::Duration::from_secs(60));
+    *world.guild.moves.lock().unwrap() = Some(ann);
+    world.run(Mode::Sync, false).await;
+    assert_eq!(world.guild.labels(), ["Ann", "Bob", "Cid"]);
+    assert_eq!(world.site.count("contacts"), 3);
     world.settled().await;
 }

@@ -66,6 +66,9 @@ written! {
         may next: At<Path>,
         /// link: the header with the next one (RFC 8288's Link, or a bare address).
         may next_header: At<String>,
+        /// link: the address names the record after which the page begins, in an order that no edit changes, and not a
+        /// number or an offset. Default: false.
+        may stable: At<bool>,
         /// keyset: query parameter of the id.
         may id_param: At<String>,
         /// number: go on by a cursor after some page.

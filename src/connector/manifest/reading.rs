@@ -82,6 +82,8 @@ pub enum Paging {
         next: Place,
         /// How many records a page has.
         size: Option<PageSize>,
+        /// Whether the address names a record after which the page begins, in an order that no edit changes.
+        stable: bool,
     },
     /// The next page begins after the stamp and the id of the last record.
     Keyset {
@@ -98,10 +100,11 @@ pub enum Paging {
 
 impl Paging {
     /// Whether pages are told by their place: when a record moves to another one while the listing is read, those behind
-    /// it move up, and one of them is on no page that is asked for.
+    /// it move up, and one of them is on no page that is asked for. Links mostly hold a number or an offset, so they are
+    /// taken for that unless the manifest knows better.
     #[must_use]
     pub const fn shifts(&self) -> bool {
-        matches!(self, Self::Number { .. } | Self::Offset { .. })
+        matches!(self, Self::Number { .. } | Self::Offset { .. } | Self::Link { stable: false, .. })
     }
 }
 

@@ -145,7 +145,7 @@ fn paging(written: &PageW, stands: bool, report: &Report) -> Option<Paging> {
                     return None;
                 }
             };
-            Paging::Link { next, size }
+            Paging::Link { next, size, stable: written.stable.as_ref().is_some_and(|stable| stable.value) }
         }
         PageKindW::Keyset => {
             need(param.is_some(), "param")?;
