@@ -86,6 +86,43 @@ async fn a_cursor_given_with_the_last_page_is_not_followed() {
 }
 
 #[tokio::test]
+async fn a_page_that_says_nothing_of_the_next_or_not_where_it_is_does_not_end_a_listing() {
+    let wrong = async |page: &str, answer: Value| {
+        let server = Server::script([json(&answer)]).await;
+        match list(&server, &format!("get: /things, page: {page}")).page(None, None).await {
+            Err(CallError::BadAnswer(message)) => message,
+            other => panic!("{page}: {other:?}"),
+        }
+    };
+    let ends = ["end: { more: $.info.more }", "end: { last: $.info.last }"];
+    for end in ends {
+        for page in ["kind: number, param: p", "kind: offset, param: p", "kind: cursor, param: c, next: $.next"] {
+            let message = wrong(&format!("{{ {page}, {end} }}"), json!({ "items": things(&[1]), "next": "n" })).await;
+            assert!(message.contains("no usable `$.info."), "{message}");
+        }
+    }
+    let cursor = "{ kind: cursor, param: c, next: $.next, end: { more: $.more } }";
+    let then =
+        "{ kind: number, param: p, end: { more: $.more }, then: { param: c, next: $.next, after: 1 } }";
+    for page in [cursor, then] {
+        for next in [json!(null), json!("")] {
+            let message = wrong(page, json!({ "items": things(&[1]), "more": true, "next": next })).await;
+            assert!(message.contains("there is more, and not where"), "{message}");
+        }
+    }
+    let offset = "{ kind: offset, param: p, end: { more: $.more } }";
+    let message = wrong(offset, json!({ "items": [], "more": true })).await;
+    assert!(message.contains("there is more, and holds no record"), "{message}");
+
+    // Where there is nothing to list, nothing else need be said.
+    let server = Server::script([json(&page(&[])), json(&page(&[]))]).await;
+    for end in ends {
+        let shop = list(&server, &format!("get: /things, page: {{ kind: number, param: p, {end} }}"));
+        assert_eq!(ids(&shop.listed(None).await), [""; 0]);
+    }
+}
+
+#[tokio::test]
 async fn a_flag_may_say_that_this_is_the_last_page() {
     let answer = |ids: &[u32], last: &str| json(&json!({ "items": things(ids), "last": last }));
     let server = Server::script([answer(&[1], "N"), answer(&[2], "Y")]).await;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{
     super::{HttpConnector, address, extract, transport::Reply},
-    request::{PageRequest, cursor_of, size_of, written},
+    request::{PageRequest, cursor_of, written},
 };
 use crate::{
     connector::{List, PageEnd, PageSize, Paging, Place, Resource, SinceFormat},
@@ -38,11 +38,7 @@ impl Answered<'_> {
                 if let Some(then) = then
                     && (page.and_then(cursor_of).is_some() || self.request.number >= then.after)
                 {
-                    if self.is_last(end, size.as_ref(), u64::MAX)? {
-                        None
-                    } else {
-                        self.token(&then.next)?.map(|cursor| format!("\u{2}{cursor}"))
-                    }
+                    self.cursor(&then.next, Some(end), size.as_ref())?.map(|cursor| format!("\u{2}{cursor}"))
                 } else {
                     let before = self.request.number.saturating_sub(*first);
                     let read = size.as_ref().map_or(u64::MAX, |size| before.saturating_mul(size.value.into()));
@@ -52,15 +48,12 @@ impl Answered<'_> {
             }
             Paging::Offset { first, size, end, .. } => {
                 let over = self.is_last(end, size.as_ref(), self.request.number.saturating_sub(*first))?;
-                (!over && self.count > 0).then(|| (self.request.number + self.count as u64).to_string())
+                if !over && self.count == 0 {
+                    return Err("it says that there is more, and holds no record".to_owned());
+                }
+                (!over).then(|| (self.request.number + self.count as u64).to_string())
             }
-            Paging::Cursor { next, end, .. } => {
-                let over = match end {
-                    Some(end) => self.is_last(end, size_of(&list.paging), u64::MAX)?,
-                    None => false,
-                };
-                if over { None } else { self.token(next)? }
-            }
+            Paging::Cursor { next, end, size, .. } => self.cursor(next, end.as_ref(), size.as_ref())?,
             Paging::Link { next, .. } => self.link(next)?,
             Paging::Keyset { size, end, .. } => {
                 let over = self.is_last(end, size.as_ref(), u64::MAX)?;
@@ -83,11 +76,27 @@ impl Answered<'_> {
             PageEnd::Total(place) => {
                 Ok(self.count == 0 || read.saturating_add(self.count as u64) >= self.number(place)?)
             }
-            PageEnd::Flag { path, values, last } => {
-                let said = path.find(self.body).is_some_and(|value| values.contains(value));
-                Ok(said == *last)
-            }
+            PageEnd::Flag { path, values, last } => match path.find(self.body) {
+                Some(value) => Ok(values.contains(value) == *last),
+                // With no record there may be nothing else in it.
+                None if self.count == 0 => Ok(true),
+                None => Err(self.connector.no_records(self.body, path.as_str())),
+            },
         }
+    }
+
+    /// The cursor of the next page. A full page without one is the last; one that says that there is more is not.
+    fn cursor(&self, next: &Path, end: Option<&PageEnd>, size: Option<&PageSize>) -> Result<Option<String>, String> {
+        if let Some(end) = end
+            && self.is_last(end, size, u64::MAX)?
+        {
+            return Ok(None);
+        }
+        let cursor = self.token(next)?;
+        if cursor.is_none() && matches!(end, Some(PageEnd::Flag { .. })) {
+            return Err(format!("it says that there is more, and not where: `{}` holds nothing", next.as_str()));
+        }
+        Ok(cursor)
     }
 
     fn number(&self, place: &Place) -> Result<u64, String> {
@@ -136,7 +145,7 @@ impl Answered<'_> {
 
     /// Stamp and id of the last record.
     fn key(&self, format: SinceFormat) -> Result<Option<String>, String> {
-        let Some(last) = self.last else { return Ok(None) };
+        let last = self.last.ok_or("it says that there is more, and holds no record")?;
         let codec = self.connector.codec(self.resource);
         let record = extract::record(self.resource, &codec, last.clone())
             .map_err(|message| format!("the last record {message}"))?;

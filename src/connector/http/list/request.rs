@@ -191,7 +191,7 @@ pub(super) fn cursor_of(page: &str) -> Option<&str> {
     page.strip_prefix('\u{2}')
 }
 
-pub(super) const fn size_of(paging: &Paging) -> Option<&PageSize> {
+const fn size_of(paging: &Paging) -> Option<&PageSize> {
     match paging {
         Paging::None => None,
         Paging::Number { size, .. }
