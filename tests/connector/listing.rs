@@ -286,6 +286,28 @@ async fn a_thin_list_is_read_in_detail() {
 }
 
 #[tokio::test]
+async fn what_an_answer_to_many_leaves_out_is_read_by_itself() {
+    let thin = json(&json!({ "items": [{ "id": "a1" }, { "id": "2" }, { "id": "3" }] }));
+    let many = json(&json!({ "items": [{ "id": "A1", "name": "A" }] }));
+    let server =
+        Server::script([thin, many, json(&json!({ "id": "2", "name": "B" })), say(404, "", "")]).await;
+    let shop = list(&server, "get: /things, detail: { get: /many, param: ids, max: 3 }");
+    // The third is gone by now.
+    assert_eq!(ids(&shop.listed(None).await), ["A1", "2"]);
+    assert_eq!(targets(&server), ["/things", "/many?ids=a1%2C2%2C3", "/things/2", "/things/3"]);
+
+    let thin = json(&json!({ "items": [{ "id": "1" }, { "id": "2" }, { "id": "3" }] }));
+    let server = Server::script([thin, json(&page(&[1]))]).await;
+    let resource =
+        "        list: { get: /things, records: $.items, detail: { get: /many, param: ids, max: 3 } }";
+    let error = crate::yaml::shop(&server, "", resource).page(None, None).await.unwrap_err();
+    assert!(
+        matches!(&error, CallError::BadAnswer(message) if message.contains("asked for 3 records, it gave 1")),
+        "{error}"
+    );
+}
+
+#[tokio::test]
 async fn children_are_listed_per_parent() {
     let server = Server::start(|_, got| match got.line.split(' ').nth(1).unwrap() {
         "/api/groups" => json(&json!([{ "id": "g 1" }, { "id": "g2" }])),

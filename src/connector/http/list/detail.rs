@@ -38,10 +38,23 @@ impl HttpConnector {
                     } else {
                         self.read_many(resource, path, (param, &ids.join(",")), records).await?
                     };
+                    let given = found.len();
                     for record in chunk {
                         if record.gone {
                             whole.push(record.clone());
-                        } else if let Some(mut read) = found.remove(record.id.as_str()) {
+                            continue;
+                        }
+                        // What the answer leaves out may be gone, or the remote gives fewer at once than it was asked for.
+                        let read = match take(&mut found, record.id.as_str()) {
+                            None if resource.get.is_some() => self.get_one(resource, &record.id).await?,
+                            None => {
+                                let asked = ids.len();
+                                let message = format!("`GET {path}`: asked for {asked} records, it gave {given}");
+                                return Err(CallError::BadAnswer(message));
+                            }
+                            read => read,
+                        };
+                        if let Some(mut read) = read {
                             read.updated_at = read.updated_at.or(record.updated_at);
                             whole.push(read);
                         }
@@ -72,4 +85,12 @@ impl HttpConnector {
         let read = self.records_of(resource, items).map_err(|message| bad(&reply, &target, &message))?;
         Ok(read.into_iter().map(|record| (record.id.as_str().to_owned(), record)).collect())
     }
+}
+
+/// The record of this id, in whatever case the answer writes it.
+fn take(found: &mut HashMap<String, RemoteRecord>, id: &str) -> Option<RemoteRecord> {
+    found.remove(id).or_else(|| {
+        let written = found.keys().find(|key| key.eq_ignore_ascii_case(id))?.clone();
+        found.remove(&written)
+    })
 }
