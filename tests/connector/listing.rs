@@ -241,6 +241,19 @@ async fn newest_first_is_read_until_one_is_older() {
 }
 
 #[tokio::test]
+async fn changes_by_local_time_are_asked_for_an_hour_earlier_before_clocks_are_put_back() {
+    let server = Server::start(|_, _| json(&page(&[]))).await;
+    let shop =
+        list(&server, "get: /things, changed_since: { param: since, format: iso-local, zone: Pacific/Auckland }");
+    // At 14:00 UTC on 4 April 2026 it is 3:00 in Auckland, and 2:00 for the second time.
+    for since in ["2026-04-04T13:54:00Z", "2026-04-04T14:04:00Z", "2026-06-01T00:00:00Z"] {
+        shop.listed(Some(since)).await;
+    }
+    let asked = ["2026-04-05T01%3A54%3A00", "2026-04-05T02%3A04%3A00", "2026-06-01T12%3A00%3A00"];
+    assert_eq!(targets(&server), asked.map(|at| format!("/things?since={at}")));
+}
+
+#[tokio::test]
 async fn windows_of_dates_cover_every_day_once() {
     let server = Server::start(|number, _| json(&page(&[u32::try_from(number).unwrap() + 1]))).await;
     let shop = list(

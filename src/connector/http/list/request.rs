@@ -6,7 +6,11 @@ use super::{super::HttpConnector, super::address, spot::Spot};
 use crate::{
     config::Connection,
     connector::{CallError, List, PageSize, Paging, PullCursor, SinceFormat, SincePlace, Windows},
+    record::time::earliest_wall,
 };
+
+/// A time without a zone.
+const WALL: &str = "%Y-%m-%dT%H:%M:%S";
 
 type Pairs = Vec<(String, String)>;
 
@@ -102,7 +106,11 @@ impl HttpConnector {
 
     fn since(list: &List, cursor: &PullCursor) -> Since {
         let (Some(changed), Some(since)) = (&list.changed_since, cursor.since) else { return Since::default() };
-        let text = changed.text.replace("{since}", &written(since, changed.format));
+        let beginning = match changed.format {
+            SinceFormat::IsoLocal(zone) => earliest_wall(since, zone).format(WALL).to_string(),
+            format => written(since, format),
+        };
+        let text = changed.text.replace("{since}", &beginning);
         match &changed.place {
             SincePlace::Param(name) => Since { param: Some((name.clone(), text)), ..Since::default() },
             SincePlace::Header(name) => Since { header: Some((name.clone(), text)), ..Since::default() },
@@ -213,8 +221,8 @@ pub(super) fn written(since: DateTime<Utc>, format: SinceFormat) -> String {
     match format {
         SinceFormat::Rfc3339 => since.to_rfc3339_opts(SecondsFormat::Millis, true),
         SinceFormat::Rfc3339Seconds => since.to_rfc3339_opts(SecondsFormat::Secs, true),
-        SinceFormat::IsoSeconds => since.format("%Y-%m-%dT%H:%M:%S").to_string(),
-        SinceFormat::IsoLocal(zone) => since.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S").to_string(),
+        SinceFormat::IsoSeconds => since.format(WALL).to_string(),
+        SinceFormat::IsoLocal(zone) => since.with_timezone(&zone).format(WALL).to_string(),
         SinceFormat::Date => since.format("%Y-%m-%d").to_string(),
         SinceFormat::CompactDate => since.format("%Y%m%d").to_string(),
         SinceFormat::EpochSeconds => since.timestamp().to_string(),
