@@ -106,3 +106,14 @@ async fn a_version_may_go_back_in_the_body_and_be_stale_by_its_code() {
     assert!(matches!(answer.items[0], ItemAnswer::Refused { stale: false, .. }));
     assert_eq!(shop.connector.requests().writes, 2);
 }
+
+#[tokio::test]
+async fn digits_in_a_text_field_with_words_of_its_own_are_sent_as_text() {
+    let server = Server::start(|_, _| json(&json!({ "id": "7" }))).await;
+    let resource = "        fields: { code: { type: text, write_values: { none: \"0\" } }, count: integer }\n        open: true\n        create: { post: /things }";
+    let shop = shop(&server, "", resource);
+    for (code, sent) in [("12", r#"{"code":"12","count":3}"#), ("none", r#"{"code":"0","count":3}"#)] {
+        shop.write(CREATE, &[new_item(json!({ "code": code, "count": "3" }))]).await.unwrap();
+        assert_eq!(server.requests().last().unwrap().body, sent);
+    }
+}

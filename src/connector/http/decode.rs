@@ -246,6 +246,28 @@ mod tests {
     }
 
     #[test]
+    fn digits_in_text_stay_text_where_some_values_have_other_words() {
+        for kind in [Kind::Text, Kind::Any, Kind::Id] {
+            let mut spoken = table(WireFormat::Plain, kind);
+            for field in spoken.fields.values_mut() {
+                field.write_values = [("2".to_owned(), "two".to_owned())].into();
+            }
+            let codec = Codec::new(&spoken, BodyKind::Json, BodyKind::Json);
+            for (value, expected) in [("12", "12"), (" 1.10", " 1.10"), ("2", "two")] {
+                let mut record = json!({ "x": value });
+                codec.encode(&mut record);
+                assert_eq!(record, json!({ "x": expected }), "{kind:?}");
+            }
+        }
+        // A list of texts whose elements are declared as objects.
+        let list = FieldType { children: Some(table(WireFormat::Plain, Kind::Decimal)), ..FieldType::default() };
+        let lines = FieldTable { fields: [("lines".to_owned(), list)].into(), open: true };
+        let mut record = json!({ "lines": ["12", { "x": "1.10" }] });
+        Codec::new(&lines, BodyKind::Json, BodyKind::Json).encode(&mut record);
+        assert_eq!(record, serde_json::from_str::<Value>(r#"{ "lines": ["12", { "x": 1.10 }] }"#).unwrap());
+    }
+
+    #[test]
     fn stamps_are_written_as_the_remote_wants_them() {
         use WireFormat::{EpochSeconds, IsoNoZone, MsDate};
         writes(MsDate, Kind::Date, &json!("2024-06-01"), &json!("2024-06-01"));

@@ -90,7 +90,9 @@ pub(in crate::connector) fn to_wire(value: &Value, format: WireFormat, kind: Kin
             Some(Value::String(local.format("%Y-%m-%dT%H:%M:%S%.f").to_string()))
         }
         // The manifest says that this is a JSON number; text comes from a system that writes numbers as text.
-        (WireFormat::Plain, _) => number(value.as_str()?),
+        (WireFormat::Plain, Kind::Decimal | Kind::Integer) => number(value.as_str()?),
+        // Digits in any other field are text: a house number, a code.
+        (WireFormat::Plain, _) => None,
         (WireFormat::EpochSeconds, _) => Some(Value::Number(iso(value.as_str()?)?.timestamp().into())),
         (_, Kind::Date) => Some(Value::String(iso(value.as_str()?)?.date_naive().to_string())),
         (WireFormat::MsDate, _) => {
