@@ -46,6 +46,25 @@ async fn an_offset_counts_what_was_given_and_ends_at_the_total() {
 }
 
 #[tokio::test]
+async fn an_empty_page_before_the_total_is_a_mistake() {
+    let answer = |ids: &[u32], total: u32| json(&json!({ "items": things(ids), "total": total }));
+    for page in ["kind: offset, param: skip", "kind: number, param: page, size: { value: 2 }"] {
+        let words = format!("get: /things, page: {{ {page}, end: {{ total: $.total }} }}");
+        let server = Server::script([answer(&[1, 2], 5), answer(&[], 5)]).await;
+        let shop = list(&server, &words);
+        let first = shop.page(None, None).await.unwrap();
+        let error = shop.page(None, first.next).await.unwrap_err();
+        assert!(matches!(&error, CallError::BadAnswer(message) if message.contains("none after 2")), "{error}");
+        // Some were deleted meanwhile, and the total says so; or there is nothing at all.
+        let server = Server::script([answer(&[1, 2], 5), answer(&[], 2), answer(&[], 0), json(&self::page(&[]))]).await;
+        let shop = list(&server, &words);
+        assert_eq!(ids(&shop.listed(None).await), ["1", "2"]);
+        assert_eq!(ids(&shop.listed(None).await), [""; 0]);
+        assert_eq!(ids(&shop.listed(None).await), [""; 0]);
+    }
+}
+
+#[tokio::test]
 async fn a_query_text_holds_offset_size_and_instant() {
     let server = Server::script([json(&page(&[1])), json(&page(&[])), json(&page(&[]))]).await;
     let shop = list(

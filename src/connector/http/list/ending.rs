@@ -73,12 +73,20 @@ impl Answered<'_> {
             PageEnd::ShortPage => Ok(self.count == 0 || size.is_some_and(|size| self.count < size.value as usize)),
             PageEnd::EmptyPage => Ok(self.count == 0),
             PageEnd::PageCount(place) => Ok(self.request.number >= self.number(place)?),
-            PageEnd::Total(place) => {
-                Ok(self.count == 0 || read.saturating_add(self.count as u64) >= self.number(place)?)
-            }
+            PageEnd::Total(place) => match self.number(place) {
+                Ok(total) => {
+                    let over = read.saturating_add(self.count as u64) >= total;
+                    if self.count == 0 && !over {
+                        return Err(format!("it says that there are {total} records, and holds none after {read}"));
+                    }
+                    Ok(over)
+                }
+                // With no record there may be nothing else in it.
+                Err(_) if self.count == 0 => Ok(true),
+                Err(missing) => Err(missing),
+            },
             PageEnd::Flag { path, values, last } => match path.find(self.body) {
                 Some(value) => Ok(values.contains(value) == *last),
-                // With no record there may be nothing else in it.
                 None if self.count == 0 => Ok(true),
                 None => Err(self.connector.no_records(self.body, path.as_str())),
             },
