@@ -121,8 +121,7 @@ async fn a_page_that_says_nothing_of_the_next_or_not_where_it_is_does_not_end_a_
         }
     }
     let cursor = "{ kind: cursor, param: c, next: $.next, end: { more: $.more } }";
-    let then =
-        "{ kind: number, param: p, end: { more: $.more }, then: { param: c, next: $.next, after: 1 } }";
+    let then = "{ kind: number, param: p, end: { more: $.more }, then: { param: c, next: $.next, after: 1 } }";
     for page in [cursor, then] {
         for next in [json!(null), json!("")] {
             let message = wrong(page, json!({ "items": things(&[1]), "more": true, "next": next })).await;
@@ -321,8 +320,7 @@ async fn a_thin_list_is_read_in_detail() {
 async fn what_an_answer_to_many_leaves_out_is_read_by_itself() {
     let thin = json(&json!({ "items": [{ "id": "a1" }, { "id": "2" }, { "id": "3" }] }));
     let many = json(&json!({ "items": [{ "id": "A1", "name": "A" }] }));
-    let server =
-        Server::script([thin, many, json(&json!({ "id": "2", "name": "B" })), say(404, "", "")]).await;
+    let server = Server::script([thin, many, json(&json!({ "id": "2", "name": "B" })), say(404, "", "")]).await;
     let shop = list(&server, "get: /things, detail: { get: /many, param: ids, max: 3 }");
     // The third is gone by now.
     assert_eq!(ids(&shop.listed(None).await), ["A1", "2"]);
@@ -330,8 +328,7 @@ async fn what_an_answer_to_many_leaves_out_is_read_by_itself() {
 
     let thin = json(&json!({ "items": [{ "id": "1" }, { "id": "2" }, { "id": "3" }] }));
     let server = Server::script([thin, json(&page(&[1]))]).await;
-    let resource =
-        "        list: { get: /things, records: $.items, detail: { get: /many, param: ids, max: 3 } }";
+    let resource = "        list: { get: /things, records: $.items, detail: { get: /many, param: ids, max: 3 } }";
     let error = crate::yaml::shop(&server, "", resource).page(None, None).await.unwrap_err();
     assert!(
         matches!(&error, CallError::BadAnswer(message) if message.contains("asked for 3 records, it gave 1")),

@@ -103,14 +103,29 @@ fn paging(written: &PageW, stands: bool, report: &Report) -> Option<Paging> {
     });
     let param = written.param.as_ref().map(|param| param.value.clone());
     let first = |default: u64| written.first.as_ref().map_or(default, |first| first.value.into());
+    let kind = written.kind.as_ref()?.value;
     let end = |size: &Option<PageSize>| {
         let end = written.end.as_ref().map_or(Some(PageEnd::ShortPage), |end| self::end(&end.0, report))?;
-        if matches!(end, PageEnd::ShortPage) {
+        let counted = match (&end, kind) {
+            (PageEnd::PageCount(_) | PageEnd::Total(_), PageKindW::Number) => written.then.is_none(),
+            (PageEnd::Total(_), PageKindW::Offset) => true,
+            (PageEnd::PageCount(_) | PageEnd::Total(_), _) => false,
+            _ => true,
+        };
+        if !counted {
+            report.add(
+                error("config::bad_value", written.span, "of such pages no count says which is the last")
+                    .help("write end: short-page, end: empty-page or end: { more: $.has_more }"),
+            );
+            return None;
+        }
+        let sized = matches!((&end, kind), (PageEnd::ShortPage, _) | (PageEnd::Total(_), PageKindW::Number));
+        if sized {
             need(size.is_some(), "size")?;
         }
         Some(end)
     };
-    Some(match written.kind.as_ref()?.value {
+    Some(match kind {
         PageKindW::None => Paging::None,
         PageKindW::Number => {
             need(param.is_some() || stands, "param")?;
