@@ -30,8 +30,7 @@ pub(super) async fn options(connection: &Connection) -> Result<AnyConnectOptions
     }
     if let Auth::Basic { user, password } = &connection.auth {
         let password = password.reveal().await?;
-        let put = url.set_username(user).and_then(|()| url.set_password(Some(password.expose_secret())));
-        put.map_err(|()| "a file of SQLite has no login".to_owned())?;
+        log_in(&mut url, user, password.expose_secret())?;
     }
     for (name, path) in url.query_pairs() {
         if names_certificate(&name)
@@ -42,6 +41,13 @@ pub(super) async fn options(connection: &Connection) -> Result<AnyConnectOptions
     }
     let options = AnyConnectOptions::from_url(&url).map_err(|_| "its `base_url` cannot be used".to_owned())?;
     Ok(options.disable_statement_logging())
+}
+
+/// Puts a login into an address. The driver reads `%41` in it as `A`, and the address leaves a `%` as it is given.
+fn log_in(url: &mut Url, user: &str, password: &str) -> Result<(), String> {
+    let kept = |text: &str| text.replace('%', "%25");
+    let put = url.set_username(&kept(user)).and_then(|()| url.set_password(Some(&kept(password))));
+    put.map_err(|()| "a file of SQLite has no login".to_owned())
 }
 
 /// What an error of the driver means.
@@ -102,4 +108,31 @@ pub(super) fn in_the_way(error: &sqlx::Error) -> bool {
     // that was waited for too long. SQLite: busy and locked, with their extended codes.
     matches!(code.as_ref(), "40001" | "40P01" | "55P03" | "5" | "6" | "261" | "517")
         || said.message().contains("Lock wait timeout")
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{mysql::MySqlConnectOptions, postgres::PgConnectOptions};
+
+    use super::*;
+
+    #[test]
+    fn the_drivers_get_the_login_as_it_was_given() {
+        for text in ["pa%41ss", "100%", "%25", "a@b:c/d?e#f [g]", "gr\u{fc}ne+ plus"] {
+            let address = |kind: &str| {
+                let mut url = Url::parse(&format!("{kind}://db.example/shop")).unwrap();
+                log_in(&mut url, text, text).unwrap();
+                url
+            };
+            // The password can only be seen so.
+            let shown = format!("password: Some({text:?})");
+            let options = PgConnectOptions::from_url(&address("postgres")).unwrap();
+            assert_eq!(options.get_username(), text);
+            assert!(format!("{options:?}").contains(&shown), "{options:?}");
+            let options = MySqlConnectOptions::from_url(&address("mysql")).unwrap();
+            assert_eq!(options.get_username(), text);
+            assert!(format!("{options:?}").contains(&shown), "{options:?}");
+        }
+        assert!(log_in(&mut Url::parse("sqlite:/srv/shop.db").unwrap(), "app", "secret").is_err());
+    }
 }
