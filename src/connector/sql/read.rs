@@ -120,9 +120,9 @@ fn since_when(table: &Table, field: Option<&FieldType>, column: &str, since: Dat
                  OR (julianday({column}) IS NULL AND {column} IS NOT NULL))"
             );
             let utc = since.format("%Y-%m-%d %H:%M:%S%.f").to_string();
-            (condition, vec![utc, value::stamp(since, form)])
+            (condition, vec![utc, value::least_stamp(since, form)])
         }
-        _ => (table.compared(column, ">=", 1), vec![value::stamp(since, form)]),
+        _ => (table.compared(column, ">=", 1), vec![value::least_stamp(since, form)]),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One value between the text of a column and the decoded form.
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeZone as _, Utc};
+use chrono::{DateTime, NaiveDateTime, Offset as _, SecondsFormat, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
 use serde_json::Value;
 
@@ -102,9 +102,44 @@ pub(super) fn stamp(instant: DateTime<Utc>, (dialect, kind, zone): (Dialect, &st
     if with_zone && dialect == Dialect::Postgres { format!("{text}+00") } else { text }
 }
 
+/// The least that a column of this type can hold for an instant from `since` on. Where the clocks go back soon, a wall clock shows
+/// earlier times after that than now.
+pub(super) fn least_stamp(since: DateTime<Utc>, form: (Dialect, &str, Tz)) -> String {
+    let (dialect, kind, zone) = form;
+    let offset = |at: DateTime<Utc>| at.with_timezone(&zone).offset().fix().local_minus_utc();
+    // They go back by an hour, and never by more than three.
+    let later = since.checked_add_signed(TimeDelta::hours(3)).unwrap_or(since);
+    let back = TimeDelta::seconds(i64::from(offset(since).saturating_sub(offset(later)).max(0)));
+    let earlier = since.checked_sub_signed(back).filter(|_| !dialect.keeps_instants(kind));
+    stamp(earlier.unwrap_or(since), form)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_stamped_after_the_clocks_went_back_is_not_too_early() {
+        let (auckland, berlin) = (chrono_tz::Pacific::Auckland, chrono_tz::Europe::Berlin);
+        for (since, zone, least) in [
+            // Back at 14:00Z.
+            ("2026-04-04T10:59:00Z", auckland, "2026-04-04 23:59:00"),
+            ("2026-04-04T11:00:00Z", auckland, "2026-04-04 23:00:00"),
+            ("2026-04-04T13:54:00Z", auckland, "2026-04-05 01:54:00"),
+            ("2026-04-04T14:00:00Z", auckland, "2026-04-05 02:00:00"),
+            ("2026-10-25T00:59:30Z", berlin, "2026-10-25 01:59:30"),
+            // Forward at 14:00Z.
+            ("2026-09-26T13:54:00Z", auckland, "2026-09-27 01:54:00"),
+            ("2026-04-04T13:54:00Z", Tz::UTC, "2026-04-04 13:54:00"),
+        ] {
+            let since = since.parse().unwrap();
+            assert_eq!(least_stamp(since, (Dialect::MySql, "datetime", zone)), least);
+        }
+        let since = "2026-04-04T13:54:00Z".parse().unwrap();
+        let instants = (Dialect::Postgres, "timestamp with time zone", auckland);
+        assert_eq!(least_stamp(since, instants), "2026-04-04 13:54:00+00");
+        assert!(!least_stamp(DateTime::<Utc>::MAX_UTC, (Dialect::Sqlite, "TEXT", Tz::UTC)).is_empty());
+    }
 
     #[test]
     fn times_are_read_as_each_database_writes_them() {

@@ -171,6 +171,11 @@ pub async fn zones(database: &Database) {
         assert_eq!(since("2026-06-01T01:00:00Z").await, wanted, "{name}: an hour before");
         assert_eq!(since("2026-06-01T03:00:00Z").await, Vec::<String>::new(), "{name}: an hour after");
     }
+    // The clocks go back at 14:00Z: what is stamped after that has an earlier time than what was stamped before.
+    database.run("INSERT INTO seen (id, wall) VALUES (21, '2026-04-05 02:03:00')").await;
+    let cursor = PullCursor { since: Some("2026-04-04T13:54:00Z".parse().unwrap()), page: None };
+    let found = all(&connector, connector.resource("walls").unwrap(), cursor).await;
+    assert!(found.iter().any(|record| record.id.as_str() == "21"), "{found:?}");
 }
 
 /// A text that is none takes its row along, and no other. Only SQLite keeps one.
