@@ -8,7 +8,7 @@
 mod canon;
 mod cell;
 mod ids;
-mod number;
+pub(crate) mod number;
 mod path;
 mod projection;
 pub mod text;

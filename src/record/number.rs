@@ -79,6 +79,12 @@ impl Number {
     }
 }
 
+/// A decimal number in the form that its value has, as `0.00001` of `1e-05`; with an exponent only where it would have
+/// more than forty zeros. `None` for anything else.
+pub(crate) fn plain(text: &str) -> Option<String> {
+    Number::parse(text).map(|number| number.to_string())
+}
+
 /// Plainly (`-1.5`) up to this many zeros, else with an exponent (`15e-99`).
 const PLAIN: i64 = 40;
 

@@ -94,6 +94,7 @@ async fn suite(kind: &str) {
     reads::changes(&database).await;
     reads::trouble(&database).await;
     reads::zones(&database).await;
+    reads::floats(&database).await;
     reads::one_bad_cell(&database).await;
     reads::no_types(&database).await;
     writes::items(&database).await;

@@ -11,7 +11,7 @@ use crate::{
         file::read_text,
         http::{from_wire, to_wire},
     },
-    record::Kind,
+    record::{Kind, number},
 };
 
 /// What the text of a column stands for.
@@ -35,6 +35,14 @@ pub(super) fn read(
             None => Err(format!("`{text}` is no time")),
         },
         (Kind::Boolean, WireFormat::Plain) if matches!(text.as_str(), "t" | "f") => Ok(Value::Bool(text == "t")),
+        // Databases write floats with an exponent.
+        (Kind::Decimal | Kind::Integer, WireFormat::Plain) if text.contains(['e', 'E']) => {
+            let plain = number::plain(&text).filter(|plain| kind == Kind::Decimal || plain.parse::<i128>().is_ok());
+            match plain.and_then(|plain| serde_json::from_str(&plain).ok()) {
+                Some(number) => Ok(Value::Number(number)),
+                None => read_text(field, text),
+            }
+        }
         (_, format) => {
             let number = matches!(format, WireFormat::EpochSeconds | WireFormat::EpochMillis);
             let stored = if number { serde_json::from_str(&text).unwrap_or(Value::Null) } else { text.clone().into() };
@@ -117,6 +125,34 @@ pub(super) fn least_stamp(since: DateTime<Utc>, form: (Dialect, &str, Tz)) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Canon;
+
+    #[test]
+    fn floats_are_read_with_their_exponents() {
+        let read = |kind: Kind, text: &str| {
+            let field = FieldType { canon: Canon { kind, ..Canon::default() }, ..FieldType::default() };
+            read(&field, (Dialect::Postgres, "real", Tz::UTC), Some(text.to_owned()))
+        };
+        for (kind, text, plain) in [
+            (Kind::Decimal, "1e+06", "1000000"),
+            (Kind::Decimal, "1.0e-05", "0.00001"),
+            (Kind::Decimal, "-2.5E3", "-2500"),
+            (Kind::Decimal, "1e+300", "1e300"),
+            (Kind::Integer, "1.5e+01", "15"),
+            (Kind::Text, "1e5", "\"1e5\""),
+        ] {
+            assert_eq!(read(kind, text), Ok(serde_json::from_str(plain).unwrap()), "{text}");
+        }
+        for (kind, text) in [
+            (Kind::Integer, "1.5e0"),
+            (Kind::Integer, "1e300"),
+            (Kind::Decimal, "e5"),
+            (Kind::Decimal, "1e"),
+            (Kind::Decimal, "1e99999999999999999999"),
+        ] {
+            assert!(read(kind, text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn what_is_stamped_after_the_clocks_went_back_is_not_too_early() {

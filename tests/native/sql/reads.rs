@@ -178,6 +178,20 @@ pub async fn zones(database: &Database) {
     assert!(found.iter().any(|record| record.id.as_str() == "21"), "{found:?}");
 }
 
+/// Databases write floats with an exponent, each from another size on.
+pub async fn floats(database: &Database) {
+    let float = if database.kind() == "mariadb" { "double" } else { "real" };
+    database.run(&format!("CREATE TABLE weights (id {{id}}, weight {float}); INSERT INTO weights (weight) VALUES (1000000), (0.00001), (2.5e30)")).await;
+    let connector =
+        database.connector("      weights: { id: $.id, fields: { weight: decimal }, sql: { table: weights } }");
+    let resource = connector.resource("weights").unwrap();
+    let read = all(&connector, resource, PullCursor { since: None, page: None }).await;
+    let weights: Vec<f64> = read.iter().map(|record| record.body["weight"].to_string().parse().unwrap()).collect();
+    assert_eq!(weights, [1_000_000.0, 0.000_01, 2.5e30]);
+    let plain = |record: &reconciled::connector::RemoteRecord| !record.body["weight"].to_string().contains('e');
+    assert!(read.iter().all(plain), "{read:?}");
+}
+
 /// A text that is none takes its row along, and no other. Only SQLite keeps one.
 pub async fn one_bad_cell(database: &Database) {
     if database.kind() != "sqlite" {
