@@ -1,6 +1,7 @@
 //! Files as one side of a pipeline: what a CSV file or JSON lines say, when they may be read, and writing them.
 
 mod results;
+mod taken;
 mod written;
 
 use std::{

@@ -94,9 +94,7 @@ fn decoded(encoding: &'static Encoding, bytes: &[u8]) -> Result<Vec<u8>, String>
 }
 
 fn csv(table: &FileTable, delimiter: u8, bytes: &[u8]) -> Result<Sheet, String> {
-    if bytes.split(|byte| *byte == b'"').count() % 2 == 0 {
-        return Err("a quote in it is never closed: its end may be missing".to_owned());
-    }
+    check_quotes(delimiter, bytes)?;
     let mut reader =
         csv::ReaderBuilder::new().flexible(true).has_headers(false).delimiter(delimiter).from_reader(bytes);
     let all: Vec<csv::ByteRecord> =
@@ -128,6 +126,43 @@ fn csv(table: &FileTable, delimiter: u8, bytes: &[u8]) -> Result<Sheet, String> 
     };
     let rows = all.iter().enumerate().skip(usize::from(table.head)).map(row).collect();
     Ok(Sheet { columns, head, rows })
+}
+
+/// Refuses what lacks a quote or has one too many: rows of it would be a part of a value, and no row is sure to be one. The reader
+/// takes it as it comes.
+fn check_quotes(delimiter: u8, bytes: &[u8]) -> Result<(), String> {
+    enum At {
+        Begin,
+        Plain,
+        Quoted,
+        Closed,
+    }
+    let (mut at, mut line, mut begun) = (At::Begin, 1_u64, 1_u64);
+    for byte in bytes {
+        at = match (at, *byte) {
+            (At::Quoted, b'"') => At::Closed,
+            // Two quotes in a value in quotes are one.
+            (At::Quoted, _) | (At::Closed, b'"') => At::Quoted,
+            (_, b'\r' | b'\n') => At::Begin,
+            (_, byte) if byte == delimiter => At::Begin,
+            (At::Begin, b'"') => {
+                begun = line;
+                At::Quoted
+            }
+            (At::Begin | At::Plain, _) => At::Plain,
+            (At::Closed, _) => {
+                return Err(format!(
+                    "the value in quotes that begins in line {begun} goes on behind its closing quote in line {line}: a \
+                     quote is missing, or one within the value is not doubled"
+                ));
+            }
+        };
+        line += u64::from(*byte == b'\n');
+    }
+    match at {
+        At::Quoted => Err("a quote in it is never closed: its end may be missing".to_owned()),
+        At::Begin | At::Plain | At::Closed => Ok(()),
+    }
 }
 
 fn check_columns(columns: &[String]) -> Result<(), String> {
