@@ -6,7 +6,7 @@
 //! a whole (`write`).
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -42,6 +42,8 @@ mod write;
 
 /// Records a page.
 const PAGE: usize = 500;
+/// Listings of a resource that are kept until somebody goes on with them.
+const LISTINGS: usize = 8;
 
 /// How long a call that may have been carried out is sent again. It does no harm at any time: a record that is there
 /// already is recognised.
@@ -66,11 +68,11 @@ struct Shared {
     connection: Arc<Connection>,
     folder: PathBuf,
     clock: Clock,
-    /// What a listing has not given out yet, by resource.
-    shelves: Mutex<BTreeMap<String, Shelved>>,
+    /// What listings have not given out yet, by resource and page.
+    shelves: Mutex<BTreeMap<(String, u64), Shelved>>,
     /// What was read last, for looks by id.
     known: Mutex<BTreeMap<String, Arc<Contents>>>,
-    /// The sound files of the last listing, by resource.
+    /// The sound files of every listing since some were last put away, by resource.
     listed: Mutex<BTreeMap<String, Vec<Found>>>,
     /// Files of which it is to be told what became of their rows, by resource.
     telling: Mutex<BTreeMap<String, Vec<Telling>>>,
@@ -83,7 +85,6 @@ struct Shared {
 
 #[derive(Debug)]
 struct Shelved {
-    token: String,
     contents: Arc<Contents>,
     /// The first record that was not given out.
     at: usize,
@@ -229,19 +230,24 @@ impl Shared {
     fn portion(&self, resource: &str, contents: Arc<Contents>, at: usize) -> (Vec<RemoteRecord>, Option<String>) {
         let records = contents.records.iter().skip(at).take(PAGE).cloned().collect();
         let at = at + PAGE;
-        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         if at >= contents.records.len() {
-            shelves.remove(resource);
             return (records, None);
         }
-        let token = self.pages.fetch_add(1, Ordering::Relaxed).to_string();
-        shelves.insert(resource.to_owned(), Shelved { token: token.clone(), contents, at });
-        (records, Some(token))
+        let page = self.pages.fetch_add(1, Ordering::Relaxed);
+        let mut shelves = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        shelves.insert((resource.to_owned(), page), Shelved { contents, at });
+        let ours: Vec<_> = shelves.keys().filter(|(of, _)| of == resource).cloned().collect();
+        // Nobody goes on with the oldest any more.
+        for key in ours.iter().rev().skip(LISTINGS) {
+            shelves.remove(key);
+        }
+        (records, Some(page.to_string()))
     }
 
     fn next(&self, resource: &str, token: &str) -> Result<Page, CallError> {
-        let shelved = self.shelves.lock().unwrap_or_else(PoisonError::into_inner).remove(resource);
-        let shelved = shelved.filter(|shelved| shelved.token == token).ok_or(CallError::PageExpired)?;
+        let page = token.parse().map_err(|_| CallError::PageExpired)?;
+        let shelved = self.shelves.lock().unwrap_or_else(PoisonError::into_inner).remove(&(resource.to_owned(), page));
+        let shelved = shelved.ok_or(CallError::PageExpired)?;
         let (records, next) = self.portion(resource, shelved.contents, shelved.at);
         Ok(Page { records, next, ..Page::default() })
     }
@@ -264,7 +270,13 @@ impl Connector for FileConnector {
                 shared.expect_taken(resource, table);
                 let contents = shared.contents(resource, table, everything)?;
                 let mut listed = shared.listed.lock().unwrap_or_else(PoisonError::into_inner);
-                listed.insert(resource.name.clone(), contents.sound.clone());
+                if let Some(listed) = listed.get_mut(&resource.name) {
+                    // Of another run, which may have ended before this one: what it has not listed it has delivered to nobody.
+                    let here: HashSet<&Found> = contents.sound.iter().collect();
+                    listed.retain(|file| here.contains(file));
+                } else {
+                    listed.insert(resource.name.clone(), contents.sound.clone());
+                }
                 let mut telling = shared.telling.lock().unwrap_or_else(PoisonError::into_inner);
                 results::expect(telling.entry(resource.name.clone()).or_default(), &contents.held);
                 Ok((contents, place::is_partial(table)))

@@ -16,7 +16,7 @@ const LARGEST: u64 = 256 << 20;
 const LARGEST_OF_ALL: u64 = 1 << 30;
 
 /// What tells whether a file changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Stamp {
     size: u64,
     modified: SystemTime,
@@ -34,7 +34,7 @@ impl Stamp {
 }
 
 /// A file as it was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Found {
     pub path: PathBuf,
     pub stamp: Stamp,

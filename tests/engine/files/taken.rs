@@ -1,8 +1,14 @@
 //! Files that come one after the other: which counts, which waits, and where each goes once it was taken.
 
+use reconciled::connector::{CallError, Connector as _, Page, PullCursor};
+
 use super::{SALES, Till};
 
 const HEAD: &str = "number;customer;date;total\n";
+
+fn rows(total: u32) -> String {
+    format!("{HEAD}1;Jane;01.01.2026;{total}\n")
+}
 
 /// Two quotes too many make one row of two: no row of such a file is what it seems to be.
 #[tokio::test]
@@ -28,4 +34,46 @@ async fn conformance_file_a_quote_that_takes_rows_into_a_value_refuses_the_file(
     let page = till.pull("sales").await.unwrap();
     let customers: Vec<_> = page.records.iter().map(|record| record.body["customer"].as_str().unwrap()).collect();
     assert_eq!((customers, page.unread.len()), (vec!["Jane \"JD\"\nDoe", "5\" pipe"], 0));
+}
+
+/// Two integrations read the same files: only what both have listed was delivered whoever ends first.
+#[tokio::test]
+async fn conformance_file_that_came_between_two_listings_is_not_put_away_with_the_first() {
+    let several = SALES.replace("path: sales.csv", "path: in/sales-*.csv, done: done");
+    let till = Till::new(&several, "");
+    let resource = till.resource("sales");
+    till.put("in/sales-1.csv", rows(1));
+    till.pull("sales").await.unwrap();
+    till.put("in/sales-2.csv", rows(2));
+    till.pull("sales").await.unwrap();
+    till.connector.settled(&resource, &[]).await;
+    assert!(till.path("done/sales-1.csv").exists());
+    assert!(till.path("in/sales-2.csv").exists(), "the run that ended knows nothing of it");
+    till.pull("sales").await.unwrap();
+    till.connector.settled(&resource, &[]).await;
+    assert!(till.path("done/sales-2.csv").exists());
+}
+
+#[tokio::test]
+async fn conformance_file_two_listings_at_once_are_both_read_to_their_end() {
+    let till = Till::new(SALES, "");
+    let numbers: String = (0..1_201).map(|number| format!("{number};Jane;01.01.2026;1\n")).collect();
+    till.put("sales.csv", format!("{HEAD}{numbers}"));
+    let resource = till.resource("sales");
+    let rest = async |mut page: Page| -> Result<usize, CallError> {
+        let mut count = page.records.len();
+        while let Some(next) = page.next {
+            page = till.connector.pull(&resource, &PullCursor { since: None, page: Some(next) }).await?;
+            count += page.records.len();
+        }
+        Ok(count)
+    };
+    let (first, second) = (till.pull("sales").await.unwrap(), till.pull("sales").await.unwrap());
+    assert_eq!((rest(first).await.unwrap(), rest(second).await.unwrap()), (1_201, 1_201));
+    // Not every listing that nobody goes on with is kept.
+    let forgotten = till.pull("sales").await.unwrap();
+    for _ in 0..20 {
+        till.pull("sales").await.unwrap();
+    }
+    assert!(matches!(rest(forgotten).await, Err(CallError::PageExpired)));
 }
