@@ -2,8 +2,8 @@
 //!
 //! A file is found and waited for (`place`), taken apart into rows (`rows`), whose values become those of their fields
 //! (`text`) and then records (`records`). A row that cannot be read is told with its line; a file that may be half
-//! written is not read at all. What became of the rows is written beside (`results`). Records are written by replacing the file as
-//! a whole (`write`).
+//! written is not read at all. A file that was taken may be put away (`away`). What became of the rows is written beside
+//! (`results`). Records are written by replacing the file as a whole (`write`).
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -33,6 +33,7 @@ use super::{
 };
 use crate::{clock::Clock, config::Connection, record::RecordId};
 
+mod away;
 mod place;
 mod records;
 mod results;
@@ -148,7 +149,7 @@ impl Contents {
     /// Notes what a file holds, where it is told what became of that.
     fn hold(&mut self, table: &FileTable, folder: &Path, file: &Found, (ids, unread): (Vec<RecordId>, &[Unread])) {
         if table.results.is_some() {
-            let name = place::taken_name(folder, table, &file.path);
+            let name = away::taken_name(folder, table, &file.path);
             self.held.push(Telling { name, ids, unread: unread.to_vec() });
         }
     }
@@ -370,7 +371,8 @@ impl Connector for FileConnector {
             // Only what was listed: a file that came since was delivered to nobody.
             let listed = shared.listed.lock().unwrap_or_else(PoisonError::into_inner).remove(&resource.name);
             for file in listed.iter().flatten().filter(|_| table.done.is_some()) {
-                place::put_away(&shared.folder, table, file, shared.clock.now())
+                // Those behind one that stays do so, too: it is read again, and would beat them.
+                away::put_away(&shared.folder, table, file, shared.clock.now())
                     .map_err(|error| place::failed("put away", &file.path, &error))?;
             }
             Ok(())

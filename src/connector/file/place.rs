@@ -196,44 +196,6 @@ pub(super) fn real(path: &Path) -> Result<PathBuf, CallError> {
     }
 }
 
-/// Moves a file that was taken to where such files are kept, and removes its marker. A name that is there already gets
-/// a number. The time of its last change becomes that of its taking, which is later than of all that were taken before.
-///
-/// # Errors
-///
-/// When the disk does not let it.
-pub(super) fn put_away(folder: &Path, table: &FileTable, found: &Found, now: DateTime<Utc>) -> io::Result<()> {
-    let Some(done) = &table.done else { return Ok(()) };
-    let done = folder.join(done);
-    // Another file by now: it was not taken.
-    if Stamp::of(&found.path).ok().flatten() != Some(found.stamp) || found.path.parent() == Some(done.as_path()) {
-        return Ok(());
-    }
-    fs::create_dir_all(&done)?;
-    let to = done.join(taken_name(folder, table, &found.path));
-    if !to.exists() {
-        let newest = fs::read_dir(&done)?.filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok()).max();
-        let later = newest.map(|newest| newest + Duration::from_millis(1));
-        let taken = SystemTime::from(now).max(later.unwrap_or(SystemTime::UNIX_EPOCH));
-        fs::rename(&found.path, &to)?;
-        fs::File::open(&to)?.set_modified(taken)?;
-    }
-    if let Some(marker) = &table.marker {
-        fs::remove_file(marked(&found.path, marker))?;
-    }
-    Ok(())
-}
-
-/// The name of a file once it was taken: its own, with a number where that is there already.
-pub(super) fn taken_name(folder: &Path, table: &FileTable, path: &Path) -> String {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let done = table.done.as_ref().map(|done| folder.join(done));
-    let Some(done) = done.filter(|done| path.parent() != Some(done.as_path())) else { return name.to_owned() };
-    let (stem, ending) = name.rsplit_once('.').map_or((name, String::new()), |(stem, end)| (stem, format!(".{end}")));
-    let mut names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{stem}-{number}{ending}")));
-    names.find(|name| !done.join(name).exists()).unwrap_or_default()
-}
-
 /// Whether what is not listed is nevertheless there.
 pub(super) fn is_partial(table: &FileTable) -> bool {
     table.holds == Holds::Additions
