@@ -1,4 +1,4 @@
-//! Where a file goes once it was taken.
+//! Where a file goes once it was taken, under a name that a full read finds.
 
 use std::{
     fs::{self, File, Permissions},
@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use super::place::{Found, Stamp, marked};
+use super::place::{Found, Stamp, fits, marked};
 use crate::connector::FileTable;
 
 /// Moves a file that was taken to where such files are kept, and removes its marker. A name that is there already gets
@@ -86,14 +86,56 @@ pub(super) fn taken_name(folder: &Path, table: &FileTable, path: &Path) -> Strin
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let done = table.done.as_ref().map(|done| folder.join(done));
     let Some(done) = done.filter(|done| path.parent() != Some(done.as_path())) else { return name.to_owned() };
-    let (stem, ending) = name.rsplit_once('.').map_or((name, String::new()), |(stem, end)| (stem, format!(".{end}")));
-    let mut names = std::iter::once(name.to_owned()).chain((2..).map(|number| format!("{stem}-{number}{ending}")));
+    let pattern = table.path.rsplit('/').next().unwrap_or_default();
+    let mut names = std::iter::once(name.to_owned()).chain((2..).map(|number| numbered(pattern, name, number)));
     names.find(|name| !done.join(name).exists()).unwrap_or_default()
+}
+
+/// A name with a number before its ending; where it would not fit its pattern then, at the end of what the last `*` stands for.
+fn numbered(pattern: &str, name: &str, number: u32) -> String {
+    let (stem, ending) = parted(name);
+    let plain = format!("{stem}-{number}{ending}");
+    if fits(pattern, &plain) {
+        return plain;
+    }
+    let last = pattern.rsplit('*').next().unwrap_or_default();
+    name.strip_suffix(last).map_or(plain, |front| format!("{front}-{number}{last}"))
+}
+
+/// Whether a file that was taken is of a collection. One whose name does not fit was put away by an earlier version, if what
+/// it has a number after is there.
+pub(super) fn is_of(done: &Path, pattern: &str, name: &str) -> bool {
+    let (stem, ending) = parted(name);
+    let first = || {
+        let (first, number) = stem.rsplit_once('-')?;
+        number.parse::<u32>().is_ok_and(|number| number > 1).then(|| format!("{first}{ending}"))
+    };
+    fits(pattern, name) || first().is_some_and(|first| fits(pattern, &first) && done.join(first).exists())
+}
+
+/// A name before its ending, and that with its point.
+fn parted(name: &str) -> (&str, &str) {
+    name.rfind('.').and_then(|at| name.split_at_checked(at)).unwrap_or((name, ""))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_stands_where_the_name_still_fits() {
+        for (pattern, name, second) in [
+            ("sales-*.csv", "sales-1.csv", "sales-1-2.csv"),
+            ("*-orders.csv", "20260601-orders.csv", "20260601-2-orders.csv"),
+            ("*_a_*_z.csv", "1_a_2_z.csv", "1_a_2-2_z.csv"),
+            ("*.tar.csv", "x.tar.csv", "x-2.tar.csv"),
+            ("sales.*", "sales.csv", "sales.csv-2"),
+            ("sales*", "sales", "sales-2"),
+        ] {
+            assert_eq!(numbered(pattern, name, 2), second, "{pattern}");
+            assert!(fits(pattern, second), "{pattern} {second}");
+        }
+    }
 
     #[test]
     fn another_users_file_becomes_ours_with_the_time_of_its_taking() {

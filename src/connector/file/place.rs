@@ -8,6 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
+use super::away;
 use crate::connector::{CallError, FileTable, Holds};
 
 /// Largest file that is read.
@@ -60,22 +61,22 @@ pub(super) fn files(folder: &Path, table: &FileTable, done: bool, ready: Ready) 
             Some(why) => Err(CallError::NotDone(why)),
         };
     }
-    let all = matching(&at)?;
+    let name = at.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let mut found = matching(at.parent().unwrap_or(folder), |other| fits(name, other))?;
     if table.holds == Holds::Snapshot {
         // What a file that is not read would hold must not count as gone.
-        if let Some(why) = all.iter().find_map(|found| wait(found, table, ready)) {
+        if let Some(why) = found.iter().find_map(|found| wait(found, table, ready)) {
             return Err(CallError::NotDone(why));
         }
-        if all.is_empty() {
+        if found.is_empty() {
             return Err(CallError::NotDone(format!("there is no file {}", at.display())));
         }
     }
-    let mut found: Vec<Found> = all.into_iter().filter(|found| wait(found, table, ready).is_none()).collect();
+    found.retain(|found| wait(found, table, ready).is_none());
     if let (true, Some(done)) = (done, &table.done) {
-        let taken = folder.join(done);
-        let name = at.file_name().unwrap_or_default();
-        if taken.is_dir() {
-            let mut taken = matching(&taken.join(name))?;
+        let done = folder.join(done);
+        if done.is_dir() {
+            let mut taken = matching(&done, |other| away::is_of(&done, name, other))?;
             // As they were taken, whatever their names: the last one knows best.
             taken.sort_by_key(|found| found.stamp.modified);
             found = taken.into_iter().chain(found).collect();
@@ -119,14 +120,12 @@ pub(super) fn marked(path: &Path, marker: &str) -> PathBuf {
 }
 
 /// The files whose names fit, by name. Hidden ones are not ours.
-fn matching(pattern: &Path) -> Result<Vec<Found>, CallError> {
-    let folder = pattern.parent().unwrap_or(Path::new("."));
-    let wanted = pattern.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+fn matching(folder: &Path, fits: impl Fn(&str) -> bool) -> Result<Vec<Found>, CallError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(|error| failed("list", folder, &error))? {
         let path = entry.map_err(|error| failed("list", folder, &error))?.path();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.starts_with('.') || !fits(wanted, name) || path.is_dir() {
+        if name.starts_with('.') || !fits(name) || path.is_dir() {
             continue;
         }
         if let Some(stamp) = Stamp::of(&path)? {
@@ -138,7 +137,7 @@ fn matching(pattern: &Path) -> Result<Vec<Found>, CallError> {
 }
 
 /// Whether a name fits a pattern with `*` in it.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else { return false };

@@ -1,13 +1,45 @@
 //! Files that come one after the other: which counts, which waits, and where each goes once it was taken.
 
-use reconciled::connector::{CallError, Connector as _, Page, PullCursor};
+use std::fs;
 
-use super::{SALES, Till};
+use reconciled::{
+    connector::{CallError, Connector as _, Page, PullCursor},
+    record::RecordId,
+};
+
+use super::{SALES, TO_BOOKS, Till, number};
+use crate::support::World;
 
 const HEAD: &str = "number;customer;date;total\n";
 
 fn rows(total: u32) -> String {
     format!("{HEAD}1;Jane;01.01.2026;{total}\n")
+}
+
+/// A correction under the same name is a second file, and a full read must find it whatever the pattern is.
+#[tokio::test]
+async fn conformance_file_a_name_that_comes_again_is_found_by_a_full_read() {
+    let dated = SALES.replace("path: sales.csv", "path: in/*-sales.csv, done: done");
+    let till = Till::new(&dated, TO_BOOKS);
+    for total in [1, 5] {
+        till.put("in/20260601-sales.csv", rows(total));
+        till.sync().await;
+        assert!(!till.path("in/20260601-sales.csv").exists());
+    }
+    till.settled().await;
+    let total = async || {
+        let read = till.connector.get(&till.resource("sales"), &RecordId::from("1")).await.unwrap().unwrap();
+        (World::find(&till.world.books, "sales", "number", "1")["total"].clone(), read.body["total"].clone())
+    };
+    assert_eq!(total().await, (number("5"), number("5")));
+    // So it was put away before: the number where the pattern has none.
+    fs::rename(till.path("done/20260601-2-sales.csv"), till.path("done/20260601-sales-2.csv")).unwrap();
+    till.settled().await;
+    assert_eq!(total().await, (number("5"), number("5")));
+    // What only looks like it is none of ours.
+    till.put("done/20260602-sales-2.csv", rows(9));
+    till.settled().await;
+    assert_eq!(total().await, (number("5"), number("5")));
 }
 
 /// Two quotes too many make one row of two: no row of such a file is what it seems to be.
