@@ -19,7 +19,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use self::{
-    place::{Found, Ready, Stamp},
+    place::{Files, Found, Ready, Stamp},
     results::Telling,
 };
 pub(super) use self::{
@@ -94,7 +94,7 @@ struct Shelved {
 /// Everything that the files of a resource hold.
 #[derive(Debug, Default)]
 struct Contents {
-    files: Vec<Found>,
+    files: Files,
     records: Vec<RemoteRecord>,
     places: HashMap<RecordId, usize>,
     unread: Vec<Unread>,
@@ -163,14 +163,18 @@ impl Shared {
     /// Reads the files of a resource; what is known of them is not read again.
     fn contents(&self, resource: &Resource, table: &FileTable, done: bool) -> Result<Arc<Contents>, CallError> {
         let ours = self.writing.lock().unwrap_or_else(PoisonError::into_inner).get(&resource.name).copied();
-        let files = place::files(&self.folder, table, done, Ready { now: self.clock.now(), ours })?;
-        place::check_size(&files, table)?;
+        let ready = Ready { now: self.clock.now(), ours };
+        let files = place::files(&self.folder, table, done, ready)?;
+        place::check_size(&files.ready, table)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(contents) = known.get(&resource.name).filter(|contents| contents.files == files) {
             return Ok(Arc::clone(contents));
         }
+        if let Some(why) = files.waits.as_ref().and_then(|found| place::wait(found, table, ready)) {
+            tracing::info!(event = "file.waits", connection = %self.connection.name, %why, "those behind it wait, too");
+        }
         let mut contents = Contents::default();
-        for file in &files {
+        for file in &files.ready {
             let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let bytes = place::bytes(file)?;
             let wrong = |why: String| CallError::BadAnswer(format!("{name}: {why}"));

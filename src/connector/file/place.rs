@@ -41,23 +41,32 @@ pub(super) struct Found {
     pub stamp: Stamp,
 }
 
+/// The files of a resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Files {
+    /// Those that may be read now.
+    pub ready: Vec<Found>,
+    /// One that must be waited for, and later ones wait behind it.
+    pub waits: Option<Found>,
+}
+
 /// The files that may be read now: those of the collection, and with `done` also those that were taken.
 ///
 /// # Errors
 ///
 /// When a file that must be there is not, or is not ready.
-pub(super) fn files(folder: &Path, table: &FileTable, done: bool, ready: Ready) -> Result<Vec<Found>, CallError> {
+pub(super) fn files(folder: &Path, table: &FileTable, done: bool, ready: Ready) -> Result<Files, CallError> {
     let at = folder.join(&table.path);
     if !table.path.contains('*') {
         let Some(stamp) = Stamp::of(&at)? else {
             if table.write {
-                return Ok(Vec::new());
+                return Ok(Files::default());
             }
             return Err(CallError::NotDone(format!("there is no file {}", at.display())));
         };
         let found = Found { path: at, stamp };
         return match wait(&found, table, ready) {
-            None => Ok(vec![found]),
+            None => Ok(Files { ready: vec![found], waits: None }),
             Some(why) => Err(CallError::NotDone(why)),
         };
     }
@@ -72,7 +81,10 @@ pub(super) fn files(folder: &Path, table: &FileTable, done: bool, ready: Ready) 
             return Err(CallError::NotDone(format!("there is no file {}", at.display())));
         }
     }
-    found.retain(|found| wait(found, table, ready).is_none());
+    // Read after those behind it, an older file would take back what they say.
+    let first = found.iter().position(|found| wait(found, table, ready).is_some()).unwrap_or(found.len());
+    let behind = found.split_off(first);
+    let waits = behind.first().filter(|_| behind.len() > 1).cloned();
     if let (true, Some(done)) = (done, &table.done) {
         let done = folder.join(done);
         if done.is_dir() {
@@ -82,7 +94,7 @@ pub(super) fn files(folder: &Path, table: &FileTable, done: bool, ready: Ready) 
             found = taken.into_iter().chain(found).collect();
         }
     }
-    Ok(found)
+    Ok(Files { ready: found, waits })
 }
 
 /// What is known when it is asked whether a file is ready.

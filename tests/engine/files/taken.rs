@@ -42,6 +42,29 @@ async fn conformance_file_a_name_that_comes_again_is_found_by_a_full_read() {
     assert_eq!(total().await, (number("5"), number("5")));
 }
 
+#[tokio::test]
+async fn conformance_file_the_files_behind_one_that_is_waited_for_wait_too() {
+    let marked = SALES.replace("path: sales.csv", "path: in/sales-*.csv, done: done");
+    let till = Till::new(&marked.replace("steady: 0s", "steady: 0s, marker: .done"), TO_BOOKS);
+    till.put("in/sales-1.csv", rows(5));
+    till.put("in/sales-2.csv", rows(7));
+    till.put("in/sales-2.csv.done", "");
+    till.sync().await;
+    assert_eq!(till.world.books.count("sales"), 0);
+    assert!(till.path("in/sales-2.csv").exists());
+    till.put("in/sales-1.csv.done", "");
+    till.settled().await;
+    assert_eq!(World::find(&till.world.books, "sales", "number", "1")["total"], number("7"));
+    let there = |folder: &str| {
+        let found = fs::read_dir(till.path(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = found.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(there("in"), Vec::<String>::new(), "no marker outlives its file");
+    assert_eq!(there("done"), ["sales-1.csv", "sales-2.csv"]);
+}
+
 /// Two quotes too many make one row of two: no row of such a file is what it seems to be.
 #[tokio::test]
 async fn conformance_file_a_quote_that_takes_rows_into_a_value_refuses_the_file() {
