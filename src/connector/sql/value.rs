@@ -1,6 +1,6 @@
 //! One value between the text of a column and the decoded form.
 
-use chrono::{DateTime, NaiveDateTime, Offset as _, SecondsFormat, TimeDelta, TimeZone as _, Utc};
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeZone as _, Utc};
 use chrono_tz::Tz;
 use serde_json::Value;
 
@@ -11,8 +11,11 @@ use crate::{
         file::read_text,
         http::{from_wire, to_wire},
     },
-    record::{Kind, number},
+    record::{Kind, number, time::earliest_wall},
 };
+
+/// How databases write a time.
+const WALL: &str = "%Y-%m-%d %H:%M:%S%.f";
 
 /// What the text of a column stands for.
 ///
@@ -106,20 +109,14 @@ pub(super) fn write(
 pub(super) fn stamp(instant: DateTime<Utc>, (dialect, kind, zone): (Dialect, &str, Tz)) -> String {
     let with_zone = dialect.keeps_instants(kind);
     let local = if with_zone { instant.naive_utc() } else { instant.with_timezone(&zone).naive_local() };
-    let text = local.format("%Y-%m-%d %H:%M:%S%.f").to_string();
+    let text = local.format(WALL).to_string();
     if with_zone && dialect == Dialect::Postgres { format!("{text}+00") } else { text }
 }
 
-/// The least that a column of this type can hold for an instant from `since` on. Where the clocks go back soon, a wall clock shows
-/// earlier times after that than now.
+/// The least that a column of this type can hold for an instant from `since` on.
 pub(super) fn least_stamp(since: DateTime<Utc>, form: (Dialect, &str, Tz)) -> String {
     let (dialect, kind, zone) = form;
-    let offset = |at: DateTime<Utc>| at.with_timezone(&zone).offset().fix().local_minus_utc();
-    // They go back by an hour, and never by more than three.
-    let later = since.checked_add_signed(TimeDelta::hours(3)).unwrap_or(since);
-    let back = TimeDelta::seconds(i64::from(offset(since).saturating_sub(offset(later)).max(0)));
-    let earlier = since.checked_sub_signed(back).filter(|_| !dialect.keeps_instants(kind));
-    stamp(earlier.unwrap_or(since), form)
+    if dialect.keeps_instants(kind) { stamp(since, form) } else { earliest_wall(since, zone).format(WALL).to_string() }
 }
 
 #[cfg(test)]
