@@ -47,18 +47,14 @@ pub async fn run(office: &mut Office, args: &PlanArgs, out: &Output) -> Result<E
     Ok(exit(&reports, args.detailed_exitcode))
 }
 
+/// Held comes before empty: what is held for its account or its listing plans nothing, and waits for a person all the same.
 fn exit(reports: &[RunReport], detailed: bool) -> Exit {
-    let failed = |report: &RunReport| {
-        !report.troubles.is_empty() || report.pipelines.iter().any(|pipeline| pipeline.skipped.is_some())
-    };
-    if reports.iter().any(failed) {
-        Exit::Failed
-    } else if !detailed || reports.iter().all(RunReport::is_empty_plan) {
-        Exit::Done
-    } else if reports.iter().any(|report| report.pipelines.iter().any(|pipeline| pipeline.held.is_some())) {
-        Exit::Held
-    } else {
-        Exit::Changes
+    match super::sync::worst(reports) {
+        Exit::Failed => Exit::Failed,
+        _ if !detailed => Exit::Done,
+        Exit::Held => Exit::Held,
+        _ if reports.iter().all(RunReport::is_empty_plan) => Exit::Done,
+        _ => Exit::Changes,
     }
 }
 
@@ -74,4 +70,52 @@ pub fn render(reports: &[RunReport], estimate: &Estimate, names: &Names, paint: 
         out.push_str("nothing is to be written\n");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::{
+        config::{IntegrationName, PipelineName},
+        engine::{HeldReport, PipelineReport},
+        sync::Damage,
+    };
+
+    fn plan_of(change: impl FnOnce(&mut PipelineReport)) -> [RunReport; 1] {
+        let mut pipeline = PipelineReport::new(PipelineName::parse("acme/contacts").unwrap());
+        change(&mut pipeline);
+        [RunReport {
+            integration: IntegrationName::parse("acme").unwrap(),
+            mode: Mode::Plan,
+            why: String::new(),
+            started: DateTime::UNIX_EPOCH,
+            ended: DateTime::UNIX_EPOCH,
+            pipelines: vec![pipeline],
+            requests: BTreeMap::new(),
+            pulled_again: 0,
+            changes_seen: false,
+            troubles: Vec::new(),
+            blackout: None,
+        }]
+    }
+
+    #[test]
+    fn a_plan_that_is_held_exits_5_also_where_it_has_nothing_to_write() {
+        let held = || {
+            let (id, guards) = ("a1".to_owned(), Vec::new());
+            Some(HeldReport { id, guards, damage: Damage::default(), earlier: Damage::default(), message: None })
+        };
+        let of_nothing = plan_of(|pipeline| pipeline.held = held());
+        assert_eq!((exit(&of_nothing, true), exit(&of_nothing, false)), (Exit::Held, Exit::Done));
+        let left_out = plan_of(|pipeline| pipeline.left_out = 2);
+        assert_eq!((exit(&left_out, true), exit(&left_out, false)), (Exit::Held, Exit::Done));
+        let failed = plan_of(|pipeline| (pipeline.held, pipeline.skipped) = (held(), Some("not read".to_owned())));
+        assert_eq!(exit(&failed, true), Exit::Failed);
+        assert_eq!(exit(&plan_of(|pipeline| pipeline.planned = 1), true), Exit::Changes);
+        assert_eq!(exit(&plan_of(|pipeline| pipeline.tally.parked = 1), true), Exit::Done);
+    }
 }
