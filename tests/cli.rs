@@ -4,6 +4,8 @@
 mod answers;
 #[path = "cli/causes.rs"]
 mod causes;
+#[path = "cli/renamed.rs"]
+mod renamed;
 
 use std::{
     fs,

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     config::{IntegrationName, PipelineName},
+    daemon::protocol::{Request, Response},
     engine::{Mode, Revert, RunRequest},
 };
 
@@ -19,7 +20,7 @@ use crate::{
 ///
 /// When there is no such run or pipeline, or the state cannot be used.
 pub async fn run(office: &mut Office, args: &RevertArgs, out: &Output) -> Result<Exit, CliError> {
-    let integration = integration_of(office, &args.run)?;
+    let integration = integration_of(office, &args.run).await?;
     let pipelines = match &args.pipeline {
         Some(name) => vec![pipeline_of(office, &integration, name)?],
         None => Vec::new(),
@@ -50,10 +51,20 @@ pub async fn run(office: &mut Office, args: &RevertArgs, out: &Output) -> Result
     Ok(super::sync::worst(&[done]))
 }
 
-/// The integration is part of a run's name.
-fn integration_of(office: &Office, run: &str) -> Result<IntegrationName, CliError> {
-    let name = run.rsplit_once('-').map(|(integration, _)| integration);
-    let known = office.integrations(None)?.into_iter().find(|known| Some(known.as_str()) == name);
+/// The integration that lists the run. A run keeps the name that its integration had then, which may be another one's by
+/// now; one that is listed no longer is looked for where its name says.
+async fn integration_of(office: &mut Office, run: &str) -> Result<IntegrationName, CliError> {
+    let named = run.rsplit_once('-').map(|(integration, _)| integration);
+    let mut known = office.integrations(None)?;
+    known.sort_by_key(|known| Some(known.as_str()) != named);
+    for integration in &known {
+        let request = Request::Runs { integration: integration.clone(), limit: usize::MAX };
+        let Response::Runs(runs) = office.ask(request).await? else { return Err(Office::astray()) };
+        if runs.iter().any(|listed| listed.id == run) {
+            return Ok(integration.clone());
+        }
+    }
+    let known = known.into_iter().find(|known| Some(known.as_str()) == named);
     known.ok_or_else(|| CliError::Usage(format!("there is no run named `{run}`; `reconciled runs` lists them")))
 }
 

@@ -142,7 +142,7 @@ tests:
 "#;
 
 /// Two lists of people, and everything the commands need.
-fn world(dir: &Path) {
+pub(super) fn world(dir: &Path) {
     for (side, rows) in
         [("shop", "1,Jane,jane@x.example,1\n2,Rua,rua@x.example,2\n"), ("office", "A7,Jane,jane@x.example,\n")]
     {
