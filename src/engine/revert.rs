@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What a run did to the records of a pipeline, by the source ids of their links.
-type Images = BTreeMap<RecordId, (String, BTreeMap<(Side, FieldId), Image>)>;
+type Images = BTreeMap<RecordId, (String, BTreeMap<(Side, RecordId, FieldId), Image>)>;
 
 impl Run<'_> {
     /// Remembers with an intent what its call is about to overwrite; both become durable in one flush.
@@ -115,9 +115,9 @@ impl Run<'_> {
                     }
                     let (_, of_record) = images.entry(item.origin).or_insert_with(|| (item.label, BTreeMap::new()));
                     for write in item.fields {
-                        let (field, before, wrote) = (write.field, write.before, write.value);
-                        let image = Image { side, field, before, wrote: wrote.clone() };
-                        of_record.entry((side, field)).or_insert(image).wrote = wrote;
+                        let (field, record, before, wrote) = (write.field, item.id.clone(), write.before, write.value);
+                        let image = Image { side, record: record.clone(), field, before, wrote: wrote.clone() };
+                        of_record.entry((side, record, field)).or_insert(image).wrote = wrote;
                     }
                 }
             }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     config::FieldId,
-    record::{Cell, Side},
+    record::{Cell, RecordId, Side},
 };
 
 /// What a run did to one field of one record: the value before its first write, and the value of its last.
@@ -14,6 +14,8 @@ use crate::{
 pub struct Image {
     /// The side written.
     pub side: Side,
+    /// The record written, on that side.
+    pub record: RecordId,
     /// The field.
     pub field: FieldId,
     /// The value before.
@@ -43,6 +45,15 @@ pub fn revert_link(context: &Context<'_>, link: &Link, images: &[Image]) -> (Vec
         let state = link.fields.get(&field.id).unwrap_or(&unknown);
         let view = View::new(context.pipeline, context.lookups, link, field, state);
         let side = image.side;
+        if image.record != *link.id(side) {
+            let (before, record) = (shown(&image.before), &image.record);
+            let message = format!(
+                "not put back: {record} on the {side} had {before}, and by now {} is linked in its place",
+                link.id(side)
+            );
+            findings.push(left(Some(field.name.clone()), message));
+            continue;
+        }
         let present = view.before(side);
         if view.same(side, present, &image.before) {
             continue;

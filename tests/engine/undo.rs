@@ -87,6 +87,32 @@ async fn what_a_run_wrote_is_put_back_and_is_no_edit_of_either_side() {
 }
 
 #[tokio::test]
+async fn what_was_written_to_a_record_that_is_not_linked_any_more_is_left() {
+    let world = World::new(CONTACTS);
+    let (shop, books) = jane(&world).await;
+    world.shop.edit("contacts", &shop, json!({"phone": "021 2"}));
+    world.sync().await;
+    let run = last_run(&world).await;
+    let right = world
+        .books
+        .insert("contacts", json!({"name": "Jane Doe", "email": "jane@x.example", "phone": "021 2", "city": "Nelson"}));
+    let name = world.pipeline("contacts");
+    world.desk(async |desk| desk.remove_link(&name, &shop.as_str().into()).await.unwrap()).await;
+    world.desk(async |desk| desk.add_link(&name, &shop.as_str().into(), &right.as_str().into()).await.unwrap()).await;
+    world.sync().await;
+    let before = writes(&world);
+    let report = reverted(&world, &run).await;
+    assert_eq!((writes(&world), &world.books.get_body("contacts", &right)["phone"]), (before, &json!("021 2")));
+    let left: Vec<_> =
+        report.pipelines[0].findings.iter().filter(|found| found.message.contains("in its place")).collect();
+    assert_eq!(left.len(), 1, "{report:#?}");
+    for part in ["021 1", &books, &right] {
+        assert!(left[0].message.contains(part), "{}", left[0].message);
+    }
+    world.settled().await;
+}
+
+#[tokio::test]
 async fn what_was_touched_since_is_listed_and_left() {
     let world = World::new(CONTACTS);
     let (shop, books) = jane(&world).await;
