@@ -53,8 +53,9 @@ use thiserror::Error;
 pub(crate) use account::bind;
 pub use desk::{
     BeforeImage, Behind, ConflictItem, Desk, DeskError, Explanation, FieldExplanation, IntegrationStatus, ParkedItem,
-    PipelineStatus, Whereabouts,
+    PipelineStatus, Retried, Whereabouts,
 };
+pub(crate) use desk::{meant, on_side};
 pub use effect::{EditEffect, EditOf, EffectCounts, EffectItem, EffectKind, PipelineEffect, leave_out_of_edit};
 pub use meter::{Meter, Reading};
 pub use report::{
@@ -86,6 +87,9 @@ pub enum EngineError {
     /// A connection has no connector (its configuration is broken).
     #[error("connection `{0}` cannot be used: its configuration has errors")]
     NoConnector(ConnectionName),
+    /// What was asked for can be understood in more than one way.
+    #[error("{0}")]
+    Ambiguous(String),
 }
 
 /// The connectors of all connections.

@@ -10,6 +10,7 @@ use axum::{
 use super::{pages::Look, session::Told};
 use crate::{
     daemon::protocol::{Failure, FailureKind, Request, Response as Answer},
+    engine::Retried,
     store::Approval,
 };
 
@@ -73,7 +74,14 @@ fn told(answer: Answer) -> Told {
         },
         Answer::Linked(_) => "Done: these two are one from now on, and the next run makes them the same.",
         Answer::Unlinked(_) => "Done: these two are no pair any more. Both records stay.",
-        Answer::Retried(_) => "It is looked at again with the next run, which begins soon.",
+        Answer::Retried(Retried { entries: 0, .. }) => {
+            "A person took this back or left it out, so it is not tried again by itself: choose a value."
+        }
+        Answer::Retried(Retried { kept: 0, .. }) => "It is looked at again with the next run, which begins soon.",
+        Answer::Retried(_) => {
+            "It is looked at again with the next run, which begins soon. What a person took back or left out stays as it \
+             is until somebody chooses a value."
+        }
         Answer::Ignored => "It is off the list until something about it changes.",
         Answer::Resolved(_) => "Decided. The value goes to the other side with the next run, which begins soon.",
         Answer::Approved(_) => "Approved. It begins now.",

@@ -375,7 +375,7 @@ pub enum LinksCommand {
     Remove {
         /// The pipeline
         pipeline: String,
-        /// Id of either side
+        /// Id of either side; `target:17` says which side
         record: String,
     },
     /// Link the pairs in a CSV file: the source's id, the target's id
@@ -413,7 +413,7 @@ pub enum ParkedCommand {
     Ignore {
         /// The pipeline
         pipeline: String,
-        /// The record's id
+        /// The record's id on either side; `target:17` says which
         record: String,
     },
 }
@@ -430,7 +430,7 @@ pub enum ConflictsCommand {
     Resolve {
         /// The pipeline
         pipeline: String,
-        /// The record's id on either side
+        /// The record's id on either side; `target:17` says which
         record: String,
         /// Only this field; without it, every parked field of the record
         #[arg(long)]
@@ -481,7 +481,7 @@ pub struct RevertArgs {
     /// Only this pipeline
     #[arg(value_name = "PIPELINE")]
     pub pipeline: Option<String>,
-    /// Only the record with this id, of either side
+    /// Only the record with this id, of either side; `target:17` says which
     #[arg(value_name = "RECORD", requires = "pipeline")]
     pub record: Option<String>,
     /// Show what it would do, writing nothing

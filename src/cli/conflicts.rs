@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::PipelineName,
     daemon::protocol::{Request, Response},
-    engine::ConflictItem,
+    engine::{ConflictItem, meant},
     record::{RecordId, Side},
 };
 
@@ -69,7 +69,14 @@ async fn full_field(
 ) -> Result<String, CliError> {
     let request = Request::Conflicts { pipeline: Some(pipeline.clone()) };
     let Response::Conflicts(items) = office.ask(request).await? else { return Err(Office::astray()) };
-    let of_record = items.into_iter().filter(|item| item.source.as_str() == record || item.target.as_str() == record);
+    let (sides, id) = meant(record);
+    let is = |item: &ConflictItem, side: &Side| {
+        id == *match side {
+            Side::Source => &item.source,
+            Side::Target => &item.target,
+        }
+    };
+    let of_record = items.into_iter().filter(|item| sides.iter().any(|side| is(item, side)));
     let names: Vec<String> = of_record.map(|item| item.field).collect();
     let meant =
         names.iter().find(|name| *name == field).or_else(|| names.iter().find(|name| short_field(name) == field));

@@ -16,8 +16,9 @@ use super::{
     text::{Paint, ago, count, cut, one_line, until, wrap},
 };
 use crate::{
+    config::PipelineName,
     daemon::protocol::{Request, Response},
-    engine::ParkedItem,
+    engine::{ParkedItem, Retried},
     record::RecordId,
     store::Parked,
     sync::ParkCode,
@@ -36,10 +37,7 @@ pub async fn run(office: &mut Office, command: &ParkedCommand, out: &Output) -> 
             let request =
                 Request::ParkedRetry { pipeline: pipeline.clone(), record: record.as_deref().map(RecordId::from) };
             let Response::Retried(retried) = office.ask(request).await? else { return Err(Office::astray()) };
-            out.talk(&format!(
-                "the next run of {pipeline} looks at it again ({})",
-                count(retried as u64, "entry", "entries")
-            ));
+            out.talk(&told(&pipeline, retried));
             Ok(Exit::Done)
         }
         ParkedCommand::Ignore { pipeline, record } => {
@@ -49,6 +47,20 @@ pub async fn run(office: &mut Office, command: &ParkedCommand, out: &Output) -> 
             out.talk(&format!("{record} is off the list until its trouble changes"));
             Ok(Exit::Done)
         }
+    }
+}
+
+/// What is looked at again, and what is not because a person said so.
+fn told(pipeline: &PipelineName, Retried { entries, kept }: Retried) -> String {
+    let again = format!("the next run of {pipeline} looks at it again ({})", count(entries as u64, "entry", "entries"));
+    let stays = format!(
+        "{} as it is, because a person took it back or left it out: `conflicts resolve` chooses a side",
+        count(kept as u64, "field stays", "fields stay")
+    );
+    match (entries, kept) {
+        (_, 0) => again,
+        (0, _) => stays,
+        _ => format!("{again}\n{stays}"),
     }
 }
 

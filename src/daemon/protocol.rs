@@ -22,8 +22,8 @@ use crate::{
     config::{ConnectionName, IntegrationName, PipelineName},
     connector::Requests,
     engine::{
-        ConflictItem, DeskError, EngineError, Explanation, IntegrationStatus, Listed, ParkedItem, Reading, RunReport,
-        RunRequest,
+        ConflictItem, DeskError, EngineError, Explanation, IntegrationStatus, Listed, ParkedItem, Reading, Retried,
+        RunReport, RunRequest,
     },
     grant::{ConnectionNow, Consented},
     record::{RecordId, Side},
@@ -324,8 +324,8 @@ pub enum Response {
     Unlinked(Box<Link>),
     /// To [`Request::Parked`].
     Parked(Vec<ParkedItem>),
-    /// To [`Request::ParkedRetry`]: how many will be looked at again.
-    Retried(usize),
+    /// To [`Request::ParkedRetry`]: how many will be looked at again, and how many stay for a person to choose.
+    Retried(Retried),
     /// To [`Request::ParkedIgnore`].
     Ignored,
     /// To [`Request::Conflicts`].
@@ -456,7 +456,7 @@ impl From<EngineError> for Failure {
         let kind = match &error {
             EngineError::Store(_) => FailureKind::Store,
             EngineError::NoSuch { .. } => FailureKind::NoSuch,
-            EngineError::NoConnector(_) => FailureKind::NotPossible,
+            EngineError::NoConnector(_) | EngineError::Ambiguous(_) => FailureKind::NotPossible,
         };
         Self::new(kind, chain(&error))
     }

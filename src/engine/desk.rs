@@ -1,5 +1,7 @@
 //! The person's part: looking at what is remembered, and deciding what only a person can.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -20,11 +22,14 @@ mod approve;
 mod around;
 mod find;
 mod history;
+mod named;
 mod status;
 
 pub use around::{Behind, ParkedItem};
 pub use find::{Explanation, FieldExplanation, Whereabouts};
 pub use history::BeforeImage;
+pub(super) use named::two_of_them;
+pub(crate) use named::{meant, on_side};
 pub use status::{IntegrationStatus, PipelineStatus};
 
 /// Why a person's request could not be carried out.
@@ -69,6 +74,15 @@ pub struct ConflictItem {
     pub target_value: Cell,
     /// Why it is not settled.
     pub message: String,
+}
+
+/// What came of looking at parked entries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retried {
+    /// Entries that the next run looks at again.
+    pub entries: usize,
+    /// Fields that stay as they are: a person took them back or left them out, and only a choice ends that.
+    pub kept: usize,
 }
 
 /// Looks and decides for people.
@@ -122,18 +136,30 @@ impl<'e> Desk<'e> {
         Ok(items)
     }
 
-    /// Has a parked record looked at in the next run, or every one of a pipeline.
+    /// Has a parked record looked at in the next run, or every one of a pipeline. What a person took back or left out
+    /// stays: it would be written, and whoever did that has said that it shall not.
     ///
     /// # Errors
     ///
-    /// When the store fails, or nothing of that id is parked.
-    pub async fn retry(&self, name: &PipelineName, id: Option<&RecordId>) -> Result<usize, DeskError> {
+    /// When the store fails, nothing of that id is parked, or both sides have a parked record of that id.
+    pub async fn retry(&self, name: &PipelineName, id: Option<&RecordId>) -> Result<Retried, DeskError> {
         self.pipeline(name)?;
+        let parked = match id {
+            Some(id) => self.parked_of(name, id).await?,
+            None => self.parked(Some(name)).await?,
+        };
+        if parked.is_empty() {
+            return Err(DeskError::NoSuch(format!("nothing is parked in {name} under that id")));
+        }
         let at = self.engine.clock.now();
-        let (mut changes, mut count) = (Changes::new(), 0);
+        let (mut changes, mut retried) = (Changes::new(), Retried { entries: 0, kept: 0 });
         let mut unknown = [Vec::new(), Vec::new()];
-        for item in self.parked(Some(name)).await?.iter().filter(|item| id.is_none_or(|id| item.id == *id)) {
-            count += 1;
+        for item in &parked {
+            if item.parked.code.by_a_person() {
+                retried.kept += 1;
+                continue;
+            }
+            retried.entries += 1;
             let due = Due { at, why: "retried by hand".to_owned() };
             changes.together(|atomic| atomic.due(name, item.side, &item.id, &due));
             self.forget_park(&mut changes, name, item).await?;
@@ -144,11 +170,8 @@ impl<'e> Desk<'e> {
         for side in Side::BOTH {
             self.close_unknown(&mut changes, self.pipeline(name)?, side, &unknown[side.index()]).await?;
         }
-        if count == 0 {
-            return Err(DeskError::NoSuch(format!("nothing is parked in {name} under that id")));
-        }
         self.commit(changes).await?;
-        Ok(count)
+        Ok(retried)
     }
 
     /// A field stays parked while its values stay the same; a person who asks for a retry means it all the same.
@@ -160,7 +183,7 @@ impl<'e> Desk<'e> {
     ) -> Result<(), DeskError> {
         if let Some(mut link) = self.engine.ledger.link(name, item.side, &item.id).await? {
             for state in link.fields.values_mut() {
-                state.parked = None;
+                state.parked.take_if(|park| !park.code.by_a_person());
             }
             link.undeleted = None;
             link.revision += 1;
@@ -173,21 +196,23 @@ impl<'e> Desk<'e> {
     ///
     /// # Errors
     ///
-    /// When the store fails, or nothing of that id is parked.
+    /// When the store fails, nothing of that id is parked, or both sides have a parked record of that id.
     pub async fn ignore(&self, name: &PipelineName, id: &RecordId) -> Result<(), DeskError> {
         self.pipeline(name)?;
-        for side in Side::BOTH {
-            let mut parked = self.engine.ledger.parked(name, side, id).await?;
-            if !parked.is_empty() {
-                for entry in &mut parked {
-                    entry.ignored = true;
-                }
-                let mut changes = Changes::new();
-                changes.together(|atomic| atomic.park(name, side, id, &parked));
-                return self.commit(changes).await;
-            }
+        let places: BTreeSet<(Side, RecordId)> =
+            self.parked_of(name, id).await?.into_iter().map(|item| (item.side, item.id)).collect();
+        if places.is_empty() {
+            return Err(DeskError::NoSuch(format!("{id} is not parked in {name}")));
         }
-        Err(DeskError::NoSuch(format!("{id} is not parked in {name}")))
+        let mut changes = Changes::new();
+        for (side, id) in &places {
+            let mut parked = self.engine.ledger.parked(name, *side, id).await?;
+            for entry in &mut parked {
+                entry.ignored = true;
+            }
+            changes.together(|atomic| atomic.park(name, *side, id, &parked));
+        }
+        self.commit(changes).await
     }
 
     /// Fields whose sides disagree.
@@ -227,7 +252,7 @@ impl<'e> Desk<'e> {
     ///
     /// # Errors
     ///
-    /// When the store fails, or there is no such conflict.
+    /// When the store fails, there is no such conflict, or both sides have a linked record of that id.
     pub async fn resolve(
         &self,
         name: &PipelineName,
@@ -362,7 +387,7 @@ impl<'e> Desk<'e> {
     ///
     /// # Errors
     ///
-    /// When the store fails, or there is no such link.
+    /// When the store fails, there is no such link, or each side has a linked record of that id.
     pub async fn remove_link(&self, name: &PipelineName, id: &RecordId) -> Result<Link, DeskError> {
         let pipeline = self.pipeline(name)?;
         let link = self.linked(name, id).await?;
@@ -410,15 +435,6 @@ impl<'e> Desk<'e> {
     /// When the store fails.
     pub async fn runs(&self, integration: &IntegrationName, limit: usize) -> Result<Vec<RunRecord>, DeskError> {
         Ok(self.engine.ledger.runs(integration, limit).await?)
-    }
-
-    async fn linked(&self, name: &PipelineName, id: &RecordId) -> Result<Link, DeskError> {
-        for side in Side::BOTH {
-            if let Some(link) = self.engine.ledger.link(name, side, id).await? {
-                return Ok(link);
-            }
-        }
-        Err(DeskError::NoSuch(format!("{id} is not linked in {name}")))
     }
 
     async fn read(&self, pipeline: &Pipeline, side: Side, id: &RecordId) -> Result<Fresh, DeskError> {

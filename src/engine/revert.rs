@@ -1,8 +1,17 @@
 //! Taking a run back: an ordinary plan that writes its before-images, through guards, intents and reports like any other.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use super::{EngineError, Mode, Verb, plan::Planned, run::Run, step::Step};
+use super::{
+    EngineError, Mode, Verb,
+    desk::{meant, two_of_them},
+    plan::Planned,
+    run::Run,
+    step::Step,
+};
 use crate::{
     config::{ApplyMode, FieldId, Pipeline},
     record::{RecordId, Side},
@@ -10,8 +19,17 @@ use crate::{
     sync::{Context, Finding, FindingKind, Image, revert_link},
 };
 
-/// What a run did to the records of a pipeline, by the source ids of their links.
-type Images = BTreeMap<RecordId, (String, BTreeMap<(Side, RecordId, FieldId), Image>)>;
+/// What a run did to the records of a pipeline, by the source ids that their links had.
+type Images = BTreeMap<RecordId, Written>;
+
+/// What a run did to a pair of records.
+#[derive(Default)]
+struct Written {
+    /// Name for people.
+    label: String,
+    /// Field by field. A record may have taken the place of another while the run went on.
+    images: BTreeMap<(Side, RecordId, FieldId), Image>,
+}
 
 impl Run<'_> {
     /// Remembers with an intent what its call is about to overwrite; both become durable in one flush.
@@ -62,7 +80,7 @@ impl Run<'_> {
         }
         let mut planned = Planned::spilled(Spill::new(&self.engine.temp));
         let nothing = super::lookups::Known::default();
-        for (origin, (label, images)) in images {
+        for (origin, Written { label, images }) in images {
             let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Source, &origin).await? else {
                 self.left(pipeline, &origin, &label, "its link was dissolved since; nothing is put back");
                 continue;
@@ -102,7 +120,15 @@ impl Run<'_> {
 
     /// What the run did, first value before and last value written, of the records that are asked for.
     async fn images(&self, pipeline: &Pipeline, run: &str) -> Result<Images, EngineError> {
-        let only = self.request.revert.as_ref().and_then(|revert| revert.record.as_deref());
+        let only = self.request.revert.as_ref().and_then(|revert| revert.record.as_deref()).map(meant);
+        // Whoever is linked by that id now, under the id that it has on the source.
+        let mut of_target = BTreeSet::new();
+        if let Some((sides, id)) = &only
+            && sides.contains(&Side::Target)
+            && let Some(link) = self.engine.ledger.link(&pipeline.name, Side::Target, id).await?
+        {
+            of_target.insert(link.source);
+        }
         let mut images = Images::new();
         let mut after = None;
         loop {
@@ -110,21 +136,45 @@ impl Run<'_> {
             for overwritten in page.into_iter().filter(|overwritten| overwritten.run == run) {
                 let side = overwritten.side;
                 for item in overwritten.items {
-                    if only.is_some_and(|only| item.origin.as_str() != only && item.id.as_str() != only) {
-                        continue;
+                    let is = |(sides, id): &(&[Side], RecordId)| sides.contains(&Side::Target) && item.id == *id;
+                    if side == Side::Target && only.as_ref().is_some_and(is) {
+                        of_target.insert(item.origin.clone());
                     }
-                    let (_, of_record) = images.entry(item.origin).or_insert_with(|| (item.label, BTreeMap::new()));
+                    let written = images.entry(item.origin).or_default();
+                    written.label = item.label;
                     for write in item.fields {
                         let (field, record, before, wrote) = (write.field, item.id.clone(), write.before, write.value);
                         let image = Image { side, record: record.clone(), field, before, wrote: wrote.clone() };
-                        of_record.entry((side, record, field)).or_insert(image).wrote = wrote;
+                        written.images.entry((side, record, field)).or_insert(image).wrote = wrote;
                     }
                 }
             }
             match next {
                 Some(key) => after = Some(key),
-                None => return Ok(images),
+                None => break,
             }
         }
+        match only {
+            Some(only) => chosen(pipeline, images, &only, &of_target),
+            None => Ok(images),
+        }
     }
+}
+
+/// The images of the record that is meant, whose id on the source is the id that was written, or one `of_target`.
+fn chosen(
+    pipeline: &Pipeline,
+    mut images: Images,
+    (sides, id): &(&[Side], RecordId),
+    of_target: &BTreeSet<RecordId>,
+) -> Result<Images, EngineError> {
+    let by_source = images.get(id).filter(|_| sides.contains(&Side::Source));
+    let by_target = images.iter().find(|(origin, _)| of_target.contains(*origin) && *origin != id);
+    if let (Some(one), Some((_, other))) = (by_source, by_target) {
+        let records = [one, other].map(|written| format!("`{}`", written.label));
+        return Err(EngineError::Ambiguous(two_of_them(id, &pipeline.name, records.each_ref().map(String::as_str))));
+    }
+    let source = by_source.is_some();
+    images.retain(|origin, _| (source && origin == id) || of_target.contains(origin));
+    Ok(images)
 }

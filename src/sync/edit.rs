@@ -64,7 +64,7 @@ pub fn leave_out(context: &Context<'_>, link: &Link) -> Option<Link> {
         let view =
             View::new(context.pipeline, context.lookups, link, field, link.fields.get(&field.id).unwrap_or(&unknown));
         let park = FieldPark {
-            code: ParkCode::Difference,
+            code: ParkCode::LeftOut,
             message: "left out when the edit of the configuration was approved".to_owned(),
             seen: Side::BOTH.map(|side| view.present(side).clone()),
             config: context.pipeline.hash,
@@ -107,6 +107,7 @@ const fn of_the_remote(code: ParkCode) -> bool {
         | ParkCode::Proposed
         | ParkCode::Unmappable
         | ParkCode::Reverted
+        | ParkCode::LeftOut
         | ParkCode::TwoWriters
         | ParkCode::Unreadable
         | ParkCode::DeletedAndEdited => false,

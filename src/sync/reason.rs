@@ -78,6 +78,8 @@ pub enum ParkCode {
     FlipFlop,
     /// A person took back what was written: the sides differ until one of them changes.
     Reverted,
+    /// A person approved an edit of the configuration but for this record: the sides differ until one of them changes.
+    LeftOut,
     /// The remote takes it when a record is made, and no change: of such records at all, or of this field.
     Unchangeable,
     /// Deleted on one side and edited on the other: an edit beats a deletion.
@@ -89,6 +91,12 @@ pub enum ParkCode {
 }
 
 impl ParkCode {
+    /// Whether a person said that it shall not be written, so that only a person's choice or another value ends that.
+    #[must_use]
+    pub const fn by_a_person(self) -> bool {
+        matches!(self, Self::Reverted | Self::LeftOut)
+    }
+
     /// What a person can do about it.
     #[must_use]
     pub const fn remedy(self) -> &'static str {
@@ -106,7 +114,9 @@ impl ParkCode {
             Self::Reshaped => "check the value on the remote; declare its canonical form in the connector",
             Self::Unknown => "look whether the record exists on the remote, then `links add` it or `parked retry`",
             Self::IdTaken => "two records seem to be one on the remote; look at both, then correct the link",
-            Self::Reverted => "choose a side with `conflicts resolve`, or edit one of them: then it goes on as always",
+            Self::Reverted | Self::LeftOut => {
+                "choose a side with `conflicts resolve`, or edit one of them: then it goes on as always"
+            }
             Self::FlipFlop => {
                 "find what changes it back on one of the sides (a rule of that system, another pipeline); then \
                  `conflicts resolve`, make the field one-way, or declare how the system reshapes it"
@@ -146,6 +156,7 @@ impl fmt::Display for ParkCode {
             Self::TwoWriters => "two-writers",
             Self::FlipFlop => "flip-flop",
             Self::Reverted => "reverted",
+            Self::LeftOut => "left-out",
             Self::Unchangeable => "unchangeable",
             Self::DeletedAndEdited => "deleted-and-edited",
             Self::Unreadable => "unreadable",

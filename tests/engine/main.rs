@@ -21,6 +21,7 @@ mod lists;
 mod loops;
 mod matching;
 mod moved;
+mod named;
 mod neighbours;
 mod one_way;
 mod outcomes;

@@ -6,8 +6,8 @@ use std::{
 };
 
 use reconciled::{
-    engine::{Mode, Revert, RunReport, RunRequest},
-    record::Side,
+    engine::{EditOf, Mode, Retried, Revert, RunReport, RunRequest, leave_out_of_edit},
+    record::{RecordId, Side},
     store::Space,
     sync::{FindingKind, ParkCode},
 };
@@ -84,6 +84,61 @@ async fn what_a_run_wrote_is_put_back_and_is_no_edit_of_either_side() {
     assert_eq!(world.books.get_body("contacts", &books)["phone"], "021 2");
     assert!(world.desk(async |desk| desk.parked(None).await.unwrap()).await.is_empty());
     world.settled().await;
+}
+
+#[tokio::test]
+async fn a_retry_of_what_is_parked_writes_nothing_that_a_person_took_back() {
+    let world = World::new(CONTACTS);
+    let (shop, books) = jane(&world).await;
+    world.shop.edit("contacts", &shop, json!({"phone": "021 2"}));
+    world.sync().await;
+    reverted(&world, &last_run(&world).await).await;
+    world.shop.edit("contacts", &shop, json!({"city": "Picton"}));
+    world.books.edit("contacts", &books, json!({"city": "Levin"}));
+    world.sync().await;
+
+    let name = world.pipeline("contacts");
+    let retry = async |id: Option<&str>| {
+        let id = id.map(RecordId::from);
+        let retried = world.desk(async |desk| desk.retry(&name, id.as_ref()).await.unwrap()).await;
+        world.settled().await;
+        let parked = world.desk(async |desk| desk.parked(None).await.unwrap()).await;
+        assert!(parked.iter().any(|item| item.parked.code == ParkCode::Reverted), "{parked:#?}");
+        assert_eq!(world.books.get_body("contacts", &books)["phone"], "021 1");
+        (retried.entries, retried.kept)
+    };
+    assert_eq!(retry(None).await, (1, 1), "the conflict of the same record, but not what was taken back");
+    assert_eq!(retry(Some(&books)).await, (1, 1));
+    world.books.edit("contacts", &books, json!({"city": "Picton"}));
+    world.sync().await;
+    assert_eq!(retry(Some(&shop)).await, (0, 1));
+}
+
+#[tokio::test]
+async fn a_retry_of_what_is_parked_writes_nothing_that_was_left_out_of_an_edit() {
+    // Two ways to say which of both phones counts.
+    let (before, after) =
+        ("first_run: { apply: automatic }", "first_run: { apply: automatic, differences: source-wins }");
+    let mut world = World::new(&CONTACTS.replace(before, "first_run: { apply: automatic, differences: park }"));
+    let shop = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "phone": "021 2"}));
+    let books = world.books.insert("contacts", json!({"name": "Jane", "email": "jane@x.example", "phone": "021 1"}));
+    world.sync().await;
+    world.reconfigure(&CONTACTS.replace(before, after));
+    let engine = world.engine();
+    let new = engine.config.integrations.values().next().unwrap();
+    let edit = EditOf { ledger: &engine.ledger, config: &engine.config, old: vec![new], new, now: world.clock.now() };
+    assert_eq!(leave_out_of_edit(&edit, &[shop.as_str().into()]).await.unwrap(), 1);
+    world.sync().await;
+    let name = world.pipeline("contacts");
+    let retried = world.desk(async |desk| desk.retry(&name, None).await.unwrap()).await;
+    assert_eq!(retried, Retried { entries: 0, kept: 1 });
+    world.settled().await;
+    assert_eq!(world.books.get_body("contacts", &books)["phone"], "021 1");
+    let parked = world.desk(async |desk| desk.parked(None).await.unwrap()).await;
+    assert_eq!(parked.iter().map(|item| item.parked.code).collect::<Vec<_>>(), [ParkCode::LeftOut]);
+    world.desk(async |desk| desk.resolve(&name, &shop.as_str().into(), None, Side::Source).await.unwrap()).await;
+    world.settled().await;
+    assert_eq!(world.books.get_body("contacts", &books)["phone"], "021 2");
 }
 
 #[tokio::test]

@@ -162,7 +162,7 @@ async fn a_create_of_unknown_outcome_is_there_once_or_a_person_is_asked() {
                 // It stays so until the person has looked, and says to make it.
                 world.settled().await;
                 let retried = world.desk(async |desk| desk.retry(&world.pipeline("contacts"), None).await.unwrap());
-                assert_eq!(retried.await, 1);
+                assert_eq!(retried.await.entries, 1);
                 rest(&world).await;
             }
             let made = world.books.all("contacts");
@@ -254,7 +254,7 @@ async fn creates_that_nobody_can_find_out_about_are_retried_together() {
     rest(&world).await;
     assert_eq!((world.books.count("contacts"), unknown(&world).await), (0, 3));
     let retried = world.desk(async |desk| desk.retry(&world.pipeline("contacts"), None).await.unwrap()).await;
-    assert_eq!(retried, 3);
+    assert_eq!(retried.entries, 3);
     rest(&world).await;
     assert_eq!((world.books.count("contacts"), unknown(&world).await), (3, 0));
     world.settled().await;

@@ -10,7 +10,7 @@ use crate::{
         protocol::Request,
         reload::{HeldEdit, Rollout, RolloutStage},
     },
-    engine::{ConflictItem, ParkedItem, PipelineStatus},
+    engine::{ConflictItem, ParkedItem, PipelineStatus, on_side},
     record::{Cell, RecordId, Side},
     store::{Approval, Choice, HeldRun, Stage},
     sync::ParkCode,
@@ -38,8 +38,10 @@ pub(super) fn parked(frame: &Frame, item: &ParkedItem) -> Markup {
     let (config, pipeline) = (&frame.config, &item.pipeline);
     let other = words::system(config, pipeline, item.side.other());
     let name = words::record(config, pipeline, item.side, &item.parked.label);
-    let retry = Request::ParkedRetry { pipeline: pipeline.clone(), record: Some(item.id.clone()) };
-    let ignore = Request::ParkedIgnore { pipeline: pipeline.clone(), record: item.id.clone() };
+    // The other side may have another record of that id.
+    let record = on_side(item.side, &item.id);
+    let retry = Request::ParkedRetry { pipeline: pipeline.clone(), record: Some(record.clone()) };
+    let ignore = Request::ParkedIgnore { pipeline: pipeline.clone(), record };
     html! {
         section.card.warn {
             p.say {
@@ -119,7 +121,7 @@ pub(super) fn conflict(frame: &Frame, item: &ConflictItem) -> Markup {
     let side = |side: Side, id: &RecordId, value: &Cell| {
         let resolve = Request::ConflictResolve {
             pipeline: pipeline.clone(),
-            record: item.source.clone(),
+            record: on_side(Side::Source, &item.source),
             field: Some(item.field.clone()),
             winner: side,
         };

@@ -8,7 +8,7 @@ use crate::{
     cli::{report::short_field, text},
     config::PipelineName,
     daemon::protocol::{Failure, FailureKind, Request, Response as Answer},
-    engine::{Explanation, FieldExplanation, ParkedItem, Whereabouts},
+    engine::{Explanation, FieldExplanation, ParkedItem, Whereabouts, on_side},
     record::{Cell, RecordId, Side},
 };
 
@@ -106,7 +106,7 @@ fn row(frame: &Frame, one: &Explanation, field: &FieldExplanation, source: &Reco
     let use_side = |side: Side| {
         let request = Request::ConflictResolve {
             pipeline: one.pipeline.clone(),
-            record: source.clone(),
+            record: on_side(Side::Source, source),
             field: Some(field.field.clone()),
             winner: side,
         };

@@ -206,6 +206,7 @@ pub(super) const fn advice(code: ParkCode) -> &'static str {
             "Something keeps changing it back. Find out what does (a rule in one of the systems), then choose a value."
         }
         ParkCode::Reverted => "This was taken back by a person. Choose a value, or edit one of them.",
+        ParkCode::LeftOut => "A person left this out of an edit. Choose a value, or edit one of them.",
         ParkCode::Unchangeable => {
             "The other system takes this when a record is made, and no change of it. Correct it there by hand, or undo the change."
         }

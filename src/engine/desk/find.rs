@@ -89,17 +89,15 @@ impl Desk<'_> {
     /// When the store fails, or no record of the pipeline is named so.
     pub async fn explain(&self, name: &PipelineName, text: &str) -> Result<Vec<Explanation>, DeskError> {
         let pipeline = self.pipeline(name)?;
-        let id = RecordId::from(text);
         let mut found = Vec::new();
-        for side in Side::BOTH {
-            if let Some(link) = self.engine.ledger.link(name, side, &id).await? {
-                found.push(self.explain_link(pipeline, &link).await?);
-                return Ok(found);
+        for named in self.named(name, &RecordId::from(text)).await? {
+            if let Some(link) = &named.link {
+                found.push(self.explain_link(pipeline, link).await?);
+                continue;
             }
-            if let Some(fresh) =
-                self.engine.ledger.fresh(name, side, std::slice::from_ref(&id)).await?.into_iter().next().flatten()
-            {
-                found.push(self.explain_fresh(pipeline, side, &fresh).await?);
+            let known = self.engine.ledger.fresh(name, named.side, std::slice::from_ref(&named.id)).await?;
+            if let Some(fresh) = known.into_iter().next().flatten() {
+                found.push(self.explain_fresh(pipeline, named.side, &fresh).await?);
             }
         }
         if found.is_empty() {

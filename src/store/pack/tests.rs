@@ -102,6 +102,8 @@ fn codes() -> impl Strategy<Value = ParkCode> {
         P::Expectation,
         P::Unchangeable,
         P::FlipFlop,
+        P::Reverted,
+        P::LeftOut,
     ])
 }
 
