@@ -52,6 +52,16 @@ impl Health {
         }
     }
 
+    /// Somebody met an error of the store. A damaged value is no failure of the store, which nobody else has to wait for:
+    /// whoever needs the value says that it cannot be used.
+    pub fn met(&self, error: &StoreError, now: DateTime<Utc>) {
+        if is_damage(error) {
+            tracing::error!(event = "store.damaged", error = %chain(error), "whoever needs this value waits for it");
+        } else {
+            self.failed(error, now);
+        }
+    }
+
     /// Tells when it begins to fail.
     pub fn failures(&self) -> watch::Receiver<u64> {
         self.failures.subscribe()
@@ -87,6 +97,11 @@ impl Health {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Failing>> {
         self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether one value cannot be used, while the store works.
+pub(super) const fn is_damage(error: &StoreError) -> bool {
+    matches!(error, StoreError::Damaged { .. })
 }
 
 /// Writes and flushes a value of no meaning. A store that failed for good is opened anew: that one is given.

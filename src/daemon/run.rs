@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedMutexGuard, mpsc};
 
 use super::{
     control::{Shared, Stop},
-    gate, outlook,
+    gate, health, outlook, paused,
     protocol::{Failure, FailureKind, Progress, chain},
     schedule::Ended,
     slot::{Drain, Slot, State},
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     config::{ApplyMode, ConnectionName, Integration, IntegrationName, PipelineName},
     engine::{EngineError, Listing, Meter, Mode, RunReport, RunRequest, Tally, Trouble},
+    record::Side,
     store::StoreError,
 };
 
@@ -39,6 +40,9 @@ pub(super) enum RunError {
     /// The integration is not in the configuration any more.
     #[error("`{0}` was removed from the configuration")]
     Removed(IntegrationName),
+    /// Nobody had asked for it, and while it stood in line a person paused it or had it start only by hand.
+    #[error("it was paused, or starts only by hand, since it stood in line")]
+    CalledOff,
     /// A mistake in the program.
     #[error("the run ended by a mistake in the program: {0}; please report it")]
     Panicked(String),
@@ -50,7 +54,9 @@ impl From<RunError> for Failure {
             RunError::Engine(error) => error.into(),
             RunError::Removed(_) => Self::new(FailureKind::NoSuch, error.to_string()),
             RunError::Stopping => Self::new(FailureKind::Stopping, error.to_string()),
-            RunError::Replaced | RunError::Panicked(_) => Self::new(FailureKind::NotPossible, error.to_string()),
+            RunError::Replaced | RunError::CalledOff | RunError::Panicked(_) => {
+                Self::new(FailureKind::NotPossible, error.to_string())
+            }
         }
     }
 }
@@ -77,36 +83,18 @@ pub(super) async fn run(
         }
     });
     tell(Progress::Queued);
-    let line = async {
-        slot.may_begin().await;
-        let turn = slot.turn.clone().lock_owned().await;
-        slot.listens(clock.monotonic());
-        // Only now: a new configuration takes over while nobody has the turn.
-        let (mut connections, former) =
-            slot.peek(|state| (state.version.connections.clone(), state.version.former.clone()));
-        if let Some(connection) = &request.connection {
-            connections = BTreeSet::from([connection.clone()]);
+    let begun = match stand_in_line(shared, slot, &request).await {
+        Ok(guards) if watched.is_some() => Ok((guards, request)),
+        Ok(guards) => wanted_by_now(slot, request).map(|request| (guards, request)),
+        Err(error) => Err(error),
+    };
+    let (Guards { turn, locks, connections }, request) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            slot.with(|state| state.phase = Phase::Waiting);
+            return Err(error);
         }
-        // Runs of others may still deliver to what this integration was before.
-        let locks = shared.lock(&connections.union(&former).cloned().collect()).await;
-        if !former.is_empty() {
-            slot.with(|state| state.version.former.clear());
-        }
-        (turn, locks, connections)
     };
-    let guards = tokio::select! {
-        biased;
-        () = shared.stopped(Stop::Finishing) => None,
-        guards = line => Some(guards),
-    };
-    let Some((turn, locks, connections)) = guards else {
-        slot.with(|state| state.phase = Phase::Waiting);
-        return Err(RunError::Stopping);
-    };
-    if slot.is_retired() {
-        slot.with(|state| state.phase = Phase::Waiting);
-        return Err(RunError::Removed(slot.name.clone()));
-    }
     let started = clock.now();
     // From here to its end the run keeps this configuration, whatever takes over meanwhile.
     let mut engine = shared.engine();
@@ -117,15 +105,16 @@ pub(super) async fn run(
     let integration = slot.integration();
     slot.listens(clock.monotonic());
     engine.connectors = Arc::new(gate::before(&engine.connectors, &slot.connections(), (slot, clock)));
-    slot.with(|state| {
+    let told = slot.with(|state| {
         state.runs = state.runs.wrapping_add(1);
         engine.seed = engine.seed.wrapping_add(state.runs.wrapping_mul(APART));
         state.phase = Phase::Running { mode: request.mode, why: why.clone(), since: started };
         state.meter = Some(Arc::clone(&meter));
-        let whole = is_whole(&request, state);
-        if let (Mode::Sync, true, Some(agenda)) = (request.mode, whole, &mut state.agenda) {
+        let whole = request.mode == Mode::Sync && is_whole(&request, state);
+        if let Some(agenda) = state.agenda.as_mut().filter(|_| whole) {
             agenda.run_began(started);
         }
+        whole || (watched.is_none() && request.mode != Mode::Poll)
     });
     tell(Progress::Started { at: started });
     let listing = watched
@@ -143,21 +132,82 @@ pub(super) async fn run(
         },
     };
     shared.counts.echoes(meter.echoed());
-    let kept = Kept { integration, connections, started };
+    let kept = Kept { integration, connections, started, told };
     let outcome = conclude(shared, slot, &request, &kept, outcome).await;
+    let says = says_something(&request, &kept, &outcome);
     slot.with(|state| {
         state.phase = Phase::Waiting;
         state.meter = None;
-        state.failure = outcome.as_ref().err().map(|error| chain(error));
-        state.failed_in_row = match failed(&request, &outcome) {
-            Some(true) => state.failed_in_row.saturating_add(1),
-            Some(false) => 0,
-            None => state.failed_in_row,
-        };
+        if says {
+            state.failure = outcome.as_ref().err().map(|error| chain(error));
+            state.failed_in_row = match failed(&request, &outcome) {
+                Some(true) => state.failed_in_row.saturating_add(1),
+                Some(false) => 0,
+                None => state.failed_in_row,
+            };
+        }
         state.unsure |= outcome.is_err();
     });
     drop((turn, locks));
     outcome
+}
+
+/// What a run holds while nobody else may run, and the connections that it uses.
+struct Guards {
+    turn: OwnedMutexGuard<()>,
+    locks: Vec<OwnedMutexGuard<()>>,
+    connections: BTreeSet<ConnectionName>,
+}
+
+/// Waits until a run may begin.
+async fn stand_in_line(shared: &Shared, slot: &Slot, request: &RunRequest) -> Result<Guards, RunError> {
+    let line = async {
+        slot.may_begin().await;
+        let turn = slot.turn.clone().lock_owned().await;
+        slot.listens(shared.clock.monotonic());
+        // Only now: a new configuration takes over while nobody has the turn.
+        let (mut connections, former) =
+            slot.peek(|state| (state.version.connections.clone(), state.version.former.clone()));
+        if let Some(connection) = &request.connection {
+            connections = BTreeSet::from([connection.clone()]);
+        }
+        // Runs of others may still deliver to what this integration was before.
+        let locks = shared.lock(&connections.union(&former).cloned().collect()).await;
+        if !former.is_empty() {
+            slot.with(|state| state.version.former.clear());
+        }
+        Guards { turn, locks, connections }
+    };
+    let guards = tokio::select! {
+        biased;
+        () = shared.stopped(Stop::Finishing) => return Err(RunError::Stopping),
+        guards = line => guards,
+    };
+    if slot.is_retired() { Err(RunError::Removed(slot.name.clone())) } else { Ok(guards) }
+}
+
+/// What a run that nobody asked for is to do when its turn has come. It may have stood in line for minutes: meanwhile a
+/// person may have paused it, or the timetable may have been edited, which takes effect at once.
+fn wanted_by_now(slot: &Slot, mut request: RunRequest) -> Result<RunRequest, RunError> {
+    slot.with(|state| {
+        let integration = &state.version.integration;
+        let polls = request.mode == Mode::Poll;
+        if !integration.automatic || paused::is_whole(&state.pauses, integration) {
+            if let Some(agenda) = state.agenda.as_mut().filter(|_| !polls) {
+                agenda.run_failed(&request.why);
+            }
+            return Err(RunError::CalledOff);
+        }
+        if !polls {
+            request.mode = if integration.apply == ApplyMode::Observe { Mode::Plan } else { Mode::Sync };
+            let names = integration.pipelines.iter().map(|pipeline| &pipeline.name);
+            let (paused, going): (Vec<_>, Vec<_>) =
+                names.cloned().partition(|name| state.pauses.contains_key(name.as_str()));
+            // None of them would mean all: then it is paused as a whole, and was called off.
+            request.pipelines = if paused.is_empty() { Vec::new() } else { going };
+        }
+        Ok(request)
+    })
 }
 
 /// One of the counts, of all pipelines.
@@ -168,9 +218,19 @@ fn total(report: &RunReport, count: impl Fn(&Tally) -> u64) -> u64 {
 /// Whether a run failed; `None` where it tells nothing: it was cut short by the daemon, or was no run that writes.
 fn failed(request: &RunRequest, outcome: &Result<RunReport, RunError>) -> Option<bool> {
     match outcome {
-        Err(RunError::Stopping | RunError::Replaced | RunError::Removed(_)) => None,
+        Err(RunError::Stopping | RunError::Replaced | RunError::Removed(_) | RunError::CalledOff) => None,
         Err(_) => Some(true),
         Ok(report) => (request.mode == Mode::Sync).then(|| report.exit_code() == 1),
+    }
+}
+
+/// Whether it shows how the integration stands. What a person asked for in vain (a name that is not there, a plan that
+/// cannot be made) does not: they are told, and nobody else.
+fn says_something(request: &RunRequest, kept: &Kept, outcome: &Result<RunReport, RunError>) -> bool {
+    match outcome {
+        Ok(_) => true,
+        Err(RunError::Engine(EngineError::NoSuch { .. })) => false,
+        Err(_) => kept.counts(request) || request.mode == Mode::Poll,
     }
 }
 
@@ -179,13 +239,35 @@ struct Kept {
     integration: Arc<Integration>,
     connections: BTreeSet<ConnectionName>,
     started: DateTime<Utc>,
+    /// The agenda was told that a run began: it must be told of its end, whatever was edited or resumed meanwhile.
+    told: bool,
 }
 
-/// A run of everything that is not paused, which does what any reason for a run wants.
+impl Kept {
+    /// Whether it was a run as the schedule wants them. Where nothing may be written by itself, a plan is the run.
+    fn counts(&self, request: &RunRequest) -> bool {
+        let observes = self.integration.apply == ApplyMode::Observe && request.mode == Mode::Plan;
+        self.told || request.mode == Mode::Sync || observes
+    }
+
+    /// The connections of which the run shows how they stand. What a pipeline wants of them that was left out, or could
+    /// not go on because another system failed, was not asked of them.
+    fn used(&self, report: &RunReport) -> BTreeSet<ConnectionName> {
+        let went = |name: &PipelineName| {
+            report.pipelines.iter().any(|pipeline| pipeline.pipeline == *name && pipeline.skipped.is_none())
+        };
+        let pipelines = self.integration.pipelines.iter().filter(|pipeline| went(&pipeline.name));
+        let ends = pipelines.flat_map(|pipeline| Side::BOTH.map(|side| pipeline.end(side).connection.name.clone()));
+        ends.filter(|name| self.connections.contains(name)).collect()
+    }
+}
+
+/// A run of everything that is not paused, which does what any reason for a run wants. Taking a run back syncs nothing.
 fn is_whole(request: &RunRequest, state: &State) -> bool {
     let mut wanted = state.version.integration.pipelines.iter().map(|pipeline| &pipeline.name);
     let left_out = |name: &PipelineName| !state.pauses.contains_key(name.as_str()) && !request.pipelines.contains(name);
-    request.limit.is_none() && (request.pipelines.is_empty() || !wanted.any(left_out))
+    let syncs = request.limit.is_none() && request.revert.is_none();
+    syncs && (request.pipelines.is_empty() || !wanted.any(left_out))
 }
 
 /// Tells the agenda of this integration, and those that share what was read, what came of a run.
@@ -198,9 +280,7 @@ async fn conclude(
 ) -> Result<RunReport, RunError> {
     let now = shared.clock.now();
     let whole = slot.peek(|state| is_whole(request, state));
-    // Where nothing may be written by itself, a plan is the run.
-    let observes = kept.integration.apply == ApplyMode::Observe && request.mode == Mode::Plan;
-    let counts = request.mode == Mode::Sync || observes;
+    let counts = kept.counts(request);
     if counts {
         shared.counts.run(&request.integration, (kept.started, now), outcome.as_ref().ok());
     }
@@ -223,36 +303,21 @@ async fn conclude(
             );
             // A run that was asked to make room tells nothing about its connections.
             if *slot.draining().borrow() < Drain::Closed {
-                let over = slot.note_troubles(&kept.connections, &report.troubles, counts && whole, now);
+                let over = slot.note_troubles(&kept.used(report), &report.troubles, counts && whole, now);
                 tell_of_refusals(shared, slot, &report.troubles, &over);
             }
             match tell_others(shared, slot, kept.started, report).await {
                 Ok(()) if request.mode == Mode::Poll => return outcome,
                 Ok(()) => outlook::look(&shared.engine(), &kept.integration, &slot.paused()).await,
                 Err(error) if request.mode == Mode::Poll => {
-                    shared.health.failed(&error, now);
+                    shared.health.met(&error, now);
                     return outcome;
                 }
                 Err(error) => Err(error),
             }
         }
         Err(error) => {
-            tracing::error!(event = "run.failed", integration = %request.integration, error = %chain(error));
-            if let RunError::Engine(EngineError::Store(error)) = error {
-                shared.health.failed(error, now);
-            }
-            if counts && whole {
-                let passes =
-                    matches!(error, RunError::Engine(EngineError::Store(_)) | RunError::Stopping | RunError::Replaced);
-                slot.poke(|agenda| {
-                    if passes {
-                        agenda.run_failed(&request.why);
-                    } else {
-                        // It may have written some of it; what is left is due.
-                        agenda.run_ended(now, &Ended { again: true, ..Ended::default() });
-                    }
-                });
-            }
+            broke_off(shared, slot, request, (error, kept.told || (counts && whole)));
             return outcome;
         }
     };
@@ -271,7 +336,7 @@ async fn conclude(
         }
         Err(error) => {
             // The run itself is done and recorded; only what comes next is not known.
-            shared.health.failed(&error, now);
+            shared.health.met(&error, now);
             slot.with(|state| state.unsure = true);
             if counts {
                 slot.poke(|agenda| agenda.run_ended(now, &Ended { again: true, ..Ended::default() }));
@@ -279,6 +344,30 @@ async fn conclude(
         }
     }
     outcome
+}
+
+/// A run has no report. `counts` says whether the agenda waits for its end.
+fn broke_off(shared: &Shared, slot: &Slot, request: &RunRequest, (error, counts): (&RunError, bool)) {
+    let now = shared.clock.now();
+    tracing::error!(event = "run.failed", integration = %request.integration, error = %chain(error));
+    let passes = match error {
+        RunError::Engine(EngineError::Store(error)) => {
+            shared.health.met(error, now);
+            // Nobody notices when a damaged value is put right: it is looked for with back-off.
+            !health::is_damage(error)
+        }
+        error => matches!(error, RunError::Stopping | RunError::Replaced),
+    };
+    if counts {
+        slot.poke(|agenda| {
+            if passes {
+                agenda.run_failed(&request.why);
+            } else {
+                // It may have written some of it; what is left is due.
+                agenda.run_ended(now, &Ended { again: true, ..Ended::default() });
+            }
+        });
+    }
 }
 
 /// Whether to try again by itself: a remote failed for a reason that passes, an outcome is not known, or records were
@@ -339,7 +428,8 @@ async fn tell_others(
             Err(error) => {
                 // Whoever could not be told looks for itself when the store works again.
                 other.with(|state| state.unsure = true);
-                failed = Err(error);
+                // A value of its own that is damaged is its own trouble.
+                failed = if health::is_damage(&error) { failed } else { Err(error) };
             }
         }
     }

@@ -2,21 +2,25 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     control::{Reading, Shared, Stop},
-    outlook,
+    health, outlook,
     paused::{self, Pauses},
-    run::run,
+    protocol::chain,
+    run::{RunError, run},
     schedule::{Action, Agenda, Remembered},
     slot::{Rest, Slot},
 };
 use crate::{
-    config::{ApplyMode, ConnectionName},
+    config::ConnectionName,
     engine::{Mode, RunRequest},
     store::StoreError,
 };
+
+/// How long an integration waits before it looks again at a value that cannot be used.
+const DAMAGED: TimeDelta = TimeDelta::minutes(1);
 
 /// Works until the daemon stops.
 pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
@@ -42,7 +46,7 @@ pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
                         state.pauses = pauses.into_iter().chain(std::mem::take(&mut state.pauses)).collect();
                     });
                 }
-                Err(error) => shared.health.failed(&error, now),
+                Err(error) => cannot_look(&shared, &slot, &error, read).await,
             }
             continue;
         }
@@ -54,7 +58,7 @@ pub(super) async fn work(shared: Arc<Shared>, slot: Arc<Slot>) {
                         agenda.saw_change(now);
                     }
                 }),
-                Err(error) => shared.health.failed(&error, now),
+                Err(error) => cannot_look(&shared, &slot, &error, read).await,
             }
             continue;
         }
@@ -95,6 +99,19 @@ async fn rest(shared: &Shared, slot: &Slot, (until, read): (Option<DateTime<Utc>
     slot.with(|state| state.rest = Rest::Busy);
 }
 
+/// What is remembered of an integration cannot be read: the store fails, or, of this one alone, a value is damaged.
+async fn cannot_look(shared: &Shared, slot: &Slot, error: &StoreError, read: Reading) {
+    shared.health.met(error, read.wall);
+    if health::is_damage(error) {
+        let again = read.wall + DAMAGED;
+        slot.with(|state| {
+            state.failure = Some(chain(error));
+            state.rest = Rest::Until(again);
+        });
+        rest(shared, slot, (Some(again), read)).await;
+    }
+}
+
 async fn remembered(shared: &Shared, slot: &Slot) -> Result<(Remembered, Pauses), StoreError> {
     let ledger = &shared.ledger();
     let name = &slot.name;
@@ -117,14 +134,8 @@ async fn remembered(shared: &Shared, slot: &Slot) -> Result<(Remembered, Pauses)
 async fn perform(shared: &Shared, slot: &Arc<Slot>, action: Action) {
     match action {
         Action::Run { why, full } => {
-            let mode = if slot.integration().apply == ApplyMode::Observe { Mode::Plan } else { Mode::Sync };
-            let mut request = request(slot, mode, why, full);
-            let paused = slot.paused();
-            if !paused.is_empty() {
-                let names =
-                    slot.integration().pipelines.iter().map(|pipeline| pipeline.name.clone()).collect::<Vec<_>>();
-                request.pipelines = names.into_iter().filter(|name| !paused.contains(name)).collect();
-            }
+            // Whether it writes, and what of it is paused, is decided when its turn has come.
+            let request = request(slot, Mode::Sync, why, full);
             // How it ended is in the agenda, the status and the log.
             let _ = run(shared, slot, request, None).await;
         }
@@ -135,14 +146,17 @@ async fn perform(shared: &Shared, slot: &Arc<Slot>, action: Action) {
 async fn poll(shared: &Shared, slot: &Arc<Slot>, connection: ConnectionName, meant: DateTime<Utc>) {
     let mut request = request(slot, Mode::Poll, format!("poll of {connection}"), false);
     request.connection = Some(connection.clone());
-    let Ok(report) = run(shared, slot, request, None).await else {
-        let now = shared.clock.now();
-        slot.with(|state| {
-            if let Some(agenda) = &mut state.agenda {
-                agenda.poll_ended(&connection, false, now);
-            }
-        });
-        return;
+    let report = match run(shared, slot, request, None).await {
+        Ok(report) => report,
+        Err(error) => {
+            let (now, pointless) = (shared.clock.now(), matches!(error, RunError::CalledOff));
+            slot.with(|state| {
+                if let Some(agenda) = &mut state.agenda {
+                    agenda.poll_ended(&connection, pointless, now);
+                }
+            });
+            return;
+        }
     };
     let now = shared.clock.now();
     let ledger = &shared.ledger();
@@ -151,7 +165,7 @@ async fn poll(shared: &Shared, slot: &Arc<Slot>, connection: ConnectionName, mea
         let span = (report.started, now);
         match outlook::became_due(ledger, &slot.integration(), &slot.paused(), span).await {
             Ok(due) => changed = due,
-            Err(error) => shared.health.failed(&error, now),
+            Err(error) => shared.health.met(&error, now),
         }
     }
     let worked = !report.troubles.iter().any(|trouble| trouble.temporary);

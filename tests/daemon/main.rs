@@ -7,6 +7,7 @@ mod support;
 mod gate;
 mod jumps;
 mod people;
+mod queued;
 mod refusals;
 mod snapshots;
 mod stop;

@@ -7,7 +7,7 @@ use reconciled::{
         Client, ClientError, Daemon, DaemonSettings, SocketError, WaitReason, execute,
         protocol::{FailureKind, Progress, Request, Response},
     },
-    engine::{Mode, RunRequest},
+    engine::{Mode, Revert, RunRequest},
     record::RecordId,
 };
 use serde_json::json;
@@ -271,4 +271,38 @@ async fn a_daemon_that_says_nothing_is_given_up() {
     let error = bounded(client.call(&Request::Ping)).await.unwrap_err();
     assert!(matches!(error, ClientError::Silent { .. }), "{error}");
     assert!(error.to_string().contains("may still take effect"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_taken_back_or_mistyped_is_no_sync_that_was_made_or_failed() {
+    let world = World::new(SHOP);
+    let jane = world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    let live = Live::start(world).await;
+    live.until("01 04:01:00").await;
+    live.world.shop.edit("contacts", &jane, json!({"name": "Jane Doe"}));
+    live.until("01 04:05:00").await;
+    let wrote_over = live.runs("acme").await.pop().unwrap().id;
+    // A change was seen, and waits for its window to close.
+    live.world.shop.insert("contacts", json!({"name": "Joe", "email": "joe@x.example"}));
+    live.until("01 04:07:00").await;
+    let window = |now: &reconciled::daemon::IntegrationNow| {
+        now.waits.iter().any(|wait| matches!(wait, WaitReason::Window { .. }))
+            && !now.waits.iter().any(|wait| matches!(wait, WaitReason::Retry { .. }))
+    };
+    let back = |run: &str| {
+        let revert = Some(Revert { run: run.to_owned(), record: None });
+        Request::Run(RunRequest { revert, ..by_hand("acme", Mode::Sync) })
+    };
+    for _ in 0..3 {
+        let refused = bounded(live.daemon.call(back("acme-nothing"))).await.unwrap_err();
+        assert_eq!(refused.kind, FailureKind::NoSuch);
+        let now = live.daemon.status().integrations.remove(0);
+        assert_eq!(now.failure, None);
+        assert!(window(&now), "{:?}", now.waits);
+    }
+    live.call(back(&wrote_over)).await;
+    let now = live.daemon.status().integrations.remove(0);
+    assert!(window(&now), "{:?}", now.waits);
+    live.until("01 04:30:00").await;
+    assert_eq!(live.world.books.count("contacts"), 2);
 }

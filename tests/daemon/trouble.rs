@@ -9,6 +9,7 @@ use reconciled::{
         protocol::{FailureKind, Request, Response},
     },
     engine::Mode,
+    store::{Group, Key, Space},
 };
 use serde_json::json;
 
@@ -205,4 +206,34 @@ async fn a_stop_does_not_wait_longer_than_its_deadline_and_the_next_start_finish
     bounded(live.daemon.run_until(now + chrono::TimeDelta::minutes(10))).await;
     assert_eq!(live.world.books.count("contacts"), 2);
     assert!(now > at("01 04:04:30"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_damaged_value_of_one_integration_is_in_nobody_elses_way() {
+    let world = World::new(&two());
+    let system = |name: &str, prefix| {
+        Fake::new(world.config.connections[&connection(name)].manifest.clone(), world.clock.clone(), prefix, None)
+    };
+    let (shop_b, books_b) = (system("shop-b", "t"), system("books-b", "c"));
+    let settings = DaemonSettings { socket: None, stop_deadline: Duration::from_secs(30) };
+    let live = Live::start_among(world, settings, [("shop-b", shop_b.clone()), ("books-b", books_b.clone())]).await;
+    live.until("01 04:01:00").await;
+    let damaged = || Key::new(Space::Due, &["acme/contacts", "x"]);
+    let mut group = Group::default();
+    group.put(damaged(), b"neither this nor that".to_vec());
+    live.engine.ledger.store().commit(vec![group]).await.unwrap();
+    live.world.shop.insert("contacts", json!({"name": "Jane", "email": "jane@x.example"}));
+    shop_b.insert("contacts", json!({"name": "Joe", "email": "joe@x.example"}));
+    live.until("01 04:20:00").await;
+    let status = live.daemon.status();
+    assert_eq!((status.store_failing, books_b.count("contacts")), (None, 1));
+    let failure = status.integrations[0].failure.clone().unwrap_or_default();
+    assert!(failure.contains("cannot be used"), "{failure}");
+    assert_eq!(status.integrations[1].failure, None);
+    let mut group = Group::default();
+    group.delete(damaged());
+    live.engine.ledger.store().commit(vec![group]).await.unwrap();
+    live.until("01 05:00:00").await;
+    assert_eq!(live.world.books.count("contacts"), 1, "{:#?}", live.daemon.status());
+    assert_eq!(live.daemon.status().integrations[0].failure, None);
 }
