@@ -73,6 +73,22 @@ pub(super) async fn rename(ledger: &Ledger, from: &str, to: &str) -> Result<(), 
     ledger.flush().await
 }
 
+/// The names under which these integrations and their pipelines were known before, with those that they have now.
+pub(super) fn moves<'i>(new: impl Iterator<Item = &'i Integration>) -> BTreeMap<String, String> {
+    new.flat_map(|new| {
+        let pipelines = new.pipelines.iter();
+        let whole = new.moved_from.iter().map(|from| (from.to_string(), new.name.to_string()));
+        pipelines.filter_map(|made| Some((made.moved_from.as_ref()?.to_string(), made.name.to_string()))).chain(whole)
+    })
+    .collect()
+}
+
+/// The pauses among these that have another name from now on, under it.
+pub(super) fn moved(pauses: &Pauses, moves: &BTreeMap<String, String>) -> Pauses {
+    let moved = pauses.values().filter_map(|pause| Some((moves.get(&pause.what)?.clone(), pause.clone())));
+    moved.map(|(what, pause)| (what.clone(), Pause { what, ..pause })).collect()
+}
+
 /// Every pause, whether or not what is paused is still configured.
 ///
 /// # Errors

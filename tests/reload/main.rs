@@ -12,10 +12,12 @@
 //! | commands work while a pipeline is stuck; pauses, log levels, who may | `control` |
 //! | people are told what goes wrong once, and once more when it is right again; also over a restart | `notices` |
 //! | an edit of a field's definition | `defined` |
+//! | an edit while a run stands in line, or while the store fails for a moment | `between`, in-process |
 //! | mails go over TLS, only to the server that is meant, and a password never in the clear | `mail` |
 //! | random edits, renames, truncations and kills under load: what runs is the last good set | `fuzz` |
 #![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
+mod between;
 mod checklist;
 mod checkup;
 mod control;

@@ -150,3 +150,42 @@ async fn a_move_that_is_cut_off_anywhere_is_finished_and_one_done_twice_is_the_s
     let both = move_pipeline(&ledger(&whole), &PipelineName::parse("acme/known").unwrap(), &to).await.unwrap();
     assert_eq!(both, Moved::Both, "what is remembered is never written over");
 }
+
+#[tokio::test]
+async fn a_pipeline_that_moved_stays_paused_here_and_after_a_restart() {
+    let plain = BASE.plain();
+    let firm = "  firm:
+    automatic: false
+    pipelines:
+      sales:
+        source: shop/sales
+        target: books/sales
+        direction: source-to-target
+        match: [ { source: $.number, target: $.number } ]
+        fields: [ { source: $.number, target: $.number } ]
+";
+    let (head, known) = plain.split_once("      known:\n").unwrap();
+    let (head, contacts) = head.split_once("      contacts:\n").unwrap();
+    let people = format!("      people:\n        moved_from: acme/contacts\n{contacts}");
+    let cases = [
+        ("acme/people", format!("{head}{people}      known:\n{known}{firm}")),
+        ("firm/people", format!("{head}      known:\n{known}{firm}{people}")),
+    ];
+    for (name, moved) in cases {
+        let mut live = Live::start(&format!("{plain}{firm}")).await;
+        live.call(Request::Pause { what: "acme/contacts".into(), by: "anna".into() }).await.unwrap();
+        live.write("acme.yaml", &moved);
+        live.reload().await;
+        for place in ["here", "after a restart"] {
+            let Response::Status(status) = live.call(Request::Status).await.unwrap() else { panic!("status") };
+            let paused: Vec<_> = status.paused.iter().map(|pause| (pause.what.as_str(), pause.by.as_str())).collect();
+            assert_eq!(paused, [(name, "anna")], "{place}");
+            if place == "here" {
+                live.restart().await;
+                // What is remembered is read by then.
+                live.sync().await;
+            }
+        }
+        live.daemon.stop().await;
+    }
+}

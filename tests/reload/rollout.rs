@@ -531,3 +531,17 @@ async fn a_clients_own_edit_waits_for_nobody_and_one_client_can_be_let_go() {
     assert_eq!(agency.changed_since(&before), set(&["omega"]));
     assert!(agency.rollout().await.is_none());
 }
+
+#[tokio::test]
+async fn a_rollout_that_met_a_failing_store_goes_on_when_the_store_works() {
+    let agency = Agency::start(ROLLOUT).await;
+    let edits: [&[&str]; 2] = [&[PHONE], &[]];
+    for (k, fields) in (1..=16).zip(edits.into_iter().cycle()) {
+        agency.store.fail_at(None, k);
+        agency.edit(ROLLOUT, fields).await;
+        agency.waits().await;
+        agency.store.heal();
+        agency.approve("shop").await;
+        agency.over().await;
+    }
+}

@@ -72,6 +72,7 @@ pub(in crate::daemon) async fn begin(shared: Arc<Shared>, reloading: Reloading, 
         passes: 0,
         restarts: 0,
         unkept: false,
+        unjudged: false,
     };
     Follower {
         reloader,
@@ -135,6 +136,9 @@ impl Follower {
                 }
                 Event::StoreWorks if self.reloader.unkept => {
                     self.wish("what runs could not be remembered before", self.now(), true);
+                }
+                Event::StoreWorks if self.reloader.unjudged => {
+                    self.wish("the store works again", self.now(), true);
                 }
                 Event::Asked(ask) => {
                     let now = self.now();

@@ -51,6 +51,8 @@ pub(super) struct Reloader {
     pub restarts: u64,
     /// What runs could not be remembered: the store failed.
     pub unkept: bool,
+    /// The store failed while the files were judged: they are judged again when it works.
+    pub unjudged: bool,
 }
 
 /// The hash of each text.
@@ -137,6 +139,7 @@ impl Reloader {
         // Nothing may take over while it is decided what shall.
         self.give_up().await;
         self.passes += 1;
+        self.unjudged = false;
         let (env, earlier) = (Arc::clone(&self.env), self.known.earlier.clone());
         let (logins, mut cache) = (self.logins.clone(), std::mem::take(&mut self.known.cache));
         let work = tokio::task::spawn_blocking(move || {
@@ -484,14 +487,15 @@ impl Reloader {
         for member in &done.members {
             let (outcome, why) = match (&done.outcome, &member.old, &member.new) {
                 (Outcome::Cancelled, ..) => continue,
-                (Outcome::Held(why), ..) => (IntegrationOutcome::Held, Some(why.clone())),
+                (Outcome::Held(why) | Outcome::StoreFailed(why), ..) => (IntegrationOutcome::Held, Some(why.clone())),
                 (Outcome::Taken, None, _) => (IntegrationOutcome::Added, None),
                 (Outcome::Taken, Some(_), None) => (IntegrationOutcome::Removed, None),
                 (Outcome::Taken, Some(_), Some(_)) => (IntegrationOutcome::Changed, None),
             };
             self.draining.remove(&member.name);
+            self.unjudged |= matches!(done.outcome, Outcome::StoreFailed(_));
             let decision = match (&done.outcome, &member.new) {
-                (Outcome::Held(why), _) => Some(Decision::Keep(Why::Waits(why.clone()))),
+                (Outcome::Held(why) | Outcome::StoreFailed(why), _) => Some(Decision::Keep(Why::Waits(why.clone()))),
                 (_, Some(_)) => Some(self.after(member)),
                 (_, None) => None,
             };

@@ -16,10 +16,12 @@ use crate::{
     crash,
     daemon::{
         control::{Shared, Stop},
+        paused::{self, Pauses},
         protocol::chain,
         slot::{Drain, Slot, Version},
     },
     engine::Engine,
+    store::StoreError,
 };
 
 /// How long a run may still settle what it has sent, after it was asked to make no further call.
@@ -81,6 +83,8 @@ pub(super) enum Outcome {
     Taken,
     /// The old ones go on, and wait for a person; why.
     Held(String),
+    /// The old ones go on until the store works, which failed; what is told meanwhile.
+    StoreFailed(String),
     /// The old ones go on; the question is decided anew.
     Cancelled,
 }
@@ -160,7 +164,7 @@ pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: wat
                 verdict = judge(&shared, &group) => match verdict {
                     Ok(Verdict::Swap) => Outcome::Taken,
                     Ok(Verdict::Hold(why)) => Outcome::Held(why),
-                    Err(error) => Outcome::Held(format!("the store failed: {}", chain(&error))),
+                    Err(error) => store_failed(&shared, &error),
                 },
             };
             let outcome = match outcome {
@@ -184,7 +188,7 @@ pub(super) async fn take_over(shared: Arc<Shared>, group: Group, mut cancel: wat
 }
 
 /// All members are asked, so that a person sees at once all that waits.
-async fn judge(shared: &Shared, group: &Group) -> Result<Verdict, crate::store::StoreError> {
+async fn judge(shared: &Shared, group: &Group) -> Result<Verdict, StoreError> {
     let before = shared.engine();
     let mut engine = before.clone();
     put(&mut engine, group);
@@ -212,8 +216,7 @@ async fn settle(shared: &Shared, group: &Group) -> Outcome {
     let ledger = shared.ledger();
     let now = shared.clock.now();
     if let Err(error) = moves::settle(&ledger, new).await {
-        shared.health.failed(&error, now);
-        return Outcome::Held(format!("the store failed: {}", chain(&error)));
+        return store_failed(shared, &error);
     }
     if let Err(error) = removed::note(&ledger, gone, back, now).await {
         // No reason to go on as before: what is there again is noted when the store works, and what is gone at the next
@@ -221,6 +224,11 @@ async fn settle(shared: &Shared, group: &Group) -> Outcome {
         shared.health.failed(&error, now);
     }
     Outcome::Taken
+}
+
+fn store_failed(shared: &Shared, error: &StoreError) -> Outcome {
+    shared.health.failed(error, shared.clock.now());
+    Outcome::StoreFailed(format!("the store failed: {}", chain(error)))
 }
 
 fn pipelines(integrations: &[Arc<Integration>]) -> Vec<PipelineName> {
@@ -252,6 +260,12 @@ fn put(engine: &mut Engine, group: &Group) {
 fn replace(shared: &Arc<Shared>, group: &Group) {
     let now = shared.clock.now();
     shared.replace_engine(|engine| put(engine, group));
+    // Pauses go along with names here, too: in the store they have.
+    let moves =
+        paused::moves(group.members.iter().filter_map(|member| member.new.as_ref()).map(|(new, _)| new.as_ref()));
+    let old = group.members.iter().filter_map(|member| member.old.as_ref());
+    let before: Pauses = old.flat_map(|(slot, _)| slot.peek(|state| state.pauses.clone())).collect();
+    let moved = paused::moved(&before, &moves);
     for member in &group.members {
         match (&member.old, &member.new) {
             (Some((slot, _)), Some((new, effective))) => {
@@ -259,6 +273,8 @@ fn replace(shared: &Arc<Shared>, group: &Group) {
                 slot.with(|state| {
                     version.former = state.version.connections.union(&state.version.former).cloned().collect();
                     version.former.retain(|name| !version.connections.contains(name));
+                    state.pauses.retain(|what, _| !moves.contains_key(what));
+                    state.pauses.extend(paused::of(&moved, new));
                     state.version = version;
                     if member.back.is_none() {
                         state.on_disk = Some(*effective);
@@ -283,6 +299,7 @@ fn replace(shared: &Arc<Shared>, group: &Group) {
             (None, Some((new, effective))) => {
                 let version = Version::new(Arc::clone(new), *effective, member.generation(group.generation));
                 let slot = Arc::new(Slot::new(version, shared.stirred.clone()));
+                slot.with(|state| state.pauses = paused::of(&moved, new));
                 shared.replace_slots(|slots| {
                     slots.insert(member.name.clone(), Arc::clone(&slot));
                 });

@@ -15,7 +15,7 @@ use crate::{
 impl Reloader {
     /// Has those go on as they are whose turn it is not. A store that fails lets nobody's turn come.
     pub(super) async fn take_turns(
-        &self,
+        &mut self,
         snapshot: &Snapshot,
         wanted: &mut Wanted,
         decisions: &mut BTreeMap<IntegrationName, Decision>,
@@ -29,10 +29,15 @@ impl Reloader {
             put_back(&place, &taken.back, wanted, decisions).await?;
             Ok(taken)
         };
-        let taken = outcome.await.unwrap_or_else(|error| {
-            self.shared.health.failed(&error, now);
-            Taken::default()
-        });
+        let taken = match outcome.await {
+            Ok(taken) => taken,
+            Err(error) => {
+                self.shared.health.failed(&error, now);
+                self.unjudged = true;
+                // Those that are on their way still are.
+                Taken { rollouts: self.known.rollouts.clone(), ..Taken::default() }
+            }
+        };
         if !taken.waits.is_empty() {
             together(&self.known.running, wanted, decisions);
         }
