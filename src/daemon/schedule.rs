@@ -422,6 +422,12 @@ impl Agenda {
         self.looked = self.looked.min(now);
         self.polled.values_mut().for_each(|polled| *polled = now.min(*polled));
         self.last_run = self.last_run.map(|ended| ended.min(now));
+        self.read_in_full = self.read_in_full.map(|read| read.min(now));
+        self.retry.at = self.retry.at.map(|at| at.min(plus(now, RETRY_MOST)));
+        if let Some(window) = &mut self.window {
+            window.opened = window.opened.min(now);
+            window.last_change = window.last_change.min(now);
+        }
         self.refusals.follow_back(now);
         self.hooked.follow_back(now);
     }

@@ -365,6 +365,33 @@ fn a_clock_put_back_does_not_stop_the_polls() {
 }
 
 #[test]
+fn a_clock_put_back_delays_nothing_by_the_jump() {
+    let shop = integration(Tz::UTC, &[], Some((2 * MINUTE, 10 * MINUTE)));
+    let daily = Schedule { full_read: Some(secs(24 * HOUR)), ..Schedule::default() };
+    let full = Integration { schedule: daily, ..integration(Tz::UTC, &[], None) };
+    let (now, back) = (at("2026-06-01 10:00:00"), at("2026-06-01 04:00:00"));
+    let read = Remembered { read_in_full: Some(now), ..ran("2026-06-01 10:00:00") };
+    let agenda = |integration: &Integration, remembered: &Remembered, happens: fn(&mut Agenda, DateTime<Utc>)| {
+        let mut agenda = Agenda::new(Arc::new(integration.clone()), remembered, now);
+        happens(&mut agenda, now);
+        agenda
+    };
+    let fails: fn(&mut Agenda, DateTime<Utc>) = |agenda, now| {
+        agenda.run_began(now);
+        agenda.run_ended(now, &Ended { again: true, ..Ended::default() });
+    };
+    let cases = [
+        ("a window", agenda(&shop, &ran("2026-06-01 09:00:00"), Agenda::saw_change), "2026-06-01 04:02:00"),
+        ("another attempt", agenda(&shop, &ran("2026-06-01 09:00:00"), fails), "2026-06-01 04:15:00"),
+        ("a full read", agenda(&full, &read, |_, _| {}), "2026-06-02 04:00:00"),
+    ];
+    for (what, mut agenda, latest) in cases {
+        assert_eq!(agenda.fire(back), None, "{what}");
+        assert_eq!(agenda.next_wake(back), Some(at(latest)), "{what}");
+    }
+}
+
+#[test]
 fn a_timetable_is_meant_in_local_time_each_weekday_and_through_daylight_saving() {
     // Each weekday: 2026-06-01 is a Monday.
     let check = |zone: Tz, translated: &str, from: &str, expected: &[&str]| {
