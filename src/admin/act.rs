@@ -39,9 +39,11 @@ pub(super) fn back(look: &Look, path: &str, told: Option<Told>) -> Response {
     Redirect::to(&format!("{}{path}", look.lobby.base)).into_response()
 }
 
-/// A path of this console; whatever else was given leads to the overview.
+/// A path of this console: browsers take some characters for others, or for none. Whatever else was given leads to the overview.
 pub(super) fn own_path(path: &str) -> &str {
-    let own = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n']);
+    let own = path.starts_with('/')
+        && !path.starts_with("//")
+        && !path.contains(|part: char| part == '\\' || part.is_control());
     if own { path } else { "/" }
 }
 
@@ -118,8 +120,15 @@ mod tests {
         for path in ["/", "/todo?integration=acme", "/record?pipeline=a%2Fb&record=1"] {
             assert_eq!(own_path(path), path);
         }
-        for path in ["", "https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\r\nb"]
-        {
+        for path in [
+            "",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example/",
+            "javascript:alert(1)",
+            "/a\r\nb",
+        ] {
             assert_eq!(own_path(path), "/");
         }
     }
