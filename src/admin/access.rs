@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     config::{ConnectionName, IntegrationName, PipelineName, Role},
     daemon::{
-        Handle,
+        DaemonStatus, Handle,
         protocol::{Failure, FailureKind, Request, Response, Status},
         reload::Rollout,
     },
@@ -13,6 +13,9 @@ use crate::{
     grant::ConnectionNow,
     record::Side,
 };
+
+/// What is told of an edit that waits to whoever may see only some clients.
+const PENDING: &str = "edited; it goes on as it was for now";
 
 /// The role that a request takes.
 pub(super) const fn need(request: &Request) -> Role {
@@ -181,9 +184,16 @@ fn limit(daemon: &Handle, scope: &Scope, status: &mut Status) {
     status.rollouts.clear();
     limit_connections(&connections(daemon, scope), &mut status.connections);
     if let Some(daemon) = &mut status.daemon {
-        daemon.integrations.retain(|one| scope.has(&one.integration));
-        // Places in files, and mistakes of others.
-        daemon.config = None;
+        limit_daemon(scope, daemon);
+    }
+}
+
+fn limit_daemon(scope: &Scope, daemon: &mut DaemonStatus) {
+    daemon.integrations.retain(|one| scope.has(&one.integration));
+    // Places in files, and mistakes of others. What an edit waits for may be another client.
+    daemon.config = None;
+    for pending in daemon.integrations.iter_mut().filter_map(|one| one.pending.as_mut()) {
+        PENDING.clone_into(pending);
     }
 }
 
@@ -207,6 +217,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::daemon::IntegrationNow;
+
+    #[test]
+    fn whoever_sees_one_client_is_not_told_which_others_an_edit_waits_for() {
+        let name = |name: &str| IntegrationName::parse(name).unwrap();
+        let one = |integration: &str, pending: Option<&str>| {
+            let now = json!({ "integration": integration, "running": "1", "on_disk": "2", "generation": 1,
+                              "phase": { "is": "waiting" }, "waits": [], "troubles": [], "pending": pending });
+            serde_json::from_value::<IntegrationNow>(now).unwrap()
+        };
+        let waits = "an edit of the template `shop` is at bravo first";
+        let integrations = vec![one("acme", Some(waits)), one("bravo", Some(waits)), one("acme-2", None)];
+        let (started, pid) = (chrono::DateTime::UNIX_EPOCH, 1);
+        let mut status = DaemonStatus {
+            version: String::new(),
+            pid,
+            started,
+            now: started,
+            stopping: false,
+            store_failing: None,
+            integrations,
+            config: None,
+            public: None,
+        };
+        limit_daemon(&Scope(Some([name("acme"), name("acme-2")].into())), &mut status);
+        let told: Vec<_> = status.integrations.iter().map(|one| one.pending.as_deref()).collect();
+        assert_eq!(told, [Some(PENDING), None]);
+    }
 
     #[test]
     fn whoever_sees_one_client_is_not_told_which_accounts_a_login_covers() {
