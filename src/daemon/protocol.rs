@@ -244,8 +244,15 @@ impl Request {
     /// The request, with who asks where that is remembered.
     #[must_use]
     pub fn asked_by(mut self, name: &str) -> Self {
-        if let Self::Pause { by, .. } | Self::Disconnect { by, .. } = &mut self {
-            name.clone_into(by);
+        match &mut self {
+            Self::Pause { by, .. } | Self::Disconnect { by, .. } => name.clone_into(by),
+            Self::Run(run) => {
+                run.why = match &run.revert {
+                    Some(revert) => format!("{} taken back, by {name}", revert.run),
+                    None => format!("by hand, by {name}"),
+                };
+            }
+            _ => {}
         }
         self
     }
@@ -477,6 +484,16 @@ impl From<DeskError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_writes_another_name_into_the_history() {
+        let run = r#"{"do":"run","integration":"acme","mode":"sync","why":"by hand, by anna"}"#;
+        let back = run.replace("\"why\"", "\"revert\":{\"run\":\"acme-1\"},\"why\"");
+        for (line, told) in [(run, "by hand, by olga"), (&back, "acme-1 taken back, by olga")] {
+            let Request::Run(run) = Request::from_line(line).unwrap().asked_by("olga") else { panic!("no run") };
+            assert_eq!(run.why, told);
+        }
+    }
 
     #[test]
     fn what_is_kept_of_a_request_holds_no_login_and_no_file() {

@@ -41,7 +41,7 @@ async fn draw(frame: &Frame, name: &str) -> Drawn {
                 @if let Some(now) = now { (progress(now)) (more(frame, now)) }
                 @if let Some(pause) = pause { p { "Paused by " (pause.by) " " (frame.ago(pause.at)) ". Nothing starts by itself." } }
                 div.row {
-                    (frame.button(&Request::Run(sync(&one.integration, &frame.visitor().name)), "Sync now", "main"))
+                    (frame.button(&Request::Run(sync(&one.integration)), "Sync now", "main"))
                     (preview::button(frame, &one.integration, "Show what a sync would do"))
                     @if pause.is_some() { (frame.button(&Request::Resume { what: name.to_owned() }, "Let it go on", "")) }
                     @else { (frame.button(&Request::Pause { what: name.to_owned(), by: String::new() }, "Pause", "")) }
@@ -62,7 +62,7 @@ async fn draw(frame: &Frame, name: &str) -> Drawn {
 }
 
 /// A run of everything, now.
-fn sync(integration: &IntegrationName, by: &str) -> RunRequest {
+fn sync(integration: &IntegrationName) -> RunRequest {
     RunRequest {
         integration: integration.clone(),
         pipelines: Vec::new(),
@@ -72,7 +72,7 @@ fn sync(integration: &IntegrationName, by: &str) -> RunRequest {
         limit: None,
         revert: None,
         list: false,
-        why: format!("by hand, by {by}"),
+        why: "by hand".to_owned(),
     }
 }
 

@@ -94,7 +94,7 @@ async fn start(look: &Look, csrf: &str, name: &str) -> Result<(), Failure> {
         limit: None,
         revert: None,
         list: false,
-        why: format!("preview, by {}", visitor.name),
+        why: "by hand".to_owned(),
     });
     // Whoever may not have it must not take the place of one that others made.
     if let Err(refused) = access::permit(&lobby.daemon, (visitor.role, &visitor.scope), &request).await {

@@ -48,7 +48,7 @@ fn row(frame: &Frame, name: &IntegrationName, run: &RunRecord) -> Markup {
         limit: None,
         revert: Some(Revert { run: run.id.clone(), record: None }),
         list: false,
-        why: format!("{} taken back, by {}", run.id, frame.visitor().name),
+        why: "by hand".to_owned(),
     });
     html! {
         tr {
