@@ -50,13 +50,17 @@ pub(super) fn read(file: u32, text: &str, report: &Report, sources: &mut Sources
     let mut known: BTreeMap<String, Span> = BTreeMap::new();
     for row in rows {
         let Some(name) = row.get(own).filter(|cell| !cell.text.is_empty()) else {
-            row.iter().for_each(|cell| sources.hide(cell.span));
+            for cell in &row {
+                sources.hide(cell.span);
+            }
             let span = row.first().map_or_else(|| table.span(0..0), |cell| cell.span);
             report.add(error("config::missing_key", span, "this row has no client's name").label("no name").help(FORM));
             continue;
         };
         if let Some(first) = known.insert(name.text.clone(), name.span) {
-            row.iter().filter(|cell| cell.span != name.span).for_each(|cell| sources.hide(cell.span));
+            for cell in row.iter().filter(|cell| cell.span != name.span) {
+                sources.hide(cell.span);
+            }
             report.add(
                 error("config::duplicate_key", name.span, format!("`{}` is listed twice", name.text))
                     .also(first, "here it is first")

@@ -136,8 +136,9 @@ impl<'a> Templates<'a> {
                     }
                     if only.is_some_and(|only| only != client.text) {
                         // It may stand in the lines beside a mistake of the one that is wanted.
-                        let used = Use::read(integration, &Report::default(), sources);
-                        used.iter().for_each(|used| self.hide_given(used, sources));
+                        if let Some(other) = Use::read(integration, &Report::default(), sources) {
+                            self.hide_given(&other, sources);
+                        }
                         return false;
                     }
                     // A client with mistakes is left out as a whole; they were reported.

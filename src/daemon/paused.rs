@@ -84,9 +84,9 @@ pub(super) fn moves<'i>(new: impl Iterator<Item = &'i Integration>) -> BTreeMap<
 }
 
 /// The pauses among these that have another name from now on, under it.
-pub(super) fn moved(pauses: &Pauses, moves: &BTreeMap<String, String>) -> Pauses {
-    let moved = pauses.values().filter_map(|pause| Some((moves.get(&pause.what)?.clone(), pause.clone())));
-    moved.map(|(what, pause)| (what.clone(), Pause { what, ..pause })).collect()
+pub(super) fn renamed(pauses: &Pauses, names: &BTreeMap<String, String>) -> Pauses {
+    let found = pauses.values().filter_map(|pause| Some((names.get(&pause.what)?.clone(), pause.clone())));
+    found.map(|(what, pause)| (what.clone(), Pause { what, ..pause })).collect()
 }
 
 /// Every pause, whether or not what is paused is still configured.

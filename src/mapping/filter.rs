@@ -128,12 +128,12 @@ impl Asked<'_> {
     /// Compares a date with a bound. A bound that moves with the days sooner or later passes any date.
     fn dated(&self, test: &Test, name: &str, bound: DateBound, before: bool) -> Answer {
         let cell = self.projection.cell(test.slot);
-        let Some(text) = cell.as_str().filter(|_| !cell.is_blank()) else {
+        let Some(written) = cell.as_str().filter(|_| !cell.is_blank()) else {
             let reason = if cell.is_blank() { "is blank" } else { "is not a date" };
             return answer(false, format!("{name} {reason}"), None);
         };
-        let Some(date) = day(test.canon.kind, text, self.lookups) else {
-            return answer(false, format!("{name} is not a date: {}", shorten(text)), None);
+        let Some(date) = day(test.canon.kind, written, self.lookups) else {
+            return answer(false, format!("{name} is not a date: {}", shorten(written)), None);
         };
         let (limit, passes) = match bound {
             DateBound::Day(day) => (Some(day), None),

@@ -123,7 +123,9 @@ impl Use {
         sources: &mut Sources,
     ) -> Option<Self> {
         let Some(name) = At::<String>::decode(template, report) else {
-            with.iter().for_each(|with| params::hide(with, sources));
+            if let Some(with) = &with {
+                params::hide(with, sources);
+            }
             return None;
         };
         let with_span = with.as_ref().map_or(name.span, |node| node.span);

@@ -76,8 +76,6 @@ fn stamp(instant: DateTime<Utc>, kind: Kind) -> Option<Value> {
 /// How a value stands on the wire; `None` leaves it as it is.
 pub(in crate::connector) fn to_wire(value: &Value, format: WireFormat, kind: Kind) -> Option<Value> {
     match (format, kind) {
-        // Relations are read only.
-        (WireFormat::LinkId, _) => None,
         (WireFormat::NumberText, _) => value.is_number().then(|| Value::String(value.to_string())),
         (WireFormat::YesNo, _) => Some(Value::String(if value.as_bool()? { "Yes" } else { "No" }.to_owned())),
         (WireFormat::TrueFalse, _) => Some(Value::String(value.as_bool()?.to_string())),
@@ -91,8 +89,8 @@ pub(in crate::connector) fn to_wire(value: &Value, format: WireFormat, kind: Kin
         }
         // The manifest says that this is a JSON number; text comes from a system that writes numbers as text.
         (WireFormat::Plain, Kind::Decimal | Kind::Integer) => number(value.as_str()?),
-        // Digits in any other field are text: a house number, a code.
-        (WireFormat::Plain, _) => None,
+        // Relations are read only. Digits in any other field are text: a house number, a code.
+        (WireFormat::LinkId | WireFormat::Plain, _) => None,
         (WireFormat::EpochSeconds, _) => Some(Value::Number(iso(value.as_str()?)?.timestamp().into())),
         (_, Kind::Date) => Some(Value::String(iso(value.as_str()?)?.date_naive().to_string())),
         (WireFormat::MsDate, _) => {

@@ -261,11 +261,11 @@ fn replace(shared: &Arc<Shared>, group: &Group) {
     let now = shared.clock.now();
     shared.replace_engine(|engine| put(engine, group));
     // Pauses go along with names here, too: in the store they have.
-    let moves =
+    let names =
         paused::moves(group.members.iter().filter_map(|member| member.new.as_ref()).map(|(new, _)| new.as_ref()));
     let old = group.members.iter().filter_map(|member| member.old.as_ref());
     let before: Pauses = old.flat_map(|(slot, _)| slot.peek(|state| state.pauses.clone())).collect();
-    let moved = paused::moved(&before, &moves);
+    let renamed = paused::renamed(&before, &names);
     for member in &group.members {
         match (&member.old, &member.new) {
             (Some((slot, _)), Some((new, effective))) => {
@@ -273,8 +273,8 @@ fn replace(shared: &Arc<Shared>, group: &Group) {
                 slot.with(|state| {
                     version.former = state.version.connections.union(&state.version.former).cloned().collect();
                     version.former.retain(|name| !version.connections.contains(name));
-                    state.pauses.retain(|what, _| !moves.contains_key(what));
-                    state.pauses.extend(paused::of(&moved, new));
+                    state.pauses.retain(|what, _| !names.contains_key(what));
+                    state.pauses.extend(paused::of(&renamed, new));
                     state.version = version;
                     if member.back.is_none() {
                         state.on_disk = Some(*effective);
@@ -299,7 +299,7 @@ fn replace(shared: &Arc<Shared>, group: &Group) {
             (None, Some((new, effective))) => {
                 let version = Version::new(Arc::clone(new), *effective, member.generation(group.generation));
                 let slot = Arc::new(Slot::new(version, shared.stirred.clone()));
-                slot.with(|state| state.pauses = paused::of(&moved, new));
+                slot.with(|state| state.pauses = paused::of(&renamed, new));
                 shared.replace_slots(|slots| {
                     slots.insert(member.name.clone(), Arc::clone(&slot));
                 });
