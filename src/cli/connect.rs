@@ -59,7 +59,15 @@ pub async fn connect(office: &mut Office, args: &ConnectArgs, out: &Output) -> R
         return Ok(Exit::Done);
     }
     let begin = Request::ConnectBegin { what, redirect: None };
-    let Response::Consent { url, redirect, .. } = office.ask(begin).await? else { return Err(Office::astray()) };
+    let (url, redirect) = match office.ask(begin).await? {
+        Response::Consent { url, redirect, .. } => (url, redirect),
+        // An app that logs in by itself: nobody has to consent.
+        Response::Consented(consented) => {
+            show(&consented, out);
+            return Ok(Exit::Done);
+        }
+        _ => return Err(Office::astray()),
+    };
     let redirect = Url::parse(&redirect).map_err(|error| CliError::Other(format!("`redirect`: {error}")))?;
     let parameters = if args.paste {
         out.talk("open this in a browser, and consent there:\n");
@@ -79,12 +87,16 @@ pub async fn connect(office: &mut Office, args: &ConnectArgs, out: &Output) -> R
     };
     let finish = Request::ConnectFinish { parameters };
     let Response::Consented(consented) = office.ask(finish).await? else { return Err(Office::astray()) };
-    if out.json {
-        out.json(&consented);
-    } else {
-        out.data(&told(&consented));
-    }
+    show(&consented, out);
     Ok(Exit::Done)
+}
+
+fn show(consented: &Consented, out: &Output) {
+    if out.json {
+        out.json(consented);
+    } else {
+        out.data(&told(consented));
+    }
 }
 
 fn told(consented: &Consented) -> String {

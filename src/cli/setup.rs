@@ -254,7 +254,7 @@ impl Office {
                 let connectors = connectors(&config, &store, &clock, Priority::Manual, out);
                 let engine = engine(Arc::clone(&config), store, connectors, clock.clone())?;
                 let path = config.settings.state_dir.clone();
-                let settled = offline::settle_moves(&engine.ledger, &config).await;
+                let settled = offline::settle_moves(&engine).await;
                 settled.map_err(|source| CliError::Store { path, source })?;
                 Ok(Self { broken, ..Self::here(engine) })
             }

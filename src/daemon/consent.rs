@@ -106,7 +106,9 @@ impl Door for ConsentDoor {
         }
         let Some(what) = shared.links.take(&visit.rest, now) else { return gone() };
         let redirect = base(shared).map(|base| format!("{base}/connect/callback"));
-        match grants::carry_out(&shared.engine(), Request::ConnectBegin { what, redirect }).await {
+        match grants::answer(shared, Request::ConnectBegin { what, redirect }).await {
+            // An app that logs in by itself is back at once.
+            Ok(Response::Consented(_)) => connected(),
             Ok(Response::Consent { url, .. }) => match Url::parse(&url) {
                 Ok(url) => Reply::see_other(&url),
                 Err(_) => page(500, "<p>This did not work. Ask for another link.</p>"),
@@ -124,13 +126,17 @@ impl ConsentDoor {
     async fn come_back(&self, visit: &Visit) -> Reply {
         let parameters = url::form_urlencoded::parse(visit.query.as_bytes()).into_owned().collect();
         match grants::answer(&self.0, Request::ConnectFinish { parameters }).await {
-            Ok(_) => page(200, "<p>Thank you: you are connected. You can close this page.</p>"),
+            Ok(_) => connected(),
             Err(failure) => {
                 tracing::warn!(event = "grant.consent_failed", error = %failure);
                 page(400, "<p>You are not connected. Ask for another link, and try again.</p>")
             }
         }
     }
+}
+
+fn connected() -> Reply {
+    page(200, "<p>Thank you: you are connected. You can close this page.</p>")
 }
 
 fn gone() -> Reply {

@@ -368,6 +368,13 @@ impl Daemon {
             counts: Counters::default(),
             tasks: Mutex::default(),
         });
+        if let Some(keeper) = grants::keeper(&shared.engine()) {
+            // Before anybody logs in; what fails here is tried again at the next start.
+            let config = shared.engine().config;
+            if let Err(error) = reload::moves::settle_logins(&keeper, config.integrations.values()).await {
+                shared.health.failed(&error, shared.clock.now());
+            }
+        }
         if let Some(reloading) = reloading {
             let reloader = reload::begin(Arc::clone(&shared), reloading, asked);
             shared.tasks().reloader = Some(tokio::spawn(reloader));

@@ -8,9 +8,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    notices,
+    grants, notices,
     protocol::{Failure, FailureKind, chain},
-    reload::{remembered, rollout},
+    reload::{
+        remembered,
+        removed::{self, Left},
+        rollout,
+    },
 };
 use crate::{
     config::{
@@ -20,6 +24,7 @@ use crate::{
     store::{
         Client, Ledger, StoreError,
         belongings::client::{self, Found},
+        snapshot,
     },
 };
 
@@ -62,6 +67,7 @@ pub(super) async fn forget(engine: &Engine, name: &IntegrationName, sure: bool) 
     let ledger = &engine.ledger;
     let now = [engine.config.as_ref(), &written.config];
     let texts = former_texts(ledger, name, &now).await?;
+    let left = removed::left_of(ledger, name).await.map_err(failed)?;
     let client = belonging(ledger, name, &now, &dir).await?;
     let found =
         if sure { client::erase(ledger, &client).await } else { client::count(ledger.store().as_ref(), &client).await };
@@ -70,9 +76,16 @@ pub(super) async fn forget(engine: &Engine, name: &IntegrationName, sure: bool) 
         remembered::forget_texts(ledger, &texts.own).await.map_err(failed)?;
         rollout::leave_out(ledger, name).await.map_err(failed)?;
         notices::leave_out(ledger, name).await.map_err(failed)?;
+        // Tokens are held in memory as well, and would be written back from there.
+        if let Some(keeper) = grants::keeper(engine) {
+            for grant in &client.grants {
+                keeper.forget(grant).await.map_err(failed)?;
+            }
+        }
+        removed::forget_left(ledger, name).await.map_err(failed)?;
         ledger.flush().await.map_err(failed)?;
         tracing::warn!(event = "client.forgotten", client = %name, entries = total(&found));
-    } else if total(&found) == 0 && texts.own.is_empty() {
+    } else if total(&found) == 0 && texts.own.is_empty() && left.is_none() {
         let text = format!("nothing is remembered of `{name}`");
         return Err(Failure::new(FailureKind::NoSuch, text));
     }
@@ -83,7 +96,8 @@ pub(super) async fn forget(engine: &Engine, name: &IntegrationName, sure: bool) 
         grants: client.grants,
         texts: texts.own.len() as u64,
         named_in: texts.shared,
-        snapshots: snapshots(&engine.config),
+        // What cannot be looked through tells of none.
+        snapshots: snapshot::every(&engine.config.settings.backup.dir).unwrap_or_default(),
     })
 }
 
@@ -114,41 +128,49 @@ pub async fn everything_of(ledger: &Ledger, name: &IntegrationName, config: &Con
     Ok(client)
 }
 
-/// A client with the connections and logins that were its alone, from the last configuration that it was in.
+/// A client with the connections and logins that were its alone.
 async fn belonging(
     ledger: &Ledger,
     name: &IntegrationName,
     now: &[&Config],
     dir: &std::path::Path,
 ) -> Result<Client, Failure> {
-    let failed = |error: StoreError| Failure::new(FailureKind::Store, format!("the store failed: {}", chain(&error)));
+    let used = |connection: &ConnectionName| {
+        now.iter().any(|config| config.connections.contains_key(connection) || uses(config, name).contains(connection))
+    };
+    let others = |grant: &str| {
+        let connections = now.iter().flat_map(|config| config.connections.values());
+        connections.filter(|one| !is_below(one.name.as_str(), name.as_str())).any(|one| grant_of(one) == Some(grant))
+    };
     let mut client = Client::new(name.clone());
+    for (connection, grant) in left(ledger, name, dir).await? {
+        if used(&connection) {
+            continue;
+        }
+        client.grants.extend(grant.filter(|grant| !others(grant)));
+        client.connections.insert(connection);
+    }
+    Ok(client)
+}
+
+/// The connections and logins that a client used: as noted when it was removed, or from the last configuration that it
+/// was in.
+async fn left(ledger: &Ledger, name: &IntegrationName, dir: &std::path::Path) -> Result<Left, Failure> {
+    let failed = |error: StoreError| Failure::new(FailureKind::Store, format!("the store failed: {}", chain(&error)));
+    if let Some(left) = removed::left_of(ledger, name).await.map_err(failed)? {
+        return Ok(left);
+    }
     for (_, generation) in remembered::generations(ledger).await.map_err(failed)?.iter().rev() {
         let texts = remembered::texts(ledger, generation).await.map_err(failed)?;
         if !texts.values().any(|text| text.contains(name.as_str())) {
             continue;
         }
         let then = load(Snapshot::of_texts(dir, texts)).await?;
-        let Some(integration) = then.config.integrations.get(name) else { continue };
-        let used = |connection: &ConnectionName| now.iter().any(|config| uses(config, name).contains(connection));
-        let others = |grant: &str| {
-            let connections = now.iter().flat_map(|config| config.connections.values());
-            connections
-                .filter(|one| !is_below(one.name.as_str(), name.as_str()))
-                .any(|one| grant_of(one) == Some(grant))
-        };
-        for connection in integration.pipelines.iter().flat_map(|pipeline| &pipeline.ends).map(|end| &end.connection) {
-            if used(&connection.name) || now.iter().any(|config| config.connections.contains_key(&connection.name)) {
-                continue;
-            }
-            if let Some(grant) = grant_of(connection).filter(|grant| !others(grant)) {
-                client.grants.insert(grant.to_owned());
-            }
-            client.connections.insert(connection.name.clone());
+        if let Some(integration) = then.config.integrations.get(name) {
+            return Ok(removed::left(integration));
         }
-        break;
     }
-    Ok(client)
+    Ok(Left::new())
 }
 
 fn grant_of(connection: &Connection) -> Option<&str> {
@@ -203,13 +225,4 @@ fn is_own(text: &str, name: &IntegrationName, now: &[&Config]) -> bool {
     let all = || defined.iter().map(|(kind, one)| (kind.as_str(), one.as_str()));
     all().any(|(kind, one)| is_client(kind, one))
         && all().all(|(kind, one)| is_client(kind, one) || is_unused(kind, one))
-}
-
-/// The snapshots that there are.
-fn snapshots(config: &Config) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(&config.settings.backup.dir) else { return Vec::new() };
-    let mut all: Vec<PathBuf> =
-        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()).collect();
-    all.sort();
-    all
 }

@@ -58,6 +58,9 @@ pub(super) async fn carry_out(engine: &Engine, request: Request) -> Result<Respo
                 None => grant.redirect.clone(),
             };
             let back = connection.map(|connection| connection.name.to_string());
+            if let Some(consented) = keeper.take_back(&grant, back.as_deref()).await? {
+                return Ok(Response::Consented(consented));
+            }
             let url = keeper.begin(&grant, redirect.clone(), back).await?;
             Response::Consent { grant: grant.name.to_string(), url: url.into(), redirect: redirect.into() }
         }

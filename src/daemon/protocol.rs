@@ -372,7 +372,7 @@ pub enum Response {
         /// Where that leads back to.
         redirect: String,
     },
-    /// To [`Request::ConnectFinish`].
+    /// To [`Request::ConnectFinish`], and to [`Request::ConnectBegin`] where an app that logs in by itself was disconnected.
     Consented(Consented),
     /// To [`Request::ConnectLink`].
     ConnectLink(String),

@@ -24,7 +24,7 @@ pub(super) mod moves;
 pub mod offline;
 mod pass;
 pub(super) mod remembered;
-mod removed;
+pub(super) mod removed;
 mod report;
 pub(super) mod rollout;
 mod swap;

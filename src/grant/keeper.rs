@@ -1,11 +1,12 @@
 //! The one owner of every grant: gives sessions, renews tokens, and carries out what people decide.
 
 mod leave;
+mod names;
 mod renew;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -104,8 +105,17 @@ impl Keeper {
     }
 
     fn of(&self, grant: &Grant) -> Arc<Turn<Held>> {
+        self.named(grant.name.as_str())
+    }
+
+    fn named(&self, grant: &str) -> Arc<Turn<Held>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(held.entry(grant.name.to_string()).or_default())
+        Arc::clone(held.entry(grant.to_owned()).or_default())
+    }
+
+    /// The consents that are waited for.
+    fn consents(&self) -> MutexGuard<'_, BTreeMap<String, Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn load(&self, grant: &Grant, held: &mut Held) -> Result<(), GrantError> {
@@ -209,6 +219,33 @@ impl Keeper {
         Ok(Some(found))
     }
 
+    /// Takes back that somebody disconnected an app that logs in by itself, as a consent does where a person logs in.
+    /// `None` where nothing of it is to be taken back, or a person has to consent.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be kept: then it is as it was.
+    pub async fn take_back(&self, grant: &Grant, back: Option<&str>) -> Result<Option<Consented>, GrantError> {
+        if grant.flow != GrantFlow::ClientCredentials {
+            return Ok(None);
+        }
+        let turn = self.of(grant);
+        let mut held = turn.lock().await;
+        self.load(grant, &mut held).await?;
+        let former = (held.kept.clone(), held.unsaved);
+        let Some(kept) = &mut held.kept else { return Ok(None) };
+        if kept.end.is_none() && back.is_none_or(|back| !kept.left.contains(back)) {
+            return Ok(None);
+        }
+        kept.come_back(back);
+        if let Err(error) = self.save(grant, &mut held).await {
+            (held.kept, held.unsaved) = former;
+            return Err(error);
+        }
+        tracing::info!(event = "grant.connected", grant = %grant.name, "it logs in by itself again");
+        Ok(Some(Consented { grant: grant.name.to_string(), accounts: Vec::new() }))
+    }
+
     /// Where a person consents; their way back leads to `redirect`. A connection that was disconnected by itself comes
     /// back only if it is named.
     ///
@@ -223,7 +260,7 @@ impl Keeper {
         }
         let ask = exchange::ask(grant, &redirect)?;
         let now = self.clock.now();
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.consents();
         waiting.retain(|_, waiting| waiting.until > now);
         if waiting.len() >= WAITING {
             return Err(GrantError::Passes("too many consents are waited for; try again in 15 minutes".to_owned()));
@@ -252,7 +289,7 @@ impl Keeper {
             )
         };
         let state = of("state").ok_or_else(not_waited_for)?;
-        let found = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&state);
+        let found = self.consents().remove(&state);
         let waiting = found.filter(|waiting| waiting.until > self.clock.now()).ok_or_else(not_waited_for)?;
         let grant = waiting.grant;
         if let Some(error) = of("error") {
@@ -281,17 +318,10 @@ impl Keeper {
             .transpose()
             .map_err(GrantError::Person)?;
         let token = SecretString::from(tokens.access.clone());
-        let former = held.kept.take().unwrap_or_default();
-        let (mut left, mut partings) = (former.left, former.partings);
-        if matches!(former.end, Some(End::Disconnected)) {
-            left.clear();
-        }
-        if let Some(back) = &waiting.back {
-            left.remove(back);
-        }
-        partings.retain(|name, _| left.contains(name));
-        let mut kept =
-            Kept { chosen: former.chosen, accounts: former.accounts, left, partings, host, server, ..Kept::default() };
+        let mut former = held.kept.take().unwrap_or_default();
+        former.come_back(waiting.back.as_deref());
+        let Kept { chosen, accounts, left, partings, .. } = former;
+        let mut kept = Kept { chosen, accounts, left, partings, host, server, ..Kept::default() };
         renew::take(&mut kept, tokens, self.clock.now());
         (held.kept, held.loaded, held.rest) = (Some(kept), true, None);
         self.save(&grant, &mut held).await?;

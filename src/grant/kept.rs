@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{GrantError, Vault};
-use crate::store::{Group, Key, Space, Store, frame};
+use crate::store::{Group, Key, Space, Store, StoreError, frame};
 
 /// One account that a grant covers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +63,37 @@ pub(super) struct Kept {
     pub partings: BTreeMap<String, Parting>,
 }
 
+impl Kept {
+    /// The login is given again: whoever was disconnected with all of it comes back, and of those who were disconnected
+    /// by themselves the one that is named.
+    pub fn come_back(&mut self, back: Option<&str>) {
+        if matches!(self.end.take(), Some(End::Disconnected)) {
+            self.left.clear();
+        }
+        if let Some(back) = back {
+            self.left.remove(back);
+        }
+        self.partings.retain(|name, _| self.left.contains(name));
+    }
+
+    /// A connection has another name now. Says whether anything was known of it.
+    pub fn rename(&mut self, from: &str, to: &str) -> bool {
+        let left = self.left.remove(from);
+        if left {
+            self.left.insert(to.to_owned());
+        }
+        let (chosen, parting) = (self.chosen.remove(from), self.partings.remove(from));
+        let known = left || chosen.is_some() || parting.is_some();
+        if let Some(chosen) = chosen {
+            self.chosen.entry(to.to_owned()).or_insert(chosen);
+        }
+        if let Some(parting) = parting {
+            self.partings.entry(to.to_owned()).or_insert(parting);
+        }
+        known
+    }
+}
+
 /// The place of the whole grant among [`Kept::partings`]; no connection is named so.
 pub(super) const WHOLE: &str = "";
 
@@ -90,6 +121,14 @@ pub(super) async fn load(store: &dyn Store, vault: &Vault, grant: &str) -> Resul
     let plain = vault.open(grant, &sealed).await?;
     let kept = serde_json::from_slice(&plain).map_err(|_| super::VaultError::OtherKey)?;
     Ok(Some(kept))
+}
+
+/// Erases a grant; durable when this returns.
+pub(super) async fn erase(store: &dyn Store, grant: &str) -> Result<(), StoreError> {
+    let mut group = Group::default();
+    group.delete(key(grant));
+    store.commit(vec![group]).await?;
+    store.flush().await
 }
 
 /// Keeps a grant; durable when this returns.

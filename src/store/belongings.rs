@@ -188,7 +188,7 @@ async fn move_rows(
 }
 
 /// The new name of a connection that an integration made from a template has of its own (`acme/website`).
-fn own_connection(name: &str, from: &IntegrationName, to: &IntegrationName) -> Option<ConnectionName> {
+pub(crate) fn own_connection(name: &str, from: &IntegrationName, to: &IntegrationName) -> Option<ConnectionName> {
     let rest = name.strip_prefix(from.as_str())?.strip_prefix('/')?;
     ConnectionName::parse(&format!("{to}/{rest}")).ok()
 }

@@ -134,6 +134,19 @@ pub fn newest(dir: &Path) -> io::Result<Option<(DateTime<Utc>, PathBuf)>> {
     Ok(all(dir, NAME)?.pop())
 }
 
+/// Every snapshot in a folder, also those that were asked for. What else lies there is none: the note by which a store
+/// that was put back is noticed ([`super::lineage`]) must not be taken for one.
+///
+/// # Errors
+///
+/// When the folder is there and cannot be read.
+pub fn every(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut every = all(dir, NAME)?;
+    every.extend(all(dir, ASKED)?);
+    every.sort();
+    Ok(every.into_iter().map(|(_, path)| path).collect())
+}
+
 /// Every snapshot of such a name in a folder, oldest first.
 fn all(dir: &Path, pattern: &str) -> io::Result<Vec<(DateTime<Utc>, PathBuf)>> {
     let made = |name: &String| NaiveDateTime::parse_from_str(name, pattern).ok().map(|at| at.and_utc());

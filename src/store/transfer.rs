@@ -10,9 +10,12 @@
 //! {"entries":1,"crc32":"9ae0daaf"}
 //! ```
 //!
-//! Entries about the store itself ([`Space::Meta`]) stay out: a store keeps its own format and lineage, and
-//! remembers what it was restored from ([`restored_from`]), because whoever imports an old export meets systems that
-//! have moved on. The file holds people's data: it is made for its owner only (mode 0600).
+//! Entries about the store itself ([`Space::Meta`]) stay out, but for what people decided and what is under way
+//! (`carried.rs`): a store keeps its own format and lineage, and remembers what it was restored from
+//! ([`restored_from`]), because whoever imports an old export meets systems that have moved on. The file holds people's
+//! data: it is made for its owner only (mode 0600).
+
+mod carried;
 
 use std::{
     fs::File,
@@ -167,7 +170,7 @@ async fn write_out(
     writer.line(&header).map_err(failed)?;
 
     let mut entries = 0;
-    for space in Space::ALL.into_iter().filter(|space| *space != Space::Meta) {
+    for space in Space::ALL {
         let prefix = Key::new(space, &[]);
         let mut after = None;
         loop {
@@ -175,8 +178,8 @@ async fn write_out(
             let page = store.scan(&prefix, after.as_ref(), PAGE).await?;
             for (key, bytes) in &page {
                 let wanted = match client {
-                    Some(client) => space != Space::Grant && client.owns(space, key, bytes)?,
-                    None => true,
+                    Some(client) => !matches!(space, Space::Grant | Space::Meta) && client.owns(space, key, bytes)?,
+                    None => space != Space::Meta || carried::is_carried(key),
                 };
                 if !wanted {
                     continue;
@@ -206,7 +209,9 @@ async fn write_out(
 }
 
 /// Reads an export into the store and gives the number of entries. The whole file is checked before anything is
-/// written. With `replace`, what the store holds is removed first; without, a store that holds anything is refused.
+/// written. With `replace`, what the store holds is removed first; without, a store that holds anything is refused. Its
+/// logins and pauses stay in any case, and those of the file are taken where there is none: a token of an earlier time
+/// was used since, and what a person paused starts when a person says so.
 /// What both sides agreed on is believed as it was: only for a store that nothing has happened to since, as when it
 /// moves to another machine. Should a crash interrupt the writing, [`is_unfinished`] tells.
 ///
@@ -271,15 +276,18 @@ async fn fill(store: &dyn Store, file: &Path, replace: bool) -> Result<u64, Tran
     remove_all(store).await?;
     crate::crash::point("import-emptied");
 
+    let has_run = carried::has_run(store).await?;
     let mut written = 0;
     let mut groups = Vec::new();
     while written < entries {
         let Some(Line::Entry(key, value)) = reader.next()? else {
             return Err(reader.wrong("the file changed while it was read"));
         };
-        let mut group = Group::default();
-        group.put(key, value.map(|value| frame::encode(&value)).unwrap_or_default());
-        groups.push(group);
+        if !carried::stays(store, &key, has_run).await? {
+            let mut group = Group::default();
+            group.put(key, value.map(|value| frame::encode(&value)).unwrap_or_default());
+            groups.push(group);
+        }
         written += 1;
         if groups.len() == PAGE || written == entries {
             store.commit(std::mem::take(&mut groups)).await?;
@@ -340,9 +348,10 @@ async fn is_empty(store: &dyn Store) -> Result<bool, StoreError> {
 }
 
 async fn remove_all(store: &dyn Store) -> Result<(), StoreError> {
-    for space in Space::ALL.into_iter().filter(|space| *space != Space::Meta) {
+    let spaces = Space::ALL.into_iter().filter(|space| !matches!(space, Space::Meta | Space::Grant));
+    for prefix in spaces.map(|space| Key::new(space, &[])).chain(carried::of_records()) {
         loop {
-            let page = store.scan(&Key::new(space, &[]), None, PAGE).await?;
+            let page = store.scan(&prefix, None, PAGE).await?;
             if page.is_empty() {
                 break;
             }
@@ -455,9 +464,13 @@ impl Reader {
             return Ok(Some(Line::Footer(footer, before)));
         }
         let entry: Entry = serde_json::from_slice(&text).map_err(|error| self.wrong(error.to_string()))?;
-        let space = Space::from_name(&entry.space).filter(|space| *space != Space::Meta);
+        let space = Space::from_name(&entry.space);
         let space = space.ok_or_else(|| self.wrong(format!("there is no space {:?}", entry.space)))?;
-        Ok(Some(Line::Entry(Key::from_parts(space, &entry.key), entry.value)))
+        let key = Key::from_parts(space, &entry.key);
+        if space == Space::Meta && !carried::is_carried(&key) {
+            return Err(self.wrong(format!("{key:?} is of the store itself, and in no export")));
+        }
+        Ok(Some(Line::Entry(key, entry.value)))
     }
 
     fn wrong(&self, reason: impl Into<String>) -> TransferError {

@@ -21,7 +21,7 @@ use reconciled::{
     clock::Clock,
     config::{Auth, Connection, ConnectionName, Secret, load},
     connector::{Connector, HttpConnector, LimitRegistry, PullCursor},
-    grant::{Keeper, Vault},
+    grant::{ConnectionState, Keeper, Vault},
     store::MemoryStore,
 };
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ type Asked = (String, HeaderMap, String);
 struct Any {
     /// What it says on the way back, beside the code.
     way_back: &'static str,
-    token: Arc<Value>,
+    token: Arc<Mutex<Value>>,
     answers: Arc<BTreeMap<&'static str, Value>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
@@ -50,7 +50,7 @@ async fn authorize(State(any): State<Any>, Query(asked): Query<HashMap<String, S
 
 async fn token(State(any): State<Any>, headers: HeaderMap, body: String) -> impl IntoResponse {
     any.asked.lock().unwrap().push(("/token".to_owned(), headers, body));
-    ([(CONTENT_TYPE, "application/json")], any.token.to_string())
+    ([(CONTENT_TYPE, "application/json")], any.token.lock().unwrap().to_string())
 }
 
 async fn other(State(any): State<Any>, request: Request) -> impl IntoResponse {
@@ -69,7 +69,7 @@ impl Any {
             token_answer[name] = value.clone();
         }
         let answers = Arc::new(answers.iter().cloned().collect());
-        let any = Self { way_back, token: Arc::new(token_answer), answers, asked: Arc::default() };
+        let any = Self { way_back, token: Arc::new(Mutex::new(token_answer)), answers, asked: Arc::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let place = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().route("/authorize", get(authorize)).route("/token", post(token)).fallback(other);
@@ -205,4 +205,27 @@ async fn simpro_is_logged_in_to_where_the_grant_says() {
     consent(&connection, &keeper).await.unwrap();
     assert_eq!(list(&connection, &keeper, "leads").await, Ok(0));
     assert_eq!(any.asked("/api/companies/0/leads").1["authorization"], "Bearer canary-access");
+}
+
+#[tokio::test]
+async fn an_app_that_logs_in_by_itself_asks_again_whatever_it_was_refused_with() {
+    let (any, place) = Any::open("", json!({}), &[]).await;
+    // The rest of the line is a comment.
+    let (connection, _) =
+        connect("simpro", &place, " }\n    flow: client-credentials # ", ", settings: { build: kea }");
+    let Auth::Grant(grant) = &connection.auth else { panic!("no grant") };
+    let clock = Clock::manual(super::setup::start());
+    let vault = Vault::new(Some(Secret::Known(super::setup::KEY.to_owned().into())));
+    let keeper = Arc::new(Keeper::new(Arc::new(MemoryStore::new()), vault, clock.clone()));
+    let sound = any.token.lock().unwrap().clone();
+    *any.token.lock().unwrap() = json!({ "error": "invalid_grant", "error_description": "not now" });
+    let error = keeper.session(grant, &connection).await.unwrap_err().to_string();
+    assert!(error.contains("not now") && error.contains("client_secret"), "{error}");
+    let now = keeper.look(&connection).await.unwrap();
+    assert_eq!(now.state, ConnectionState::Connected, "nothing ended");
+    assert!(now.todo.unwrap().contains("not now"));
+    *any.token.lock().unwrap() = sound;
+    clock.advance(std::time::Duration::from_secs(11));
+    keeper.session(grant, &connection).await.unwrap();
+    assert_eq!(keeper.look(&connection).await.unwrap().todo, None);
 }

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use reconciled::{
     connector::CallError,
+    daemon::{
+        execute,
+        protocol::{Request, Response},
+    },
     grant::ConnectionState::{Broken, Connected, Disconnected, NeedsConsent},
     sandbox::Fault,
 };
@@ -256,4 +260,28 @@ async fn an_app_logs_in_by_itself_where_it_may() {
     let redirect = url::Url::parse("http://localhost:8765/callback").unwrap();
     let error = office.keeper.begin(&office.grant(), redirect, None).await.unwrap_err();
     assert!(error.to_string().contains("logs in by itself"), "{error}");
+}
+
+#[tokio::test]
+async fn an_app_that_was_disconnected_is_connected_again_by_whoever_says_so() {
+    let office = Office::with("    flow: client-credentials\n").await;
+    let connect = async |what: &str| {
+        execute(&office.engine(), Request::ConnectBegin { what: what.to_owned(), redirect: None }).await
+    };
+    office.read("acme").await.unwrap();
+    office.disconnect(Some("acme")).await;
+    office.read("acme").await.unwrap_err();
+    assert_eq!(office.look("other").await.state, Connected);
+    assert!(connect("office").await.unwrap_err().to_string().contains("logs in by itself"), "the login goes on");
+    assert!(matches!(connect("acme").await, Ok(Response::Consented(_))));
+    office.read("acme").await.unwrap();
+
+    office.disconnect(None).await;
+    office.read("acme").await.unwrap_err();
+    assert!(matches!(connect("office").await, Ok(Response::Consented(_))));
+    office.read("acme").await.unwrap();
+    for name in ["acme", "other"] {
+        let now = office.look(name).await;
+        assert_eq!((now.state, now.parted), (Connected, None));
+    }
 }

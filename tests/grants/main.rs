@@ -9,5 +9,6 @@ mod crash;
 mod gone;
 mod hooks;
 mod life;
+mod names;
 mod setup;
 mod strict;

@@ -7,9 +7,10 @@ use reconciled::{
     clock::Clock,
     config::{Auth, Config, Connection, ConnectionName, Grant, load},
     connector::{CallError, Connector, HttpConnector, LimitRegistry, Page, PullCursor},
+    engine::Engine,
     grant::{ConnectionNow, Consented, GrantError, Keeper, Leaving, Vault},
     sandbox::{Xero, XeroOptions},
-    store::MemoryStore,
+    store::{Ledger, MemoryStore},
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -33,7 +34,7 @@ pub struct Office {
     pub keeper: Arc<Keeper>,
     pub config: Config,
     limits: Arc<LimitRegistry>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Office {
@@ -55,7 +56,7 @@ impl Office {
         let store = Arc::new(MemoryStore::new());
         let keeper = keeper(&store, &clock);
         let limits = Arc::new(LimitRegistry::new(clock.clone()));
-        Self { clock, xero, store, keeper, config: loaded.config, limits, _folder: folder }
+        Self { clock, xero, store, keeper, config: loaded.config, limits, folder }
     }
 
     /// The grant and its two connections, with further lines in the grant; further connections may follow.
@@ -96,6 +97,20 @@ impl Office {
     pub fn connector(&self, name: &str) -> HttpConnector {
         let made = HttpConnector::new(self.connection(name), self.clock.clone(), &self.limits).unwrap();
         made.with_grants(Arc::clone(&self.keeper))
+    }
+
+    /// An engine of all connections.
+    pub fn engine(&self) -> Engine {
+        let made =
+            |name: &ConnectionName| (name.clone(), Arc::new(self.connector(name.as_str())) as Arc<dyn Connector>);
+        Engine {
+            config: Arc::new(self.config.clone()),
+            ledger: Ledger::new(self.store.clone()),
+            connectors: Arc::new(self.config.connections.keys().map(made).collect()),
+            clock: self.clock.clone(),
+            temp: self.folder.path().to_path_buf(),
+            seed: 1,
+        }
     }
 
     /// Reads a page of contacts.

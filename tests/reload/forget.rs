@@ -88,3 +88,62 @@ async fn what_is_remembered_of_a_client_is_exported_and_erased_and_nothing_of_th
     assert_eq!(agency.writes(), writes, "the others go on as they were");
     assert_eq!(with(&agency, "zeta"), [""; 0], "also after a restart");
 }
+
+#[tokio::test]
+async fn what_a_client_used_alone_is_forgotten_however_many_edits_came_since() {
+    let mut agency = Agency::start(ROLLOUT).await;
+    let backup = agency.home.path().join("backup");
+    fs::create_dir(&backup).unwrap();
+    let snapshots = ["export-20260101T000000Z.jsonl", "reconciled-20260102T000000Z.jsonl"];
+    for name in snapshots.iter().chain(&["started-0123456789ab.json", "notes.txt"]) {
+        fs::write(backup.join(name), "").unwrap();
+    }
+    let settings = format!("[reload]\nwatch = false\nsettle = \"1ms\"\n[backup]\ndir = {backup:?}\nkeep = 0\n");
+    agency.write("reconciled.toml", &settings);
+    agency.restart().await;
+    agency.write(
+        "zeta.yaml",
+        "connections:
+  zshop: { connector: shop, auth: { token: a } }
+  zbooks: { connector: books, auth: { token: b } }
+integrations:
+  zeta:
+    automatic: false
+    first_run: { apply: automatic, differences: source-wins }
+    pipelines:
+      contacts:
+        source: zshop/contacts
+        target: zbooks/contacts
+        direction: two-way
+        match: [ { source: $.email, target: $.email } ]
+        fields:
+          - { source: $.email, target: $.email, write: on-create }
+          - { source: $.name, target: $.name }
+",
+    );
+    agency.reload().await;
+    agency.sync("zeta").await;
+    fs::remove_file(agency.etc.join("zeta.yaml")).unwrap();
+    agency.reload().await;
+    // Somebody comes and goes, and comes again.
+    for _ in 0..11 {
+        agency.write("kappa.yaml", "integrations:\n  kappa: { template: shop }\n");
+        agency.reload().await;
+        fs::remove_file(agency.etc.join("kappa.yaml")).unwrap();
+        agency.reload().await;
+    }
+    // Former texts are tidied up at a start.
+    agency.restart().await;
+    assert!(!with(&agency, "zshop").is_empty(), "where its reading stands");
+    let counted = forget(&agency, false).await.unwrap();
+    assert_eq!(counted.texts, 0, "no former text tells of it any more");
+    let connections: Vec<&str> = counted.connections.iter().map(|name| name.as_str()).collect();
+    assert_eq!(connections, ["zbooks", "zshop"]);
+    let listed: Vec<_> = counted.snapshots.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(listed, snapshots, "the note of the starts is no snapshot");
+    forget(&agency, true).await.unwrap();
+    for text in ["zeta", "zshop", "zbooks"] {
+        assert_eq!(with(&agency, text), [""; 0], "{text}");
+    }
+    assert_eq!(forget(&agency, false).await.unwrap_err().kind, FailureKind::NoSuch);
+}

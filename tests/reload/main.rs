@@ -6,6 +6,7 @@
 //! | | shown by |
 //! | --- | --- |
 //! | an edit of a template goes to some clients first, and to the others when all was well there | `rollout`, in-process |
+//! | what people decided holds where an export is read into a new store | `brought`, in-process |
 //! | `edit`, `config diff`, `config restore` | `editing` |
 //! | a start with no configuration, and with no folder | `life` |
 //! | a full disk stops remote writes, and is got over without a hand | `disk` |
@@ -18,6 +19,7 @@
 #![allow(clippy::pedantic, clippy::type_complexity, reason = "pedantic lints are for the library")]
 
 mod between;
+mod brought;
 mod checklist;
 mod checkup;
 mod control;

@@ -34,7 +34,7 @@ const PHONE: &str = "- { source: $.phone, target: $.phone }";
 const CITY: &str = "- { source: $.city, target: $.city }";
 
 /// The template, with how it is rolled out and more fields.
-fn template(rollout: &str, fields: &[&str]) -> String {
+pub fn template(rollout: &str, fields: &[&str]) -> String {
     let more: String = fields.iter().map(|field| format!("          {field}\n")).collect();
     format!(
         "templates:

@@ -11,15 +11,16 @@ use super::{
     IntegrationOutcome, Known, Running,
     admit::{Bench, Edit, Verdict, admit},
     decide::{Decision, Wanted, Why, decide, together, vanished},
-    moves,
+    held, moves,
     pass::{hashes, report},
     remembered::{self, Generation},
     removed,
-    rollout::{PutBack, Turns, put_back},
+    rollout::{self, PutBack, Turns, put_back},
 };
 use crate::{
     config::{Cache, Config, EnvSource, IntegrationName, Loaded, PipelineName, Snapshot, load_cached, load_snapshot},
-    store::{Ledger, StoreError, finish_moves},
+    daemon::paused::{self, Pause},
+    store::{Approval, Ledger, StoreError, finish_moves},
 };
 
 /// What a daemon begins with.
@@ -100,6 +101,9 @@ pub async fn boot_with(
             running.since = now;
         }
     }
+    if newest.is_none() {
+        pause_unasked(ledger, &wanted, now).await?;
+    }
     let gone = vanished(&was, &wanted.loaded, snapshot);
     let kept_files = gone.as_ref().map(|gone| gone.files.clone()).unwrap_or_default();
     let mut decisions = decide(&was, &wanted, snapshot, &kept_files);
@@ -112,6 +116,8 @@ pub async fn boot_with(
     let held = judge(ledger, &was, &wanted, &mut decisions, now).await?;
     let generation = if newest.is_none() || before != files { last + 1 } else { last };
 
+    let removed = was.iter().filter(|(name, _)| decisions.get(*name) == Some(&Decision::Remove));
+    removed::note_left(ledger, removed.map(|(_, running)| running.integration.as_ref())).await?;
     let all = was.values().flat_map(|running| &running.integration.pipelines);
     let was_pipelines: Vec<PipelineName> = all.map(|pipeline| pipeline.name.clone()).collect();
     let mut config = wanted.loaded.config.clone();
@@ -199,6 +205,37 @@ pub async fn boot_with(
         cache,
     };
     Ok(Boot { config: Arc::new(config), known })
+}
+
+/// Where an export was read into a store that has never run a configuration, what ran before is not known, so nothing can
+/// go on as it was while an edit waits, or after one was rejected. Such an edit must not take effect unasked: nothing of
+/// the integration starts by itself until a person resumes it.
+async fn pause_unasked(ledger: &Ledger, wanted: &Wanted, now: DateTime<Utc>) -> Result<(), StoreError> {
+    let (held, rollouts) = (held::all(ledger).await?, rollout::all(ledger).await?);
+    if held.is_empty() && rollouts.is_empty() {
+        return Ok(());
+    }
+    let unasked = held.iter().filter(|held| held.approval != Approval::Approved).map(|held| &held.integration);
+    let mut names: BTreeSet<&IntegrationName> = unasked.collect();
+    for rollout in &rollouts {
+        names.extend(&rollout.waiting);
+        let back = rollout.first.iter().filter(|_| rollout.stage == rollout::Stage::PutBack);
+        names.extend(back.map(|trial| &trial.integration));
+    }
+    let known = paused::all(ledger).await?;
+    names.retain(|name| wanted.loaded.written.contains_key(*name) && !known.contains_key(name.as_str()));
+    let by = "an import (an edit of it waited or was rejected, and an export does not say what ran before)";
+    let pause = |name: &IntegrationName| Pause { what: name.to_string(), by: by.to_owned(), at: now };
+    let pauses: Vec<Pause> = names.into_iter().map(pause).collect();
+    for pause in &pauses {
+        tracing::warn!(event = "config.paused", what = pause.what, by);
+    }
+    paused::remember(ledger, &pauses).await?;
+    held::forget(ledger, held.iter().map(|held| &held.integration)).await?;
+    for rollout in &rollouts {
+        rollout::forget(ledger, &rollout.template).await?;
+    }
+    Ok(())
 }
 
 /// What every integration ran last, from the texts that are remembered.

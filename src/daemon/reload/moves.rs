@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    config::{Integration, IntegrationName, PipelineName},
+    config::{Auth, Integration, IntegrationName, PipelineName},
     daemon::paused,
+    grant::{GrantError, Keeper},
     store::{Ledger, Moved, StoreError, belongings, move_pipeline},
 };
 
@@ -50,6 +51,35 @@ pub(in crate::daemon) async fn settle(ledger: &Ledger, integrations: Vec<Arc<Int
         let Some(from) = &integration.moved_from else { continue };
         belongings::move_integration(ledger, from, &integration.name).await?;
         paused::rename(ledger, from.as_str(), integration.name.as_str()).await?;
+    }
+    Ok(())
+}
+
+/// As [`settle`], of what is sealed: that a person disconnected a connection, and which account it speaks to.
+///
+/// # Errors
+///
+/// When the store fails: then it can be done again.
+pub(in crate::daemon) async fn settle_logins<'i>(
+    keeper: &Keeper,
+    integrations: impl Iterator<Item = &'i Arc<Integration>>,
+) -> Result<(), StoreError> {
+    for integration in integrations {
+        let own = |name: &str| belongings::own_connection(name, &integration.name, integration.moved_from.as_ref()?);
+        for connection in integration.pipelines.iter().flat_map(|pipeline| &pipeline.ends).map(|end| &end.connection) {
+            let name = connection.name.as_str();
+            let (Auth::Grant(grant), Some(from)) =
+                (&connection.auth, connection.moved_from.clone().or_else(|| own(name)))
+            else {
+                continue;
+            };
+            match keeper.rename(grant, from.as_str(), name).await {
+                Ok(()) => {}
+                Err(GrantError::Store(error)) => return Err(error),
+                // Nobody can log in by it either; it is done at a start that can read it.
+                Err(error) => tracing::warn!(event = "config.not_moved", %from, to = name, %error),
+            }
+        }
     }
     Ok(())
 }

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 
 use super::{ConfigDiff, GoodText, diff::Compared, good, moves};
 use crate::{
-    config::{Config, EnvSource, Snapshot},
+    config::{EnvSource, Snapshot},
+    daemon::grants,
+    engine::Engine,
     store::{Ledger, StoreError, finish_moves},
 };
 
@@ -41,7 +43,12 @@ pub async fn last_good(
 /// # Errors
 ///
 /// When the store fails.
-pub async fn settle_moves(ledger: &Ledger, config: &Config) -> Result<(), StoreError> {
-    finish_moves(ledger).await?;
-    moves::settle(ledger, config.integrations.values().cloned().collect()).await
+pub async fn settle_moves(engine: &Engine) -> Result<(), StoreError> {
+    finish_moves(&engine.ledger).await?;
+    let integrations = &engine.config.integrations;
+    moves::settle(&engine.ledger, integrations.values().cloned().collect()).await?;
+    match grants::keeper(engine) {
+        Some(keeper) => moves::settle_logins(&keeper, integrations.values()).await,
+        None => Ok(()),
+    }
 }

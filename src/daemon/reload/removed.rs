@@ -6,12 +6,74 @@ use std::{collections::BTreeMap, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    config::{Config, PipelineName},
+    config::{Auth, Config, ConnectionName, Integration, IntegrationName, PipelineName},
     store::{Changes, Group, Key, Ledger, PipelineState, Space, StoreError, belongings, frame},
 };
 
 fn key(pipeline: &PipelineName) -> Key {
     Key::new(Space::Meta, &["config", "removed", pipeline.as_str()])
+}
+
+fn left_key(integration: &IntegrationName) -> Key {
+    Key::new(Space::Meta, &["config", "left", integration.as_str()])
+}
+
+/// The connections that an integration used, each with its login if it had one.
+pub(in crate::daemon) type Left = BTreeMap<ConnectionName, Option<String>>;
+
+/// The connections that an integration uses.
+pub(in crate::daemon) fn left(integration: &Integration) -> Left {
+    let connections = integration.pipelines.iter().flat_map(|pipeline| &pipeline.ends).map(|end| &end.connection);
+    let login = |auth: &Auth| match auth {
+        Auth::Grant(grant) => Some(grant.name.to_string()),
+        _ => None,
+    };
+    connections.map(|connection| (connection.name.clone(), login(&connection.auth))).collect()
+}
+
+/// Notes what removed integrations used, until they are forgotten: former texts, which say it as well, are kept for a while
+/// only.
+///
+/// # Errors
+///
+/// When the store fails.
+pub(super) async fn note_left<'i>(
+    ledger: &Ledger,
+    gone: impl Iterator<Item = &'i Integration>,
+) -> Result<(), StoreError> {
+    let note = |integration: &Integration| {
+        let mut group = Group::default();
+        group.put(left_key(&integration.name), frame::encode(&left(integration)));
+        group
+    };
+    let groups: Vec<Group> = gone.map(note).collect();
+    if groups.is_empty() {
+        return Ok(());
+    }
+    ledger.store().commit(groups).await?;
+    ledger.flush().await
+}
+
+/// What an integration used when it was removed; `None` if that is not known (any more).
+///
+/// # Errors
+///
+/// When the store fails.
+pub(in crate::daemon) async fn left_of(ledger: &Ledger, name: &IntegrationName) -> Result<Option<Left>, StoreError> {
+    let key = left_key(name);
+    let found = ledger.store().get(std::slice::from_ref(&key)).await?.pop().flatten();
+    found.map(|bytes| frame::decode(&key, &bytes)).transpose()
+}
+
+/// Forgets what an integration used. The last thing that is forgotten of it: it says what else there is.
+///
+/// # Errors
+///
+/// When the store fails.
+pub(in crate::daemon) async fn forget_left(ledger: &Ledger, name: &IntegrationName) -> Result<(), StoreError> {
+    let mut group = Group::default();
+    group.delete(left_key(name));
+    ledger.store().commit(vec![group]).await
 }
 
 /// Notes which pipelines are gone and which are there again. One that was gone before keeps its time.

@@ -16,6 +16,7 @@ use crate::{
     crash,
     daemon::{
         control::{Shared, Stop},
+        grants,
         paused::{self, Pauses},
         protocol::chain,
         slot::{Drain, Slot, Version},
@@ -215,10 +216,24 @@ async fn settle(shared: &Shared, group: &Group) -> Outcome {
     gone.retain(|name| !back.contains(name));
     let ledger = shared.ledger();
     let now = shared.clock.now();
-    if let Err(error) = moves::settle(&ledger, new).await {
+    let keeper = grants::keeper(&shared.engine());
+    let moved = async {
+        moves::settle(&ledger, new.clone()).await?;
+        match &keeper {
+            Some(keeper) => moves::settle_logins(keeper, new.iter()).await,
+            None => Ok(()),
+        }
+    };
+    if let Err(error) = moved.await {
         return store_failed(shared, &error);
     }
-    if let Err(error) = removed::note(&ledger, gone, back, now).await {
+    let removed = group.members.iter().filter(|member| member.new.is_none());
+    let removed = removed.filter_map(|member| Some(member.old.as_ref()?.1.as_ref()));
+    let noted = async {
+        removed::note_left(&ledger, removed).await?;
+        removed::note(&ledger, gone, back, now).await
+    };
+    if let Err(error) = noted.await {
         // No reason to go on as before: what is there again is noted when the store works, and what is gone at the next
         // start; until then nothing of it is forgotten.
         shared.health.failed(&error, now);

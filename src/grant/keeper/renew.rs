@@ -89,8 +89,9 @@ impl Keeper {
                 tracing::info!(event = "grant.renewed", grant = %grant.name);
                 Ok(())
             }
-            Err(NoTokens::Dead(words)) => Err(self.ended(grant, held, &words).await?),
-            Err(NoTokens::Refused(words)) => {
+            Err(NoTokens::Dead(words)) if grant.flow == GrantFlow::Code => Err(self.ended(grant, held, &words).await?),
+            // An app that logs in by itself was given nothing that could end: it asks again as it did.
+            Err(NoTokens::Dead(words) | NoTokens::Refused(words)) => {
                 if let Some(kept) = &mut held.kept {
                     kept.in_doubt = false;
                 }

@@ -118,7 +118,7 @@ async fn a_file_that_is_not_a_whole_export_is_refused_with_the_line() {
         (without(7, 8), 2_403, "should have 2402 entries, it has 2401"),
         (whole.replacen("\"n\":7,", "\"n\":8,", 1), 2_404, "checksum"),
         (whole.replacen("\"space\":\"link\"", "\"space\":\"lonk\"", 1), 2, "no space \"lonk\""),
-        (whole.replacen("\"space\":\"link\"", "\"space\":\"meta\"", 1), 2, "no space \"meta\""),
+        (whole.replacen("\"space\":\"link\"", "\"space\":\"meta\"", 1), 2, "of the store itself"),
         (whole.replacen("\"key\":", "\"kay\":", 1), 2, "unknown field"),
         (swapped, 7, "not in its place"),
         (whole.clone() + lines[1], 2_405, "behind the export's last line"),
@@ -173,4 +173,106 @@ async fn a_failing_export_leaves_the_file_that_was_there() {
     assert!(error.contains("s:x"), "{error}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "before");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
+}
+
+async fn holding(entries: &[(Space, &[&str], &str)]) -> MemoryStore {
+    let store = MemoryStore::new();
+    let mut group = Group::default();
+    for (space, parts, value) in entries {
+        group.put(Key::new(*space, parts), frame::encode(value));
+    }
+    store.commit(vec![group]).await.unwrap();
+    store
+}
+
+/// What there is, but for what an import notes itself.
+fn held(store: &MemoryStore) -> Vec<String> {
+    let restored = restored_key();
+    let entries = store.entries().into_iter().filter(|(key, _)| *key != restored);
+    entries
+        .map(|(key, value)| {
+            let value: String = frame::decode(&key, &value).unwrap();
+            format!("{} {} {value}", key.space().unwrap().name(), key.parts().join(" "))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn what_people_decided_goes_along_and_no_text_of_the_configuration_does() {
+    use Space::Meta;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.jsonl");
+    let store = holding(&[
+        (Meta, &["paused", "acme"], "by jane"),
+        (Meta, &["config", "held", "acme"], "waits"),
+        (Meta, &["config", "rollout", "shop"], "waits"),
+        (Meta, &["config", "removed", "acme/old"], "since"),
+        (Meta, &["config", "left", "zeta"], "used"),
+        (Meta, &["notice", "office"], "told"),
+        (Meta, &["moving", "acme/new"], "from"),
+        (Meta, &["config", "text", "1f"], "canary-secret"),
+        (Meta, &["config", "generation", "1"], "texts"),
+        (Meta, &["config", "running", "acme"], "1"),
+        (Meta, &["runs", "acme"], "7"),
+        (Meta, &["before-bytes"], "7"),
+        (Meta, &["start"], "7"),
+        (Meta, &["program"], "7"),
+    ])
+    .await;
+    assert_eq!(export(&store, &file, AT).await.unwrap(), 7);
+    assert!(!fs::read_to_string(&file).unwrap().contains("canary"));
+    let other = MemoryStore::new();
+    import(&other, &file, false).await.unwrap();
+    let expected = [
+        "meta config held acme waits",
+        "meta config left zeta used",
+        "meta config removed acme/old since",
+        "meta config rollout shop waits",
+        "meta moving acme/new from",
+        "meta notice office told",
+        "meta paused acme by jane",
+    ];
+    assert_eq!(held(&other), expected);
+}
+
+#[tokio::test]
+async fn logins_and_pauses_of_the_store_outlive_an_import_and_what_was_counted_does_not() {
+    use Space::{Grant, Meta, Run};
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.jsonl");
+    let old = holding(&[
+        (Grant, &["office"], "an old pair"),
+        (Grant, &["second"], "another pair"),
+        (Meta, &["paused", "acme"], "by joe"),
+        (Meta, &["paused", "bravo"], "by joe"),
+        (Meta, &["config", "held", "acme"], "waits"),
+        (Run, &["acme", "1"], "a run"),
+    ])
+    .await;
+    export(&old, &file, AT).await.unwrap();
+    let store = holding(&[
+        (Grant, &["office"], "the pair that is valid"),
+        (Meta, &["paused", "bravo"], "by jane"),
+        (Meta, &["config", "generation", "1"], "what runs"),
+        (Meta, &["config", "held", "bravo"], "rejected"),
+        (Meta, &["moving", "acme/new"], "of what is replaced"),
+        (Meta, &["runs", "acme"], "1000"),
+        (Meta, &["before-bytes"], "1000"),
+        (Run, &["acme", "2"], "a later run"),
+    ])
+    .await;
+    let expected = [
+        "grant office the pair that is valid",
+        "grant second another pair",
+        "meta config generation 1 what runs",
+        "meta config held bravo rejected",
+        "meta paused acme by joe",
+        "meta paused bravo by jane",
+        "run acme 1 a run",
+    ];
+    // Twice it is the same as once.
+    for _ in 0..2 {
+        import(&store, &file, true).await.unwrap();
+        assert_eq!(held(&store), expected);
+    }
 }
