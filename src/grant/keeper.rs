@@ -321,7 +321,7 @@ impl Keeper {
         let mut former = held.kept.take().unwrap_or_default();
         former.come_back(waiting.back.as_deref());
         let Kept { chosen, accounts, left, partings, .. } = former;
-        let mut kept = Kept { chosen, accounts, left, partings, host, server, ..Kept::default() };
+        let mut kept = Kept { accounts, chosen, host, server, left, partings, ..Kept::default() };
         renew::take(&mut kept, tokens, self.clock.now());
         (held.kept, held.loaded, held.rest) = (Some(kept), true, None);
         self.save(&grant, &mut held).await?;
