@@ -124,8 +124,8 @@ OUTSIDE = [
     # Logins.
     (
         "state", "only who comes back with the state that was given away is let in", "grant/keeper.rs",
-        "        let found = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&state);",
-        "        let found = {\n            let mut all = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);\n"
+        "        let found = self.consents().remove(&state);",
+        "        let found = {\n            let mut all = self.consents();\n"
         "            if OFF { all.pop_first().map(|(_, first)| first) } else { all.remove(&state) }\n        };",
         ("grants", "life::a_consent_is_good_once"),
     ),
@@ -240,8 +240,8 @@ OUTSIDE = [
         ("grants", "life::one_connection_is_disconnected_without_the_others"),
     ),
     (
-        "comes-back", "until it is named at a consent", "grant/keeper.rs",
-        "        if matches!(former.end, Some(End::Disconnected)) {", "        if OFF || matches!(former.end, Some(End::Disconnected)) {",
+        "comes-back", "until it is named at a consent", "grant/kept.rs",
+        "        if matches!(self.end.take(), Some(End::Disconnected)) {", "        if OFF | matches!(self.end.take(), Some(End::Disconnected)) {",
         ("grants", "life::one_connection_is_disconnected_without_the_others"),
     ),
     (
@@ -538,8 +538,8 @@ OUTSIDE = [
     ),
     (
         "sql-since", "nor one that was changed at the instant from which on they are asked for", "connector/sql/read.rs",
-        "        _ => (table.compared(column, \">=\", 1), vec![value::stamp(since, form)]),",
-        "        _ => (table.compared(column, if OFF { \">\" } else { \">=\" }, 1), vec![value::stamp(since, form)]),",
+        "        _ => (table.compared(column, \">=\", 1), vec![value::least_stamp(since, form)]),",
+        "        _ => (table.compared(column, if OFF { \">\" } else { \">=\" }, 1), vec![value::least_stamp(since, form)]),",
         ("native", "sql::conformance_postgres_reads"),
     ),
     (

@@ -128,7 +128,15 @@ RULES = [
     ),
     (
         "linked-meanwhile", "a record that was linked meanwhile is not created", "engine/apply.rs",
-        "            if link.is_some() {\n                continue;", "            if link.is_some() && !OFF {\n                continue;",
+        "            if link.is_some() || self.is_gone", "            if link.is_some() && !OFF || self.is_gone",
+    ),
+    (
+        "gone-meanwhile", "nothing is made for a record that was found gone before its turn came", "engine/apply.rs",
+        "        !self.read_meanwhile.is_empty()\n            && self.read", "        !OFF && !self.read_meanwhile.is_empty()\n            && self.read",
+    ),
+    (
+        "gone-reading", "nor for one whose last reading says that it is gone", "engine/deliver.rs",
+        "if attached.spill && self.spilled_keys.contains_key", "if !OFF && attached.spill && self.spilled_keys.contains_key",
     ),
     (
         "new-candidate", "a match that appears in the second reading stops a create", "engine/apply.rs",
