@@ -325,7 +325,8 @@ impl Run<'_> {
                     park_refused(&link, &item.write, message, pipeline.hash)
                 };
                 self.list_findings(pipeline, Side::Source, &link.source, &link.label, std::slice::from_ref(&finding));
-                let parked = self.parked_of(pipeline, &link, std::slice::from_ref(&finding)).await?;
+                let mut parked = self.parked_of(pipeline, &link, std::slice::from_ref(&finding)).await?;
+                parked.extend(self.parked_beside(pipeline, &link, &item.write).await?);
                 let at = parked.iter().filter_map(|parked| parked.next_try).min();
                 changes.together(|atomic| {
                     atomic.relink(&pipeline.name, &link);

@@ -155,3 +155,28 @@ async fn an_update_in_flight_at_a_crash_is_looked_up_once_the_doubt_since_the_ne
     assert_eq!(world.books.get_body("contacts", &books)["phone"], "021 6");
     world.settled().await;
 }
+
+/// A field that waits for a person stays listed when a write of another field of its record is refused.
+#[tokio::test]
+async fn a_refusal_takes_no_conflict_of_the_record_off_the_list() {
+    let world = World::new(CONTACTS);
+    let (shop, books) = jane(&world).await;
+    world.settled().await;
+    world.shop.edit("contacts", &shop, json!({"phone": "021 2"}));
+    world.books.edit("contacts", &books, json!({"phone": "021 3"}));
+    world.sync().await;
+    world.books.refuse(|values| (values["city"] == "Picton").then(|| "no such city".to_owned()));
+    world.shop.edit("contacts", &shop, json!({"city": "Picton"}));
+    world.sync().await;
+    let parked = world.desk(async |desk| desk.parked(None).await.unwrap()).await;
+    let fields: Vec<_> = parked.iter().map(|item| item.parked.field.as_deref().unwrap_or_default()).collect();
+    assert_eq!(fields.len(), 2, "{parked:#?}");
+    world.settled().await;
+    world.books.refuse_nothing();
+    world.shop.edit("contacts", &shop, json!({"city": "Nelson"}));
+    world.sync().await;
+    assert_eq!(world.books.get_body("contacts", &books)["city"], "Nelson");
+    let parked = world.desk(async |desk| desk.parked(None).await.unwrap()).await;
+    assert_eq!(parked.len(), 1, "the conflict alone: {parked:#?}");
+    world.settled().await;
+}

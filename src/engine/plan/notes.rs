@@ -133,6 +133,25 @@ impl Run<'_> {
         Ok(troubles.into_iter().map(|finding| self.parked_entry(&old, &link.label, finding, Vec::new())).collect())
     }
 
+    /// What is listed of a linked record's fields that were not part of this write: its refusal says nothing of them.
+    pub(in crate::engine) async fn parked_beside(
+        &self,
+        pipeline: &Pipeline,
+        link: &Link,
+        write: &RecordWrite,
+    ) -> Result<Vec<Parked>, EngineError> {
+        let is_beside = |name: &String| {
+            pipeline.fields.iter().any(|field| {
+                field.name == *name
+                    && write.fields.iter().all(|sent| sent.field != field.id)
+                    && link.fields.get(&field.id).is_some_and(|state| state.parked.is_some())
+            })
+        };
+        let mut listed = self.engine.ledger.parked(&pipeline.name, Side::Source, &link.source).await?;
+        listed.retain(|parked| parked.field.as_ref().is_some_and(is_beside));
+        Ok(listed)
+    }
+
     pub(in crate::engine) async fn parked_newcomer(
         &self,
         pipeline: &Pipeline,
