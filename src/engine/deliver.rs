@@ -308,10 +308,11 @@ impl Run<'_> {
                     reindex(atomic, &pipeline.name, side, &observation.id, &old_keys, &[]);
                 });
             }
-            if self.pulled_again > 0 {
+            // Of what is spilled the last reading counts, which may be yet to come.
+            if self.pulled_again > 0 && !attached.spill {
                 self.read_meanwhile.insert((pipeline.name.clone(), side, observation.id.clone()), true);
             }
-            // This run may have read it before, while it was there: of what is spilled the last reading counts.
+            // This run may have read it before, while it was there.
             if attached.spill && self.spilled_keys.contains_key(&pipeline.name) {
                 let fresh = Fresh::new(observation, end.spec_hash);
                 self.spill(&pipeline, &Newcomer { side, fresh, stored: false, changed: true, old_keys: Vec::new() })?;

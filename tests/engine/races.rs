@@ -179,6 +179,34 @@ async fn what_was_archived_while_a_first_reading_went_on_gets_no_counterpart() {
     assert_eq!(world.books.count("contacts"), 3);
 }
 
+/// It is archived while a first reading goes on, and taken back before that has come to rest: the last reading counts.
+#[tokio::test]
+async fn what_was_archived_and_taken_back_while_a_first_reading_went_on_gets_its_counterpart() {
+    for back in 2..=5 {
+        let world = World::new(CONTACTS);
+        world.shop.page_size(2);
+        let mut ids = Vec::new();
+        for n in 0..4 {
+            let contact = json!({"name": format!("P{n}"), "email": format!("p{n}@x.example")});
+            ids.push(world.shop.insert("contacts", contact));
+            world.clock.advance(Duration::from_secs(5));
+        }
+        let (shop, clock, first, mut reads) = (world.shop.clone(), world.clock.clone(), ids[0].clone(), 0);
+        world.shop.hook(Some(Box::new(move |moment| {
+            reads += usize::from(moment == Moment::AfterRead);
+            if moment == Moment::AfterRead && (reads == 1 || reads == back) {
+                clock.advance(Duration::from_secs(1));
+                shop.edit("contacts", &first, json!({"archived": reads == 1}));
+            }
+            None
+        })));
+        let report = world.sync().await;
+        world.shop.hook(None);
+        world.settled().await;
+        assert_eq!(world.books.count("contacts"), 4, "taken back after reading {back}: {report:#?}");
+    }
+}
+
 /// Two that match are laid beside each other, and one of them is edited and read before they are linked: the edit counts.
 #[tokio::test]
 async fn what_was_read_again_before_it_was_linked_is_not_written_over() {

@@ -53,8 +53,8 @@ fn leave(from: &Path, to: &Path, mark: Option<&Path>) -> io::Result<()> {
         return Err(error);
     }
     if let Err(error) = fs::rename(from, to) {
-        // As finished as before.
-        fs::rename(&aside, mark)?;
+        // As finished as before; where that fails as well, the first error says why.
+        let _ = fs::rename(&aside, mark);
         return Err(error);
     }
     // Hidden, it marks nothing.
